@@ -1,0 +1,91 @@
+//! An instant of cluster time.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Nanoseconds of cluster time since the Unix epoch. Zero means "never" where a field says so.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The instant `seconds` after the epoch.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// True for the zero value.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This instant plus `duration`, stopping at the end of time.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// RFC 3339 in UTC with as many fraction digits as needed, none when whole: the form Vault prints.
+    pub fn rfc3339(self) -> String {
+        let nanos = i128::from(self.0);
+        match jiff::Timestamp::from_nanosecond(nanos) {
+            Ok(instant) => instant.to_string(),
+            Err(_) => String::from("9999-12-31T23:59:59Z"),
+        }
+    }
+
+    /// Reads RFC 3339 text; `None` for anything else and for years before 1970.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(instant.as_nanosecond()).ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_go_style_rfc3339_nano() {
+        assert_eq!(Timestamp::from_secs(0).rfc3339(), "1970-01-01T00:00:00Z");
+        assert_eq!(
+            Timestamp(1_574_452_349_590_210_000).rfc3339(),
+            "2019-11-22T19:52:29.59021Z"
+        );
+    }
+
+    #[test]
+    fn reads_what_it_prints() {
+        let instant = Timestamp(1_574_452_349_590_210_001);
+        assert_eq!(Timestamp::parse_rfc3339(&instant.rfc3339()), Some(instant));
+        assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(
+            Timestamp(u64::MAX).plus(Duration::from_secs(1)),
+            Timestamp(u64::MAX)
+        );
+        assert_eq!(Timestamp(1).since(Timestamp(5)), Duration::ZERO);
+    }
+}

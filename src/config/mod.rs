@@ -1,0 +1,1 @@
+//! HCL or JSON text becomes a typed Config, parsed once.

@@ -1,0 +1,153 @@
+//! What an engine answers when it does not answer.
+
+use crate::barrier::BarrierError;
+use serde_json::{Map, Value};
+
+/// The class of an error; `http` turns it into a status in one exhaustive table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// 400: the client must change the request.
+    Invalid,
+    /// 403.
+    Denied,
+    /// 404 with the errors given (often none).
+    NotFound,
+    /// 405: the path knows no such operation.
+    UnsupportedOperation,
+    /// 412: a check-and-set or index precondition of the client failed.
+    PreconditionFailed,
+    /// 413.
+    TooLarge,
+    /// 415.
+    UnsupportedMediaType,
+    /// 429.
+    RateLimited,
+    /// 500: our fault; the message inside goes to the log only.
+    Internal,
+    /// 502: something behind us failed.
+    Upstream,
+    /// 503: sealed, no quorum, stopping.
+    Unavailable,
+}
+
+/// An error with two messages: `messages` for the client, `inside` for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind:?}: {messages:?} ({inside:?})")]
+pub struct Error {
+    /// Its class.
+    pub kind: ErrorKind,
+    /// The `errors` array.
+    pub messages: Vec<String>,
+    /// What the log may know in addition. No secrets here either.
+    pub inside: Option<String>,
+    /// A `data` object that goes with it, where Vault sends one.
+    pub data: Option<Map<String, Value>>,
+    /// Warnings that go with it.
+    pub warnings: Vec<String>,
+    /// The storage below said no; kept so that the router can retry conflicts and the node can
+    /// stop on fatal ones.
+    pub cause: Option<BarrierError>,
+}
+
+impl Error {
+    /// An error of `kind` with one message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            messages: vec![message.into()],
+            ..Self::silent(kind)
+        }
+    }
+
+    /// An error of `kind` with an empty `errors` array.
+    pub fn silent(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            messages: Vec::new(),
+            inside: None,
+            data: None,
+            warnings: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// 400 with one message.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// 404 with an empty `errors` array.
+    pub fn not_found() -> Self {
+        Self::silent(ErrorKind::NotFound)
+    }
+
+    /// 405 `unsupported operation`.
+    pub fn unsupported_operation() -> Self {
+        Self::new(
+            ErrorKind::UnsupportedOperation,
+            "1 error occurred:\n\t* unsupported operation\n\n",
+        )
+    }
+
+    /// 404 `unsupported path`: nothing of the engine's lives here.
+    pub fn unsupported_path() -> Self {
+        Self::new(
+            ErrorKind::NotFound,
+            "1 error occurred:\n\t* unsupported path\n\n",
+        )
+    }
+
+    /// 403 as a policy denial reads.
+    pub fn denied() -> Self {
+        Self::new(
+            ErrorKind::Denied,
+            "1 error occurred:\n\t* permission denied\n\n",
+        )
+    }
+
+    /// 500; `inside` goes to the log.
+    pub fn internal(inside: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Internal, "internal error");
+        error.inside = Some(inside.into());
+        error
+    }
+
+    /// Adds a warning.
+    pub fn with_warning(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
+        self
+    }
+}
+
+impl From<BarrierError> for Error {
+    fn from(cause: BarrierError) -> Self {
+        use crate::store::{CommitError, ReadError};
+        let inside = cause.to_string();
+        let mut error = match &cause {
+            BarrierError::Path(path) => Self::invalid(path.to_string()),
+            BarrierError::Commit(CommitError::TooLarge { .. }) => {
+                Self::new(ErrorKind::TooLarge, inside.clone())
+            }
+            BarrierError::Sealed => Self::new(ErrorKind::Unavailable, "Vault is sealed"),
+            BarrierError::Commit(CommitError::NotLeader | CommitError::Unavailable(_))
+            | BarrierError::Read(ReadError::Unavailable(_)) => {
+                Self::new(ErrorKind::Unavailable, "no quorum: try again")
+            }
+            BarrierError::Commit(CommitError::DiskFull(_)) => Self::new(
+                ErrorKind::Internal,
+                "no space left on device: nothing was written",
+            ),
+            BarrierError::Commit(CommitError::Conflict) => Self::new(
+                ErrorKind::Internal,
+                "the record changed underneath too often: try again",
+            ),
+            BarrierError::Commit(CommitError::Fatal(_))
+            | BarrierError::Read(ReadError::Fatal(_))
+            | BarrierError::Tampered
+            | BarrierError::UnknownKeyTerm(_)
+            | BarrierError::Decode(_) => Self::new(ErrorKind::Internal, "internal error"),
+        };
+        error.inside = Some(inside);
+        error.cause = Some(cause);
+        error
+    }
+}

@@ -1,0 +1,137 @@
+//! A request as engines and policies see it.
+
+use crate::clock::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the client wants done, after LIST, `?list=true` and methods are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Write of something that does not exist yet.
+    Create,
+    /// GET.
+    Read,
+    /// PUT or POST.
+    Update,
+    /// PATCH with `application/merge-patch+json`.
+    Patch,
+    /// DELETE.
+    Delete,
+    /// LIST, or GET with `list=true`.
+    List,
+    /// SCAN: a recursive list.
+    Scan,
+    /// GET with `help=1`.
+    Help,
+}
+
+impl Operation {
+    /// As audit records and messages name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Scan => "scan",
+            Self::Help => "help",
+        }
+    }
+}
+
+/// Who asks, as far as an engine may know. Never the token itself.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The token record's id (a keyed hash; it does not authenticate). Empty without a token and
+    /// for batch tokens.
+    pub token_id: String,
+    /// Its accessor; empty for batch tokens.
+    pub accessor: String,
+    /// Display name, `root`, `token`, `userpass-anna`.
+    pub display_name: String,
+    /// Policies in force.
+    pub policies: Vec<String>,
+    /// The identity's id; empty without one.
+    pub entity_id: String,
+    /// Storage name of the token's own cubbyhole; empty for batch tokens.
+    pub cubbyhole_id: String,
+    /// Service or batch.
+    pub is_batch: bool,
+    /// True when the root policy is among them.
+    pub is_root: bool,
+}
+
+/// Where the request came from.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// Peer address after `x_forwarded_for` rules; `None` on a unix socket.
+    pub address: Option<SocketAddr>,
+    /// DER of the verified TLS client certificate chain, leaf first.
+    pub certificates: Arc<Vec<Vec<u8>>>,
+}
+
+/// The mount that answers.
+#[derive(Clone, Debug, Default)]
+pub struct MountContext {
+    /// `secret/`, `auth/token/`.
+    pub path: String,
+    /// `kv`, `token`.
+    pub kind: String,
+    /// `kv_1a2b3c4d`.
+    pub accessor: String,
+    /// Storage name.
+    pub uuid: String,
+    /// `version=2`.
+    pub options: BTreeMap<String, String>,
+    /// Default lease after tuning and system defaults.
+    pub default_lease_ttl: Duration,
+    /// Longest lease after tuning and system defaults.
+    pub max_lease_ttl: Duration,
+}
+
+/// One request on its way to an engine.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// UUID; the envelope's `request_id`.
+    pub id: String,
+    /// What to do.
+    pub operation: Operation,
+    /// Relative to the mount: `data/app`.
+    pub path: String,
+    /// Body fields, and query fields for reads, lists and deletes.
+    pub data: Map<String, Value>,
+    /// Who asks.
+    pub caller: Caller,
+    /// From where.
+    pub client: Client,
+    /// Through which mount.
+    pub mount: Arc<MountContext>,
+    /// Wanted life of a wrapping token, when the answer shall be wrapped.
+    pub wrap_ttl: Option<Duration>,
+    /// Headers the mount lets through, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Cluster time.
+    pub now: Timestamp,
+}
+
+impl Request {
+    /// A text field; `None` when absent or null. Numbers and booleans count as their text.
+    pub fn text(&self, field: &str) -> Option<String> {
+        match self.data.get(field)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// The full path: mount and relative path.
+    pub fn full_path(&self) -> String {
+        format!("{}{}", self.mount.path, self.path)
+    }
+}

@@ -1,0 +1,1 @@
+//! hyper, TLS, limits, the envelope and the status table.

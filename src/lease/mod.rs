@@ -1,0 +1,1 @@
+//! Leases: deadlines and what to undo when they pass.

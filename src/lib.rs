@@ -1,0 +1,38 @@
+//! coffer: one small secrets node that speaks the Vault HTTP API and command line.
+//!
+//! The rooms, from the outside in. Imports point down this list, never up (`tests/tidy.rs`
+//! holds the table).
+//!
+//! | tier  | rooms | what they do |
+//! |-------|-------|--------------|
+//! | TOP   | [`cli`], [`config`], [`node`] | verbs, configuration, composition |
+//! | EDGE  | [`http`] | hyper, TLS, limits, envelope, status table |
+//! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
+//! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
+//! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
+//! | STATE | [`raft`], [`store`] | the replicated log and the store beneath it |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`telemetry`] | words that every room uses |
+//!
+//! A write's way through them is told in `ARCHITECTURE.md`.
+
+pub mod audit;
+pub mod auth;
+pub mod barrier;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod http;
+pub mod lease;
+pub mod mount;
+pub mod node;
+pub mod path;
+pub mod policy;
+pub mod raft;
+pub mod router;
+pub mod seal;
+pub mod secret;
+pub mod store;
+pub mod sys;
+pub mod telemetry;
+pub mod token;

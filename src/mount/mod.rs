@@ -1,0 +1,1 @@
+//! The mount table: what is mounted where.

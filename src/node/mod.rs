@@ -1,0 +1,1 @@
+//! Composition root: start, stop, sealed, standby, active.

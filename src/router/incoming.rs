@@ -1,0 +1,38 @@
+//! A request as it comes from the edge, and what goes back.
+
+use crate::engine::{Client, Error, Operation, Response};
+use crate::secret::SecretString;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A parsed, bounded, not yet authenticated request. Its path passed [`crate::path::check`].
+#[derive(Debug)]
+pub struct Incoming {
+    /// UUID made at the edge.
+    pub id: String,
+    /// `Update` for PUT and POST; the router asks the engine whether it is a `Create`.
+    pub operation: Operation,
+    /// Without `/v1/`: `secret/data/app`.
+    pub path: String,
+    /// The token, if one was sent.
+    pub token: Option<SecretString>,
+    /// Body and query fields.
+    pub data: Map<String, Value>,
+    /// `X-Vault-Wrap-TTL`.
+    pub wrap_ttl: Option<Duration>,
+    /// All other headers, names in lower case; never the token's.
+    pub headers: Vec<(String, String)>,
+    /// From where.
+    pub client: Client,
+}
+
+/// The answer, for the edge to encode.
+#[derive(Debug)]
+pub struct Reply {
+    /// The envelope's `request_id`.
+    pub request_id: String,
+    /// The envelope's `mount_type` (empty where none matched).
+    pub mount_type: String,
+    /// What to encode.
+    pub result: Result<Response, Error>,
+}

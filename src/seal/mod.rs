@@ -1,0 +1,1 @@
+//! Shamir shares and unseal progress.

@@ -1,0 +1,58 @@
+//! Secrets in memory: zeroized when dropped, never printed, never compared by accident.
+//!
+//! Invariant: the only way to the inside is [`Secret::expose`], so that every use can be found
+//! by searching for that word.
+
+use zeroize::Zeroize;
+
+/// A value that is wiped on drop. It has no `Clone`, no `Serialize`, no `==`.
+pub struct Secret<T: Zeroize>(T);
+
+/// Secret bytes: keys, plaintext records.
+pub type SecretBytes = Secret<Vec<u8>>;
+
+/// Secret text: tokens, passwords.
+pub type SecretString = Secret<String>;
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes ownership of `value`; copies that the caller made before are the caller's to wipe.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The inside. Do not log it, do not put it into an error.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize + Default> Secret<T> {
+    /// Takes the inside out; from here the caller wipes it.
+    pub fn into_inner(mut self) -> T {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> std::fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_redacted() {
+        let secret = Secret::new(String::from("hunter2"));
+        assert_eq!(format!("{secret:?}"), "Secret(redacted)");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+}

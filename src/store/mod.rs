@@ -1,0 +1,71 @@
+//! The store: the [`Storage`] seam between the barrier and what replicates and keeps its records.
+//!
+//! Owns the words of that seam ([`Transaction`], [`Record`], [`Revision`]) and the local key-value
+//! state. Everything here is ciphertext or a public parameter; no key ever comes this far down.
+//!
+//! Invariants
+//! - A transaction applies whole or not at all, and applying it is deterministic.
+//! - A record carries the index of the log entry that wrote it last; preconditions compare it.
+//! - Keys are ordered as bytes.
+
+mod inmem;
+mod types;
+
+pub use inmem::Inmem;
+pub use types::{
+    CommitError, Key, Observer, Op, Precondition, ReadError, Record, Revision, StorageStatus,
+    Transaction, Visit,
+};
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A boxed future, so that the trait stays usable as an object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the barrier needs of a store. `raft` implements it over a replicated log; [`Inmem`] over
+/// a map for dev mode and tests.
+pub trait Storage: Send + Sync + 'static {
+    /// Reads one record of the applied state. Cheap, may touch the disk, never waits for a quorum.
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, ReadError>;
+
+    /// Visits the keys that start with `prefix`, ascending, until `visit` says stop. After
+    /// [`Visit::Seek`] the walk goes on at the first key `>=` the one given.
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> Visit) -> Result<(), ReadError>;
+
+    /// Makes one log entry of `transaction` and returns once a quorum has it on disk and it is
+    /// applied here. The revision is the entry's index.
+    fn commit(&self, transaction: Transaction) -> BoxFuture<'_, Result<Revision, CommitError>>;
+
+    /// Returns once reads of this node's applied state are linearizable with all writes
+    /// acknowledged before the call. Immediate on a leader that holds its lease.
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>>;
+
+    /// Announces a write that is about to be committed, so that group commit can wait a moment
+    /// for it. Dropped when the write is done or given up.
+    fn announce_write(&self) -> WriteIntent {
+        WriteIntent(None)
+    }
+
+    /// Registers for the keys of every applied transaction (also those of other nodes), called
+    /// on the applying thread before `commit` returns. Keep it short.
+    fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// Indexes and role for status pages.
+    fn status(&self) -> StorageStatus;
+
+    /// Checkpoints and releases files; afterwards every call fails.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// See [`Storage::announce_write`].
+pub struct WriteIntent(pub Option<Arc<std::sync::atomic::AtomicUsize>>);
+
+impl Drop for WriteIntent {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the open endpoints need of the node. `node` implements it.
+
+use crate::clock::Timestamp;
+use crate::secret::{SecretBytes, SecretString};
+use crate::store::BoxFuture;
+
+/// `sys/seal-status` and the answer of `sys/unseal`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealStatus {
+    /// `shamir`.
+    pub seal_type: String,
+    /// A keyring exists.
+    pub initialized: bool,
+    /// The keys are not in memory.
+    pub sealed: bool,
+    /// Threshold.
+    pub t: u8,
+    /// Shares.
+    pub n: u8,
+    /// Shares given so far.
+    pub progress: u8,
+    /// UUID of the attempt; empty when idle.
+    pub nonce: String,
+    /// Only while unsealed.
+    pub cluster_name: Option<String>,
+    /// Only while unsealed.
+    pub cluster_id: Option<String>,
+    /// `raft`, `inmem`.
+    pub storage_type: String,
+    /// Recovery keys instead of unseal keys?
+    pub recovery_seal: bool,
+}
+
+/// `sys/leader`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaderStatus {
+    /// False for a store without high availability.
+    pub ha_enabled: bool,
+    /// This node is active.
+    pub is_self: bool,
+    /// When it became active; zero when it is not.
+    pub active_time: Timestamp,
+    /// `http://192.168.50.101:8200`; empty when unknown.
+    pub leader_address: String,
+    /// `https://192.168.50.101:8201`; empty when unknown.
+    pub leader_cluster_address: String,
+    /// Committed log index; `None` for a store without one.
+    pub raft_committed_index: Option<u64>,
+    /// Applied log index.
+    pub raft_applied_index: Option<u64>,
+}
+
+/// One node of `sys/ha-status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HaStatus {
+    /// Host name.
+    pub hostname: String,
+    /// API address.
+    pub api_address: String,
+    /// Cluster address.
+    pub cluster_address: String,
+    /// Is it the active one?
+    pub active_node: bool,
+    /// When it was heard of last; zero for this node.
+    pub last_echo: Timestamp,
+    /// Its version.
+    pub version: String,
+}
+
+/// `sys/init`.
+#[derive(Debug, Default)]
+pub struct InitRequest {
+    /// Shares.
+    pub secret_shares: u8,
+    /// Threshold.
+    pub secret_threshold: u8,
+}
+
+/// What initialization gives, once.
+#[derive(Debug)]
+pub struct InitResult {
+    /// Shares in Vault's format (y bytes, then x).
+    pub shares: Vec<SecretBytes>,
+    /// The first root token.
+    pub root_token: SecretString,
+}
+
+/// One unseal key as decoded bytes.
+pub type ShareInput = SecretBytes;
+
+/// Why a lifecycle step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LifecycleError {
+    /// 400: the request is wrong; the message is the client's.
+    #[error("{0}")]
+    Invalid(String),
+    /// 400 `Vault is already initialized`.
+    #[error("Vault is already initialized")]
+    AlreadyInitialized,
+    /// 400 `Vault is not initialized`.
+    #[error("Vault is not initialized")]
+    NotInitialized,
+    /// 503.
+    #[error("Vault is sealed")]
+    Sealed,
+    /// 500: the message inside goes to the log.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Start, seal and role, as the node keeps them.
+pub trait Lifecycle: Send + Sync {
+    /// Never fails: also answers while sealed or uninitialised.
+    fn seal_status(&self) -> SealStatus;
+
+    /// Who is active.
+    fn leader(&self) -> LeaderStatus;
+
+    /// All nodes known.
+    fn ha_status(&self) -> Vec<HaStatus>;
+
+    /// Makes keyring, shares and root token. Exactly once.
+    fn initialize(&self, request: InitRequest)
+    -> BoxFuture<'_, Result<InitResult, LifecycleError>>;
+
+    /// Takes one share; unseals at the threshold.
+    fn unseal(&self, share: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>>;
+
+    /// Throws the shares given so far away.
+    fn reset_unseal(&self) -> SealStatus;
+
+    /// Drops the keys. The caller was authorized by the router.
+    fn seal(&self) -> BoxFuture<'_, Result<(), LifecycleError>>;
+
+    /// Gives up leadership. The caller was authorized by the router.
+    fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>>;
+
+    /// Cluster time now.
+    fn now(&self) -> Timestamp;
+}

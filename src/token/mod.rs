@@ -1,0 +1,1 @@
+//! Tokens: records, lookup, creation, revocation.
