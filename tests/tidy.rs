@@ -1,0 +1,263 @@
+//! The style of the house, as a test: which room may import which, and how large things may grow.
+//!
+//! To add an edge, add it to [`EDGES`] with its reason; the table is the only place where the
+//! structure is decided.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Tiers from the top; a room may import from every tier below its own.
+const TIERS: &[(&str, &[&str])] = &[
+    ("TOP", &["cli", "config", "node"]),
+    ("EDGE", &["http", "discovery", "hardware"]),
+    ("CALL", &["router", "sys"]),
+    (
+        "VAULT",
+        &[
+            "engine", "auth", "mount", "policy", "token", "lease", "audit", "identity",
+        ],
+    ),
+    ("CRYPT", &["barrier", "seal"]),
+    ("STATE", &["raft", "peer", "store"]),
+    ("WORDS", &["path", "secret", "clock", "telemetry"]),
+];
+
+/// Imports allowed inside a tier, with the reason.
+const EDGES: &[(&str, &str, &str)] = &[
+    ("cli", "node", "the server verb starts one"),
+    ("cli", "config", "the server verb reads it"),
+    ("node", "config", "a node is built from it"),
+    ("sys", "router", "sys changes what the router routes"),
+    ("auth", "engine", "an auth method is an engine"),
+    ("policy", "engine", "policies judge operations"),
+    ("audit", "engine", "audit records requests and responses"),
+    (
+        "auth",
+        "token",
+        "auth/token makes, renews and revokes tokens",
+    ),
+    (
+        "auth",
+        "lease",
+        "renewing and revoking a token moves its deadline",
+    ),
+    (
+        "auth",
+        "policy",
+        "a token's policies are checked when it is made",
+    ),
+    ("token", "lease", "a token's end is a deadline"),
+    ("token", "engine", "a login's result becomes a token"),
+    (
+        "token",
+        "policy",
+        "policy names are normalised in one place",
+    ),
+    ("seal", "barrier", "the seal key seals the root key"),
+    ("raft", "peer", "raft speaks to peers"),
+    (
+        "raft",
+        "store",
+        "raft implements Storage and keeps its state there",
+    ),
+];
+
+/// Pairs that must never meet although their tiers would allow it.
+const NEVER: &[(&str, &str, &str)] = &[
+    (
+        "barrier",
+        "raft",
+        "store::Storage is the seam; node joins them",
+    ),
+    ("seal", "raft", "a seal knows no replication"),
+];
+
+/// Only these rooms see `config`.
+const CONFIG_READERS: &[&str] = &["cli", "node", "config"];
+
+const FILE_LINES_MAX: usize = 700;
+const LINE_CHARS_MAX: usize = 100;
+const MAIN_LINES_MAX: usize = 60;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, out: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("src can be listed") {
+            let path = entry.expect("a directory entry").path();
+            if path.is_dir() {
+                walk(&path, out);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are UTF-8");
+                out.push((path, text));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut out);
+    out.sort();
+    assert!(out.len() > 20, "the sources were not found");
+    out
+}
+
+/// The part of a file that ships: everything before its test module.
+fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+}
+
+fn room_of(path: &Path) -> Option<String> {
+    let below = path
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .ok()?;
+    let first = below.components().next()?.as_os_str().to_str()?;
+    (below.components().count() > 1).then(|| first.to_owned())
+}
+
+fn tier_of(room: &str) -> Option<usize> {
+    TIERS.iter().position(|(_, rooms)| rooms.contains(&room))
+}
+
+/// The rooms that a line names through `crate::`, also inside `use crate::{a, b::c}`.
+fn rooms_named(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        let heads: Vec<&str> = match rest.strip_prefix('{') {
+            Some(group) => group.split(',').collect(),
+            None => vec![rest],
+        };
+        for head in heads {
+            let name: String = head
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase())
+                .collect();
+            if tier_of(&name).is_some() {
+                found.push(name);
+            }
+        }
+    }
+    found
+}
+
+fn verdict(from: &str, to: &str) -> Result<(), String> {
+    if from == to {
+        return Ok(());
+    }
+    if let Some((_, _, why)) = NEVER.iter().find(|(a, b, _)| (*a, *b) == (from, to)) {
+        return Err(format!("{from} must never import {to}: {why}"));
+    }
+    if to == "config" && !CONFIG_READERS.contains(&from) {
+        return Err(format!("{from} must not see config"));
+    }
+    let (Some(above), Some(below)) = (tier_of(from), tier_of(to)) else {
+        return Err(format!("{from} or {to} has no tier"));
+    };
+    if above < below || EDGES.iter().any(|(a, b, _)| (*a, *b) == (from, to)) {
+        return Ok(());
+    }
+    Err(format!(
+        "{from} imports {to}: not below it and not in EDGES"
+    ))
+}
+
+#[test]
+fn imports_point_down() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Some(room) = room_of(&path) else { continue };
+        assert!(
+            tier_of(&room).is_some(),
+            "src/{room} has no tier: add it to TIERS"
+        );
+        for (number, line) in shipped(&text) {
+            for named in rooms_named(line.split("//").next().unwrap_or(line)) {
+                if let Err(why) = verdict(&room, &named) {
+                    wrong.push(format!("{}:{}: {why}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_refuses_what_it_should() {
+    assert!(verdict("http", "router").is_ok());
+    assert!(verdict("router", "http").is_err());
+    assert!(verdict("barrier", "raft").is_err());
+    assert!(verdict("http", "config").is_err());
+    assert!(verdict("mount", "engine").is_err());
+    assert_eq!(
+        rooms_named("use crate::{store::Key, path};"),
+        ["store", "path"]
+    );
+    assert_eq!(rooms_named("fn f() -> crate::barrier::View"), ["barrier"]);
+}
+
+#[test]
+fn nothing_grows_past_its_limit() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let count = shipped(&text).count();
+        let main = path.ends_with("src/main.rs");
+        let most = if main { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+        if count > most {
+            wrong.push(format!("{}: {count} lines, at most {most}", path.display()));
+        }
+        for (number, line) in text.lines().enumerate() {
+            let chars = line.chars().count();
+            if chars > LINE_CHARS_MAX && !line.trim_start().starts_with("//! |") {
+                wrong.push(format!(
+                    "{}:{}: {chars} characters",
+                    path.display(),
+                    number + 1
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_opens_with_what_it_is() {
+    for (path, text) in sources() {
+        if path.ends_with("mod.rs") || path.ends_with("lib.rs") {
+            assert!(
+                text.starts_with("//! "),
+                "{}: no opening doc",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_vague_rooms_and_nothing_unfinished() {
+    for (path, text) in sources() {
+        for part in path
+            .components()
+            .filter_map(|part| part.as_os_str().to_str())
+        {
+            let stem = part.trim_end_matches(".rs");
+            assert!(
+                ![
+                    "core", "utils", "util", "common", "helpers", "helper", "manager", "misc"
+                ]
+                .contains(&stem),
+                "{}: name it for what it does",
+                path.display()
+            );
+        }
+        for (number, line) in shipped(&text) {
+            for mark in ["FIXME", "XXX", "TODO", "unimplemented!(", "todo!("] {
+                assert!(
+                    !line.contains(mark),
+                    "{}:{}: {mark}",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}
