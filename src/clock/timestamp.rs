@@ -38,7 +38,7 @@ impl Timestamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// RFC 3339 in UTC with as many fraction digits as needed, none when whole: the form Vault prints.
+    /// RFC 3339 in UTC, with as many fraction digits as needed: the form that Vault prints.
     pub fn rfc3339(self) -> String {
         let nanos = i128::from(self.0);
         match jiff::Timestamp::from_nanosecond(nanos) {
