@@ -64,6 +64,8 @@ pub struct Caller {
     pub is_batch: bool,
     /// True when the root policy is among them.
     pub is_root: bool,
+    /// True when the policies give `sudo` on this request's path.
+    pub has_sudo: bool,
 }
 
 /// Where the request came from.

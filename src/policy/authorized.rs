@@ -1,0 +1,53 @@
+//! The proof that a policy let a request through.
+
+/// A request that was asked about. Nobody outside this room can make one, so whoever takes an
+/// `Authorized<R>` cannot be called with a request that skipped the question.
+#[derive(Debug)]
+pub struct Authorized<R> {
+    request: R,
+    sudo: bool,
+}
+
+/// The policies do not grant it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("permission denied")]
+pub struct Denied;
+
+impl<R> Authorized<R> {
+    pub(super) fn granted(request: R, sudo: bool) -> Self {
+        Self { request, sudo }
+    }
+
+    /// A request for a path that needs no token (logins); such a request has no privileges.
+    pub fn public(request: R) -> Self {
+        Self::granted(request, false)
+    }
+
+    /// True when the policies give `sudo` on the path: what [`crate::engine::Caller::has_sudo`]
+    /// is filled from.
+    pub fn sudo(&self) -> bool {
+        self.sudo
+    }
+
+    /// The request.
+    pub fn request(&self) -> &R {
+        &self.request
+    }
+
+    /// The request, to add what was found out on the way. It stays the one that was asked about:
+    /// do not change its path, operation or data.
+    pub fn request_mut(&mut self) -> &mut R {
+        &mut self.request
+    }
+
+    /// Gives the request up together with the proof.
+    pub fn into_request(self) -> R {
+        self.request
+    }
+}
+
+impl From<Denied> for crate::engine::Error {
+    fn from(_: Denied) -> Self {
+        Self::denied()
+    }
+}

@@ -1,0 +1,59 @@
+//! Names of policies, and which of them a token may be given.
+
+use super::builtin::{DEFAULT, RESPONSE_WRAPPING, ROOT};
+use super::{PolicyError, store};
+
+/// Longest name in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// The one form of a name: lower case, without white space around it.
+pub fn normalize(name: &str) -> Result<String, PolicyError> {
+    let name = name.trim().to_lowercase();
+    let storable = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && crate::path::check(&format!("{}{name}", store::PREFIX)).is_ok()
+        && !name.ends_with('/');
+    if storable {
+        Ok(name)
+    } else {
+        Err(PolicyError::Name)
+    }
+}
+
+/// A list of names in the form in which tokens keep it: normalized, sorted, each once, with
+/// `default` when `add_default`. Where `root` is among them it is the only one.
+pub fn sanitize<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
+    let mut list: Vec<String> = names
+        .iter()
+        .map(|name| name.as_ref().trim().to_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    if list.iter().any(|name| name == ROOT) {
+        return vec![ROOT.to_owned()];
+    }
+    if add_default {
+        list.push(DEFAULT.to_owned());
+    }
+    list.sort_unstable();
+    list.dedup();
+    list
+}
+
+/// Refuses names that nobody may attach, and `root` in any spelling for whoever is not root
+/// (CVE-2024-9180, CVE-2025-5999). Every way to give a policy to a token or a role asks this.
+pub fn check_attachable<S: AsRef<str>>(names: &[S], by_root: bool) -> Result<(), PolicyError> {
+    for name in names {
+        let plain = name.as_ref().trim().to_lowercase();
+        if plain == RESPONSE_WRAPPING {
+            return Err(PolicyError::Unattachable(format!(
+                "cannot assign policy {plain:?}"
+            )));
+        }
+        if plain == ROOT && !by_root {
+            return Err(PolicyError::Unattachable(
+                "root tokens may not be created without parent token being root".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}

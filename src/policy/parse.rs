@@ -1,0 +1,216 @@
+//! From the text of a policy to its rules.
+
+use super::hcl::{self, Field, PathBlock};
+use super::rule::Parameters;
+use super::template::{self, Subject};
+use super::{Capabilities, Capability, PathRule, Permissions, PolicyError, ROOT};
+use crate::clock::parse_duration;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longest text of a policy in bytes.
+pub const POLICY_BYTES_MAX: usize = 128 * 1024;
+/// Most paths in one policy.
+pub const PATHS_MAX: usize = 4096;
+
+/// A parsed policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    name: String,
+    rules: Vec<PathRule>,
+}
+
+impl Policy {
+    /// Reads HCL, or JSON where the text starts with `{`. `name` must be normalized.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        if text.len() > POLICY_BYTES_MAX {
+            return Err(PolicyError::TooLong);
+        }
+        let blocks = hcl::read(text)?;
+        if blocks.len() > PATHS_MAX {
+            return Err(PolicyError::TooManyPaths);
+        }
+        let rules: Result<_, _> = blocks.into_iter().map(read_rule).collect();
+        Ok(Self {
+            name: name.to_owned(),
+            rules: rules?,
+        })
+    }
+
+    /// The policy that may do everything.
+    pub fn root() -> Self {
+        Self {
+            name: ROOT.to_owned(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Is it `root`?
+    pub fn is_root(&self) -> bool {
+        self.name == ROOT
+    }
+
+    /// What it says, templates as written.
+    pub fn rules(&self) -> &[PathRule] {
+        &self.rules
+    }
+
+    /// Does it depend on who asks?
+    pub fn is_templated(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| template::is_template(&rule.path))
+    }
+
+    /// Its rules for `subject`. A rule whose template has no value, or one that could change the
+    /// meaning of the path (CVE-2026-5006), matches nothing and is left out.
+    pub fn rules_for<'a>(
+        &'a self,
+        subject: Option<&'a dyn Subject>,
+    ) -> impl Iterator<Item = (String, &'a Permissions)> + 'a {
+        self.rules.iter().filter_map(move |rule| {
+            let path = if template::is_template(&rule.path) {
+                template::render(&rule.path, subject).ok()?
+            } else {
+                rule.path.clone()
+            };
+            Some((path, &rule.permissions))
+        })
+    }
+}
+
+fn read_rule(block: PathBlock) -> Result<PathRule, PolicyError> {
+    let path = block.path;
+    if path.contains("+*") {
+        return Err(PolicyError::Syntax(format!(
+            "path {path:?}: path {path:?}: invalid use of wildcards ('+*' is forbidden)"
+        )));
+    }
+    template::check(&path)?;
+    let mut permissions = Permissions::default();
+    for field in block.fields {
+        let line = field.line;
+        read_field(&mut permissions, field).map_err(|problem| problem.at(&path, line))?;
+    }
+    let (min, max) = (permissions.min_wrapping_ttl, permissions.max_wrapping_ttl);
+    if !max.is_zero() && max < min {
+        return Err(PolicyError::Syntax(format!(
+            "path {path:?}: max_wrapping_ttl cannot be less than min_wrapping_ttl"
+        )));
+    }
+    // A policy speaks of API paths, with or without the slash they start with.
+    let path = path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
+    Ok(PathRule { path, permissions })
+}
+
+/// What is wrong with a field.
+enum Problem {
+    UnknownKey(String),
+    Value(String),
+    /// As `Value`, where the line helps.
+    Type(String),
+}
+
+impl Problem {
+    fn at(self, path: &str, line: usize) -> PolicyError {
+        PolicyError::Syntax(match self {
+            Self::UnknownKey(key) => {
+                format!("path {path:?}: {}", hcl::invalid_key_text(&key, line))
+            }
+            Self::Value(what) => format!("path {path:?}: {what}"),
+            Self::Type(what) => format!("path {path:?}: {what} on line {line}"),
+        })
+    }
+}
+
+fn read_field(permissions: &mut Permissions, field: Field) -> Result<(), Problem> {
+    let Field { key, value, .. } = field;
+    match key.as_str() {
+        "capabilities" => {
+            for name in strings(&key, value)? {
+                let capability = Capability::parse(&name)
+                    .ok_or_else(|| Problem::Value(format!("invalid capability {name:?}")))?;
+                permissions.capabilities.insert(capability);
+            }
+        }
+        "policy" => {
+            let name = text(&key, value)?;
+            let legacy =
+                legacy(&name).ok_or_else(|| Problem::Value(format!("invalid policy {name:?}")))?;
+            permissions.capabilities = permissions.capabilities.union(legacy);
+        }
+        "allowed_parameters" => permissions.allowed_parameters = parameters(&key, value)?,
+        "denied_parameters" => permissions.denied_parameters = parameters(&key, value)?,
+        "required_parameters" => {
+            let names = strings(&key, value)?;
+            permissions.required_parameters = names.iter().map(|n| n.to_lowercase()).collect();
+        }
+        "min_wrapping_ttl" => permissions.min_wrapping_ttl = duration(&key, value)?,
+        "max_wrapping_ttl" => permissions.max_wrapping_ttl = duration(&key, value)?,
+        // Notes that other versions of the language know; they grant nothing.
+        "comment" | "expiration" => {}
+        _ => return Err(Problem::UnknownKey(key)),
+    }
+    Ok(())
+}
+
+/// The words from before capabilities.
+fn legacy(name: &str) -> Option<Capabilities> {
+    use Capability::{Create, Delete, Deny, List, Patch, Read, Sudo, Update};
+    Some(match name {
+        "deny" => [Deny].into_iter().collect(),
+        "read" => [Read, List].into_iter().collect(),
+        "write" => [Create, Read, Update, Patch, Delete, List]
+            .into_iter()
+            .collect(),
+        "sudo" => [Create, Read, Update, Patch, Delete, List, Sudo]
+            .into_iter()
+            .collect(),
+        _ => return None,
+    })
+}
+
+fn text(key: &str, value: Value) -> Result<String, Problem> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(Problem::Type(format!("{key} must be a string"))),
+    }
+}
+
+fn strings(key: &str, value: Value) -> Result<Vec<String>, Problem> {
+    let wrong = || Problem::Type(format!("{key} must be a list of strings"));
+    match value {
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| text(key, item).map_err(|_| wrong()))
+            .collect(),
+        _ => Err(wrong()),
+    }
+}
+
+fn duration(key: &str, value: Value) -> Result<Duration, Problem> {
+    let parsed = match &value {
+        Value::String(text) => parse_duration(text),
+        Value::Number(number) => parse_duration(&number.to_string()),
+        _ => None,
+    };
+    parsed.ok_or_else(|| Problem::Value(format!("error parsing {key}: invalid duration {value}")))
+}
+
+fn parameters(key: &str, value: Value) -> Result<Parameters, Problem> {
+    let wrong = || Problem::Type(format!("{key} must map names to lists of values"));
+    let Value::Object(map) = value else {
+        return Err(wrong());
+    };
+    map.into_iter()
+        .map(|(name, values)| match values {
+            Value::Array(values) => Ok((name.to_lowercase(), values)),
+            _ => Err(wrong()),
+        })
+        .collect()
+}

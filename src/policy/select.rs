@@ -1,0 +1,248 @@
+//! Which of the rules that match a path is the one that counts.
+//!
+//! A path without wildcards beats every pattern. Among patterns, in this order: the one whose
+//! first wildcard stands later; the one that does not end in `*`; the one with fewer `+`; the
+//! longer one; the one that sorts later.
+
+use super::Permissions;
+use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
+
+/// The rules of one ACL, sorted by how they match.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    exact: HashMap<Box<str>, Permissions>,
+    /// `secret/*` stands here as `secret/`, grouped by length, longest first.
+    prefixes: Vec<(usize, HashMap<Box<str>, Permissions>)>,
+    patterns: Vec<Pattern>,
+}
+
+/// A path with `+` segments.
+#[derive(Debug)]
+struct Pattern {
+    segments: Vec<Segment>,
+    open_ended: bool,
+    rank: Rank,
+    permissions: Permissions,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Any,
+    Literal(Box<str>),
+}
+
+/// How specific a pattern is; greater wins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    first_wildcard: usize,
+    closed: bool,
+    plus_count: Reverse<usize>,
+    length: usize,
+    path: Box<str>,
+}
+
+impl Rank {
+    fn of(path: &str) -> Self {
+        let body = path.strip_suffix('*').unwrap_or(path);
+        let pluses = || {
+            let starts = body.split('/').scan(0, |at, segment| {
+                let start = *at;
+                *at += segment.len() + 1;
+                Some((start, segment))
+            });
+            starts.filter(|(_, segment)| *segment == "+")
+        };
+        Self {
+            first_wildcard: pluses().next().map_or(body.len(), |(start, _)| start),
+            closed: body.len() == path.len(),
+            plus_count: Reverse(pluses().count()),
+            length: path.len(),
+            path: path.into(),
+        }
+    }
+}
+
+/// A matching pattern or prefix.
+pub(super) struct Match<'a> {
+    /// Bytes of the path that stand before its first wildcard.
+    pub literal: usize,
+    pub permissions: &'a Permissions,
+    order: Order<'a>,
+}
+
+/// A prefix has no stored rank: its parts follow from its length.
+enum Order<'a> {
+    Prefix(usize),
+    Pattern(&'a Rank),
+}
+
+impl Match<'_> {
+    fn compare(&self, other: &Self) -> Ordering {
+        match (&self.order, &other.order) {
+            (Order::Prefix(a), Order::Prefix(b)) => a.cmp(b),
+            (Order::Pattern(a), Order::Pattern(b)) => a.cmp(b),
+            (Order::Prefix(length), Order::Pattern(rank)) => compare_prefix(*length, rank),
+            (Order::Pattern(rank), Order::Prefix(length)) => {
+                compare_prefix(*length, rank).reverse()
+            }
+        }
+    }
+}
+
+/// At the same first wildcard a prefix has no `+` at all, so it beats an open-ended pattern and
+/// loses against a closed one.
+fn compare_prefix(length: usize, rank: &Rank) -> Ordering {
+    length.cmp(&rank.first_wildcard).then(if rank.closed {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    })
+}
+
+/// The more specific of two.
+pub(super) fn winner<'a>(a: Option<Match<'a>>, b: Option<Match<'a>>) -> Option<Match<'a>> {
+    match (a, b) {
+        (Some(a), Some(b)) if a.compare(&b) == Ordering::Less => Some(b),
+        (Some(a), _) => Some(a),
+        (None, b) => b,
+    }
+}
+
+impl Rules {
+    /// Adds what a policy says of `path`.
+    pub fn insert(&mut self, path: &str, permissions: &Permissions) {
+        if path.split('/').any(|segment| segment == "+") {
+            return self.insert_pattern(path, permissions);
+        }
+        let map = match path.strip_suffix('*') {
+            None => &mut self.exact,
+            Some(prefix) => {
+                let place = self
+                    .prefixes
+                    .binary_search_by(|(length, _)| prefix.len().cmp(length));
+                let at = place.unwrap_or_else(|at| {
+                    self.prefixes.insert(at, (prefix.len(), HashMap::new()));
+                    at
+                });
+                let Some((_, map)) = self.prefixes.get_mut(at) else {
+                    return;
+                };
+                map
+            }
+        };
+        let path = path.strip_suffix('*').unwrap_or(path);
+        match map.get_mut(path) {
+            Some(present) => present.merge(permissions),
+            None => {
+                map.insert(path.into(), permissions.clone());
+            }
+        }
+    }
+
+    fn insert_pattern(&mut self, path: &str, permissions: &Permissions) {
+        let rank = Rank::of(path);
+        if let Some(present) = self.patterns.iter_mut().find(|p| p.rank == rank) {
+            return present.permissions.merge(permissions);
+        }
+        let body = path.strip_suffix('*').unwrap_or(path);
+        let segments = body.split('/').map(|segment| match segment {
+            "+" => Segment::Any,
+            literal => Segment::Literal(literal.into()),
+        });
+        self.patterns.push(Pattern {
+            segments: segments.collect(),
+            open_ended: body.len() < path.len(),
+            rank,
+            permissions: permissions.clone(),
+        });
+    }
+
+    /// The rule written for exactly this path.
+    pub fn exact(&self, path: &str) -> Option<&Permissions> {
+        self.exact.get(path)
+    }
+
+    /// The most specific pattern or prefix that matches.
+    pub fn wildcard(&self, path: &str) -> Option<Match<'_>> {
+        let mut best = self.longest_prefix(path);
+        for pattern in self.patterns.iter().filter(|p| p.matches(path)) {
+            best = winner(
+                best,
+                Some(Match {
+                    literal: pattern.rank.first_wildcard,
+                    permissions: &pattern.permissions,
+                    order: Order::Pattern(&pattern.rank),
+                }),
+            );
+        }
+        best
+    }
+
+    fn longest_prefix(&self, path: &str) -> Option<Match<'_>> {
+        self.prefixes.iter().find_map(|(length, map)| {
+            let permissions = map.get(path.get(..*length)?)?;
+            Some(Match {
+                literal: *length,
+                permissions,
+                order: Order::Prefix(*length),
+            })
+        })
+    }
+
+    /// Does any rule that grants something speak of a path below `prefix`?
+    pub fn touch(&self, prefix: &str) -> bool {
+        let grants = |p: &Permissions| !p.capabilities.denies() && p.capabilities != <_>::default();
+        let below = |path: &str| path.starts_with(prefix);
+        self.exact.iter().any(|(path, p)| grants(p) && below(path))
+            || self.prefixes.iter().any(|(_, map)| {
+                map.iter()
+                    .any(|(path, p)| grants(p) && (below(path) || prefix.starts_with(&**path)))
+            })
+            || self
+                .patterns
+                .iter()
+                .any(|pattern| grants(&pattern.permissions) && pattern.reaches(prefix))
+    }
+}
+
+impl Pattern {
+    fn matches(&self, path: &str) -> bool {
+        let mut parts = path.split('/');
+        let last = self.segments.len().saturating_sub(1);
+        for (at, segment) in self.segments.iter().enumerate() {
+            let Some(part) = parts.next() else {
+                return false;
+            };
+            let fits = match segment {
+                Segment::Any => true,
+                Segment::Literal(text) if self.open_ended && at == last => {
+                    part.starts_with(&**text)
+                }
+                Segment::Literal(text) => part == &**text,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        self.open_ended || parts.next().is_none()
+    }
+
+    /// Could a path below `prefix` (ending in `/`) match?
+    fn reaches(&self, prefix: &str) -> bool {
+        let body = prefix.strip_suffix('/').unwrap_or(prefix);
+        let last = self.segments.len().saturating_sub(1);
+        for (at, part) in body.split('/').enumerate() {
+            match self.segments.get(at) {
+                None => return self.open_ended,
+                Some(Segment::Any) => {}
+                Some(Segment::Literal(text)) if self.open_ended && at == last => {
+                    return part.starts_with(&**text);
+                }
+                Some(Segment::Literal(text)) if part == &**text => {}
+                Some(Segment::Literal(_)) => return false,
+            }
+        }
+        true
+    }
+}

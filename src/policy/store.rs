@@ -1,0 +1,265 @@
+//! Policies in the barrier, and the compiled lists of them in memory.
+
+use super::builtin::{DEFAULT, DEFAULT_TEXT, RESPONSE_WRAPPING, RESPONSE_WRAPPING_TEXT, ROOT};
+use super::template::Subject;
+use super::{Acl, Policy, PolicyError, name};
+use crate::barrier::{Batch, Unsealed, View};
+use crate::clock::Timestamp;
+use crate::engine::Error;
+use crate::store::{Key, Observer, Revision};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where policies live below the barrier's root.
+pub const PREFIX: &str = "sys/policy/";
+/// Compiled lists kept; the least interesting ones make room.
+const ACLS_MAX: usize = 256;
+/// Storage keys watched before everything is forgotten and learnt anew.
+const WATCHED_MAX: usize = 4096;
+/// The record's first field.
+const FORMAT: u8 = 1;
+
+/// A policy as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPolicy {
+    /// Normalized.
+    pub name: String,
+    /// HCL or JSON; empty for `root`.
+    pub text: String,
+    /// When it was written; zero for a built-in one.
+    pub modified: Timestamp,
+    /// How often it was written.
+    pub version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PolicyRecord {
+    format: u8,
+    text: String,
+    modified: Timestamp,
+    version: u64,
+}
+
+/// Reads and writes policies.
+pub struct Store {
+    view: View,
+    cache: Arc<Cache>,
+}
+
+impl Store {
+    /// Policies of `barrier`, with a cache that follows its storage.
+    pub fn new(barrier: &Arc<Unsealed>) -> Self {
+        let cache = Arc::new(Cache::default());
+        barrier.storage().observe(Arc::clone(&cache) as _);
+        Self {
+            view: barrier.view(PREFIX),
+            cache,
+        }
+    }
+
+    /// A policy's text; built-in ones included. The name is normalized first; an impossible name
+    /// is that of no policy.
+    pub fn get(&self, name: &str) -> Result<Option<StoredPolicy>, Error> {
+        let Ok(name) = name::normalize(name) else {
+            return Ok(None);
+        };
+        if let Some((_, record)) = self.read(&name)? {
+            return Ok(Some(StoredPolicy {
+                name,
+                text: record.text,
+                modified: record.modified,
+                version: record.version,
+            }));
+        }
+        Ok(built_in(&name).map(|text| StoredPolicy {
+            text: text.to_owned(),
+            modified: Timestamp::default(),
+            version: u64::from(name != ROOT),
+            name,
+        }))
+    }
+
+    /// Does it exist? Asked for the warning about policies that do not.
+    pub fn exists(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.get(name)?.is_some())
+    }
+
+    /// All names, sorted; `default` and `root` are always among them.
+    pub fn list(&self) -> Result<Vec<String>, Error> {
+        let mut names = self.view.walk("", usize::MAX)?;
+        names.extend([DEFAULT.to_owned(), ROOT.to_owned()]);
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Adds "write this policy" to `batch`. A text that does not parse is refused.
+    pub fn put(
+        &self,
+        batch: &mut Batch,
+        name: &str,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let name = name::normalize(name)?;
+        refuse_built_in("update", &name, &[ROOT, RESPONSE_WRAPPING])?;
+        Policy::parse(&name, text)?;
+        let present = self.read(&name)?;
+        let (revision, version) = present.map_or((Revision(0), 0), |(revision, record)| {
+            (revision, record.version)
+        });
+        let record = PolicyRecord {
+            format: FORMAT,
+            text: text.to_owned(),
+            modified: now,
+            version: version + 1,
+        };
+        self.view.expect(batch, &name, revision);
+        self.view.put_record(batch, &name, &record)?;
+        Ok(())
+    }
+
+    /// Adds "delete this policy" to `batch`; nothing happens where there is none.
+    pub fn delete(&self, batch: &mut Batch, name: &str) -> Result<(), Error> {
+        let name = name::normalize(name)?;
+        refuse_built_in("delete", &name, &[ROOT, RESPONSE_WRAPPING])?;
+        if name == DEFAULT {
+            return Err(Error::invalid("cannot delete default policy"));
+        }
+        self.view.delete(batch, &name);
+        Ok(())
+    }
+
+    /// The compiled list of a token without an identity. One map access when it was asked for
+    /// before and no policy in it changed.
+    pub fn acl_for(&self, names: &[String]) -> Result<Arc<Acl>, Error> {
+        if let Some(acl) = self.cache.acls.get(names) {
+            return Ok(acl);
+        }
+        let keys = self.keys(names)?;
+        let generation = self.cache.watch(keys);
+        let acl = Arc::new(Acl::compile(&self.load(names)?));
+        self.cache.insert(generation, names, &acl);
+        Ok(acl)
+    }
+
+    /// The compiled list for an identity; not cached, for templates differ with every subject.
+    pub fn acl_for_subject(
+        &self,
+        names: &[String],
+        subject: &dyn Subject,
+    ) -> Result<Arc<Acl>, Error> {
+        let policies = self.load(names)?;
+        if policies.iter().any(|policy| policy.is_templated()) {
+            return Ok(Arc::new(Acl::compile_for(&policies, Some(subject))));
+        }
+        self.acl_for(names)
+    }
+
+    /// A name without a policy grants nothing.
+    fn load(&self, names: &[String]) -> Result<Vec<Arc<Policy>>, Error> {
+        let mut policies = Vec::with_capacity(names.len());
+        for name in names {
+            if name == ROOT {
+                policies.push(Arc::new(Policy::root()));
+            } else if let Some(stored) = self.get(name)? {
+                let parsed = Policy::parse(&stored.name, &stored.text);
+                let policy = parsed
+                    .map_err(|error| Error::internal(format!("stored policy {name:?}: {error}")))?;
+                policies.push(Arc::new(policy));
+            }
+        }
+        Ok(policies)
+    }
+
+    fn keys(&self, names: &[String]) -> Result<Vec<Key>, Error> {
+        let names = names.iter().filter_map(|name| name::normalize(name).ok());
+        names.map(|name| Ok(self.view.key(&name)?)).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Revision, PolicyRecord)>, Error> {
+        if matches!(name, ROOT | RESPONSE_WRAPPING) {
+            return Ok(None);
+        }
+        Ok(self.view.get_record(name, "policy")?)
+    }
+}
+
+fn built_in(name: &str) -> Option<&'static str> {
+    match name {
+        ROOT => Some(""),
+        DEFAULT => Some(DEFAULT_TEXT),
+        RESPONSE_WRAPPING => Some(RESPONSE_WRAPPING_TEXT),
+        _ => None,
+    }
+}
+
+fn refuse_built_in(verb: &'static str, name: &str, fixed: &[&str]) -> Result<(), PolicyError> {
+    if fixed.contains(&name) {
+        let name = name.to_owned();
+        return Err(PolicyError::BuiltIn { verb, name });
+    }
+    Ok(())
+}
+
+/// Compiled lists, dropped together when any policy in any of them changes: policies change
+/// rarely, and the next request compiles what it needs.
+struct Cache {
+    acls: quick_cache::sync::Cache<Vec<String>, Arc<Acl>>,
+    watch: Mutex<Watch>,
+}
+
+#[derive(Default)]
+struct Watch {
+    generation: u64,
+    keys: HashSet<Key>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            acls: quick_cache::sync::Cache::new(ACLS_MAX),
+            watch: Mutex::default(),
+        }
+    }
+}
+
+impl Cache {
+    fn lock(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches `keys` from before they are read, so that a change between reading and
+    /// [`Cache::insert`] is seen. Gives the generation to insert under.
+    fn watch(&self, keys: Vec<Key>) -> u64 {
+        let mut watch = self.lock();
+        if watch.keys.len() + keys.len() > WATCHED_MAX {
+            self.forget(&mut watch);
+        }
+        watch.keys.extend(keys);
+        watch.generation
+    }
+
+    fn insert(&self, generation: u64, names: &[String], acl: &Arc<Acl>) {
+        let watch = self.lock();
+        if watch.generation == generation {
+            self.acls.insert(names.to_vec(), Arc::clone(acl));
+        }
+    }
+
+    fn forget(&self, watch: &mut Watch) {
+        watch.generation += 1;
+        watch.keys.clear();
+        self.acls.clear();
+    }
+}
+
+impl Observer for Cache {
+    fn applied(&self, _: Revision, keys: &[Key]) {
+        let mut watch = self.lock();
+        if keys.is_empty() || keys.iter().any(|key| watch.keys.contains(key)) {
+            self.forget(&mut watch);
+        }
+    }
+}
