@@ -1,0 +1,72 @@
+//! From files and environment to a [`Config`].
+
+use super::environment::Environment;
+use super::section::{Problems, Section};
+use super::tree::Source;
+use super::{Config, ConfigError, Notice, files, hcl, json, server};
+use std::path::PathBuf;
+
+/// A configuration and what is odd about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Ready to use.
+    pub config: Config,
+    /// For the log.
+    pub warnings: Vec<Notice>,
+}
+
+/// Reads all files behind `paths` and the process's environment.
+///
+/// # Errors
+/// Names every problem with its file, line and column.
+pub fn load(paths: &[PathBuf]) -> Result<Loaded, ConfigError> {
+    let texts = files::read_all(paths)?;
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    read(&texts, &Environment::new(variables))
+}
+
+/// Reads texts given as `(file name, text)`; names that end in `.json` are JSON, all others HCL or
+/// JSON as their first character says. `variables` stand for the environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_text(
+    texts: &[(String, String)],
+    variables: &[(&str, &str)],
+) -> Result<Loaded, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    read(texts, &Environment::new(variables))
+}
+
+fn read(texts: &[(String, String)], environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut entries = Vec::new();
+    let mut broken = Vec::new();
+    for (file, text) in texts {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let source = Source {
+            file: file.as_str().into(),
+            text,
+        };
+        let is_json = file.ends_with(".json") || text.trim_start().starts_with('{');
+        let parsed = if is_json {
+            json::parse(&source)
+        } else {
+            hcl::parse(&source)
+        };
+        match parsed {
+            Ok(found) => entries.extend(found),
+            Err(notice) => broken.push(notice),
+        }
+    }
+    if !broken.is_empty() {
+        return Err(ConfigError::Invalid(broken));
+    }
+    entries.extend(environment.entries());
+    let problems = Problems::default();
+    let config = server::read(&Section::top(&entries, &problems), environment);
+    let warnings = problems.finish()?;
+    Ok(Loaded { config, warnings })
+}

@@ -1,0 +1,289 @@
+//! Vault's configuration language is HCL 1; the parser at hand reads HCL 2. The differences that
+//! real files show are settled here, in the text, before it is parsed:
+//!
+//! - a comma may follow an attribute in a block (`region = "x",`);
+//! - a block may hold several attributes on one line (`storage "raft" { path = "p" node_id = "n" }`);
+//! - a block's keys may be quoted (`custom_response_headers { "2xx" = {...} }`).
+//!
+//! Commas become line ends in place; the few characters that are added are remembered, so that
+//! [`Normalised::original`] leads every offset back to the file.
+
+/// The text for the parser.
+pub(super) struct Normalised {
+    pub(super) text: String,
+    inserted: Vec<usize>,
+}
+
+impl Normalised {
+    /// The offset in the file of an offset in `text`.
+    pub(super) fn original(&self, offset: usize) -> usize {
+        offset - self.inserted.partition_point(|at| *at < offset)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    /// Attributes and blocks.
+    Body,
+    /// Inside a list, an object or parentheses.
+    Value,
+}
+
+/// Where in a body the walk is.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    /// Nothing of the item seen on this line yet.
+    Start,
+    /// Behind the name, before `=` or `{`; `true` once a label was seen.
+    Head(bool),
+    /// Behind `=`.
+    Value,
+    /// The item is complete, its line is not.
+    Done,
+}
+
+pub(super) fn normalise(source: &str) -> Normalised {
+    let mut walk = Walk {
+        rest: source,
+        out: String::with_capacity(source.len() + 16),
+        inserted: Vec::new(),
+        scopes: vec![Scope::Body],
+        step: Step::Start,
+    };
+    while walk.advance() {}
+    Normalised {
+        text: walk.out,
+        inserted: walk.inserted,
+    }
+}
+
+struct Walk<'a> {
+    rest: &'a str,
+    out: String,
+    inserted: Vec<usize>,
+    scopes: Vec<Scope>,
+    step: Step,
+}
+
+impl Walk<'_> {
+    /// Takes one token; false at the end.
+    fn advance(&mut self) -> bool {
+        let Some(first) = self.rest.chars().next() else {
+            return false;
+        };
+        let in_body = self.scopes.last() == Some(&Scope::Body);
+        match first {
+            '#' => self.take(line_len(self.rest)),
+            '/' if self.rest.starts_with("//") => self.take(line_len(self.rest)),
+            '/' if self.rest.starts_with("/*") => {
+                self.take(self.rest.find("*/").map_or(self.rest.len(), |at| at + 2));
+            }
+            '\n' => {
+                if in_body && self.step == Step::Done {
+                    self.step = Step::Start;
+                }
+                self.take(1);
+            }
+            '"' => self.word(string_len(self.rest), in_body, true),
+            '<' if self.rest.starts_with("<<") => {
+                self.word(heredoc_len(self.rest), in_body, false);
+            }
+            '=' if in_body && matches!(self.step, Step::Head(_)) => {
+                self.step = Step::Value;
+                self.take(1);
+            }
+            ',' if in_body => {
+                self.step = Step::Start;
+                self.out.push('\n');
+                self.rest = self.rest.get(1..).unwrap_or_default();
+            }
+            '{' | '[' | '(' => self.open(first, in_body),
+            '}' | ']' | ')' => self.close(in_body),
+            c if c.is_whitespace() => self.take(c.len_utf8()),
+            _ => self.word(word_len(self.rest), in_body, false),
+        }
+        true
+    }
+
+    fn word(&mut self, len: usize, in_body: bool, quoted: bool) {
+        if in_body {
+            if self.step == Step::Done {
+                self.insert("\n");
+                self.step = Step::Start;
+            }
+            self.step = match self.step {
+                Step::Start => Step::Head(quoted),
+                Step::Head(_) => Step::Head(true),
+                Step::Value | Step::Done => Step::Done,
+            };
+        }
+        self.take(len);
+    }
+
+    fn open(&mut self, bracket: char, in_body: bool) {
+        let block = in_body && bracket == '{' && self.step != Step::Value;
+        if !block {
+            self.scopes.push(Scope::Value);
+            self.take(1);
+            return;
+        }
+        let inside = self.rest.get(1..).unwrap_or_default().trim_start();
+        if self.step == Step::Head(false) && inside.starts_with('"') {
+            self.insert("=");
+            self.scopes.push(Scope::Value);
+            self.take(1);
+            return;
+        }
+        self.scopes.push(Scope::Body);
+        self.step = Step::Start;
+        self.take(1);
+        let line = self.rest.get(..line_len(self.rest)).unwrap_or_default();
+        let starts_content = line.trim_start();
+        if !starts_content.is_empty() && !starts_content.starts_with(['#', '}']) {
+            self.insert("\n");
+        }
+    }
+
+    fn close(&mut self, in_body: bool) {
+        if self.scopes.len() > 1 {
+            if in_body && self.step == Step::Done {
+                self.insert("\n");
+            }
+            self.scopes.pop();
+        }
+        if self.scopes.last() == Some(&Scope::Body) {
+            self.step = Step::Done;
+        }
+        self.take(1);
+    }
+
+    fn take(&mut self, len: usize) {
+        let (token, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
+        self.out.push_str(token);
+        self.rest = rest;
+    }
+
+    fn insert(&mut self, text: &str) {
+        for byte in text.chars() {
+            self.inserted.push(self.out.len());
+            self.out.push(byte);
+        }
+    }
+}
+
+fn line_len(text: &str) -> usize {
+    text.find('\n').unwrap_or(text.len())
+}
+
+fn word_len(text: &str) -> usize {
+    let end = text.find(|c: char| c.is_whitespace() || "\"#,=[](){}".contains(c));
+    match end {
+        Some(0) => text.chars().next().map_or(0, char::len_utf8),
+        Some(at) => at,
+        None => text.len(),
+    }
+}
+
+/// Length of a quoted string with both quotes; to the line's end when it is not closed.
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '\n' => return at,
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Length of `<<NAME ... NAME`, without the last line's end.
+fn heredoc_len(text: &str) -> usize {
+    let head = text.get(..line_len(text)).unwrap_or_default();
+    let name = head.trim_start_matches("<<").trim_start_matches('-').trim();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        if at > head.len() + 1 && line.trim() == name {
+            return at - line.len() + line.trim_end().len();
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn reads(source: &str, expected: &str) {
+        assert_eq!(normalise(source).text, expected);
+    }
+
+    #[test]
+    fn plain_files_stay_as_they_are() {
+        for source in [
+            "storage \"raft\" {\n  path = \"/p\"\n\n  retry_join {\n    a = 1 # x, y\n  }\n}\nui = true\n",
+            "a = [\"x\", \"y\",]\nb = { c = 1, d = 2 }\n",
+            "a = <<EOF\nx, y {\nEOF\nb = 1\n",
+            "/* , */ a = 1\n// ,\n# ,\nblock {}\nblock { }\n",
+            "listener \"tcp\" { # why\n  a = 1\n}\n",
+        ] {
+            reads(source, source);
+        }
+    }
+
+    #[test]
+    fn commas_after_attributes_end_the_line() {
+        reads("s {\n  k = \"a,b\",\n}\n", "s {\n  k = \"a,b\"\n\n}\n");
+        reads("s {\n  k = 1, # why\n}\n", "s {\n  k = 1\n # why\n}\n");
+    }
+
+    #[test]
+    fn one_line_blocks_are_broken_up() {
+        reads(
+            "s \"raft\" { path = \"p\" node_id = \"n\" }\n",
+            "s \"raft\" {\n path = \"p\" \nnode_id = \"n\" \n}\n",
+        );
+        reads("s { a = 1, b = 2 }", "s {\n a = 1\n b = 2 \n}");
+        reads("s { a { b = 1 } }", "s {\n a {\n b = 1 \n} \n}");
+    }
+
+    #[test]
+    fn quoted_keys_make_an_object() {
+        reads(
+            "h {\n  \"2xx\" = { a = 1 }\n}\nb = 1\n",
+            "h ={\n  \"2xx\" = { a = 1 }\n}\nb = 1\n",
+        );
+    }
+
+    #[test]
+    fn offsets_lead_back() {
+        let source = "s { a = 1 b = 2 }";
+        let normalised = normalise(source);
+        let at = normalised.text.find('b').unwrap();
+        assert_eq!(normalised.original(at), source.find('b').unwrap());
+        let end = normalised.text.find('}').unwrap();
+        assert_eq!(normalised.original(end), source.find('}').unwrap());
+    }
+
+    #[test]
+    fn unfinished_text_ends() {
+        for source in [
+            "s {",
+            "a = \"x",
+            "a = <<EOF\nx",
+            "/* x",
+            "}",
+            "]",
+            "a = [",
+            "é",
+            "=",
+            "{",
+        ] {
+            normalise(source);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The whole configuration.
+
+use super::address::url;
+use super::environment::Environment;
+use super::section::Section;
+use super::{
+    AuditDevice, Listener, Logging, Seal, ServiceRegistration, Storage, Telemetry, listener,
+    logging, stanza, storage, telemetry,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the files and the environment said, checked and typed.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// `storage` or `backend`; absent only in dev mode.
+    pub storage: Option<Storage>,
+    /// `listener`, in order.
+    pub listeners: Vec<Listener>,
+    /// `seal`, in order; none is shamir.
+    pub seals: Vec<Seal>,
+    /// `service_registration`.
+    pub service_registration: Option<ServiceRegistration>,
+    /// `audit`.
+    pub audit_devices: Vec<AuditDevice>,
+    /// `telemetry`.
+    pub telemetry: Telemetry,
+    /// `log_*`.
+    pub logging: Logging,
+    /// `api_addr`: how clients reach this node.
+    pub api_address: Option<String>,
+    /// `cluster_addr`: how other nodes reach it.
+    pub cluster_address: Option<String>,
+    /// `cluster_name`.
+    pub cluster_name: Option<String>,
+    /// `disable_mlock`.
+    pub disable_mlock: bool,
+    /// `ui`.
+    pub ui: bool,
+    /// `default_lease_ttl`; 768 h where nothing was said.
+    pub default_lease_ttl: Option<Duration>,
+    /// `max_lease_ttl`; 768 h where nothing was said.
+    pub max_lease_ttl: Option<Duration>,
+    /// `raw_storage_endpoint`: serves `sys/raw`.
+    pub raw_storage_endpoint: bool,
+    /// `introspection_endpoint`.
+    pub introspection_endpoint: bool,
+    /// `disable_cache`.
+    pub disable_cache: bool,
+    /// `cache_size`, in records.
+    pub cache_size: Option<u64>,
+    /// `pid_file`.
+    pub pid_file: Option<PathBuf>,
+    /// `plugin_directory`; there are no plugins.
+    pub plugin_directory: Option<PathBuf>,
+    /// `enable_response_header_hostname`.
+    pub response_header_hostname: bool,
+    /// `enable_response_header_raft_node_id`.
+    pub response_header_raft_node_id: bool,
+}
+
+/// Keys of Vault's and OpenBao's that are right but change nothing here.
+const WITHOUT_EFFECT: [&str; 38] = [
+    "license_path",
+    "experiments",
+    "ha_storage",
+    "ha_backend",
+    "hsm",
+    "kms",
+    "entropy",
+    "sentinel",
+    "plugin",
+    "plugin_tmpdir",
+    "plugin_file_uid",
+    "plugin_file_permissions",
+    "plugin_auto_download",
+    "plugin_auto_register",
+    "plugin_download_behavior",
+    "user_lockout",
+    "detect_deadlocks",
+    "disable_clustering",
+    "disable_indexing",
+    "disable_sealwrap",
+    "disable_performance_standby",
+    "disable_sentinel_trace",
+    "disable_printable_check",
+    "disable_standby_reads",
+    "administrative_namespace_path",
+    "imprecise_lease_role_tracking",
+    "reporting",
+    "enable_post_unseal_trace",
+    "post_unseal_trace_directory",
+    "allow_audit_log_prefixing",
+    "request_limiter",
+    "adaptive_overload_protection",
+    "unsafe_cross_namespace_identity",
+    "unsafe_allow_api_audit_creation",
+    "enable_rate_limit",
+    "initialize",
+    "enable_unauthenticated_access",
+    "remove_irrevocable_lease_after",
+];
+
+pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Config {
+    let flag = |key: &str| top.boolean(key).unwrap_or(false);
+    let file = |key: &str| top.text(key).filter(|p| !p.is_empty()).map(PathBuf::from);
+    let config = Config {
+        storage: storage::read(top, environment),
+        listeners: listener::read(top),
+        seals: stanza::seals(top),
+        service_registration: stanza::service_registration(top),
+        audit_devices: stanza::audit_devices(top),
+        telemetry: telemetry::read(top),
+        logging: logging::read(top),
+        api_address: url(top, "api_addr"),
+        cluster_address: url(top, "cluster_addr"),
+        cluster_name: top.text("cluster_name").filter(|name| !name.is_empty()),
+        disable_mlock: flag("disable_mlock"),
+        ui: flag("ui") || flag("enable_ui"),
+        default_lease_ttl: top.duration("default_lease_ttl"),
+        max_lease_ttl: top.duration("max_lease_ttl"),
+        raw_storage_endpoint: flag("raw_storage_endpoint"),
+        introspection_endpoint: flag("introspection_endpoint"),
+        disable_cache: flag("disable_cache"),
+        cache_size: top.integer("cache_size"),
+        pid_file: file("pid_file"),
+        plugin_directory: file("plugin_directory"),
+        response_header_hostname: flag("enable_response_header_hostname"),
+        response_header_raft_node_id: flag("enable_response_header_raft_node_id"),
+    };
+    check(top, &config);
+    top.without_effect(&WITHOUT_EFFECT);
+    top.without_effect(&["default_max_request_duration"]);
+    top.finish();
+    config
+}
+
+fn check(top: &Section<'_>, config: &Config) {
+    if let (Some(default), Some(longest)) = (config.default_lease_ttl, config.max_lease_ttl)
+        && default > longest
+    {
+        top.wrong("default_lease_ttl", "is longer than max_lease_ttl");
+    }
+}

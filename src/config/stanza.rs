@@ -1,0 +1,107 @@
+//! Stanzas that are a type and a list of keys: `seal`, `service_registration`, `audit`.
+
+use super::Position;
+use super::section::Section;
+use crate::secret::SecretString;
+use std::collections::BTreeMap;
+
+/// `seal "kind" {...}`.
+#[derive(Debug)]
+pub struct Seal {
+    /// `shamir`, `awskms`, `transit`, `static`, ...
+    pub kind: String,
+    /// `name`, to tell several seals apart.
+    pub name: Option<String>,
+    /// `priority` among several seals.
+    pub priority: u64,
+    /// `disabled`: only for migrating away from it.
+    pub disabled: bool,
+    /// Everything else; any of it may be a credential.
+    pub fields: BTreeMap<String, SecretString>,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// `service_registration "consul" {...}`.
+#[derive(Debug)]
+pub struct ServiceRegistration {
+    /// `consul`, `kubernetes`.
+    pub kind: String,
+    /// Its keys; `token` is a credential.
+    pub fields: BTreeMap<String, SecretString>,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// `audit "file" "path" {...}` or `audit "path" { type = "file" }`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditDevice {
+    /// `file`, `syslog`, `socket`.
+    pub kind: String,
+    /// Where it is mounted, without the trailing slash.
+    pub path: String,
+    /// For people.
+    pub description: String,
+    /// Not replicated.
+    pub local: bool,
+    /// `file_path`, `log_raw`, `mode`, ...
+    pub options: BTreeMap<String, String>,
+}
+
+pub(super) fn seals(top: &Section<'_>) -> Vec<Seal> {
+    let mut seals = Vec::new();
+    for (kind, section) in top.labelled("seal") {
+        seals.push(Seal {
+            name: section.text("name"),
+            priority: section.integer("priority").unwrap_or(0),
+            disabled: section.boolean("disabled").unwrap_or(false),
+            fields: section.rest(),
+            position: section.position.clone(),
+            kind,
+        });
+    }
+    seals
+}
+
+pub(super) fn service_registration(top: &Section<'_>) -> Option<ServiceRegistration> {
+    let (kind, section) = top.labelled("service_registration").pop()?;
+    Some(ServiceRegistration {
+        fields: section.rest(),
+        position: section.position.clone(),
+        kind,
+    })
+}
+
+pub(super) fn audit_devices(top: &Section<'_>) -> Vec<AuditDevice> {
+    let mut devices = Vec::new();
+    for (label, section) in top.labelled("audit") {
+        let nested = section.only_blocks();
+        if nested.is_empty() {
+            devices.push(device(&section, None, &label));
+        }
+        for (path, section) in nested {
+            devices.push(device(&section, Some(&label), &path));
+        }
+    }
+    devices
+}
+
+fn device(section: &Section<'_>, kind: Option<&str>, path: &str) -> AuditDevice {
+    let named = section.text("type");
+    let device = AuditDevice {
+        kind: kind
+            .map(str::to_owned)
+            .or(named)
+            .unwrap_or_else(|| path.to_owned()),
+        path: section
+            .text("path")
+            .unwrap_or_else(|| path.to_owned())
+            .trim_matches('/')
+            .to_owned(),
+        description: section.text("description").unwrap_or_default(),
+        local: section.boolean("local").unwrap_or(false),
+        options: section.map("options"),
+    };
+    section.finish();
+    device
+}

@@ -1,0 +1,158 @@
+//! `storage "kind" {...}`.
+
+use super::Position;
+use super::environment::Environment;
+use super::section::Section;
+use crate::secret::SecretString;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where the data lives.
+#[derive(Debug)]
+pub enum Storage {
+    /// On this node's disk, replicated.
+    Raft(Raft),
+    /// Nowhere: gone with the process.
+    Inmem,
+    /// A kind of Vault's that this build cannot serve from.
+    Other {
+        /// `consul`, `file`, ...
+        kind: String,
+        /// Its keys; some are credentials.
+        fields: BTreeMap<String, SecretString>,
+        /// Where it stands.
+        position: Position,
+    },
+}
+
+/// `storage "raft" {...}`.
+#[derive(Clone, Debug, Default)]
+pub struct Raft {
+    /// `path`.
+    pub path: PathBuf,
+    /// `node_id`; empty: the host's name.
+    pub node_id: String,
+    /// `retry_join {...}`, in order.
+    pub retry_join: Vec<RetryJoin>,
+}
+
+/// One place to look for a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryJoin {
+    /// `leader_api_addr`.
+    pub leader_api_address: Option<String>,
+    /// `auto_join`, `provider=mdns ...`.
+    pub auto_join: Option<String>,
+    /// `auto_join_scheme`.
+    pub auto_join_scheme: Option<String>,
+    /// `auto_join_port`.
+    pub auto_join_port: Option<u64>,
+    /// `leader_tls_servername`.
+    pub tls_server_name: Option<String>,
+    /// `leader_ca_cert_file`.
+    pub ca_cert_file: Option<PathBuf>,
+    /// `leader_client_cert_file`.
+    pub client_cert_file: Option<PathBuf>,
+    /// `leader_client_key_file`.
+    pub client_key_file: Option<PathBuf>,
+    /// `leader_ca_cert`, PEM.
+    pub ca_cert: Option<String>,
+}
+
+/// Raft tuning of Vault's that our log does not need.
+const WITHOUT_EFFECT: [&str; 12] = [
+    "performance_multiplier",
+    "trailing_logs",
+    "snapshot_threshold",
+    "snapshot_interval",
+    "max_entry_size",
+    "max_mount_and_namespace_table_entry_size",
+    "autopilot_reconcile_interval",
+    "autopilot_update_interval",
+    "autopilot_redundancy_zone",
+    "autopilot_upgrade_version",
+    "raft_log_verifier_enabled",
+    "raft_log_verification_interval",
+];
+
+/// The last stanza of the last file wins; two in one file are one too many.
+pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Option<Storage> {
+    let mut stanzas = top.labelled("storage");
+    stanzas.extend(top.labelled("backend"));
+    let (kind, section) = stanzas.pop()?;
+    if let Some((_, other)) = stanzas.last()
+        && other.position.file == section.position.file
+    {
+        let message = "only one storage stanza is allowed";
+        section.problems.error(&section.position, message);
+    }
+    let storage = match kind.as_str() {
+        "raft" => Storage::Raft(raft(&section, environment)),
+        "inmem" | "inmem_ha" => Storage::Inmem,
+        _ => Storage::Other {
+            fields: section.rest(),
+            position: section.position.clone(),
+            kind,
+        },
+    };
+    section.finish();
+    Some(storage)
+}
+
+fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
+    let from_environment = |name: &str| environment.lookup(name).map(|(_, value)| value);
+    let path = from_environment("RAFT_PATH").or_else(|| section.text("path"));
+    let named = section.text("node_id");
+    let node_id = from_environment("RAFT_NODE_ID")
+        .or(named)
+        .unwrap_or_default();
+    if path.as_deref().unwrap_or_default().is_empty()
+        && section.text("path").is_none_or(|p| p.is_empty())
+    {
+        section
+            .problems
+            .error(&section.position, "storage \"raft\" needs a path");
+    }
+    section.without_effect(&WITHOUT_EFFECT);
+    section.without_effect(&["retry_join_as_non_voter"]);
+    Raft {
+        path: PathBuf::from(path.unwrap_or_default()),
+        node_id: node_id.trim().to_owned(),
+        retry_join: section
+            .blocks("retry_join")
+            .iter()
+            .map(retry_join)
+            .collect(),
+    }
+}
+
+fn retry_join(section: &Section<'_>) -> RetryJoin {
+    let file = |key: &str| {
+        section
+            .text(key)
+            .filter(|p| !p.is_empty())
+            .map(PathBuf::from)
+    };
+    let join = RetryJoin {
+        leader_api_address: super::address::url(section, "leader_api_addr"),
+        auto_join: section.text("auto_join"),
+        auto_join_scheme: section.text("auto_join_scheme"),
+        auto_join_port: section.integer("auto_join_port"),
+        tls_server_name: section.text("leader_tls_servername"),
+        ca_cert_file: file("leader_ca_cert_file"),
+        client_cert_file: file("leader_client_cert_file"),
+        client_key_file: file("leader_client_key_file"),
+        ca_cert: section.text("leader_ca_cert"),
+    };
+    section.without_effect(&["leader_client_cert", "leader_client_key"]);
+    if join.leader_api_address.is_none() == join.auto_join.is_none()
+        && section.has("leader_api_addr") == section.has("auto_join")
+    {
+        section.problems.error(
+            &section.position,
+            "retry_join needs either leader_api_addr or auto_join",
+        );
+    }
+    section.finish();
+    join
+}
