@@ -10,7 +10,9 @@
 //! - It keeps no state of its own that the store does not have; caches follow the store's
 //!   observer.
 
+pub mod cubbyhole;
 mod error;
+pub mod kv;
 mod request;
 mod response;
 

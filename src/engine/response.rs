@@ -28,6 +28,8 @@ pub struct Response {
     pub auth: Option<Auth>,
     /// A lease for what `data` holds.
     pub lease: Option<LeaseGrant>,
+    /// The envelope's `lease_duration` where there is no lease (kv v1); zero says none.
+    pub lease_duration: Duration,
     /// `wrap_info`; set by the router.
     pub wrap_info: Option<WrapInfo>,
     /// `warnings`.

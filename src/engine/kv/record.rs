@@ -1,0 +1,40 @@
+//! How data is kept: one format byte, then the JSON text as it was sent (numbers keep every digit).
+
+use crate::barrier::{BarrierError, Batch, View};
+use crate::engine::Error;
+use crate::secret::{Secret, SecretBytes};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The first byte of a data record.
+const FORMAT: u8 = 1;
+
+/// Adds "write `value` at `path`".
+pub(crate) fn put(
+    view: &View,
+    batch: &mut Batch,
+    path: &str,
+    value: &impl Serialize,
+) -> Result<(), Error> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(FORMAT);
+    serde_json::to_writer(&mut bytes, value).map_err(|_| BarrierError::Decode("outgoing kv"))?;
+    view.put(batch, path, Secret::new(bytes));
+    Ok(())
+}
+
+/// Reads what [`put`] wrote.
+pub(crate) fn get<T: DeserializeOwned>(view: &View, path: &str) -> Result<Option<T>, Error> {
+    match view.get(path)? {
+        Some(entry) => Ok(Some(decode(&entry.value)?)),
+        None => Ok(None),
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &SecretBytes) -> Result<T, BarrierError> {
+    match bytes.expose().split_first() {
+        Some((&FORMAT, json)) => serde_json::from_slice(json).ok(),
+        _ => None,
+    }
+    .ok_or(BarrierError::Decode("kv"))
+}

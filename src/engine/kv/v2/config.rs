@@ -1,0 +1,84 @@
+//! The mount's own settings, `config`.
+
+use super::metadata::VERSIONS_MAX;
+use crate::barrier::View;
+use crate::clock::format_duration;
+use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
+use crate::engine::{Error, Outcome, Request, Response};
+use crate::store::Revision;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+const LOCATION: &str = "config";
+
+/// What every secret of the mount takes over unless it says more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Config {
+    /// Zero is [`super::metadata::VERSIONS_DEFAULT`].
+    pub(super) max_versions: u32,
+    pub(super) cas_required: bool,
+    pub(super) metadata_cas_required: bool,
+    /// Zero says nothing, negative switches deletion by time off for all secrets.
+    pub(super) delete_version_after_s: i64,
+}
+
+/// What is stored; further formats become further variants.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    V1(Config),
+}
+
+fn load(view: &View) -> Result<(Revision, Config), Error> {
+    let stored = view.get_record(LOCATION, "kv config")?;
+    Ok(
+        stored.map_or_else(Default::default, |(revision, Stored::V1(config))| {
+            (revision, config)
+        }),
+    )
+}
+
+/// The settings in force.
+pub(super) fn current(view: &View) -> Result<Config, Error> {
+    load(view).map(|(_, config)| config)
+}
+
+/// GET `config`.
+pub(super) fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
+    let config = current(view)?;
+    let after = match u64::try_from(config.delete_version_after_s) {
+        Ok(seconds) => format_duration(Duration::from_secs(seconds)),
+        Err(_) => "-1s".into(),
+    };
+    let mut data = Map::new();
+    data.insert("cas_required".into(), config.cas_required.into());
+    data.insert("delete_version_after".into(), after.into());
+    data.insert("max_versions".into(), config.max_versions.into());
+    let metadata_cas = Value::Bool(config.metadata_cas_required);
+    data.insert("metadata_cas_required".into(), metadata_cas);
+    Ok(warn_ignored(Response::data(data), request, &[]).into())
+}
+
+/// PUT `config`: only the fields that are sent change.
+pub(super) fn write(request: &Request, view: &View) -> Result<Outcome, Error> {
+    let fields = Fields::of(request, VALIDATION);
+    let (revision, old) = load(view)?;
+    let new = Config {
+        max_versions: fields
+            .count("max_versions", VERSIONS_MAX)?
+            .unwrap_or(old.max_versions),
+        cas_required: fields.bool("cas_required")?.unwrap_or(old.cas_required),
+        metadata_cas_required: fields
+            .bool("metadata_cas_required")?
+            .unwrap_or(old.metadata_cas_required),
+        delete_version_after_s: fields
+            .seconds("delete_version_after")?
+            .map_or(old.delete_version_after_s, |seconds| seconds.max(-1)),
+    };
+    let mut outcome = Outcome::default();
+    if new != old {
+        view.expect(&mut outcome.batch, LOCATION, revision);
+        view.put_record(&mut outcome.batch, LOCATION, &Stored::V1(new))?;
+    }
+    Ok(outcome)
+}

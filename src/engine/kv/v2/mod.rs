@@ -1,0 +1,16 @@
+//! kv v2: versions of secrets, settings for each secret and for the mount.
+
+mod config;
+mod custom;
+mod data;
+mod handle;
+mod keys;
+mod merge;
+mod metadata;
+mod route;
+mod settings;
+mod stored;
+mod subkeys;
+mod versions;
+
+pub(super) use handle::{exists, handle};

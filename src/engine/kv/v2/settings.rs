@@ -1,0 +1,198 @@
+//! `metadata/<path>`: a secret's settings, and its removal with all versions.
+
+use super::config::{self, Config};
+use super::custom;
+use super::data::empty_not_found;
+use super::metadata::{Metadata, VERSIONS_MAX};
+use super::stored;
+use crate::barrier::View;
+use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
+use crate::engine::{Error, Outcome, Request, Response};
+use crate::store::Revision;
+
+const FIELDS: &[&str] = &[
+    "cas_required",
+    "custom_metadata",
+    "delete_version_after",
+    "max_versions",
+    "metadata_cas",
+    "metadata_cas_required",
+];
+
+/// GET: settings and the list of versions.
+pub(super) fn read(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let (_, metadata) = stored::metadata(view, path)?.ok_or_else(Error::not_found)?;
+    let known = [FIELDS, &["after", "limit", "list"]].concat();
+    Ok(warn_ignored(Response::data(metadata.fields()), request, &known).into())
+}
+
+/// PUT: the fields sent change; creates a secret without versions.
+pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let fields = Fields::of(request, "");
+    let change = Change::read(fields)?;
+    let custom = match fields.map("custom_metadata")? {
+        Some(pairs) => Some(custom::parse(&pairs)?),
+        None => None,
+    };
+    if change.is_empty() && custom.is_none() {
+        return Ok(Outcome::default());
+    }
+    let config = config::current(view)?;
+    let (revision, mut metadata) = match stored::metadata(view, path)? {
+        Some((revision, metadata)) => {
+            check_and_set(fields, &config, &metadata)?;
+            (revision, metadata)
+        }
+        None => {
+            check_creation(fields, &config)?;
+            (Revision(0), Metadata::new(request.now))
+        }
+    };
+    change.apply(&mut metadata);
+    if let Some(custom) = custom {
+        metadata.custom = custom;
+    }
+    finish(request, view, path, revision, metadata, &change, &config)
+}
+
+/// PATCH: as PUT, for a secret that exists; null resets a field.
+pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let fields = Fields::of(request, VALIDATION);
+    let mut change = Change::read(fields)?;
+    if fields.is_null("delete_version_after") {
+        change.delete_version_after_s = Some(0);
+    }
+    let custom = fields.map("custom_metadata")?;
+    if change.is_empty() && custom.is_none() {
+        return Ok(Outcome::default());
+    }
+    let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
+        return Ok(empty_not_found().into());
+    };
+    let config = config::current(view)?;
+    check_and_set(fields, &config, &metadata)?;
+    change.apply(&mut metadata);
+    if fields.is_null("custom_metadata") {
+        metadata.custom.clear();
+    } else if let Some(changes) = custom {
+        custom::patch(&mut metadata.custom, &changes)?;
+    }
+    finish(request, view, path, revision, metadata, &change, &config)
+}
+
+/// DELETE: the secret and all its versions go.
+pub(super) fn delete(view: &View, path: &str) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let Some((revision, metadata)) = stored::metadata(view, path)? else {
+        return Ok(outcome);
+    };
+    let location = stored::metadata_path(path);
+    view.expect(&mut outcome.batch, &location, revision);
+    view.delete(&mut outcome.batch, &location);
+    for (number, version) in (metadata.first_version()..).zip(&metadata.versions) {
+        if !version.destroyed {
+            stored::delete_data(view, &mut outcome.batch, &metadata, number);
+        }
+    }
+    Ok(outcome)
+}
+
+/// The settings that a request changes.
+#[derive(Clone, Copy)]
+struct Change {
+    max_versions: Option<u32>,
+    cas_required: Option<bool>,
+    metadata_cas_required: Option<bool>,
+    delete_version_after_s: Option<u64>,
+}
+
+impl Change {
+    fn read(fields: Fields<'_>) -> Result<Self, Error> {
+        let after = fields.seconds_from_zero("delete_version_after")?;
+        Ok(Self {
+            max_versions: fields.count("max_versions", VERSIONS_MAX)?,
+            cas_required: fields.bool("cas_required")?,
+            metadata_cas_required: fields.bool("metadata_cas_required")?,
+            // Clients that send every field send null for "leave it".
+            delete_version_after_s: after.filter(|_| !fields.is_null("delete_version_after")),
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.max_versions.is_none()
+            && self.cas_required.is_none()
+            && self.metadata_cas_required.is_none()
+            && self.delete_version_after_s.is_none()
+    }
+
+    fn apply(&self, metadata: &mut Metadata) {
+        metadata.max_versions = self.max_versions.unwrap_or(metadata.max_versions);
+        metadata.cas_required = self.cas_required.unwrap_or(metadata.cas_required);
+        metadata.metadata_cas_required = self
+            .metadata_cas_required
+            .unwrap_or(metadata.metadata_cas_required);
+        metadata.delete_version_after_s = self
+            .delete_version_after_s
+            .unwrap_or(metadata.delete_version_after_s);
+    }
+}
+
+fn check_creation(fields: Fields<'_>, config: &Config) -> Result<(), Error> {
+    match fields.int("metadata_cas")? {
+        None if config.metadata_cas_required => Err(cas_missing()),
+        None | Some(0) => Ok(()),
+        Some(_) => {
+            let message = "metadata_cas must be 0 when creating new metadata";
+            Err(Error::invalid(message))
+        }
+    }
+}
+
+fn check_and_set(fields: Fields<'_>, config: &Config, metadata: &Metadata) -> Result<(), Error> {
+    let required = config.metadata_cas_required || metadata.metadata_cas_required;
+    match fields.int("metadata_cas")? {
+        None if required => Err(cas_missing()),
+        None => Ok(()),
+        Some(expected) if u64::try_from(expected) == Ok(metadata.revision) => Ok(()),
+        Some(_) => {
+            let message = "metadata check-and-set parameter does not match the current version";
+            Err(Error::invalid(message))
+        }
+    }
+}
+
+fn cas_missing() -> Error {
+    Error::invalid("metadata check-and-set parameter required for this call")
+}
+
+fn finish(
+    request: &Request,
+    view: &View,
+    path: &str,
+    revision: Revision,
+    mut metadata: Metadata,
+    change: &Change,
+    config: &Config,
+) -> Result<Outcome, Error> {
+    metadata.revision += 1;
+    metadata.updated = request.now;
+    let mut outcome = Outcome::default();
+    stored::put_metadata(view, &mut outcome.batch, path, revision, &metadata)?;
+    for (name, set, mandated) in [
+        ("cas_required", change.cas_required, config.cas_required),
+        (
+            "metadata_cas_required",
+            change.metadata_cas_required,
+            config.metadata_cas_required,
+        ),
+    ] {
+        if set == Some(false) && mandated {
+            outcome.response.status = Some(200);
+            outcome.response.warnings.push(format!(
+                "\"{name}\" set to false, but is mandated by backend config. \
+                 This value will be ignored."
+            ));
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,95 @@
+//! Deleting, undeleting and destroying versions.
+
+use super::config;
+use super::metadata::Metadata;
+use super::stored;
+use crate::barrier::View;
+use crate::engine::kv::field::{Fields, VALIDATION};
+use crate::engine::{Error, Outcome, Request};
+
+/// DELETE `data/<path>`: the latest version can no longer be read; undelete brings it back.
+pub(super) fn delete_latest(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    change(view, path, |metadata| {
+        let latest = metadata.current_version;
+        mark_deleted(metadata, latest, request);
+        Vec::new()
+    })
+}
+
+/// `delete/<path>`: as [`delete_latest`], for the versions named.
+pub(super) fn delete(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let numbers = named(request, "No version number provided")?;
+    change(view, path, |metadata| {
+        for number in numbers {
+            mark_deleted(metadata, number, request);
+        }
+        Vec::new()
+    })
+}
+
+/// `undelete/<path>`: versions can be read again, for as long as `delete_version_after` says.
+pub(super) fn undelete(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let numbers = named(request, "No version number provided")?;
+    let config = config::current(view)?;
+    change(view, path, |metadata| {
+        let deletion = metadata.deletion(request.now, &config);
+        for number in numbers {
+            if let Some(version) = metadata.version_mut(number).filter(|v| !v.destroyed) {
+                version.deletion = deletion;
+            }
+        }
+        Vec::new()
+    })
+}
+
+/// `destroy/<path>`: the data goes, for good.
+pub(super) fn destroy(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
+    let numbers = named(request, "no version number provided")?;
+    change(view, path, |metadata| {
+        let mut gone = Vec::new();
+        for number in numbers {
+            if let Some(version) = metadata.version_mut(number).filter(|v| !v.destroyed) {
+                version.destroyed = true;
+                gone.push(number);
+            }
+        }
+        gone
+    })
+}
+
+fn named(request: &Request, none: &str) -> Result<Vec<u64>, Error> {
+    let fields = Fields::of(request, VALIDATION);
+    if !fields.has_items("versions") {
+        return Err(Error::invalid(none));
+    }
+    fields.versions("versions")
+}
+
+fn mark_deleted(metadata: &mut Metadata, number: u64, request: &Request) {
+    let version = metadata.version_mut(number);
+    if let Some(version) = version.filter(|version| version.is_readable(request.now)) {
+        // A writer whose clock reading is older may come after the version's creator.
+        version.deletion = Some(request.now.max(version.created));
+    }
+}
+
+/// Applies `edit`, which returns the versions whose data has to go. Writes nothing when nothing
+/// changed or the secret is unknown.
+fn change(
+    view: &View,
+    path: &str,
+    edit: impl FnOnce(&mut Metadata) -> Vec<u64>,
+) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let Some((revision, before)) = stored::metadata(view, path)? else {
+        return Ok(outcome);
+    };
+    let mut metadata = before.clone();
+    for number in edit(&mut metadata) {
+        stored::delete_data(view, &mut outcome.batch, &metadata, number);
+    }
+    if metadata != before {
+        stored::put_metadata(view, &mut outcome.batch, path, revision, &metadata)?;
+    }
+    Ok(outcome)
+}
