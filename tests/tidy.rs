@@ -53,6 +53,7 @@ const EDGES: &[(&str, &str, &str)] = &[
         "policy",
         "policy names are normalised in one place",
     ),
+    ("telemetry", "clock", "a log line has a time"),
     ("seal", "barrier", "the seal key seals the root key"),
     ("raft", "peer", "raft speaks to peers"),
     (

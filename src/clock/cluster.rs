@@ -82,7 +82,8 @@ impl Clock for ClusterClock {
     }
 }
 
-fn wall_clock() -> Timestamp {
+/// This machine's wall clock, right or wrong: for log lines, never for deadlines.
+pub fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

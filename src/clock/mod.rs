@@ -8,6 +8,6 @@ mod cluster;
 mod duration;
 mod timestamp;
 
-pub use cluster::{Clock, ClusterClock, ManualClock};
+pub use cluster::{Clock, ClusterClock, ManualClock, wall_clock};
 pub use duration::{format_duration, parse_duration};
 pub use timestamp::Timestamp;

@@ -55,9 +55,9 @@ pub struct Listener {
 /// Files and rules of a TLS listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListenerTls {
-    /// `tls_cert_file`.
+    /// `tls_cert_file`; empty where it is missing, and the listener cannot start.
     pub cert_file: PathBuf,
-    /// `tls_key_file`.
+    /// `tls_key_file`; as above.
     pub key_file: PathBuf,
     /// `tls_client_ca_file`.
     pub client_ca_file: Option<PathBuf>,
@@ -243,13 +243,10 @@ fn tls(section: &Section<'_>, is_unix: bool) -> Option<ListenerTls> {
     if disabled || (is_unix && cert.is_none() && key.is_none()) {
         return None;
     }
-    let (Some(cert_file), Some(key_file)) = (cert, key) else {
-        section.problems.error(
-            &section.position,
-            "a listener needs tls_cert_file and tls_key_file, or tls_disable = true",
-        );
-        return None;
-    };
+    if cert.is_none() || key.is_none() {
+        let message = "the listener needs tls_cert_file and tls_key_file, or tls_disable = true";
+        section.problems.warn(&section.position, message);
+    }
     if require == Some(true) && disable_client {
         section.wrong(
             "tls_disable_client_certs",
@@ -257,8 +254,8 @@ fn tls(section: &Section<'_>, is_unix: bool) -> Option<ListenerTls> {
         );
     }
     Some(ListenerTls {
-        cert_file,
-        key_file,
+        cert_file: cert.unwrap_or_default(),
+        key_file: key.unwrap_or_default(),
         client_ca_file,
         require_client_cert: require.unwrap_or(false),
         disable_client_certs: disable_client,

@@ -1,1 +1,20 @@
-//! Logging set-up and metrics.
+//! What the process tells about itself: log lines and numbers.
+//!
+//! Owns the log's formats, its level, its file, and the registry of metrics. Rooms log with
+//! `tracing` and never see this; they count with an [`Counter`], [`Gauge`] or [`Summary`] that
+//! they took from [`metrics`] once.
+//!
+//! Invariants
+//! - A line is written whole or not at all, and never blocks on more than its sink.
+//! - Counting takes no lock.
+//! - Nobody hands a secret to either; `secret::Secret` cannot be printed.
+
+mod line;
+mod log_file;
+mod logger;
+mod metrics;
+
+pub use line::Format;
+pub use log_file::{LogFile, Rotation};
+pub use logger::{Level, Log, install};
+pub use metrics::{Counter, Gauge, Metrics, Summary, metrics};

@@ -1,0 +1,195 @@
+//! The process's one subscriber: level, format, sinks.
+
+use super::line::{Format, Parts};
+use super::log_file::LogFile;
+use crate::clock::wall_clock;
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+
+/// Least severity that is logged.
+pub use tracing::Level;
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The log of this process, once [`install`] ran.
+pub struct Log {
+    level: AtomicU8,
+    format: Format,
+    file: Mutex<Option<LogFile>>,
+}
+
+/// Sends every event from here on to standard error and to `file`. The first call wins: a
+/// process has one log.
+pub fn install(level: Level, format: Format, file: Option<LogFile>) -> &'static Log {
+    let mut fresh = false;
+    let log = LOG.get_or_init(|| {
+        fresh = true;
+        Log {
+            level: AtomicU8::new(rank(&level)),
+            format,
+            file: Mutex::new(file),
+        }
+    });
+    if fresh {
+        // Fails only when a test installed a subscriber of its own first; then that one stays.
+        let _ = tracing::subscriber::set_global_default(Sink);
+    }
+    log
+}
+
+impl Log {
+    /// The installed log; `None` in tests that need none.
+    pub fn installed() -> Option<&'static Self> {
+        LOG.get()
+    }
+
+    /// Changes the level at once.
+    pub fn set_level(&self, level: Level) {
+        self.level.store(rank(&level), Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// The level now.
+    pub fn level(&self) -> Level {
+        unrank(self.level.load(Ordering::Relaxed))
+    }
+
+    /// Opens the log file again, if there is one.
+    ///
+    /// # Errors
+    /// What the system says; lines go on into the old file then.
+    pub fn reopen(&self) -> std::io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_mut().map_or(Ok(()), LogFile::reopen)
+    }
+
+    /// Dependencies talk a lot: they are heard two levels later than our own rooms.
+    fn hears(&self, metadata: &Metadata<'_>) -> bool {
+        let limit = self.level.load(Ordering::Relaxed);
+        let own = metadata.target().starts_with("coffer") || !metadata.target().contains("::");
+        let limit = if own {
+            limit
+        } else {
+            limit.saturating_sub(2).max(rank(&Level::ERROR))
+        };
+        metadata.is_event() && rank(metadata.level()) <= limit
+    }
+
+    fn write(&self, line: &str) {
+        // A closed terminal must not stop the node.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = file.as_mut() {
+            file.write(line);
+        }
+    }
+}
+
+const fn rank(level: &Level) -> u8 {
+    match *level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+const fn unrank(rank: u8) -> Level {
+    match rank {
+        0 | 1 => Level::ERROR,
+        2 => Level::WARN,
+        3 => Level::INFO,
+        4 => Level::DEBUG,
+        _ => Level::TRACE,
+    }
+}
+
+/// A room's name in the log: `node` and `sys` are Vault's `core`; `raft` is below `storage`.
+fn module(target: &str) -> &str {
+    let Some(path) = target.strip_prefix("coffer") else {
+        return target.split("::").next().unwrap_or(target);
+    };
+    match path.trim_start_matches("::").split("::").next() {
+        None | Some("" | "node" | "sys" | "seal" | "barrier" | "cli") => "core",
+        Some("raft") => "storage.raft",
+        Some(room) => room,
+    }
+}
+
+struct Sink;
+
+impl Subscriber for Sink {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        LOG.get().is_some_and(|log| log.hears(metadata))
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        LOG.get().map(|log| log.level().into())
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let Some(log) = LOG.get() else {
+            return;
+        };
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        let metadata = event.metadata();
+        let module = module(metadata.target());
+        log.write(&parts.line(log.format, wall_clock(), metadata.level(), module));
+    }
+
+    // Spans are never enabled, so these are never asked for anything that matters.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_have_vaults_names() {
+        for (target, name) in [
+            ("coffer", "core"),
+            ("coffer::node::start", "core"),
+            ("coffer::raft::log_store", "storage.raft"),
+            ("coffer::http::tls", "http"),
+            ("openraft::engine", "openraft"),
+            ("core", "core"),
+        ] {
+            assert_eq!(module(target), name, "{target}");
+        }
+    }
+
+    #[test]
+    fn levels_keep_their_order() {
+        for level in [
+            Level::ERROR,
+            Level::WARN,
+            Level::INFO,
+            Level::DEBUG,
+            Level::TRACE,
+        ] {
+            assert_eq!(unrank(rank(&level)), level);
+        }
+        assert!(rank(&Level::ERROR) < rank(&Level::TRACE));
+    }
+}
