@@ -2,7 +2,8 @@
 //! real files show are settled here, in the text, before it is parsed:
 //!
 //! - a comma may follow an attribute in a block (`region = "x",`);
-//! - a block may hold several attributes on one line (`storage "raft" { path = "p" node_id = "n" }`);
+//! - a block may hold several attributes on one line
+//!   (`storage "raft" { path = "p" node_id = "n" }`);
 //! - a block's keys may be quoted (`custom_response_headers { "2xx" = {...} }`).
 //!
 //! Commas become line ends in place; the few characters that are added are remembered, so that
@@ -225,7 +226,7 @@ mod tests {
     #[test]
     fn plain_files_stay_as_they_are() {
         for source in [
-            "storage \"raft\" {\n  path = \"/p\"\n\n  retry_join {\n    a = 1 # x, y\n  }\n}\nui = true\n",
+            "storage \"raft\" {\n  path = \"/p\"\n\n  join {\n    a = 1 # x, y\n  }\n}\n",
             "a = [\"x\", \"y\",]\nb = { c = 1, d = 2 }\n",
             "a = <<EOF\nx, y {\nEOF\nb = 1\n",
             "/* , */ a = 1\n// ,\n# ,\nblock {}\nblock { }\n",

@@ -286,7 +286,8 @@ fn unknown_keys_warn_with_their_place() {
 #[test]
 fn every_wrong_value_is_named_at_once() {
     refused(
-        "ui = \"perhaps\"\ndefault_lease_ttl = \"soon\"\nlog_level = \"loud\"\napi_addr = \"a:1\"\n",
+        "ui = \"perhaps\"\ndefault_lease_ttl = \"soon\"\nlog_level = \"loud\"\n\
+         api_addr = \"a:1\"\n",
         "test.hcl:3:13: log_level: expected one of trace, debug, notice, info, warn, warning, \
          error, err\n\
          test.hcl:4:12: api_addr: expected a URL that starts with http:// or https://\n\
@@ -394,7 +395,8 @@ fn the_environment_overrides() {
 #[test]
 fn debug_output_hides_what_may_be_secret() {
     let config = load_text(
-        "seal \"transit\" {\n  token = \"s3cret\"\n}\nstorage \"consul\" {\n  token = \"s3cret\"\n}\n\
+        "seal \"transit\" {\n  token = \"s3cret\"\n}\n\
+         storage \"consul\" {\n  token = \"s3cret\"\n}\n\
          service_registration \"consul\" {\n  token = \"s3cret\"\n}\n",
     )
     .config;
