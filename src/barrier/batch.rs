@@ -1,7 +1,9 @@
 //! The plaintext changes of one request, on their way to becoming one log entry.
 
+use super::names::Place;
 use crate::secret::SecretBytes;
 use crate::store::Revision;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Changes and preconditions under absolute barrier paths (`logical/<uuid>/data/x`). Made through
@@ -9,21 +11,48 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(super) changes: Vec<Change>,
-    pub(super) expectations: Vec<(String, Revision)>,
+    pub(super) expectations: Vec<(Target, Revision)>,
+    /// Preconditions on reserved keys.
+    pub(super) raw_expectations: Vec<(&'static [u8], Revision)>,
+}
+
+/// Where a change goes.
+#[derive(Debug)]
+pub(super) struct Target {
+    path: String,
+    /// The view's prefix, encrypted already, and its length in `path`.
+    prefix: Option<(Arc<Place>, usize)>,
+}
+
+impl Target {
+    pub(super) fn new(path: String, prefix: Option<(Arc<Place>, usize)>) -> Self {
+        Self { path, prefix }
+    }
+
+    /// The absolute barrier path.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The encrypted prefix and what follows it.
+    pub(super) fn from(&self) -> Option<(&Place, &str)> {
+        let (place, length) = self.prefix.as_ref()?;
+        Some((place, self.path.get(*length..)?))
+    }
 }
 
 #[derive(Debug)]
 pub(super) enum Change {
     Put {
-        path: String,
+        target: Target,
         value: SecretBytes,
     },
     Delete {
-        path: String,
+        target: Target,
     },
     /// A public or separately sealed parameter at a reserved key, written as it is.
     PutRaw {
-        key: Vec<u8>,
+        key: &'static [u8],
         value: Vec<u8>,
     },
 }
@@ -52,17 +81,26 @@ impl Batch {
     pub fn append(&mut self, other: Self) {
         self.changes.extend(other.changes);
         self.expectations.extend(other.expectations);
+        self.raw_expectations.extend(other.raw_expectations);
     }
 
-    pub(super) fn put(&mut self, path: String, value: SecretBytes) {
-        self.changes.push(Change::Put { path, value });
+    pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
+        self.changes.push(Change::Put { target, value });
     }
 
-    pub(super) fn delete(&mut self, path: String) {
-        self.changes.push(Change::Delete { path });
+    pub(super) fn delete(&mut self, target: Target) {
+        self.changes.push(Change::Delete { target });
     }
 
-    pub(super) fn expect(&mut self, path: String, revision: Revision) {
-        self.expectations.push((path, revision));
+    pub(super) fn expect(&mut self, target: Target, revision: Revision) {
+        self.expectations.push((target, revision));
+    }
+
+    pub(super) fn put_raw(&mut self, key: &'static [u8], value: Vec<u8>) {
+        self.changes.push(Change::PutRaw { key, value });
+    }
+
+    pub(super) fn expect_raw(&mut self, key: &'static [u8], revision: Revision) {
+        self.raw_expectations.push((key, revision));
     }
 }

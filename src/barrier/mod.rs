@@ -3,17 +3,42 @@
 //! Owns the keyring, the record format, name encryption, and the two handles that the rooms above
 //! read and write through: a [`View`] of one subtree and a [`Batch`] of changes.
 //!
+//! ```text
+//! seal key --seals--> root key --seals--> keyring --seals--> records
+//! (shares)            (reserved)          (reserved)  \----> names, keyed hashes
+//! ```
+//!
 //! Invariants
-//! - Only an [`Unsealed`] barrier can encrypt or decrypt; sealing drops the keys.
+//! - [`Sealed`] and [`Unsealed`] are types: only an unsealed barrier can encrypt or decrypt, and
+//!   only the right seal key makes one. Sealing drops the keys, whoever still holds a handle.
 //! - A record opens only at the path it was sealed for.
 //! - One [`Batch`] becomes one log entry.
+//! - Keys are wiped when dropped and leave this room only as sealed records.
 
 mod batch;
+mod keyring;
+mod keys;
+mod mac;
+mod names;
+mod nonces;
+mod record;
+mod reserved;
+mod seal_config;
+mod sealed;
 mod unsealed;
+mod usage;
 mod view;
+mod watch;
+mod xchacha;
 
 pub use batch::{Batch, Commit};
-pub use unsealed::Unsealed;
+pub use keyring::{
+    ENCRYPTIONS_DEFAULT, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
+    RotationConfig,
+};
+pub use seal_config::{SealConfig, SealType};
+pub use sealed::{Fresh, Sealed};
+pub use unsealed::{KeyStatus, Unsealed};
 pub use view::{Entry, View};
 
 /// Why the barrier could not serve.
@@ -40,4 +65,22 @@ pub enum BarrierError {
     /// Not now: the barrier was sealed meanwhile.
     #[error("the barrier is sealed")]
     Sealed,
+    /// The operator's fault: initialize the store first.
+    #[error("the barrier is not initialized")]
+    NotInitialized,
+    /// The operator's fault: the store has a keyring already, and it stays untouched.
+    #[error("the barrier is already initialized")]
+    AlreadyInitialized,
+    /// The operator's fault: the seal key, or the shares it was made of, are not this store's.
+    #[error("the seal key does not open the root key")]
+    WrongSealKey,
+    /// The operator's fault: the keyring is full; this takes years of daily rotations.
+    #[error("the keyring holds {KEY_TERMS_MAX} key terms, which is the most")]
+    TooManyKeyTerms,
+    /// The client's fault: see [`RotationConfig`] for the limits.
+    #[error(
+        "max_operations must be from {ENCRYPTIONS_MIN} to {ENCRYPTIONS_MAX} and interval 0 or at \
+         least {INTERVAL_S_MIN} seconds"
+    )]
+    RotationConfig,
 }

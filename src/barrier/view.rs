@@ -1,5 +1,7 @@
 //! One subtree of the barrier, as an engine sees it.
 
+use super::batch::Target;
+use super::names::{Place, check_record_path};
 use super::{BarrierError, Batch, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Revision;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 pub struct View {
     barrier: Arc<Unsealed>,
     prefix: Arc<str>,
+    /// The prefix, encrypted once for all calls; `None` when the barrier was sealed already.
+    place: Option<Arc<Place>>,
 }
 
 /// A decrypted record.
@@ -25,16 +29,26 @@ pub struct Entry {
 
 impl View {
     pub(super) fn new(barrier: Arc<Unsealed>, prefix: &str) -> Self {
+        let place = barrier.place(&Place::root(), prefix);
+        Self::at(barrier, prefix.into(), place.ok())
+    }
+
+    fn at(barrier: Arc<Unsealed>, prefix: Arc<str>, place: Option<Place>) -> Self {
         debug_assert!(prefix.is_empty() || prefix.ends_with('/'));
         Self {
             barrier,
-            prefix: prefix.into(),
+            prefix,
+            place: place.map(Arc::new),
         }
     }
 
     /// The subtree `prefix` (ends in `/`) below this one.
     pub fn sub(&self, prefix: &str) -> Self {
-        Self::new(Arc::clone(&self.barrier), &self.absolute(prefix))
+        Self::at(
+            Arc::clone(&self.barrier),
+            self.absolute(prefix).into(),
+            self.locate(prefix).ok(),
+        )
     }
 
     /// The absolute barrier path of `path`.
@@ -42,15 +56,34 @@ impl View {
         format!("{}{path}", self.prefix)
     }
 
-    /// The storage key of `path`: what observers are told. Deterministic while the keyring's
-    /// path key stands.
+    /// The storage key of `path`: what observers are told. It never changes. That of a folder
+    /// (empty, or with a trailing `/`) is the beginning of the keys of everything below it.
     pub fn key(&self, path: &str) -> Result<crate::store::Key, BarrierError> {
-        self.barrier.storage_key(&self.absolute(path))
+        crate::path::check(&self.absolute(path))?;
+        Ok(self.locate(path)?.into_key())
     }
 
-    /// Reads and decrypts one record.
+    /// Reads and decrypts one record. A folder (empty, or with a trailing `/`) is none.
     pub fn get(&self, path: &str) -> Result<Option<Entry>, BarrierError> {
-        self.barrier.read(&self.absolute(path))
+        let absolute = self.absolute(path);
+        crate::path::check(&absolute)?;
+        if check_record_path(&absolute).is_err() {
+            return Ok(None);
+        }
+        self.barrier.read(self.locate(path)?, &absolute)
+    }
+
+    fn locate(&self, path: &str) -> Result<Place, BarrierError> {
+        let prefix = self.place.as_ref().ok_or(BarrierError::Sealed)?;
+        self.barrier.place(prefix, path)
+    }
+
+    fn target(&self, path: &str) -> Target {
+        let prefix = self
+            .place
+            .as_ref()
+            .map(|place| (Arc::clone(place), self.prefix.len()));
+        Target::new(self.absolute(path), prefix)
     }
 
     /// Reads a record that was written by [`View::put_record`]; `kind` names it in errors.
@@ -70,18 +103,20 @@ impl View {
     /// Child names directly below `prefix` (empty, or ending in `/`), sorted; a name with
     /// children has a trailing `/`, and a name that is both leaf and folder appears twice.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>, BarrierError> {
-        self.barrier.list(&self.absolute(prefix))
+        crate::path::check(&self.absolute(prefix))?;
+        self.barrier.list(&self.locate(prefix)?)
     }
 
     /// Every record path below `prefix`, relative to it, at most `limit` of them, in storage
     /// order (not sorted). For purges.
     pub fn walk(&self, prefix: &str, limit: usize) -> Result<Vec<String>, BarrierError> {
-        self.barrier.walk(&self.absolute(prefix), limit)
+        crate::path::check(&self.absolute(prefix))?;
+        self.barrier.walk(&self.locate(prefix)?, limit)
     }
 
     /// Adds "write `value` at `path`" to `batch`.
     pub fn put(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
-        batch.put(self.absolute(path), value);
+        batch.put(self.target(path), value);
     }
 
     /// Adds "write `value`, encoded with postcard, at `path`" to `batch`. Types of records are
@@ -99,12 +134,12 @@ impl View {
 
     /// Adds "delete `path`" to `batch`.
     pub fn delete(&self, batch: &mut Batch, path: &str) {
-        batch.delete(self.absolute(path));
+        batch.delete(self.target(path));
     }
 
     /// Adds a precondition: the record at `path` still has `revision` (zero: is absent).
     /// Whoever reads a record and writes what follows from it must add this.
     pub fn expect(&self, batch: &mut Batch, path: &str, revision: Revision) {
-        batch.expect(self.absolute(path), revision);
+        batch.expect(self.target(path), revision);
     }
 }

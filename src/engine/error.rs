@@ -124,6 +124,11 @@ impl From<BarrierError> for Error {
         let inside = cause.to_string();
         let mut error = match &cause {
             BarrierError::Path(path) => Self::invalid(path.to_string()),
+            BarrierError::RotationConfig
+            | BarrierError::TooManyKeyTerms
+            | BarrierError::AlreadyInitialized
+            | BarrierError::NotInitialized
+            | BarrierError::WrongSealKey => Self::invalid(inside.clone()),
             BarrierError::Commit(CommitError::TooLarge { .. }) => {
                 Self::new(ErrorKind::TooLarge, inside.clone())
             }

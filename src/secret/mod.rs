@@ -3,6 +3,14 @@
 //! Invariant: the only way to the inside is [`Secret::expose`], so that every use can be found
 //! by searching for that word.
 
+mod key;
+mod memory;
+mod random;
+
+pub use key::{KEY_BYTES, Key256};
+pub use memory::{MemoryError, forbid_core_dumps, lock_memory};
+pub use random::fill_random;
+
 use zeroize::Zeroize;
 
 /// A value that is wiped on drop. It has no `Clone`, no `Serialize`, no `==`.

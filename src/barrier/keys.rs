@@ -1,0 +1,72 @@
+//! Everything secret that an unsealed barrier holds, dropped and wiped as one.
+
+use super::BarrierError;
+use super::keyring::Keyring;
+use super::mac::MacKey;
+use super::names::Names;
+use super::record::{self, Kind, Parsed};
+use super::xchacha::Cipher;
+use super::{nonces, reserved};
+use crate::secret::{KEY_BYTES, Key256};
+use crate::store::{Revision, Storage};
+
+/// Seals the keyring, and nothing else.
+pub(super) struct RootKey(Cipher);
+
+impl RootKey {
+    pub(super) fn new(key: Key256) -> Self {
+        Self(Cipher::new(key))
+    }
+
+    pub(super) fn generate() -> Self {
+        Self::new(Key256::generate())
+    }
+
+    pub(super) fn expose(&self) -> &[u8; KEY_BYTES] {
+        self.0.key().expose()
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self::new(self.0.key().duplicate())
+    }
+
+    pub(super) fn seal_keyring(&self, keyring: &Keyring) -> Vec<u8> {
+        let nonce = nonces::single();
+        record::seal(&self.0, 0, &nonce, Kind::Keyring, keyring.encode().expose())
+    }
+
+    fn open_keyring(&self, sealed: &[u8]) -> Result<Keyring, BarrierError> {
+        Keyring::decode(&Parsed::new(sealed)?.open(&self.0, Kind::Keyring)?)
+    }
+}
+
+/// The keys in use.
+pub(super) struct Keys {
+    pub(super) root_key: RootKey,
+    pub(super) keyring: Keyring,
+    /// Of the keyring record these keys were read from.
+    pub(super) revision: Revision,
+    pub(super) names: Names,
+    pub(super) mac: MacKey,
+}
+
+impl Keys {
+    pub(super) fn new(root_key: RootKey, keyring: Keyring, revision: Revision) -> Self {
+        let derivation = MacKey::new(&keyring.derivation_key);
+        Self {
+            names: Names::new(&keyring.path_key),
+            mac: MacKey::new(&derivation.derive("keyed hashes")),
+            root_key,
+            keyring,
+            revision,
+        }
+    }
+
+    /// Reads the keyring from `storage`.
+    pub(super) fn load(storage: &dyn Storage, root_key: RootKey) -> Result<Self, BarrierError> {
+        let record = storage.get(reserved::KEYRING)?;
+        let record = record.ok_or(BarrierError::NotInitialized)?;
+        let keyring = root_key.open_keyring(&record.value)?;
+        Ok(Self::new(root_key, keyring, record.revision))
+    }
+}

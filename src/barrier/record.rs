@@ -1,0 +1,106 @@
+//! The sealed form of everything that is stored or handed out.
+//!
+//! ```text
+//! offset  bytes  field
+//! 0       1      format version, 0x01
+//! 1       4      key term, big-endian; 0 where the key is not one of the keyring's
+//! 5       24     nonce, random
+//! 29      n      XChaCha20 ciphertext of the n bytes of plaintext
+//! 29+n    16     Poly1305 tag
+//! ```
+//!
+//! Associated data: format version (1 byte), kind (1 byte), then the kind's label. For a record
+//! that is its plaintext path, so a record that is moved to another key does not open there; for
+//! a blob its domain, so one made for one purpose does not serve another.
+
+use super::BarrierError;
+use super::xchacha::{Cipher, NONCE_BYTES, TAG_BYTES, XNonce};
+use crate::secret::{Secret, SecretBytes};
+
+const FORMAT_VERSION: u8 = 1;
+const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
+/// What sealing adds to a plaintext.
+pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
+
+/// What a sealed thing is for, and where it belongs.
+#[derive(Clone, Copy)]
+pub(super) enum Kind<'a> {
+    /// A stored record at this path.
+    Record(&'a str),
+    /// Something handed out, such as a batch token, of this domain.
+    Blob(&'a str),
+    /// The root key under the seal key.
+    RootKey,
+    /// The keyring under the root key.
+    Keyring,
+}
+
+impl Kind<'_> {
+    fn associated_data(self) -> Vec<u8> {
+        let (kind, label) = match self {
+            Self::Record(path) => (1, path),
+            Self::Blob(domain) => (2, domain),
+            Self::RootKey => (3, ""),
+            Self::Keyring => (4, ""),
+        };
+        let mut data = Vec::with_capacity(2 + label.len());
+        data.extend([FORMAT_VERSION, kind]);
+        data.extend_from_slice(label.as_bytes());
+        data
+    }
+}
+
+/// Seals `plaintext` under `cipher`, which is the key of `key_term`.
+pub(super) fn seal(
+    cipher: &Cipher,
+    key_term: u32,
+    nonce: &XNonce,
+    kind: Kind<'_>,
+    plaintext: &[u8],
+) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
+    sealed.push(FORMAT_VERSION);
+    sealed.extend(key_term.to_be_bytes());
+    sealed.extend(nonce);
+    sealed.extend_from_slice(plaintext);
+    let body = sealed.split_at_mut(HEADER_BYTES).1;
+    let tag = cipher.seal(nonce, &kind.associated_data(), body);
+    sealed.extend(tag);
+    sealed
+}
+
+/// The parts of a sealed record, before anything is trusted.
+pub(super) struct Parsed<'a> {
+    pub(super) key_term: u32,
+    nonce: XNonce,
+    body: &'a [u8],
+}
+
+impl<'a> Parsed<'a> {
+    /// Splits `sealed`; too short or of another version is as good as tampered.
+    pub(super) fn new(sealed: &'a [u8]) -> Result<Self, BarrierError> {
+        let (version, rest) = sealed.split_first().ok_or(BarrierError::Tampered)?;
+        let (key_term, rest) = rest.split_first_chunk().ok_or(BarrierError::Tampered)?;
+        let (nonce, body) = rest.split_first_chunk().ok_or(BarrierError::Tampered)?;
+        if *version != FORMAT_VERSION || body.len() < TAG_BYTES {
+            return Err(BarrierError::Tampered);
+        }
+        Ok(Self {
+            key_term: u32::from_be_bytes(*key_term),
+            nonce: *nonce,
+            body,
+        })
+    }
+
+    /// Decrypts and authenticates.
+    pub(super) fn open(
+        &self,
+        cipher: &Cipher,
+        kind: Kind<'_>,
+    ) -> Result<SecretBytes, BarrierError> {
+        let mut buffer = self.body.to_vec();
+        let length = cipher.open(&self.nonce, &kind.associated_data(), &mut buffer)?;
+        buffer.truncate(length);
+        Ok(Secret::new(buffer))
+    }
+}

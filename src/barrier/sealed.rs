@@ -1,0 +1,104 @@
+//! The barrier at rest: public parameters and sealed keys, nothing that decrypts.
+
+use super::keyring::Keyring;
+use super::keys::{Keys, RootKey};
+use super::record::{self, Kind, Parsed};
+use super::xchacha::Cipher;
+use super::{BarrierError, Batch, SealConfig, Unsealed, nonces, reserved};
+use crate::clock::Timestamp;
+use crate::secret::Key256;
+use crate::store::{Revision, Storage};
+use std::sync::Arc;
+
+/// A store whose keys are not in memory. Becomes an [`Unsealed`] by the right seal key only.
+pub struct Sealed {
+    storage: Arc<dyn Storage>,
+}
+
+/// A barrier whose keys exist in memory only, until `batch` is committed through it.
+pub struct Fresh {
+    /// Views of it are empty; build what must exist from the start.
+    pub barrier: Arc<Unsealed>,
+    /// The keyring and its seals, with preconditions that no other exists. Append what belongs
+    /// to the first moment (root token, default mounts) and commit all as one entry:
+    /// [`crate::store::CommitError::Conflict`] means that someone else initialised meanwhile.
+    pub batch: Batch,
+}
+
+impl Sealed {
+    /// Nothing is read yet.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// The storage below.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// True once a keyring exists.
+    pub fn is_initialized(&self) -> Result<bool, BarrierError> {
+        Ok(self.storage.get(reserved::KEYRING)?.is_some())
+    }
+
+    /// How the root key is sealed; `None` before initialization.
+    pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
+        match self.storage.get(reserved::SEAL_CONFIG)? {
+            Some(record) => SealConfig::decode(&record.value).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes root key and keyring. Nothing is written before [`Fresh::batch`] is committed, so a
+    /// power cut leaves either nothing or a whole, usable start.
+    pub fn initialize(
+        &self,
+        seal_key: &Key256,
+        config: SealConfig,
+        now: Timestamp,
+    ) -> Result<Fresh, BarrierError> {
+        if self.is_initialized()? {
+            return Err(BarrierError::AlreadyInitialized);
+        }
+        let root_key = RootKey::generate();
+        let keyring = Keyring::generate(now);
+        let mut batch = Batch::new();
+        for key in [reserved::SEAL_CONFIG, reserved::ROOT_KEY, reserved::KEYRING] {
+            batch.expect_raw(key, Revision(0));
+        }
+        seal_root_key(&mut batch, &root_key, seal_key, config);
+        batch.put_raw(reserved::KEYRING, root_key.seal_keyring(&keyring));
+        let keys = Keys::new(root_key, keyring, Revision(0));
+        let barrier = Unsealed::with_keys(Arc::clone(&self.storage), keys);
+        Ok(Fresh { barrier, batch })
+    }
+
+    /// Opens the root key with `seal_key` and the keyring with the root key.
+    pub fn unseal(&self, seal_key: &Key256) -> Result<Arc<Unsealed>, BarrierError> {
+        let record = self.storage.get(reserved::ROOT_KEY)?;
+        let sealed = record.ok_or(BarrierError::NotInitialized)?;
+        let cipher = Cipher::new(seal_key.duplicate());
+        let opened = Parsed::new(&sealed.value)?.open(&cipher, Kind::RootKey);
+        let opened = opened.map_err(|_| BarrierError::WrongSealKey)?;
+        let root_key =
+            Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("root key"))?;
+        let keys = Keys::load(&*self.storage, RootKey::new(root_key))?;
+        let barrier = Unsealed::with_keys(Arc::clone(&self.storage), keys);
+        barrier.adopt_usage()?;
+        Ok(barrier)
+    }
+}
+
+/// Adds the root key under `seal_key`, and what that key's shares are, to `batch`.
+pub(super) fn seal_root_key(
+    batch: &mut Batch,
+    root_key: &RootKey,
+    seal_key: &Key256,
+    config: SealConfig,
+) {
+    let cipher = Cipher::new(seal_key.duplicate());
+    let nonce = nonces::single();
+    let sealed = record::seal(&cipher, 0, &nonce, Kind::RootKey, root_key.expose());
+    batch.put_raw(reserved::SEAL_CONFIG, config.encode());
+    batch.put_raw(reserved::ROOT_KEY, sealed);
+}
