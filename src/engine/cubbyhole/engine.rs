@@ -103,3 +103,84 @@ fn read(request: &Request, own: &View) -> Result<Outcome, Error> {
     let data: Map<String, Value> = record::get(own, &request.path)?.ok_or_else(Error::not_found)?;
     Ok(warn_ignored(Response::data(data), request, &[]).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::Batch;
+    use crate::engine::ErrorKind;
+    use crate::engine::kv::harness::Mount;
+    use serde_json::json;
+
+    #[test]
+    fn another_token_sees_nothing() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        mount.put("a/b", json!({"v": 1})).expect("put");
+        assert_eq!(mount.read("a/b", Value::Null), json!({"v": 1}));
+        assert_eq!(mount.keys(Operation::List, "", Value::Null), ["a/"]);
+        let mut other = mount.request(Operation::Read, "a/b", Value::Null);
+        other.caller.cubbyhole_id = "other".into();
+        other.caller.is_root = true;
+        assert_eq!(
+            mount.send(&other).expect_err("404").kind,
+            ErrorKind::NotFound
+        );
+        other.operation = Operation::List;
+        other.path = String::new();
+        assert_eq!(
+            mount.send(&other).expect_err("404").kind,
+            ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn batch_tokens_have_none() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        for operation in [
+            Operation::Read,
+            Operation::Update,
+            Operation::Delete,
+            Operation::List,
+        ] {
+            let mut request = mount.request(operation, "a", json!({"v": 1}));
+            request.caller.cubbyhole_id = String::new();
+            request.caller.is_batch = true;
+            assert_eq!(
+                mount.send(&request).expect_err("refused").messages,
+                ["cubbyhole operations are only supported by 'service' type tokens"]
+            );
+        }
+    }
+
+    #[test]
+    fn purge_removes_one_token_only() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        mount.put("a/b", json!({"v": 1})).expect("put");
+        mount.put("c", json!({"v": 1})).expect("put");
+        let mut other = mount.request(Operation::Update, "a", json!({"v": 2}));
+        other.caller.cubbyhole_id = "other".into();
+        mount.send(&other).expect("put");
+        let mut batch = Batch::new();
+        purge(&mount.view, &mut batch, "hole").expect("purges");
+        purge(&mount.view, &mut batch, "").expect("does nothing");
+        let outcome = Outcome {
+            batch,
+            ..Outcome::default()
+        };
+        mount.commit(outcome).expect("commits");
+        assert_eq!(mount.view.walk("", 10).expect("walks"), ["other/a"]);
+    }
+
+    #[test]
+    fn a_token_keeps_a_bounded_number() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        for number in 0..RECORDS_MAX {
+            mount
+                .put(&number.to_string(), json!({"v": 1}))
+                .expect("put");
+        }
+        mount.put("0", json!({"v": 2})).expect("an overwrite");
+        let refusal = mount.refusal(Operation::Update, "more", json!({"v": 1}));
+        assert_eq!(refusal, "a cubbyhole holds at most 1000 secrets");
+    }
+}

@@ -18,6 +18,8 @@
 
 mod engine;
 mod field;
+#[cfg(test)]
+pub(super) mod harness;
 pub(super) mod list;
 pub(super) mod record;
 mod v1;

@@ -90,3 +90,88 @@ fn delete(request: &Request, view: &View) -> Outcome {
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kv::{Kv, harness::Mount};
+    use serde_json::json;
+
+    #[test]
+    fn a_value_is_read_back_and_overwritten() {
+        let mount = Mount::new(Kv, &[]);
+        let sent: Value =
+            serde_json::from_str(r#"{"x":12345678901234567890,"f":1.50,"n":null}"#).expect("json");
+        let answer = mount.put("a/b", sent.clone()).expect("put");
+        assert!(answer.data.is_none() && answer.status.is_none(), "204");
+        assert_eq!(mount.read("a/b", Value::Null).to_string(), sent.to_string());
+        mount.put("a/b", json!({"y": 1})).expect("put");
+        assert_eq!(mount.read("a/b", Value::Null), json!({"y": 1}));
+        mount
+            .ask(Operation::Delete, "a/b", Value::Null)
+            .expect("deletes");
+        assert!(mount.get("a/b").is_err());
+        assert_eq!(mount.records(), 0);
+    }
+
+    #[test]
+    fn the_ttl_field_is_told_as_the_lease_duration() {
+        let mount = Mount::new(Kv, &[("version", "1")]);
+        for (data, seconds) in [
+            (json!({"v": 1}), 2_764_800),
+            (json!({"ttl": "1h"}), 3600),
+            (json!({"ttl": 90}), 90),
+            (json!({"ttl": "x"}), 2_764_800),
+            (json!({"lease": "30m"}), 1800),
+            (json!({"lease": "30m", "ttl": "5m"}), 300),
+            (json!({"ttl": "0s"}), 0),
+        ] {
+            mount.put("t", data.clone()).expect("put");
+            let answer = mount.get("t").expect("get");
+            assert_eq!(answer.lease_duration.as_secs(), seconds, "{data}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_folders_cannot_be_written() {
+        let mount = Mount::new(Kv, &[]);
+        for (path, data, message) in [
+            ("a", json!({}), "missing data fields"),
+            (
+                "a/",
+                json!({"a": 1}),
+                "cannot write to a path ending in '/'",
+            ),
+            ("", json!({"a": 1}), "missing path"),
+        ] {
+            assert_eq!(mount.refusal(Operation::Update, path, data), message);
+        }
+        assert_eq!(mount.records(), 0);
+    }
+
+    #[test]
+    fn lists_one_level_and_scans_all() {
+        let mount = Mount::new(Kv, &[]);
+        for path in ["a", "b", "b/c", "b/d/e"] {
+            mount.put(path, json!({"v": 1})).expect("put");
+        }
+        for path in ["", "b", "b/"] {
+            let expected: &[&str] = if path.is_empty() {
+                &["a", "b", "b/"]
+            } else {
+                &["c", "d/"]
+            };
+            assert_eq!(mount.keys(Operation::List, path, Value::Null), expected);
+        }
+        assert!(mount.ask(Operation::List, "none", Value::Null).is_err());
+        let all = mount.keys(Operation::Scan, "", Value::Null);
+        assert_eq!(all, ["a", "b", "b/c", "b/d/e"]);
+    }
+
+    #[test]
+    fn patch_is_unsupported() {
+        let mount = Mount::new(Kv, &[]);
+        let refusal = mount.refusal(Operation::Patch, "a", json!({"v": 1}));
+        assert!(refusal.contains("unsupported operation"));
+    }
+}

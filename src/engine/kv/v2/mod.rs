@@ -14,3 +14,8 @@ mod subkeys;
 mod versions;
 
 pub(super) use handle::{exists, handle};
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
