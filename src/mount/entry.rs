@@ -1,0 +1,146 @@
+//! One row of the mount table.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a mount is for; decides the path it hangs under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Class {
+    /// A secrets engine, at its own path.
+    Secret,
+    /// An auth method, below `auth/`.
+    Auth,
+}
+
+impl Class {
+    /// What its mounts' API paths begin with.
+    pub const fn api_prefix(self) -> &'static str {
+        match self {
+            Self::Secret => "",
+            Self::Auth => "auth/",
+        }
+    }
+
+    /// What its mounts' storage paths begin with.
+    pub const fn storage_prefix(self) -> &'static str {
+        match self {
+            Self::Secret => "logical/",
+            Self::Auth => "auth/",
+        }
+    }
+
+    /// As audit records name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Auth => "auth",
+        }
+    }
+}
+
+/// A mount as stored. Version 1 of the record: append no fields, add a variant to the table's
+/// stored form instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Secrets engine or auth method.
+    pub class: Class,
+    /// Ends in `/`, without `auth/`: `secret/`, `token/`.
+    pub path: String,
+    /// The engine: `kv`, `token`.
+    pub kind: String,
+    /// Names its storage; survives remounting.
+    pub uuid: String,
+    /// `kv_1a2b3c4d`, `auth_token_1a2b3c4d`.
+    pub accessor: String,
+    /// For people.
+    pub description: String,
+    /// `version=2`; `None` reads as null.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Kept for clients; nothing is replicated to other clusters yet.
+    pub local: bool,
+    /// Kept for clients; every record is encrypted alike.
+    pub seal_wrap: bool,
+    /// Kept for clients.
+    pub external_entropy_access: bool,
+    /// Tunable.
+    pub config: Config,
+}
+
+/// What `tune` changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Seconds; zero is the system's default.
+    pub default_lease_ttl_s: u64,
+    /// Seconds; zero is the system's maximum.
+    pub max_lease_ttl_s: u64,
+    /// Kept for clients; there is no read cache to bypass.
+    pub force_no_cache: bool,
+    /// `unauth`, `hidden` or empty.
+    pub listing_visibility: String,
+    /// Request fields that audit devices write in clear.
+    pub audit_non_hmac_request_keys: Vec<String>,
+    /// Response fields that audit devices write in clear.
+    pub audit_non_hmac_response_keys: Vec<String>,
+    /// Request headers that reach the engine.
+    pub passthrough_request_headers: Vec<String>,
+    /// Headers that the engine may answer with.
+    pub allowed_response_headers: Vec<String>,
+    /// `default-service`, `default-batch`, `service`, `batch`; empty for secrets engines.
+    pub token_type: String,
+    /// Kept for clients.
+    pub plugin_version: String,
+}
+
+impl Entry {
+    /// A mount with a fresh uuid and accessor.
+    pub fn new(class: Class, path: &str, kind: &str) -> Self {
+        let prefix = match class {
+            Class::Secret => "",
+            Class::Auth => "auth_",
+        };
+        let random = uuid::Uuid::new_v4();
+        let suffix = hex::encode(
+            random
+                .as_bytes()
+                .iter()
+                .take(4)
+                .copied()
+                .collect::<Vec<_>>(),
+        );
+        let token_type = match class {
+            Class::Secret => String::new(),
+            Class::Auth => String::from("default-service"),
+        };
+        Self {
+            class,
+            path: with_slash(path),
+            kind: kind.to_owned(),
+            uuid: uuid::Uuid::new_v4().to_string(),
+            accessor: format!("{prefix}{kind}_{suffix}"),
+            description: String::new(),
+            options: None,
+            local: false,
+            seal_wrap: false,
+            external_entropy_access: false,
+            config: Config {
+                token_type,
+                ..Config::default()
+            },
+        }
+    }
+
+    /// The API path: `secret/`, `auth/token/`.
+    pub fn full_path(&self) -> String {
+        format!("{}{}", self.class.api_prefix(), self.path)
+    }
+
+    /// The barrier subtree: `logical/<uuid>/`, `auth/<uuid>/`.
+    pub fn storage_path(&self) -> String {
+        format!("{}{}/", self.class.storage_prefix(), self.uuid)
+    }
+}
+
+/// `path` with exactly one slash at its end and none at its start.
+pub(super) fn with_slash(path: &str) -> String {
+    format!("{}/", path.trim_matches('/'))
+}
