@@ -27,12 +27,11 @@ const TERM_BYTES: usize = 4 + 8 + KEY_BYTES;
 
 /// Most key terms a keyring holds; with Vault's shortest interval of a day that is 11 years.
 pub const KEY_TERMS_MAX: usize = 4096;
-/// Encryptions after which a key term is replaced whatever the configuration says. A random
-/// 192-bit nonce repeats within that many with a chance of 2^-113, and the distinguishing bound
-/// of the cipher stays below 2^-40 for records of the largest size.
-pub const ENCRYPTIONS_MAX: u64 = 1 << 40;
-/// Vault's default for the same.
-pub const ENCRYPTIONS_DEFAULT: u64 = 3_865_470_566;
+/// Encryptions after which a key term is replaced even where that is switched off. A random
+/// 192-bit nonce repeats within that many with a chance of 2^-113.
+pub const ENCRYPTIONS_HARD_MAX: u64 = 1 << 40;
+/// Vault's default and largest for the configured limit.
+pub const ENCRYPTIONS_MAX: u64 = 3_865_470_566;
 /// Vault's smallest.
 pub const ENCRYPTIONS_MIN: u64 = 1_000_000;
 /// Vault's shortest interval, in seconds.
@@ -45,14 +44,14 @@ pub struct RotationConfig {
     pub max_operations: u64,
     /// Seconds per key term; zero for no such limit.
     pub interval_s: u64,
-    /// Off leaves only [`ENCRYPTIONS_MAX`].
+    /// Off leaves only [`ENCRYPTIONS_HARD_MAX`].
     pub enabled: bool,
 }
 
 impl Default for RotationConfig {
     fn default() -> Self {
         Self {
-            max_operations: ENCRYPTIONS_DEFAULT,
+            max_operations: ENCRYPTIONS_MAX,
             interval_s: 0,
             enabled: true,
         }
@@ -62,13 +61,13 @@ impl Default for RotationConfig {
 impl RotationConfig {
     /// Refuses what is outside the limits above.
     pub fn check(&self) -> Result<(), BarrierError> {
-        let operations = ENCRYPTIONS_MIN..=ENCRYPTIONS_MAX;
-        let interval = self.interval_s == 0 || self.interval_s >= INTERVAL_S_MIN;
-        if operations.contains(&self.max_operations) && interval {
-            Ok(())
-        } else {
-            Err(BarrierError::RotationConfig)
+        if !(ENCRYPTIONS_MIN..=ENCRYPTIONS_MAX).contains(&self.max_operations) {
+            return Err(BarrierError::RotationOperations);
         }
+        if self.interval_s != 0 && self.interval_s < INTERVAL_S_MIN {
+            return Err(BarrierError::RotationInterval);
+        }
+        Ok(())
     }
 }
 
@@ -267,24 +266,17 @@ mod tests {
     fn rotation_limits_hold() {
         let good = RotationConfig::default();
         assert!(good.check().is_ok());
-        for bad in [
-            RotationConfig {
-                max_operations: ENCRYPTIONS_MIN - 1,
+        for max_operations in [0, ENCRYPTIONS_MIN - 1, ENCRYPTIONS_MAX + 1] {
+            let bad = RotationConfig {
+                max_operations,
                 ..good
-            },
-            RotationConfig {
-                max_operations: ENCRYPTIONS_MAX + 1,
-                ..good
-            },
-            RotationConfig {
-                interval_s: INTERVAL_S_MIN - 1,
-                ..good
-            },
-        ] {
-            assert!(
-                matches!(bad.check(), Err(BarrierError::RotationConfig)),
-                "{bad:?}"
-            );
+            };
+            assert!(matches!(bad.check(), Err(BarrierError::RotationOperations)));
         }
+        let bad = RotationConfig {
+            interval_s: INTERVAL_S_MIN - 1,
+            ..good
+        };
+        assert!(matches!(bad.check(), Err(BarrierError::RotationInterval)));
     }
 }

@@ -33,7 +33,7 @@ mod xchacha;
 
 pub use batch::{Batch, Commit};
 pub use keyring::{
-    ENCRYPTIONS_DEFAULT, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
+    ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
 pub use seal_config::{SealConfig, SealType};
@@ -72,15 +72,18 @@ pub enum BarrierError {
     #[error("the barrier is already initialized")]
     AlreadyInitialized,
     /// The operator's fault: the seal key, or the shares it was made of, are not this store's.
-    #[error("the seal key does not open the root key")]
+    #[error(
+        "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: \
+         message authentication failed"
+    )]
     WrongSealKey,
     /// The operator's fault: the keyring is full; this takes years of daily rotations.
     #[error("the keyring holds {KEY_TERMS_MAX} key terms, which is the most")]
     TooManyKeyTerms,
-    /// The client's fault: see [`RotationConfig`] for the limits.
-    #[error(
-        "max_operations must be from {ENCRYPTIONS_MIN} to {ENCRYPTIONS_MAX} and interval 0 or at \
-         least {INTERVAL_S_MIN} seconds"
-    )]
-    RotationConfig,
+    /// The client's fault: see [`RotationConfig`].
+    #[error("max_operations must be in the range [{ENCRYPTIONS_MIN},{ENCRYPTIONS_MAX}]")]
+    RotationOperations,
+    /// The client's fault: see [`RotationConfig`].
+    #[error("interval must be greater or equal to 24h0m0s")]
+    RotationInterval,
 }

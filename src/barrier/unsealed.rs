@@ -1,7 +1,7 @@
 //! The barrier while its keys are in memory.
 
 use super::batch::{Change, Target};
-use super::keyring::{ENCRYPTIONS_MAX, Keyring, RotationConfig};
+use super::keyring::{ENCRYPTIONS_HARD_MAX, Keyring, RotationConfig};
 use super::keys::{Keys, RootKey};
 use super::names::{self, Place};
 use super::nonces::Nonces;
@@ -390,7 +390,7 @@ impl Unsealed {
         let age_s = now.since(keys.keyring.active().installed).as_secs();
         let old = limits.interval_s != 0 && age_s >= limits.interval_s;
         let worn = encryptions >= limits.max_operations;
-        if !(encryptions >= ENCRYPTIONS_MAX || limits.enabled && (old || worn)) {
+        if !(encryptions >= ENCRYPTIONS_HARD_MAX || limits.enabled && (old || worn)) {
             return Ok(None);
         }
         Self::replacement(&keys, |keyring| keyring.rotated(now)).map(Some)

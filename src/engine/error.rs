@@ -124,7 +124,8 @@ impl From<BarrierError> for Error {
         let inside = cause.to_string();
         let mut error = match &cause {
             BarrierError::Path(path) => Self::invalid(path.to_string()),
-            BarrierError::RotationConfig
+            BarrierError::RotationOperations
+            | BarrierError::RotationInterval
             | BarrierError::TooManyKeyTerms
             | BarrierError::AlreadyInitialized
             | BarrierError::NotInitialized

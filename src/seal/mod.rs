@@ -1,1 +1,130 @@
-//! Shamir shares and unseal progress.
+//! The seal: who holds the key that opens the root key, and how they give it back.
+//!
+//! Owns Shamir's secret sharing ([`split`], [`combine`]) and the collection of shares
+//! ([`UnsealProgress`]). Shares are interchangeable with Vault's.
+//!
+//! Invariants
+//! - Whatever is computed from a share's y bytes takes the same time and touches the same memory
+//!   for all values of them; x bytes and lengths are public.
+//! - Shares given are wiped when they are used, refused or thrown away.
+//! - A set of shares is tried once: right or wrong, collecting starts over.
+
+mod progress;
+mod shamir;
+
+pub use crate::barrier::{SealConfig, SealType};
+pub use progress::{Collected, UnsealProgress};
+pub use shamir::{combine, split};
+
+use crate::secret::{KEY_BYTES, Key256, Secret, SecretBytes};
+
+/// Shortest share that is looked at, in bytes (Vault's smallest key).
+pub const SHARE_BYTES_MIN: usize = 16;
+/// Longest share, in bytes: a key and its x.
+pub const SHARE_BYTES_MAX: usize = KEY_BYTES + 1;
+
+/// Why shares were refused. Always the operator's fault; the texts are Vault's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// Ask for at least one share.
+    #[error("invalid seal configuration: shares must be at least one")]
+    NoShares,
+    /// Ask for a threshold of at least one.
+    #[error("invalid seal configuration: threshold must be at least one")]
+    NoThreshold,
+    /// Ask for a threshold of at most the number of shares.
+    #[error("invalid seal configuration: threshold cannot be larger than shares")]
+    ThresholdAboveShares,
+    /// Several shares that each open the seal alone are no sharing.
+    #[error("invalid seal configuration: threshold must be greater than one for multiple shares")]
+    ThresholdOfOne,
+    /// Ask for at most 255 shares.
+    #[error("invalid seal configuration: shares must be less than 256")]
+    TooManyShares,
+    /// The share is too short to be one.
+    #[error("invalid key: key is shorter than minimum {SHARE_BYTES_MIN} bytes")]
+    TooShort,
+    /// The share is too long to be one.
+    #[error("invalid key: key is longer than maximum {SHARE_BYTES_MAX} bytes")]
+    TooLong,
+    /// The shares given are not of one set; start over.
+    #[error("invalid key: failed to compute combined key: all parts must be the same length")]
+    LengthsDiffer,
+    /// Two shares of one number; start over.
+    #[error("invalid key: failed to compute combined key: duplicate part detected")]
+    DuplicatePart,
+    /// Fewer shares than [`combine`] can work with.
+    #[error("invalid key: failed to compute combined key: less than two parts cannot be used")]
+    TooFewParts,
+    /// The shares fit each other and make a key of a wrong length.
+    #[error("invalid key: the combined key is not {KEY_BYTES} bytes long")]
+    KeyLength,
+}
+
+/// Checks what an operator asks for at initialization.
+pub fn check_config(shares: i64, threshold: i64) -> Result<SealConfig, SealError> {
+    if shares < 1 {
+        return Err(SealError::NoShares);
+    }
+    let shares = u8::try_from(shares).map_err(|_| SealError::TooManyShares)?;
+    if threshold < 1 {
+        return Err(SealError::NoThreshold);
+    }
+    if threshold > i64::from(shares) {
+        return Err(SealError::ThresholdAboveShares);
+    }
+    if threshold == 1 && shares > 1 {
+        return Err(SealError::ThresholdOfOne);
+    }
+    Ok(SealConfig {
+        seal_type: SealType::Shamir,
+        shares,
+        threshold: u8::try_from(threshold).map_err(|_| SealError::ThresholdAboveShares)?,
+    })
+}
+
+/// A fresh seal key and its shares for `config`, which [`check_config`] made. A single share is
+/// the key itself, as in Vault.
+pub fn generate(config: SealConfig) -> Result<(Key256, Vec<SecretBytes>), SealError> {
+    check_config(config.shares.into(), config.threshold.into())?;
+    let key = Key256::generate();
+    let shares = if config.shares == 1 {
+        vec![Secret::new(key.expose().to_vec())]
+    } else {
+        split(key.expose(), config.shares, config.threshold)?
+    };
+    Ok((key, shares))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_are_refused_with_the_reason() {
+        for (shares, threshold, error) in [
+            (0, 0, SealError::NoShares),
+            (-1, 2, SealError::NoShares),
+            (3, 0, SealError::NoThreshold),
+            (3, 4, SealError::ThresholdAboveShares),
+            (1, 2, SealError::ThresholdAboveShares),
+            (3, 1, SealError::ThresholdOfOne),
+            (256, 3, SealError::TooManyShares),
+            (300, 3, SealError::TooManyShares),
+        ] {
+            assert_eq!(check_config(shares, threshold), Err(error));
+        }
+        for (shares, threshold) in [(1, 1), (2, 2), (5, 3), (255, 255)] {
+            let config = check_config(shares, threshold).unwrap();
+            let found = (i64::from(config.shares), i64::from(config.threshold));
+            assert_eq!(found, (shares, threshold));
+        }
+    }
+
+    #[test]
+    fn a_single_share_is_the_key() {
+        let (key, shares) = generate(check_config(1, 1).unwrap()).unwrap();
+        assert_eq!(shares.len(), 1);
+        assert_eq!(shares[0].expose().as_slice(), key.expose());
+    }
+}

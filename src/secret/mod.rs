@@ -1,6 +1,6 @@
 //! Secrets in memory: zeroized when dropped, never printed, never compared by accident.
 //!
-//! Invariant: the only way to the inside is [`Secret::expose`], so that every use can be found
+//! Invariant: the only way to the inside is [`Secret::expose`] and its kin, so that every use can be found
 //! by searching for that word.
 
 mod key;
@@ -31,6 +31,11 @@ impl<T: Zeroize> Secret<T> {
     /// The inside. Do not log it, do not put it into an error.
     pub fn expose(&self) -> &T {
         &self.0
+    }
+
+    /// The inside, to be filled in place.
+    pub fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 
