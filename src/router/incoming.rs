@@ -12,7 +12,8 @@ pub struct Incoming {
     pub id: String,
     /// `Update` for PUT and POST; the router asks the engine whether it is a `Create`.
     pub operation: Operation,
-    /// Without `/v1/`: `secret/data/app`.
+    /// Without `/v1/`: `secret/data/app`. Paths of `List` and `Scan` end in `/`, whether the
+    /// client wrote it or not.
     pub path: String,
     /// The token, if one was sent.
     pub token: Option<SecretString>,

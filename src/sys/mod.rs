@@ -2,6 +2,7 @@
 //! the engine behind the `sys/` mount.
 
 mod lifecycle;
+pub mod open;
 
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,

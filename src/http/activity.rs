@@ -1,0 +1,128 @@
+//! What a connection is doing, and until when it may.
+//!
+//! The stream reports the first byte of a request head, the service reports when a request is
+//! being answered. One timer per connection looks at the result, so that a request in a busy
+//! connection touches no timer at all.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// Shared between the stream, the service and the timer of one connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    start: Instant,
+    /// Milliseconds after `start`; `u64::MAX` while a request is being answered.
+    deadline_ms: AtomicU64,
+    is_idle: AtomicBool,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Activity {
+    /// A new connection; its first head is due.
+    pub(super) fn new(header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {
+        let activity = Self {
+            start: Instant::now(),
+            deadline_ms: AtomicU64::new(0),
+            is_idle: AtomicBool::new(false),
+            header_timeout,
+            idle_timeout,
+        };
+        activity.set_deadline(header_timeout);
+        Arc::new(activity)
+    }
+
+    /// A head has arrived; its request has its own limits.
+    pub(super) fn begin(&self) {
+        self.is_idle.store(false, Ordering::Relaxed);
+        self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// The answer is on its way; the next request may take its time to come.
+    pub(super) fn end(&self) {
+        self.set_deadline(self.idle_timeout);
+        self.is_idle.store(true, Ordering::Relaxed);
+    }
+
+    /// When the connection is to be closed; `None` while a request is being answered.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.deadline_ms.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            ms => Some(self.start + Duration::from_millis(ms)),
+        }
+    }
+
+    fn bytes_came(&self) {
+        if self.is_idle.swap(false, Ordering::Relaxed) {
+            self.set_deadline(self.header_timeout);
+        }
+    }
+
+    fn set_deadline(&self, timeout: Duration) {
+        let after = self.start.elapsed().saturating_add(timeout);
+        let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX - 1);
+        self.deadline_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+/// A stream that tells its [`Activity`] when bytes come.
+pub(super) struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.activity.bytes_came();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,165 @@
+//! One connection from its first byte to its last, under deadlines.
+
+use super::activity::{Activity, Watched};
+use super::limits::HEADER_BYTES_MAX;
+use super::listener::Accepted;
+use super::server::{Phase, Shared};
+use super::service::{self, Peer};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// First byte of every TLS connection: a handshake record.
+const TLS_HANDSHAKE_RECORD: u8 = 0x16;
+/// What Go's servers answer to a client that forgot the `s`.
+const PLAIN_ON_TLS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+/// How often the timer of a connection looks again while its request's own limits hold.
+const BUSY_RECHECK: Duration = Duration::from_secs(60);
+/// How much of such a client's request is read before the connection closes, in bytes.
+const PLAIN_DRAIN_BYTES_MAX: u64 = 64 * 1024;
+/// And for how long.
+const PLAIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves an accepted stream until either side is done, a deadline passes, or the phase ends.
+pub(super) async fn run(accepted: Accepted, shared: Arc<Shared>, phase: watch::Receiver<Phase>) {
+    match (accepted, shared.tls.clone()) {
+        (Accepted::Tcp(stream, peer), None) => {
+            serve(stream, Peer::plain(Some(peer)), shared, phase).await;
+        }
+        (Accepted::Unix(stream), None) => serve(stream, Peer::plain(None), shared, phase).await,
+        (Accepted::Tcp(stream, peer), Some(tls)) => {
+            let wait = shared.options.header_read_timeout;
+            if let Ok(Some(stream)) = timeout(wait, refuse_plain(stream)).await {
+                serve_tls(stream, Some(peer), tls.current(), shared, phase).await;
+            }
+        }
+        (Accepted::Unix(stream), Some(tls)) => {
+            serve_tls(stream, None, tls.current(), shared, phase).await;
+        }
+    }
+}
+
+/// Answers a client that speaks plain HTTP; gives the stream back to everyone else.
+async fn refuse_plain(mut stream: TcpStream) -> Option<TcpStream> {
+    let mut first = [0; 1];
+    match stream.peek(&mut first).await {
+        Ok(1) if first == [TLS_HANDSHAKE_RECORD] => return Some(stream),
+        Ok(1) if first.iter().all(u8::is_ascii_uppercase) => {}
+        Ok(_) | Err(_) => return None,
+    }
+    // What is left unread would turn the close into a reset that overtakes the answer.
+    if stream.write_all(PLAIN_ON_TLS).await.is_ok() && stream.shutdown().await.is_ok() {
+        let mut rest = stream.take(PLAIN_DRAIN_BYTES_MAX);
+        let mut nowhere = tokio::io::sink();
+        let drain = tokio::io::copy(&mut rest, &mut nowhere);
+        let _gone_either_way = timeout(PLAIN_DRAIN_TIMEOUT, drain).await;
+    }
+    None
+}
+
+async fn serve_tls<S>(
+    stream: S,
+    address: Option<SocketAddr>,
+    config: Arc<rustls::ServerConfig>,
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = TlsAcceptor::from(config).accept(stream);
+    match timeout(shared.options.header_read_timeout, handshake).await {
+        Ok(Ok(stream)) => {
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let certificates = chain.iter().map(|der| der.to_vec()).collect();
+            let peer = Peer {
+                address,
+                certificates: Arc::new(certificates),
+            };
+            serve(stream, peer, shared, phase).await;
+        }
+        Ok(Err(error)) => tracing::debug!(?address, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(?address, "TLS handshake timed out"),
+    }
+}
+
+async fn serve<S>(stream: S, peer: Peer, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let options = &shared.options;
+    let activity = Activity::new(options.header_read_timeout, options.idle_timeout);
+    let peer = Arc::new(peer);
+    let stream = Watched::new(stream, Arc::clone(&activity));
+    let service = service_fn(|request| {
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
+        let activity = Arc::clone(&activity);
+        async move {
+            activity.begin();
+            let answer = service::answer(&shared, &peer, request).await;
+            activity.end();
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .max_header_size(HEADER_BYTES_MAX)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until(Instant::now() + options.header_read_timeout));
+    loop {
+        let step = {
+            let mut changed = pin!(phase.changed());
+            poll_fn(|cx| {
+                if connection.as_mut().poll(cx).is_ready()
+                    || overdue(&activity, timer.as_mut(), cx).is_ready()
+                {
+                    return Poll::Ready(Phase::Closed);
+                }
+                match changed.as_mut().poll(cx) {
+                    Poll::Ready(Ok(())) => Poll::Ready(Phase::Draining),
+                    Poll::Ready(Err(_)) => Poll::Ready(Phase::Closed),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        };
+        if step == Phase::Closed || *phase.borrow() == Phase::Closed {
+            return;
+        }
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+/// Ready once the connection's deadline has passed. The timer may fire early, and is then set
+/// again; it is moved forward at once only when a deadline comes nearer.
+fn overdue(activity: &Activity, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        if let Some(deadline) = activity.deadline()
+            && deadline < timer.deadline()
+        {
+            timer.as_mut().reset(deadline);
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        match activity.deadline() {
+            Some(deadline) if deadline <= now => return Poll::Ready(()),
+            Some(deadline) => timer.as_mut().reset(deadline),
+            None => timer.as_mut().reset(now + BUSY_RECHECK),
+        }
+    }
+}

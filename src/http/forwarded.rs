@@ -1,0 +1,200 @@
+//! `X-Forwarded-For`: for whom an authorized proxy speaks.
+
+use super::limits::FORWARDED_LINKS_MAX;
+use super::options::{ForwardedFor, ServeError};
+use hyper::HeaderMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Why a request is refused by the forwarding rules; the proxy's or the operator's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardedError {
+    /// The proxy must send the header.
+    #[error("missing x-forwarded-for header and configured to reject when not present")]
+    NotPresent,
+    /// Authorize the peer, or connect through one that is.
+    #[error(
+        "client address not authorized for x-forwarded-for and configured to reject connection"
+    )]
+    NotAuthorized,
+    /// Lower `x_forwarded_for_hop_skips`, or repair the proxy.
+    #[error("malformed x-forwarded-for configuration or request, too few links in the chain")]
+    TooFewLinks,
+    /// The proxy sends something that is not an address.
+    #[error("malformed x-forwarded-for header")]
+    Malformed,
+}
+
+/// [`ForwardedFor`] ready for use.
+#[derive(Debug)]
+pub(super) struct Rules {
+    networks: Vec<Network>,
+    hop_skips: usize,
+    reject_not_present: bool,
+    reject_not_authorized: bool,
+}
+
+impl Rules {
+    pub(super) fn new(options: &ForwardedFor) -> Result<Self, ServeError> {
+        let networks = options
+            .authorized_addrs
+            .iter()
+            .map(|text| Network::parse(text).ok_or_else(|| ServeError::Network(text.clone())))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            networks,
+            hop_skips: options.hop_skips,
+            reject_not_present: options.reject_not_present,
+            reject_not_authorized: options.reject_not_authorized,
+        })
+    }
+
+    /// The client's address: the peer's own, or the one it speaks for.
+    pub(super) fn client(
+        &self,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+    ) -> Result<SocketAddr, ForwardedError> {
+        let mut links = Vec::new();
+        for value in headers.get_all("x-forwarded-for") {
+            let text = value.to_str().map_err(|_| ForwardedError::Malformed)?;
+            links.extend(text.split(',').map(str::trim));
+            if links.len() > FORWARDED_LINKS_MAX {
+                return Err(ForwardedError::Malformed);
+            }
+        }
+        if links.is_empty() {
+            return if self.reject_not_present {
+                Err(ForwardedError::NotPresent)
+            } else {
+                Ok(peer)
+            };
+        }
+        let address = peer.ip().to_canonical();
+        if !self
+            .networks
+            .iter()
+            .any(|network| network.contains(address))
+        {
+            return if self.reject_not_authorized {
+                Err(ForwardedError::NotAuthorized)
+            } else {
+                Ok(peer)
+            };
+        }
+        let index = links
+            .len()
+            .checked_sub(self.hop_skips.saturating_add(1))
+            .ok_or(ForwardedError::TooFewLinks)?;
+        let link = links.get(index).ok_or(ForwardedError::TooFewLinks)?;
+        let client: IpAddr = link.parse().map_err(|_| ForwardedError::Malformed)?;
+        Ok(SocketAddr::new(client, peer.port()))
+    }
+}
+
+#[derive(Debug)]
+struct Network {
+    bits: u128,
+    mask: u128,
+    is_v4: bool,
+}
+
+impl Network {
+    fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let (bits, width) = as_bits(address);
+        let length = length.unwrap_or(width);
+        if length > width {
+            return None;
+        }
+        let mask = if length == 0 {
+            0
+        } else {
+            (u128::MAX >> (128 - width)) & (u128::MAX << (width - length))
+        };
+        Some(Self {
+            bits: bits & mask,
+            mask,
+            is_v4: address.is_ipv4(),
+        })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.is_v4 && as_bits(address).0 & self.mask == self.bits
+    }
+}
+
+fn as_bits(address: IpAddr) -> (u128, u32) {
+    match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
+        IpAddr::V6(v6) => (v6.to_bits(), 128),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(hop_skips: usize, strict: bool) -> Rules {
+        Rules::new(&ForwardedFor {
+            authorized_addrs: vec!["10.0.0.0/8".into(), "::1".into()],
+            hop_skips,
+            reject_not_present: strict,
+            reject_not_authorized: strict,
+        })
+        .unwrap()
+    }
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for value in values {
+            map.append("x-forwarded-for", value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn an_authorized_proxy_is_believed() {
+        let proxy: SocketAddr = "10.1.2.3:99".parse().unwrap();
+        let chain = headers(&["1.1.1.1, 2.2.2.2", "3.3.3.3"]);
+        for (skips, client) in [(0, "3.3.3.3:99"), (1, "2.2.2.2:99"), (2, "1.1.1.1:99")] {
+            let got = rules(skips, true).client(proxy, &chain);
+            assert_eq!(got, Ok(client.parse().unwrap()));
+        }
+        let got = rules(3, true).client(proxy, &chain);
+        assert_eq!(got, Err(ForwardedError::TooFewLinks));
+        let got = rules(0, true).client(proxy, &headers(&["nobody"]));
+        assert_eq!(got, Err(ForwardedError::Malformed));
+    }
+
+    #[test]
+    fn others_are_refused_or_taken_for_themselves() {
+        let stranger: SocketAddr = "9.9.9.9:99".parse().unwrap();
+        let chain = headers(&["1.1.1.1"]);
+        assert_eq!(
+            rules(0, true).client(stranger, &chain),
+            Err(ForwardedError::NotAuthorized)
+        );
+        assert_eq!(rules(0, false).client(stranger, &chain), Ok(stranger));
+        let proxy: SocketAddr = "[::ffff:10.0.0.1]:1".parse().unwrap();
+        assert_eq!(
+            rules(0, true).client(proxy, &headers(&[])),
+            Err(ForwardedError::NotPresent)
+        );
+        assert_eq!(rules(0, false).client(proxy, &headers(&[])), Ok(proxy));
+        assert!(rules(0, true).client(proxy, &chain).is_ok());
+    }
+
+    #[test]
+    fn networks_are_read_or_refused() {
+        for text in ["10.0.0.0/33", "x", "10.0.0/8", "::/129", ""] {
+            assert!(Network::parse(text).is_none(), "{text}");
+        }
+        let all = Network::parse("0.0.0.0/0").unwrap();
+        assert!(all.contains("1.2.3.4".parse().unwrap()));
+        assert!(!all.contains("::1".parse().unwrap()));
+    }
+}

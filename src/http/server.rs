@@ -1,0 +1,252 @@
+//! The listeners together: start, reload, graceful stop.
+
+use super::budget::Budget;
+use super::connection;
+use super::forwarded::Rules;
+use super::limits;
+use super::listener::{self, Socket};
+use super::options::{Address, HeaderSelector, Listener, Options, ServeError};
+use super::tls::{Reloadable, TlsError};
+use crate::router::Role;
+use crate::sys::Lifecycle;
+use hyper::header::{HeaderName, HeaderValue};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// Pause after a failed accept, such as for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// What cancelled connections get to notice it.
+const ABORT_WAIT: Duration = Duration::from_secs(1);
+
+/// What stands behind the edge.
+#[derive(Clone)]
+pub struct Gate {
+    /// What this node is right now.
+    pub role: watch::Receiver<Role>,
+    /// For the endpoints that answer while sealed.
+    pub lifecycle: Arc<dyn Lifecycle>,
+}
+
+/// Where a listener listens, after binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// With the port that port 0 became.
+    Tcp(SocketAddr),
+    /// A socket file; removed at shutdown.
+    Unix(PathBuf),
+}
+
+/// What the connections of one listener share.
+pub(super) struct Shared {
+    pub(super) gate: Gate,
+    pub(super) options: Listener,
+    pub(super) tls: Option<Arc<Reloadable>>,
+    pub(super) forwarded: Option<Rules>,
+    pub(super) headers: Vec<(HeaderSelector, HeaderName, HeaderValue)>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) tokenless: Arc<Semaphore>,
+    pub(super) connections: Arc<Semaphore>,
+}
+
+/// How far the stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    Draining,
+    Closed,
+}
+
+/// The running listeners. Dropping it closes them and all connections at once.
+pub struct Server {
+    bound: Vec<Bound>,
+    tls: Vec<(String, Arc<Reloadable>)>,
+    phase: watch::Sender<Phase>,
+    connections: Arc<Semaphore>,
+    permits: u32,
+}
+
+/// Binds all listeners, then serves them. Nothing listens when one of them cannot.
+pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
+    if options.listeners.is_empty() {
+        return Err(ServeError::NoListener);
+    }
+    // Each accept loop holds one permit while it waits.
+    let permits = options
+        .connections_max
+        .saturating_add(options.listeners.len());
+    let permits = u32::try_from(permits.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+    let connections = Arc::new(Semaphore::new(permits as usize));
+    let budget = Budget::new(limits::BODY_MEMORY_BYTES_MAX);
+    let tokenless = Arc::new(Semaphore::new(limits::TOKENLESS_CALLS_MAX));
+    let (phase, _) = watch::channel(Phase::Running);
+    let (mut bound, mut tls, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+    for listener in options.listeners {
+        let shared = Shared {
+            tls: load_tls(&listener)?,
+            forwarded: listener
+                .forwarded_for
+                .as_ref()
+                .map(Rules::new)
+                .transpose()?,
+            headers: response_headers(&listener)?,
+            gate: gate.clone(),
+            budget: Arc::clone(&budget),
+            tokenless: Arc::clone(&tokenless),
+            connections: Arc::clone(&connections),
+            options: listener,
+        };
+        let socket = listener::bind(&shared.options).await?;
+        bound.push(bound_address(&socket)?);
+        if let Some(reloadable) = &shared.tls {
+            tls.push((shown(&shared.options), Arc::clone(reloadable)));
+        }
+        ready.push((socket, Arc::new(shared)));
+    }
+    for (socket, shared) in ready {
+        tokio::spawn(accept(socket, shared, phase.subscribe()));
+    }
+    Ok(Server {
+        bound,
+        tls,
+        phase,
+        connections,
+        permits,
+    })
+}
+
+impl Server {
+    /// In the order of the options.
+    pub fn addresses(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// Reads all TLS files again. Listeners whose files are bad keep what they have; their
+    /// addresses and reasons are returned.
+    pub fn reload(&self) -> Result<(), Vec<(String, TlsError)>> {
+        let failures: Vec<_> = self
+            .tls
+            .iter()
+            .filter_map(|(address, tls)| Some((address.clone(), tls.reload().err()?)))
+            .collect();
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures)
+        }
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        let idle = self.connections.available_permits() + self.bound.len();
+        (self.permits as usize).saturating_sub(idle)
+    }
+
+    /// Stops accepting, lets the requests in flight finish for up to `grace`, then cuts what is
+    /// left. True when nothing had to be cut.
+    pub async fn shutdown(self, grace: Duration) -> bool {
+        self.phase.send_replace(Phase::Draining);
+        let all = self.connections.acquire_many(self.permits);
+        let drained = tokio::time::timeout(grace, all).await.is_ok();
+        self.phase.send_replace(Phase::Closed);
+        if !drained {
+            let all = self.connections.acquire_many(self.permits);
+            if tokio::time::timeout(ABORT_WAIT, all).await.is_err() {
+                tracing::warn!("connections did not close in time");
+            }
+        }
+        drained
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Closed);
+        for bound in &self.bound {
+            if let Bound::Unix(path) = bound {
+                let _it_may_be_gone = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+    loop {
+        let Ok(permit) = Arc::clone(&shared.connections).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            _ = phase.changed() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok(accepted) => {
+                let (shared, phase) = (Arc::clone(&shared), phase.clone());
+                tokio::spawn(async move {
+                    connection::run(accepted, shared, phase).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+fn load_tls(listener: &Listener) -> Result<Option<Arc<Reloadable>>, ServeError> {
+    let Some(options) = &listener.tls else {
+        return Ok(None);
+    };
+    Reloadable::load(options)
+        .map(|tls| Some(Arc::new(tls)))
+        .map_err(|source| ServeError::Tls {
+            address: shown(listener),
+            source,
+        })
+}
+
+fn response_headers(
+    listener: &Listener,
+) -> Result<Vec<(HeaderSelector, HeaderName, HeaderValue)>, ServeError> {
+    let mut out = Vec::new();
+    for group in &listener.response_headers {
+        for (name, value) in &group.headers {
+            let refused = || ServeError::ResponseHeader(name.clone());
+            if name.to_ascii_lowercase().starts_with("x-vault-") {
+                return Err(refused());
+            }
+            out.push((
+                group.selector,
+                name.parse().map_err(|_| refused())?,
+                HeaderValue::from_str(value).map_err(|_| refused())?,
+            ));
+        }
+    }
+    Ok(out)
+}
+
+fn bound_address(socket: &Socket) -> Result<Bound, ServeError> {
+    match socket {
+        Socket::Tcp(listener) => {
+            listener
+                .local_addr()
+                .map(Bound::Tcp)
+                .map_err(|source| ServeError::Bind {
+                    address: String::from("a bound socket"),
+                    source,
+                })
+        }
+        Socket::Unix(_, path) => Ok(Bound::Unix(path.clone())),
+    }
+}
+
+fn shown(listener: &Listener) -> String {
+    match &listener.address {
+        Address::Tcp(address) => address.clone(),
+        Address::Unix { path, .. } => path.display().to_string(),
+    }
+}

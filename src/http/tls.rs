@@ -1,0 +1,159 @@
+//! TLS material of a listener: read at start, read again on demand, swapped only when good.
+
+use super::options::{Tls, TlsVersion};
+use arc_swap::ArcSwap;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why TLS material cannot be used; the operator's to repair.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Unreadable, or not PEM of that kind.
+    #[error("cannot read {what} '{path}': {reason}")]
+    File {
+        /// `certificate`, `key`, `client authorities`.
+        what: &'static str,
+        /// As configured.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Certificate and key do not belong together, or are of an unsupported kind.
+    #[error("certificate '{path}' and its key cannot be used: {reason}")]
+    Pair {
+        /// The certificate's file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Name a `tls_client_ca_file` when client certificates are required.
+    #[error("client certificates are required but no tls_client_ca_file is given")]
+    NoClientAuthorities,
+    /// The client authorities cannot be used.
+    #[error("client authorities '{path}' cannot be used: {reason}")]
+    ClientAuthorities {
+        /// As configured.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A listener's current TLS configuration.
+pub(super) struct Reloadable {
+    options: Tls,
+    config: ArcSwap<ServerConfig>,
+}
+
+impl Reloadable {
+    pub(super) fn load(options: &Tls) -> Result<Self, TlsError> {
+        Ok(Self {
+            options: options.clone(),
+            config: ArcSwap::new(Arc::new(read(options)?)),
+        })
+    }
+
+    /// For the next handshake.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        self.config.load_full()
+    }
+
+    /// Reads the files again. On error the old configuration stays in force.
+    pub(super) fn reload(&self) -> Result<(), TlsError> {
+        let config = read(&self.options)?;
+        self.config.store(Arc::new(config));
+        Ok(())
+    }
+}
+
+fn read(options: &Tls) -> Result<ServerConfig, TlsError> {
+    let chain = certificates("certificate", &options.cert_file)?;
+    let key = PrivateKeyDer::from_pem_file(&options.key_file)
+        .map_err(|error| unreadable("key", &options.key_file, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions: &[_] = match options.min_version {
+        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
+    let pair = |error: rustls::Error| TlsError::Pair {
+        path: options.cert_file.display().to_string(),
+        reason: error.to_string(),
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(pair)?;
+    let builder = match client_verifier(options, provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn client_verifier(
+    options: &Tls,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let Some(path) = &options.client_ca_file else {
+        return if options.require_and_verify_client_cert {
+            Err(TlsError::NoClientAuthorities)
+        } else {
+            Ok(None)
+        };
+    };
+    let unusable = |reason: String| TlsError::ClientAuthorities {
+        path: path.display().to_string(),
+        reason,
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates("client authorities", path)? {
+        roots
+            .add(authority)
+            .map_err(|error| unusable(error.to_string()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if options.require_and_verify_client_cert {
+        builder
+    } else {
+        builder.allow_unauthenticated()
+    };
+    builder
+        .build()
+        .map(Some)
+        .map_err(|error| unusable(error.to_string()))
+}
+
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unreadable(what, path, &error))?;
+    if chain.is_empty() {
+        return Err(TlsError::File {
+            what,
+            path: path.display().to_string(),
+            reason: String::from("it holds no certificate"),
+        });
+    }
+    Ok(chain)
+}
+
+/// The reader's own text, which may quote the file, stays out of the message.
+fn unreadable(what: &'static str, path: &Path, error: &rustls::pki_types::pem::Error) -> TlsError {
+    use rustls::pki_types::pem::Error;
+    let reason = match error {
+        Error::Io(error) => error.to_string(),
+        Error::NoItemsFound => String::from("nothing of that kind is in it"),
+        _ => String::from("it is not well-formed PEM"),
+    };
+    TlsError::File {
+        what,
+        path: path.display().to_string(),
+        reason,
+    }
+}
