@@ -1,1 +1,59 @@
 //! Tokens: records, lookup, creation, revocation.
+//!
+//! Owns the token records (`sys/token/id/<id>`), the indexes by accessor and by parent, the keys
+//! that turn a token's text into the name of its record, and the text form of batch tokens.
+//!
+//! Invariants
+//! - The text of a service token is nowhere stored; its record's name is a keyed hash of it.
+//! - A token is alive only while its record exists, its time has not come, and its parent is
+//!   alive. A cached token is dropped when the store applies a change of its record.
+//! - A batch token is never stored: what decrypts under this cluster's key is the record.
+//! - Whatever creates or ends a token changes record, indexes and lease in one batch.
+//!
+//! It never commits, and its errors never hold a token.
+
+mod batch;
+mod cache;
+mod keys;
+mod record;
+mod revoke;
+mod spec;
+mod store;
+mod text;
+pub mod ttl;
+
+pub use record::Token;
+pub use revoke::{REVOKE_BATCH_MAX, Sweep};
+pub use spec::{Minted, Spec};
+pub use store::Store;
+pub use text::is_cidr;
+
+/// Why a token could not be made, renewed or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Not now or fatal, as the barrier says.
+    #[error(transparent)]
+    Barrier(#[from] crate::barrier::BarrierError),
+    /// The client's fault, with the message for it.
+    #[error("{0}")]
+    Invalid(String),
+    /// Fatal: the machine gives no random bytes.
+    #[error("no random bytes")]
+    Random,
+}
+
+impl TokenError {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+}
+
+impl From<TokenError> for crate::engine::Error {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Barrier(cause) => cause.into(),
+            TokenError::Invalid(message) => Self::invalid(message),
+            TokenError::Random => Self::internal(error.to_string()),
+        }
+    }
+}

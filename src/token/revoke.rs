@@ -1,0 +1,178 @@
+//! The end of tokens: with all below them, or alone, or because their time came.
+
+use super::store::{Store, child_entry};
+use super::{Token, TokenError};
+use crate::barrier::Batch;
+use crate::clock::Timestamp;
+use crate::lease::{Lease, Undo};
+use crate::secret::Secret;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+/// Most tokens that one batch removes; the rest of a larger tree is dead at once (its ancestor is
+/// gone) and removed by the sweeps that follow.
+pub const REVOKE_BATCH_MAX: usize = 256;
+/// Most cubbyhole records and leases of one token that one batch ends.
+const BELONGINGS_MAX: usize = 1024;
+/// Most children that one revocation can turn into orphans.
+const ORPHANS_MAX: usize = 1024;
+/// Never written, only deleted: tells every node's cache that a tree was revoked.
+pub(super) const SIGNAL: &str = "revoked";
+
+/// What a sweep found to do.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    /// Commit this.
+    pub batch: Batch,
+    /// Leases past their end whose engine must undo something before
+    /// [`crate::lease::Store::remove`].
+    pub secrets: Vec<Lease>,
+    /// True when another sweep at once finds more.
+    pub more: bool,
+}
+
+impl Store {
+    /// Adds the end of the token `id` and of all below it to `batch`: records, indexes, leases,
+    /// cubbyholes. Nothing happens where there is no such token.
+    pub fn revoke_tree(
+        &self,
+        batch: &mut Batch,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let mut queue = VecDeque::from([id.to_owned()]);
+        let mut removed = 0;
+        self.root.delete(batch, SIGNAL);
+        while let Some(id) = queue.pop_front() {
+            if removed == REVOKE_BATCH_MAX {
+                queue.push_front(id);
+                break;
+            }
+            removed += 1;
+            let mut done = self.remove(batch, &id, now)?;
+            let room = REVOKE_BATCH_MAX + 1;
+            let children = self.children.walk(&format!("{id}/"), room)?;
+            done &= children.len() < room;
+            queue.extend(children);
+            if !done {
+                self.postpone(batch, &id);
+            }
+        }
+        for id in queue {
+            self.postpone(batch, &id);
+        }
+        Ok(())
+    }
+
+    /// Adds the end of `token` alone to `batch`; its children live on as orphans.
+    pub fn revoke_orphan(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let children = self
+            .children
+            .walk(&format!("{}/", token.id), ORPHANS_MAX + 1)?;
+        if children.len() > ORPHANS_MAX {
+            return Err(TokenError::invalid(format!(
+                "token has more than {ORPHANS_MAX} children: revoke some of them first"
+            )));
+        }
+        for id in children {
+            if let Some(mut child) = self.read(&id)? {
+                self.children.delete(batch, &child_entry(&child));
+                child.parent.clear();
+                child.depth = 0;
+                self.rewrite(batch, &child)?;
+            }
+        }
+        self.root.delete(batch, SIGNAL);
+        self.remove(batch, &token.id, now)?;
+        Ok(())
+    }
+
+    /// The batch that ends what is over at `now`, at most `limit` tokens with their trees.
+    pub fn sweep(&self, now: Timestamp, limit: usize) -> Result<Sweep, TokenError> {
+        let mut sweep = Sweep::default();
+        if self.maybe_pending.load(Ordering::Acquire) {
+            self.continue_pending(&mut sweep, now)?;
+            if sweep.more {
+                return Ok(sweep);
+            }
+        }
+        let due = self.leases.due(now, limit)?;
+        sweep.more = due.len() == limit;
+        for lease in due {
+            match &lease.undo {
+                Undo::Token(id) => {
+                    // The record knows best: a lease without its token is only litter.
+                    let over = self.read(id)?.is_none_or(|token| token.is_expired(now));
+                    self.leases.remove(&mut sweep.batch, &lease);
+                    if over {
+                        self.revoke_tree(&mut sweep.batch, id, now)?;
+                    }
+                }
+                Undo::Secret { .. } => sweep.secrets.push(lease),
+            }
+        }
+        Ok(sweep)
+    }
+
+    /// When [`Store::sweep`] is worth calling again; `None` when nothing has an end.
+    pub fn next_sweep(&self) -> Option<Timestamp> {
+        if self.maybe_pending.load(Ordering::Acquire) {
+            return Some(Timestamp::default());
+        }
+        self.leases.next_due()
+    }
+
+    fn continue_pending(&self, sweep: &mut Sweep, now: Timestamp) -> Result<(), TokenError> {
+        self.maybe_pending.store(false, Ordering::Release);
+        if let Some(id) = self.pending.walk("", 1)?.pop() {
+            self.maybe_pending.store(true, Ordering::Release);
+            self.pending.delete(&mut sweep.batch, &id);
+            self.revoke_tree(&mut sweep.batch, &id, now)?;
+            sweep.more = true;
+        }
+        Ok(())
+    }
+
+    fn postpone(&self, batch: &mut Batch, id: &str) {
+        self.maybe_pending.store(true, Ordering::Release);
+        self.pending.put(batch, id, Secret::new(Vec::new()));
+    }
+
+    /// Adds the end of one token and its belongings; true when nothing of it is left.
+    fn remove(&self, batch: &mut Batch, id: &str, now: Timestamp) -> Result<bool, TokenError> {
+        if let Some(token) = self.read(id)? {
+            self.records.delete(batch, id);
+            self.accessors.delete(batch, &token.accessor);
+            if !token.parent.is_empty() {
+                self.children.delete(batch, &child_entry(&token));
+            }
+            if let Some(lease_id) = token.lease_id()
+                && let Some(lease) = self.leases.read(&lease_id)?
+            {
+                self.leases.remove(batch, &lease);
+            }
+        }
+        // Leases are ended, not removed: their engines have something to undo.
+        let owned = self.leases.owned_by(id, BELONGINGS_MAX)?;
+        for lease in owned.iter().filter(|lease| !lease.is_expired(now)) {
+            self.leases.renew(batch, lease, now, now)?;
+        }
+        let kept = match self.cubbyhole.get() {
+            Some(view) => {
+                let folder = format!("{id}/");
+                let names = view.walk(&folder, BELONGINGS_MAX)?;
+                for name in &names {
+                    view.delete(batch, &format!("{folder}{name}"));
+                }
+                names.len()
+            }
+            None => 0,
+        };
+        Ok(owned.len() < BELONGINGS_MAX && kept < BELONGINGS_MAX)
+    }
+}
