@@ -1,7 +1,7 @@
 //! Tokens: records, lookup, creation, revocation.
 //!
-//! Owns the token records (`sys/token/id/<id>`), the indexes by accessor and by parent, the keys
-//! that turn a token's text into the name of its record, and the text form of batch tokens.
+//! Owns the token records (`sys/token/id/<id>`), the indexes by accessor and by parent, and the
+//! text of tokens.
 //!
 //! Invariants
 //! - The text of a service token is nowhere stored; its record's name is a keyed hash of it.
@@ -14,7 +14,6 @@
 
 mod batch;
 mod cache;
-mod keys;
 mod record;
 mod revoke;
 mod spec;

@@ -2,7 +2,6 @@
 
 use super::batch;
 use super::cache::{Cache, Hot};
-use super::keys::{KeyHolder, Keys};
 use super::record::Stored;
 use super::text::{BATCH_PREFIX, SERVICE_PREFIX, TEXT_BYTES_MAX, random_text};
 use super::ttl::{Wish, grant};
@@ -20,6 +19,9 @@ use std::time::Duration;
 /// Longest line of ancestors.
 const DEPTH_MAX: u16 = 128;
 
+/// Hexadecimal digits of a record's name: 128 bits of a keyed hash.
+const NAME_DIGITS: usize = 32;
+
 /// Where tokens live below the barrier's root.
 const PREFIX: &str = "sys/token/";
 
@@ -34,7 +36,7 @@ pub struct Store {
     pub(super) cubbyhole: OnceLock<View>,
     /// False once it is known that no revocation waits to be continued.
     pub(super) maybe_pending: AtomicBool,
-    keys: KeyHolder,
+    barrier: Arc<Unsealed>,
     cache: Arc<Cache>,
 }
 
@@ -56,7 +58,7 @@ impl Store {
             leases,
             cubbyhole: OnceLock::new(),
             maybe_pending: AtomicBool::new(true),
-            keys: KeyHolder::default(),
+            barrier: Arc::clone(barrier),
             cache,
         })
     }
@@ -83,13 +85,10 @@ impl Store {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
             return Ok(None);
         }
-        let Some(keys) = self.keys.load(&self.root)? else {
-            return Ok(None);
-        };
         if text.starts_with(BATCH_PREFIX) {
-            return self.open_batch(&keys, text, now);
+            return self.open_batch(text, now);
         }
-        self.by_id(&keys.name(text), now)
+        self.by_id(&self.name(text)?, now)
     }
 
     /// A service token by the name of its record.
@@ -127,7 +126,6 @@ impl Store {
         spec: Spec,
         now: Timestamp,
     ) -> Result<Minted, TokenError> {
-        let keys = self.keys.load_or_make(&self.root, batch)?;
         let depth = self.expect_parent(batch, &spec.parent)?;
         let text = spec.text;
         let mut token = Token {
@@ -152,7 +150,7 @@ impl Store {
             ..Token::default()
         };
         let text = if spec.token_type == TokenType::Batch {
-            let text = batch::seal(&keys, &token)?;
+            let text = batch::seal(&self.barrier, &token)?;
             if text.expose().len() > TEXT_BYTES_MAX {
                 return Err(TokenError::invalid("token metadata is too long"));
             }
@@ -162,7 +160,7 @@ impl Store {
                 Some(text) => text,
                 None => Secret::new(format!("{SERVICE_PREFIX}{}", random_text()?)),
             };
-            token.id = keys.name(text.expose());
+            token.id = self.name(text.expose())?;
             token.cubbyhole_id.clone_from(&token.id);
             token.accessor = random_text()?;
             self.insert(batch, &token)?;
@@ -243,10 +241,7 @@ impl Store {
 
     /// Is there a record under the name of `text`, alive or not?
     pub fn is_taken(&self, text: &SecretString) -> Result<bool, TokenError> {
-        let Some(keys) = self.keys.load(&self.root)? else {
-            return Ok(false);
-        };
-        Ok(self.read(&keys.name(text.expose()))?.is_some())
+        Ok(self.read(&self.name(text.expose())?)?.is_some())
     }
 
     /// The record as it is stored, dead or alive.
@@ -255,15 +250,21 @@ impl Store {
         Ok(found.map(|(revision, stored)| stored.into_token(id, revision)))
     }
 
-    fn open_batch(
-        &self,
-        keys: &Keys,
-        text: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Token>>, TokenError> {
-        let Some(token) = batch::open(keys, text).filter(|token| !token.is_expired(now)) else {
+    /// The name of the record of the token `text`.
+    fn name(&self, text: &str) -> Result<String, TokenError> {
+        let mut name = hex::encode(self.barrier.mac("token", text.as_bytes())?);
+        name.truncate(NAME_DIGITS);
+        name.insert(0, 'h');
+        Ok(name)
+    }
+
+    fn open_batch(&self, text: &str, now: Timestamp) -> Result<Option<Arc<Token>>, TokenError> {
+        let Some(token) = batch::open(&self.barrier, text)? else {
             return Ok(None);
         };
+        if token.is_expired(now) {
+            return Ok(None);
+        }
         let alive = token.parent.is_empty() || self.hot(&token.parent, now)?.is_some();
         Ok(alive.then(|| Arc::new(token)))
     }
