@@ -2,7 +2,7 @@
 //! `version`).
 //!
 //! Owns the records below its mount: `s/<path>` for v1; for v2 `config`, `m/<path>` (a secret's
-//! settings and its list of versions) and `d/<id><version>` (one version's data, under the random
+//! settings and its list of versions) and `d<id><version>` (one version's data, under the random
 //! id that the metadata record names).
 //!
 //! Invariants

@@ -11,8 +11,9 @@ pub(super) const VERSIONS_DEFAULT: u32 = 10;
 /// Most versions a secret can be told to keep: its metadata record is rewritten at every put.
 pub(super) const VERSIONS_MAX: u32 = 4096;
 
-/// Names a secret's data records; random, new at every creation.
-pub(super) type SecretId = [u8; 12];
+/// Names a secret's data records; random, new at every creation. A million secrets of one mount
+/// share one with a chance of 2^-33.
+pub(super) type SecretId = [u8; 9];
 
 /// One secret's settings and versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -294,7 +294,11 @@ fn compare(mount: &Mount<Kv>, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// A failure prints the shrunk steps, which reproduce it.
     #[test]

@@ -3,10 +3,10 @@
 //! ```text
 //! m/<path>            tag 1, then postcard (numbers are varints, so a fresh record is ~30 bytes
 //!                     and each further version ~8):
-//!   id[12] created max_versions flags delete_version_after_s revision updated-created
+//!   id[9] created max_versions flags delete_version_after_s revision updated-created
 //!   custom[(key, value)] current_version oldest_version
 //!   versions[(created - the one before, deletion - created + 1 or 0, destroyed)]
-//! d/<base64url(id)><version>   see `record`
+//! d<base64url(id)><version>   see `record`
 //! ```
 
 use super::metadata::{Metadata, SecretId, Version};
@@ -112,7 +112,7 @@ pub(super) fn delete_data(view: &View, batch: &mut Batch, metadata: &Metadata, v
 }
 
 fn data_path(metadata: &Metadata, version: u64) -> String {
-    format!("d/{}{version}", URL_SAFE_NO_PAD.encode(metadata.id))
+    format!("d{}{version}", URL_SAFE_NO_PAD.encode(metadata.id))
 }
 
 fn after(later: Timestamp, earlier: Timestamp) -> i64 {
