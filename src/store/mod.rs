@@ -55,6 +55,12 @@ pub trait Storage: Send + Sync + 'static {
     /// Indexes and role for status pages.
     fn status(&self) -> StorageStatus;
 
+    /// Completes with the reason once the store is poisoned, and never otherwise. The node waits
+    /// for it and stops.
+    fn failed(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
     /// Checkpoints and releases files; afterwards every call fails.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }

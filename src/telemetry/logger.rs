@@ -13,6 +13,9 @@ use tracing::{Event, Metadata, Subscriber};
 /// Least severity that is logged.
 pub use tracing::Level;
 
+/// Most bytes that are kept back before the banner.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// The log of this process, once [`install`] ran.
@@ -20,6 +23,7 @@ pub struct Log {
     level: AtomicU8,
     format: Format,
     file: Mutex<Option<LogFile>>,
+    held: Mutex<Option<String>>,
 }
 
 /// Sends every event from here on to standard error and to `file`. The first call wins: a
@@ -32,6 +36,7 @@ pub fn install(level: Level, format: Format, file: Option<LogFile>) -> &'static 
             level: AtomicU8::new(rank(&level)),
             format,
             file: Mutex::new(file),
+            held: Mutex::new(None),
         }
     });
     if fresh {
@@ -67,6 +72,20 @@ impl Log {
         file.as_mut().map_or(Ok(()), LogFile::reopen)
     }
 
+    /// Keeps lines back until [`Log::release`], so that the server's banner comes first.
+    pub fn hold(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert_default();
+    }
+
+    /// Writes what was kept back, and everything from here on at once.
+    pub fn release(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lines) = held.take() {
+            self.write_through(&lines);
+        }
+    }
+
     /// Dependencies talk a lot: they are heard two levels later than our own rooms.
     fn hears(&self, metadata: &Metadata<'_>) -> bool {
         let limit = self.level.load(Ordering::Relaxed);
@@ -80,6 +99,14 @@ impl Log {
     }
 
     fn write(&self, line: &str) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.as_mut() {
+            Some(lines) if lines.len() < HELD_BYTES_MAX => lines.push_str(line),
+            _ => self.write_through(line),
+        }
+    }
+
+    fn write_through(&self, line: &str) {
         // A closed terminal must not stop the node.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
