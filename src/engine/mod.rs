@@ -6,7 +6,7 @@
 //!
 //! Invariants
 //! - An engine never commits, never waits, never reads a clock (see [`Request::now`]) and never
-//!   sees the caller's token.
+//!   sees the caller's token (only the token engine does, see [`Caller::token`]).
 //! - It keeps no state of its own that the store does not have; caches follow the store's
 //!   observer.
 

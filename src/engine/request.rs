@@ -1,6 +1,7 @@
 //! A request as engines and policies see it.
 
 use crate::clock::Timestamp;
+use crate::secret::SecretString;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,7 +45,7 @@ impl Operation {
     }
 }
 
-/// Who asks, as far as an engine may know. Never the token itself.
+/// Who asks, as far as an engine may know.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The token record's id (a keyed hash; it does not authenticate). Empty without a token and
@@ -66,6 +67,9 @@ pub struct Caller {
     pub is_root: bool,
     /// True when the policies give `sudo` on this request's path.
     pub has_sudo: bool,
+    /// The text of the token. The router sets it for the token engine alone (kind `token`), which
+    /// must answer with it; `None` for every other engine.
+    pub token: Option<Arc<SecretString>>,
 }
 
 /// Where the request came from.

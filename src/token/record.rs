@@ -109,6 +109,7 @@ impl Token {
             is_batch: self.is_batch(),
             is_root: self.is_root(),
             has_sudo: false,
+            token: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::store::{Store, child_entry};
 use super::{Token, TokenError};
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
+use crate::engine::cubbyhole;
 use crate::lease::{Lease, Undo};
 use crate::secret::Secret;
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use std::sync::atomic::Ordering;
 /// Most tokens that one batch removes; the rest of a larger tree is dead at once (its ancestor is
 /// gone) and removed by the sweeps that follow.
 pub const REVOKE_BATCH_MAX: usize = 256;
-/// Most cubbyhole records and leases of one token that one batch ends.
+/// Most leases of one token that one batch ends.
 const BELONGINGS_MAX: usize = 1024;
 /// Most children that one revocation can turn into orphans.
 const ORPHANS_MAX: usize = 1024;
@@ -162,17 +163,9 @@ impl Store {
         for lease in owned.iter().filter(|lease| !lease.is_expired(now)) {
             self.leases.renew(batch, lease, now, now)?;
         }
-        let kept = match self.cubbyhole.get() {
-            Some(view) => {
-                let folder = format!("{id}/");
-                let names = view.walk(&folder, BELONGINGS_MAX)?;
-                for name in &names {
-                    view.delete(batch, &format!("{folder}{name}"));
-                }
-                names.len()
-            }
-            None => 0,
-        };
-        Ok(owned.len() < BELONGINGS_MAX && kept < BELONGINGS_MAX)
+        if let Some(view) = self.cubbyhole.get() {
+            cubbyhole::purge(view, batch, id)?;
+        }
+        Ok(owned.len() < BELONGINGS_MAX)
     }
 }

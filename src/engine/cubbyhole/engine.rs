@@ -1,6 +1,6 @@
 //! The cubbyhole engine.
 
-use crate::barrier::{Batch, View};
+use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::{list, record, warn_ignored};
 use crate::engine::{Engine, Error, Operation, Outcome, Request, Response};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub struct Cubbyhole;
 
 /// Adds "remove everything of the token with `cubbyhole_id`" to `batch`; `view` is the
 /// cubbyhole's mount.
-pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<(), Error> {
+pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<(), BarrierError> {
     if cubbyhole_id.is_empty() {
         return Ok(());
     }
