@@ -1,1 +1,45 @@
-//! Composition root: start, stop, sealed, standby, active.
+//! The composition root: joins storage, barrier, router and listeners into one node, and takes it
+//! through its states.
+//!
+//! ```text
+//! start -> Uninitialised -> (init) -> Sealed -> (unseal) -> Active -> (seal) -> Sealed
+//!                                                   any state -> Stopping
+//! ```
+//!
+//! Owns the role that every listener watches, the cluster's name and id, the sweeper of expired
+//! leases, signals, and what the process does to keep its memory to itself.
+//!
+//! Invariants
+//! - The listeners answer before anything else that takes time; start-up does no work in
+//!   proportion to the data.
+//! - One step (initialise, unseal, seal, step down) at a time.
+//! - Keys live from unseal to seal; sealing drops the router and with it everything that holds
+//!   plaintext.
+//! - Idle means idle: no timer runs that is shorter than a minute, and the sweeper writes only
+//!   when something has expired.
+//! - A store that failed ends the node.
+
+mod addresses;
+mod dev;
+mod hardening;
+mod host;
+mod identity;
+mod lifecycle;
+mod listeners;
+mod pid_file;
+mod run;
+mod shared;
+mod signals;
+mod start;
+mod storage;
+mod sweeper;
+mod systemd;
+
+pub use addresses::Addresses;
+pub use dev::{Dev, DevStart};
+pub use hardening::{LockError, forbid_dumps, lock_memory, restrict_umask};
+pub use listeners::shown;
+pub use pid_file::PidFile;
+pub use run::run;
+pub use signals::{Signal, Signals};
+pub use start::{Node, StartError};

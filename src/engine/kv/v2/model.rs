@@ -295,7 +295,7 @@ fn compare(mount: &Mount<Kv>, model: &Model) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: 200,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

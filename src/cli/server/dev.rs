@@ -1,0 +1,62 @@
+//! `server -dev`.
+
+use super::banner;
+use super::flags::Flags;
+use crate::config::{self, Loaded};
+use crate::node::{Dev, DevStart, Node};
+use crate::secret::Secret;
+use base64::Engine;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const LISTEN_ADDRESS: &str = "127.0.0.1:8200";
+
+/// In memory behind one plain listener; `-config` may add to it, as in Vault.
+pub fn config(flags: &Flags) -> Result<Loaded, String> {
+    let mut loaded = config::load(&flags.config).map_err(|error| error.to_string())?;
+    let address = flags
+        .dev_listen_address
+        .as_deref()
+        .unwrap_or(LISTEN_ADDRESS);
+    let text = serde_json::json!({
+        "storage": {"inmem": {}},
+        "listener": {"tcp": {"address": address, "tls_disable": true}},
+    });
+    let texts = [("-dev-listen-address.json".to_owned(), text.to_string())];
+    let dev = config::from_text(&texts, &[]).map_err(|error| error.to_string())?;
+    loaded.config.storage = dev.config.storage;
+    loaded.config.listeners.splice(0..0, dev.config.listeners);
+    Ok(loaded)
+}
+
+/// What the node shall do at its start.
+pub fn options(flags: &Flags) -> Dev {
+    Dev {
+        root_token: flags.dev_root_token.clone().map(Secret::new),
+        mount_kv: !flags.dev_no_kv,
+    }
+}
+
+/// Stores the token where the client verbs look for it, and tells what was made.
+pub fn announce(node: &Node, start: &DevStart, flags: &Flags) -> String {
+    let token = start.root_token.expose();
+    if !flags.dev_no_store_token
+        && let Some(home) = std::env::var_os("HOME")
+        && let Err(error) = store(&Path::new(&home).join(".vault-token"), token)
+    {
+        tracing::warn!(%error, "the root token could not be stored in ~/.vault-token");
+    }
+    let key = base64::engine::general_purpose::STANDARD.encode(start.unseal_key.expose());
+    banner::dev(&node.addresses().api, &key, token)
+}
+
+fn store(path: &Path, token: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(token.as_bytes())
+}

@@ -1,0 +1,95 @@
+//! From `listener` stanzas to the edge's options.
+
+use crate::config::{self, MinimumTls};
+use crate::http::{
+    Address, Bound, ForwardedFor, HeaderSelector, Listener, Options, ResponseHeaders, Tls,
+    TlsVersion, UnixOwner,
+};
+
+/// What the edge is told.
+pub(super) fn options(listeners: &[config::Listener]) -> Options {
+    Options {
+        listeners: listeners.iter().map(listener).collect(),
+        ..Options::default()
+    }
+}
+
+/// A bound address as people read it.
+pub fn shown(bound: &Bound) -> String {
+    match bound {
+        Bound::Tcp(address) => address.to_string(),
+        Bound::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn listener(from: &config::Listener) -> Listener {
+    let mut listener = Listener::new(address(from));
+    listener.tls = from.tls.as_ref().map(|tls| Tls {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: tls
+            .client_ca_file
+            .clone()
+            .filter(|_| !tls.disable_client_certs),
+        require_and_verify_client_cert: tls.require_client_cert,
+        min_version: match tls.minimum {
+            MinimumTls::Tls12 => TlsVersion::V1_2,
+            MinimumTls::Tls13 => TlsVersion::V1_3,
+        },
+    });
+    if from.request_bytes_max > 0 {
+        listener.request_bytes_max = from.request_bytes_max;
+    }
+    if !from.request_duration_max.is_zero() {
+        listener.request_duration_max = from.request_duration_max;
+    }
+    listener.header_read_timeout = from.header_timeout;
+    listener.body_read_timeout = from.read_timeout;
+    listener.idle_timeout = from.idle_timeout;
+    if !from.forwarded_for_authorized.is_empty() {
+        listener.forwarded_for = Some(ForwardedFor {
+            authorized_addrs: from.forwarded_for_authorized.clone(),
+            hop_skips: usize::try_from(from.forwarded_for_hop_skips).unwrap_or(usize::MAX),
+            reject_not_present: from.forwarded_for_reject_missing,
+            reject_not_authorized: from.forwarded_for_reject_unauthorized,
+        });
+    }
+    listener.response_headers = response_headers(from);
+    listener
+}
+
+fn address(from: &config::Listener) -> Address {
+    if !from.is_unix {
+        return Address::Tcp(from.address.clone());
+    }
+    Address::Unix {
+        path: from.address.clone().into(),
+        mode: from.socket.mode,
+        user: from.socket.user.as_deref().map(owner),
+        group: from.socket.group.as_deref().map(owner),
+    }
+}
+
+fn owner(text: &str) -> UnixOwner {
+    match text.parse() {
+        Ok(id) => UnixOwner::Id(id),
+        Err(_) => UnixOwner::Name(text.to_owned()),
+    }
+}
+
+fn response_headers(from: &config::Listener) -> Vec<ResponseHeaders> {
+    let mut all = Vec::new();
+    for (status, headers) in &from.custom_headers {
+        let selector = match (status.as_str(), status.strip_suffix("xx")) {
+            ("default", _) => Some(HeaderSelector::Always),
+            (_, Some(class)) => class.parse().ok().map(HeaderSelector::Class),
+            (code, None) => code.parse().ok().map(HeaderSelector::Status),
+        };
+        let headers = headers.clone().into_iter().collect();
+        match selector {
+            Some(selector) => all.push(ResponseHeaders { selector, headers }),
+            None => tracing::warn!(%status, "custom_response_headers: not a status"),
+        }
+    }
+    all
+}

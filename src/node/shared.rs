@@ -1,0 +1,132 @@
+//! What the node is made of, and the state it is in.
+
+use super::addresses::Addresses;
+use super::identity::Cluster;
+use super::storage::Leadership;
+use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
+use crate::clock::{Clock, Timestamp};
+use crate::router::{Role, Router};
+use crate::seal::UnsealProgress;
+use crate::store::Storage;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What the configuration settles once and for all.
+pub(super) struct Facts {
+    /// `raft`, `inmem`.
+    pub storage_type: &'static str,
+    /// Can there be other nodes?
+    pub ha_enabled: bool,
+    /// `cluster_name`, for the first initialisation.
+    pub cluster_name: Option<String>,
+    /// `default_lease_ttl`.
+    pub default_lease_ttl: Duration,
+    /// `max_lease_ttl`.
+    pub max_lease_ttl: Duration,
+    /// `raw_storage_endpoint`.
+    pub raw_storage_endpoint: bool,
+    /// `introspection_endpoint`.
+    pub introspection_endpoint: bool,
+    /// `metrics_prefix`.
+    pub metrics_prefix: String,
+}
+
+/// Shared by the listeners, the sweeper and whoever stops the node.
+pub(super) struct Shared {
+    pub storage: Arc<dyn Storage>,
+    pub leadership: Leadership,
+    pub sealed: Sealed,
+    pub clock: Arc<dyn Clock>,
+    pub facts: Facts,
+    /// One step at a time: initialise, unseal, seal, step down.
+    pub step: tokio::sync::Mutex<()>,
+    addresses: OnceLock<Addresses>,
+    role: watch::Sender<Role>,
+    state: Mutex<State>,
+}
+
+/// What a step changes. The lock is held for moments only, never across an await.
+#[derive(Default)]
+pub(super) struct State {
+    /// How the root key is sealed; `None` before initialisation.
+    pub seal: Option<SealConfig>,
+    /// Shares given so far.
+    pub progress: UnsealProgress,
+    /// From unseal to seal.
+    pub active: Option<Active>,
+}
+
+/// What exists only while the keys are in memory.
+pub(super) struct Active {
+    pub barrier: Arc<Unsealed>,
+    pub router: Arc<Router>,
+    pub since: Timestamp,
+    pub cluster: Cluster,
+    pub sweeper: AbortHandle,
+}
+
+impl Shared {
+    /// Reads whether the store is initialised, and nothing else.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        leadership: Leadership,
+        clock: Arc<dyn Clock>,
+        facts: Facts,
+    ) -> Result<Self, BarrierError> {
+        let sealed = Sealed::new(Arc::clone(&storage));
+        let seal = sealed.seal_config()?;
+        let role = match seal {
+            Some(_) => Role::Sealed,
+            None => Role::Uninitialised,
+        };
+        Ok(Self {
+            storage,
+            leadership,
+            sealed,
+            clock,
+            facts,
+            step: tokio::sync::Mutex::new(()),
+            addresses: OnceLock::new(),
+            role: watch::channel(role).0,
+            state: Mutex::new(State {
+                seal,
+                ..State::default()
+            }),
+        })
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the listeners.
+    pub fn role(&self) -> watch::Receiver<Role> {
+        self.role.subscribe()
+    }
+
+    /// Tells the listeners. A node that is stopping stays so.
+    pub fn publish(&self, role: Role) {
+        self.role.send_if_modified(|current| {
+            let changes = !matches!(current, Role::Stopping);
+            if changes {
+                *current = role;
+            }
+            changes
+        });
+    }
+
+    /// Opens the audit files again.
+    pub fn reload(&self) {}
+
+    pub fn addresses(&self) -> Addresses {
+        self.addresses.get().cloned().unwrap_or_default()
+    }
+
+    /// Known once the listeners are bound.
+    pub fn set_addresses(&self, addresses: Addresses) {
+        // The node sets them once, at its start.
+        let _ = self.addresses.set(addresses);
+    }
+}

