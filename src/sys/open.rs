@@ -1,15 +1,9 @@
-//! Endpoints that answer while sealed, before any token can be checked, and the steps of the
-//! node's life that the router authorizes but cannot take.
-//!
-//! The first kind answers bare objects without an envelope: init, seal-status, unseal, health,
-//! leader. The second kind ([`Step`]) goes through the router as any call does; the engine behind
-//! `sys/` answers that the caller may, and only then the node acts.
+//! Endpoints that answer while sealed, before any token can be checked: init, seal-status,
+//! unseal, health, leader. They answer bare objects without an envelope.
 
-use super::lifecycle::{
-    HaStatus, InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
-};
-use crate::engine::{Body, Error, ErrorKind, Operation, Response};
-use crate::router::{Reply, Role};
+use super::lifecycle::{InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus};
+use crate::engine::{Body, Error, ErrorKind, Response};
+use crate::router::Role;
 use crate::secret::{Secret, SecretBytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -147,7 +141,7 @@ fn bare(value: &Value) -> Response {
     }
 }
 
-fn failed(error: LifecycleError) -> Error {
+pub(super) fn failed(error: LifecycleError) -> Error {
     match error {
         LifecycleError::Invalid(message) => Error::invalid(message),
         LifecycleError::AlreadyInitialized | LifecycleError::NotInitialized => {
@@ -430,74 +424,4 @@ fn boolean(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
         Some(Value::Bool(value)) => Ok(*value),
         Some(_) => Err(Error::invalid(format!("'{name}' must be a boolean"))),
     }
-}
-
-/// A call that the router authorizes and audits, and the node then carries out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// `sys/seal`.
-    Seal,
-    /// `sys/step-down`.
-    StepDown,
-    /// `sys/ha-status`.
-    HaStatus,
-}
-
-impl Step {
-    /// The step at `path`, if it is one.
-    pub fn of(path: &str) -> Option<Self> {
-        match path {
-            "sys/seal" => Some(Self::Seal),
-            "sys/step-down" => Some(Self::StepDown),
-            "sys/ha-status" => Some(Self::HaStatus),
-            _ => None,
-        }
-    }
-
-    /// The only operation it knows.
-    pub const fn operation(self) -> Operation {
-        match self {
-            Self::Seal | Self::StepDown => Operation::Update,
-            Self::HaStatus => Operation::Read,
-        }
-    }
-
-    /// Acts when the router allowed it, and completes the reply.
-    pub async fn take(self, mut reply: Reply, lifecycle: &dyn Lifecycle) -> Reply {
-        let Ok(response) = &mut reply.result else {
-            return reply;
-        };
-        let done = match self {
-            Self::Seal => lifecycle.seal().await,
-            Self::StepDown => lifecycle.step_down().await,
-            Self::HaStatus => {
-                if response.wrap_info.is_none() {
-                    response.data = Some(ha_status(&lifecycle.ha_status()));
-                    response.duplicate_data = true;
-                }
-                Ok(())
-            }
-        };
-        if let Err(error) = done {
-            reply.result = Err(failed(error));
-        }
-        reply
-    }
-}
-
-fn ha_status(nodes: &[HaStatus]) -> Map<String, Value> {
-    let nodes = nodes.iter().map(|node| {
-        let last_echo = (!node.last_echo.is_zero()).then(|| node.last_echo.rfc3339());
-        json!({
-            "hostname": node.hostname,
-            "api_address": node.api_address,
-            "cluster_address": node.cluster_address,
-            "active_node": node.active_node,
-            "last_echo": last_echo,
-            "version": node.version,
-        })
-    });
-    let mut data = Map::new();
-    data.insert("nodes".into(), Value::Array(nodes.collect()));
-    data
 }

@@ -1,0 +1,255 @@
+//! A pretended node, and a client that speaks bytes.
+
+use coffer::clock::Timestamp;
+use coffer::http::{Address, Bound, Gate, Listener, Options, Server};
+use coffer::router::Role;
+use coffer::secret::{Secret, SecretBytes};
+use coffer::store::BoxFuture;
+use coffer::sys::{
+    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
+};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// Longest wait for anything in these tests.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Remembers the shares it was given; unseals at the second.
+#[derive(Default)]
+pub struct FakeNode {
+    pub status: Mutex<SealStatus>,
+    pub shares: Mutex<Vec<Vec<u8>>>,
+    pub inits: Mutex<Vec<(u8, u8)>>,
+}
+
+impl Lifecycle for FakeNode {
+    fn seal_status(&self) -> SealStatus {
+        self.status.lock().unwrap().clone()
+    }
+
+    fn leader(&self) -> LeaderStatus {
+        LeaderStatus {
+            ha_enabled: true,
+            is_self: true,
+            active_time: Timestamp::from_secs(7),
+            leader_address: "http://a:8200".into(),
+            leader_cluster_address: "https://a:8201".into(),
+            raft_committed_index: Some(3),
+            raft_applied_index: Some(2),
+        }
+    }
+
+    fn ha_status(&self) -> Vec<HaStatus> {
+        Vec::new()
+    }
+
+    fn initialize(
+        &self,
+        request: InitRequest,
+    ) -> BoxFuture<'_, Result<InitResult, LifecycleError>> {
+        Box::pin(async move {
+            let mut status = self.status.lock().unwrap();
+            if status.initialized {
+                return Err(LifecycleError::AlreadyInitialized);
+            }
+            status.initialized = true;
+            let made = (request.secret_shares, request.secret_threshold);
+            self.inits.lock().unwrap().push(made);
+            Ok(InitResult {
+                shares: vec![Secret::new(vec![0xab; 33])],
+                root_token: Secret::new("s.root".into()),
+            })
+        })
+    }
+
+    fn unseal(&self, share: SecretBytes) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
+        Box::pin(async move {
+            let mut status = self.status.lock().unwrap();
+            if !status.initialized {
+                return Err(LifecycleError::NotInitialized);
+            }
+            let mut shares = self.shares.lock().unwrap();
+            shares.push(share.into_inner());
+            status.progress = u8::try_from(shares.len()).unwrap();
+            if shares.len() == 2 {
+                status.sealed = false;
+                status.progress = 0;
+                status.cluster_name = Some("home".into());
+                status.cluster_id = Some("id-1".into());
+            }
+            Ok(status.clone())
+        })
+    }
+
+    fn reset_unseal(&self) -> SealStatus {
+        self.shares.lock().unwrap().clear();
+        let mut status = self.status.lock().unwrap();
+        status.progress = 0;
+        status.clone()
+    }
+
+    fn seal(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_700_000_000)
+    }
+}
+
+/// A served edge.
+pub struct Edge {
+    pub node: Arc<FakeNode>,
+    pub role: watch::Sender<Role>,
+    pub server: Server,
+}
+
+impl Edge {
+    /// One plain listener on loopback, changed by `change`, before an uninitialised node.
+    pub async fn start(change: impl FnOnce(&mut Listener)) -> Self {
+        let mut listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
+        change(&mut listener);
+        Self::start_with(Options {
+            listeners: vec![listener],
+            ..Options::default()
+        })
+        .await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
+        let node = Arc::new(FakeNode::default());
+        *node.status.lock().unwrap() = SealStatus {
+            seal_type: "shamir".into(),
+            sealed: true,
+            storage_type: "inmem".into(),
+            ..SealStatus::default()
+        };
+        let (role, receiver) = watch::channel(Role::Uninitialised);
+        let gate = Gate {
+            role: receiver,
+            lifecycle: node.clone(),
+        };
+        let server = coffer::http::serve(options, gate).await.unwrap();
+        Self { node, role, server }
+    }
+
+    /// Past initialization.
+    pub async fn sealed(change: impl FnOnce(&mut Listener)) -> Self {
+        let edge = Self::start(change).await;
+        edge.node.status.lock().unwrap().initialized = true;
+        edge.role.send_replace(Role::Sealed);
+        edge
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        match &self.server.addresses()[0] {
+            Bound::Tcp(address) => *address,
+            Bound::Unix(_) => panic!("not a TCP listener"),
+        }
+    }
+
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address()).await.unwrap()
+    }
+
+    /// One request on a connection of its own.
+    pub async fn send(&self, request: &str) -> Reply {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Reply::read(&mut stream).await
+    }
+
+    /// `method` and path, with a JSON body when there is one.
+    pub async fn call(&self, method: &str, path: &str, body: &str) -> Reply {
+        let length = body.len();
+        self.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+}
+
+/// One answer, as it came.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Reply {
+    /// Reads one answer, up to its Content-Length or the end of the stream.
+    pub async fn read<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Self {
+        let read = Self::read_inner(stream);
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("an answer in time")
+    }
+
+    async fn read_inner<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Self {
+        let mut bytes = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n")
+                && let Some(length) = length_of(head)
+                && body.len() >= length
+                && !head.starts_with("HTTP/1.1 100")
+            {
+                return Self::new(head, body);
+            }
+            let mut chunk = [0; 4096];
+            match stream.read(&mut chunk).await {
+                Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
+                Ok(_) | Err(_) => {
+                    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+                    return Self::new(head, body);
+                }
+            }
+        }
+    }
+
+    fn new(head: &str, body: &str) -> Self {
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Self {
+            status: status.unwrap_or(0),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
+    }
+
+    pub fn errors(&self) -> Vec<String> {
+        let errors = self.json()["errors"].clone();
+        serde_json::from_value(errors).unwrap_or_else(|_| panic!("errors: {self:?}"))
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().skip(1).find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn length_of(head: &str) -> Option<usize> {
+    match header(head, "content-length") {
+        Some(length) => length.parse().ok(),
+        None => head.contains(" 204 ").then_some(0),
+    }
+}
