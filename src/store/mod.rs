@@ -9,6 +9,7 @@
 //! - Keys are ordered as bytes.
 
 mod inmem;
+pub mod state;
 mod types;
 
 pub use inmem::Inmem;

@@ -1,0 +1,47 @@
+//! What goes wrong with the state.
+
+use std::io;
+
+/// Why the state could not be read or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Not now: the disk is full. Nothing was lost; free space and try again.
+    #[error("no space left for a checkpoint")]
+    DiskFull,
+    /// The operator's: this version does not know the format. Run the version that wrote it.
+    #[error("state format {0} is not known to this version")]
+    Version(u8),
+    /// Fatal: a record on the disk is damaged.
+    #[error("damaged state: {0}")]
+    Damaged(&'static str),
+    /// Fatal: fjall failed.
+    #[error("state store: {0}")]
+    Fjall(fjall::Error),
+}
+
+impl From<fjall::Error> for StateError {
+    fn from(error: fjall::Error) -> Self {
+        if io_error(&error).is_some_and(|io| io.kind() == io::ErrorKind::StorageFull) {
+            return Self::DiskFull;
+        }
+        Self::Fjall(error)
+    }
+}
+
+/// The operating system's error beneath fjall's, if there is one.
+fn io_error(error: &fjall::Error) -> Option<&io::Error> {
+    match error {
+        fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io)) => Some(io),
+        _ => None,
+    }
+}
+
+impl StateError {
+    /// The operating system's error, when that is what failed.
+    pub fn io(&self) -> Option<&io::Error> {
+        match self {
+            Self::Fjall(error) => io_error(error),
+            _ => None,
+        }
+    }
+}

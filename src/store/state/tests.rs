@@ -1,0 +1,209 @@
+use super::*;
+use crate::clock::Timestamp;
+use crate::store::Precondition;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+fn key(text: &str) -> Key {
+    Key::copy_from_slice(text.as_bytes())
+}
+
+fn put(name: &str, value: &[u8]) -> Op {
+    Op::Put {
+        key: key(name),
+        value: Bytes::copy_from_slice(value),
+    }
+}
+
+fn run(state: &State, index: u64, ops: Vec<Op>, preconditions: Vec<Precondition>) -> bool {
+    let transaction = Transaction {
+        time: Timestamp(index),
+        preconditions,
+        ops,
+    };
+    state
+        .apply(Position { term: 1, index }, Change::Run(&transaction, 10))
+        .unwrap()
+}
+
+fn keys(state: &State, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    state
+        .scan(prefix.as_bytes(), &mut |key| {
+            found.push(String::from_utf8(key.to_vec()).unwrap());
+            Visit::Next
+        })
+        .unwrap();
+    found
+}
+
+#[test]
+fn a_checkpoint_survives_and_the_rest_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let state = State::open(dir.path(), Limits::default()).unwrap();
+        assert!(run(
+            &state,
+            1,
+            vec![put("a", b"1"), put("b", &[7; 2000])],
+            vec![]
+        ));
+        assert_eq!(state.checkpoint().unwrap().position.unwrap().index, 1);
+        assert!(run(
+            &state,
+            2,
+            vec![put("c", b"3"), Op::Delete { key: key("a") }],
+            vec![]
+        ));
+        assert_eq!(keys(&state, ""), ["b", "c"]);
+        assert_eq!(state.get(b"a").unwrap(), None);
+    }
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    assert_eq!(state.mark().position, Some(Position { term: 1, index: 1 }));
+    assert_eq!(state.mark().time_floor, Timestamp(1));
+    assert_eq!(keys(&state, ""), ["a", "b"]);
+    let found = state.get(b"b").unwrap().unwrap();
+    assert_eq!((found.revision, found.value.len()), (Revision(1), 2000));
+}
+
+#[test]
+fn a_failed_precondition_changes_nothing_but_the_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    run(&state, 1, vec![put("a", b"1")], vec![]);
+    let absent = Precondition {
+        key: key("a"),
+        revision: Revision(0),
+    };
+    assert!(!run(
+        &state,
+        2,
+        vec![put("a", b"2"), put("z", b"2")],
+        vec![absent]
+    ));
+    assert_eq!(state.get(b"a").unwrap().unwrap().value, "1");
+    assert_eq!(keys(&state, ""), ["a"]);
+    assert_eq!(state.mark().position.unwrap().index, 2);
+}
+
+#[test]
+fn tombstones_reach_fjall() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    run(&state, 1, vec![put("a", b"1"), put("b", b"1")], vec![]);
+    state.checkpoint().unwrap();
+    run(&state, 2, vec![Op::Delete { key: key("a") }], vec![]);
+    state.checkpoint().unwrap();
+    assert!(!state.is_dirty());
+    assert_eq!(state.get(b"a").unwrap(), None);
+    assert_eq!(keys(&state, ""), ["b"]);
+}
+
+#[test]
+fn scan_agrees_with_a_map_over_overlay_frozen_and_fjall() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    let mut model = BTreeMap::new();
+    let mut seed = 7u64;
+    for index in 1..2000u64 {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let name = format!(
+            "{}/{:03}",
+            if seed >> 40 & 1 == 0 { "x" } else { "y" },
+            (seed >> 44) % 700
+        );
+        if (seed >> 60) < 4 {
+            run(&state, index, vec![Op::Delete { key: key(&name) }], vec![]);
+            model.remove(&name);
+        } else {
+            run(&state, index, vec![put(&name, b"v")], vec![]);
+            model.insert(name, index);
+        }
+        if index % 600 == 0 {
+            state.checkpoint().unwrap();
+        }
+    }
+    let expected: Vec<String> = model
+        .keys()
+        .filter(|k| k.starts_with("x/"))
+        .cloned()
+        .collect();
+    assert_eq!(keys(&state, "x/"), expected);
+    let mut seeks = Vec::new();
+    state
+        .scan(b"", &mut |key| {
+            seeks.push(key.to_vec());
+            let mut target = key.get(..1).unwrap().to_vec();
+            target.push(b'0');
+            Visit::Seek(target)
+        })
+        .unwrap();
+    assert_eq!(seeks.len(), 2, "one key of each folder");
+}
+
+#[test]
+fn a_scan_loses_nothing_while_records_move_to_fjall() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    let names: Vec<String> = (0..500).map(|n| format!("k{n:04}")).collect();
+    run(
+        &state,
+        1,
+        names.iter().map(|n| put(n, b"v")).collect(),
+        vec![],
+    );
+    let mut found = Vec::new();
+    state
+        .scan(b"k", &mut |key| {
+            if found.len() == 50 {
+                state.checkpoint().unwrap();
+            }
+            found.push(String::from_utf8(key.to_vec()).unwrap());
+            Visit::Next
+        })
+        .unwrap();
+    assert_eq!(found, names);
+}
+
+#[test]
+fn an_image_installs_into_a_fresh_keyspace_and_replaces_all() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = State::open(from.path(), Limits::default()).unwrap();
+    run(
+        &source,
+        5,
+        vec![put("a", b"1"), put("big", &[1; 4096])],
+        vec![],
+    );
+    source.checkpoint().unwrap();
+    {
+        let state = State::open(to.path(), Limits::default()).unwrap();
+        run(&state, 1, vec![put("old", b"1")], vec![]);
+        state.checkpoint().unwrap();
+        let (mark, image) = source.image().unwrap().unwrap();
+        state.install(&mark, image).unwrap();
+        assert_eq!(keys(&state, ""), ["a", "big"]);
+        assert_eq!(state.mark(), source.mark());
+    }
+    let state = State::open(to.path(), Limits::default()).unwrap();
+    assert_eq!(keys(&state, ""), ["a", "big"]);
+    assert_eq!(state.get(b"big").unwrap().unwrap().value.len(), 4096);
+}
+
+#[test]
+fn limits_ask_for_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        overlay_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let state = State::open(dir.path(), limits).unwrap();
+    run(&state, 1, vec![put("a", &[0; 9_000])], vec![]);
+    assert!(!state.is_checkpoint_due());
+    run(&state, 2, vec![put("b", &[0; 2_000])], vec![]);
+    assert!(state.is_checkpoint_due());
+    state.checkpoint().unwrap();
+    assert!(!state.is_checkpoint_due());
+}
