@@ -31,6 +31,7 @@ pub use image::{Image, ImageItem};
 pub use mark::{Mark, Position};
 
 use super::{Key, Op, Record, Revision, Transaction, Visit};
+use crate::clock::Timestamp;
 use overlay::{Frozen, Overlay};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -162,6 +163,12 @@ impl State {
     /// How far this state is.
     pub fn mark(&self) -> Mark {
         self.read().mark.clone()
+    }
+
+    /// The last applied entry and the clock's floor.
+    pub fn progress(&self) -> (Option<Position>, Timestamp) {
+        let memory = self.read();
+        (memory.mark.position, memory.mark.time_floor)
     }
 
     /// How far fjall is: what survives without the log.

@@ -1,0 +1,197 @@
+//! What the log holds, in memory: where each entry is, and the last ones themselves.
+
+use super::super::types::{LogEntry, LogId, Vote, log_id, position};
+use super::super::wire::{Position, Record, WireError};
+use super::segment_file::SegmentFile;
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes of entries that are kept for apply and replication besides those not yet written.
+const CACHE_BYTES_MAX: usize = 512 << 10;
+/// What an entry costs in memory besides its command.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
+/// Where a group of entries stands.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) first: u64,
+    /// Index after its last entry that still counts.
+    pub(super) end: u64,
+    pub(super) file: Arc<SegmentFile>,
+    pub(super) offset: usize,
+    pub(super) bytes: usize,
+    pub(super) sequence: u64,
+}
+
+/// The log as raft sees it. Indexes are contiguous from `purged` (exclusive) to `last`.
+#[derive(Default)]
+pub(super) struct Index {
+    pub(super) vote: Option<Vote>,
+    pub(super) purged: Option<Position>,
+    pub(super) last: Option<Position>,
+    pub(super) committed: Option<LogId>,
+    /// The newest entries, contiguous up to `last`.
+    cache: VecDeque<LogEntry>,
+    cache_bytes: usize,
+    /// Groups on the device, oldest first.
+    places: VecDeque<Place>,
+    /// Index after the last entry on the device.
+    written_end: u64,
+}
+
+impl Index {
+    /// Takes an entry at the end.
+    pub(super) fn push(&mut self, entry: LogEntry) {
+        self.last = Some(position(&entry.log_id()));
+        self.cache_bytes += cost(&entry);
+        self.cache.push_back(entry);
+    }
+
+    /// Notes that entries are on the device, and forgets the oldest of those in the cache.
+    pub(super) fn written(&mut self, place: Place) {
+        self.written_end = place.end;
+        self.places.push_back(place);
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.cache_bytes > CACHE_BYTES_MAX {
+            let old = self.cache.front().map(RaftEntry::index);
+            if old.is_none_or(|index| index >= self.written_end) {
+                return;
+            }
+            if let Some(entry) = self.cache.pop_front() {
+                self.cache_bytes -= cost(&entry);
+            }
+        }
+    }
+
+    /// Drops the entries after `last`.
+    pub(super) fn truncate(&mut self, last: Option<Position>) {
+        let end = last.map_or(0, |last| last.index + 1);
+        while self.cache.back().is_some_and(|entry| entry.index() >= end) {
+            if let Some(entry) = self.cache.pop_back() {
+                self.cache_bytes -= cost(&entry);
+            }
+        }
+        while self.places.back().is_some_and(|place| place.first >= end) {
+            self.places.pop_back();
+        }
+        if let Some(place) = self.places.back_mut() {
+            place.end = place.end.min(end);
+        }
+        self.written_end = self.written_end.min(end);
+        self.last = last.max(self.purged);
+    }
+
+    /// Forgets the entries up to `upto`.
+    pub(super) fn purge(&mut self, upto: Position) {
+        let end = upto.index + 1;
+        while self.cache.front().is_some_and(|entry| entry.index() < end) {
+            if let Some(entry) = self.cache.pop_front() {
+                self.cache_bytes -= cost(&entry);
+            }
+        }
+        while self.places.front().is_some_and(|place| place.end <= end) {
+            self.places.pop_front();
+        }
+        self.purged = self.purged.max(Some(upto));
+        if self.last.is_none_or(|last| last.index <= upto.index) {
+            // A snapshot took the place of the whole log.
+            self.last = Some(upto);
+            self.cache.clear();
+            self.cache_bytes = 0;
+            self.places.clear();
+        }
+    }
+
+    /// Applies a record read from the device. The place of entries is noted by the caller.
+    pub(super) fn replay(&mut self, record: Record) -> Result<(), WireError> {
+        match record {
+            Record::Start(start) => {
+                if self.places.is_empty() && self.cache.is_empty() {
+                    // The oldest segment: all before it is gone, whatever was purged.
+                    self.purged = start.purged.max(start.last);
+                    self.last = self.purged;
+                }
+                self.vote = start.vote.map(Vote::from);
+            }
+            Record::Vote(ballot) => self.vote = Some(ballot.into()),
+            Record::Truncate(last) => self.truncate(last),
+            Record::Purge(upto) => self.purge(upto),
+            Record::Blank(_) | Record::Command(..) | Record::Membership(..) => {
+                if let Some(entry) = record.into_entry()? {
+                    self.push(entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// First index that is there.
+    pub(super) fn first(&self) -> u64 {
+        match self.purged {
+            Some(purged) => purged.index + 1,
+            None => {
+                let place = self.places.front().map(|place| place.first);
+                let cached = self.cache.front().map(RaftEntry::index);
+                place.or(cached).unwrap_or(0)
+            }
+        }
+    }
+
+    /// Index after the last one.
+    pub(super) fn end(&self) -> u64 {
+        self.last.map_or(0, |last| last.index + 1)
+    }
+
+    /// The entries `start..end` that are in memory, and where the ones before them are.
+    pub(super) fn find(&self, start: u64, end: u64) -> (Vec<Place>, Vec<LogEntry>) {
+        let start = start.max(self.first());
+        let end = end.min(self.end());
+        let Some(front) = self.cache.front().map(RaftEntry::index) else {
+            return (self.places(start, end), Vec::new());
+        };
+        let skip = usize::try_from(start.saturating_sub(front)).unwrap_or(usize::MAX);
+        let count = usize::try_from(end.saturating_sub(start.max(front))).unwrap_or(0);
+        let cached = self.cache.iter().skip(skip).take(count).cloned().collect();
+        (self.places(start, end.min(front)), cached)
+    }
+
+    fn places(&self, start: u64, end: u64) -> Vec<Place> {
+        if start >= end {
+            return Vec::new();
+        }
+        let from = self.places.partition_point(|place| place.end <= start);
+        let places = self.places.iter().skip(from);
+        places
+            .take_while(|place| place.first < end)
+            .cloned()
+            .collect()
+    }
+
+    /// The id of the entry at `index`, as far as it is known without reading the device: the
+    /// last one, the purged one, or one in the cache. Otherwise the newest known one before it.
+    pub(super) fn id_at(&self, index: u64) -> Option<LogId> {
+        let cached = self.cache.iter().rev().find(|entry| entry.index() <= index);
+        let purged = || self.purged.filter(|purged| purged.index <= index);
+        cached
+            .map(RaftEntry::log_id)
+            .or_else(|| purged().map(log_id))
+    }
+
+    /// The id of the last entry.
+    pub(super) fn last_log_id(&self) -> Option<LogId> {
+        self.last.map(log_id)
+    }
+}
+
+fn cost(entry: &LogEntry) -> usize {
+    let command = match &entry.payload {
+        EntryPayload::Normal(command) => command.len(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+    };
+    ENTRY_OVERHEAD_BYTES + command
+}

@@ -1,0 +1,38 @@
+//! The replicated log on the device: preallocated segments, written once, in order.
+//!
+//! Owns the files `raft/*.log`. Everything raft must not forget is in them: entries, votes,
+//! truncations, purges.
+//!
+//! Invariants
+//! - What a callback reported is on the device; at most one write is in flight.
+//! - A block that was acknowledged is never written again before its segment is purged.
+//! - A group's sequence number is never used twice; recovery relies on it to tell a write that was
+//!   cut short from damage, and fails closed on damage.
+//! - After a failed write nothing is written any more ([`super::poison::Poison`]).
+//!
+//! It never looks into commands, never reads a clock, and writes only when raft asks.
+//!
+//! # A segment
+//!
+//! ```text
+//! +---------------------+-------+-------+-----+---------------------------------+
+//! | group with `Start`  | group | group | ... | zeros, or groups of an earlier  |
+//! | generation g        |  g    |  g    |     | generation, of lower sequence   |
+//! +---------------------+-------+-------+-----+---------------------------------+
+//! ```
+//!
+//! A group is described in `group.rs`, a record in `raft/wire.rs`, recovery in `recovery.rs`.
+
+mod error;
+mod group;
+mod index;
+mod recovery;
+mod segment_file;
+mod segments;
+mod shared;
+mod store;
+mod writer;
+
+pub use error::LogError;
+use segments::Segment;
+pub use store::{LogOptions, LogStore, Recovery};

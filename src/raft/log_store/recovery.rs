@@ -1,0 +1,319 @@
+//! Reading the log back at start.
+//!
+//! 1. The newest segment whose first group is whole says which generations are still needed.
+//! 2. Those are replayed in order, as long as checksum, generation and sequence go on.
+//! 3. What ends them is either the log's end, with perhaps one write that was cut short, or
+//!    damage. All blocks of all files are searched for a later sequence number to tell them
+//!    apart: one write is in flight at most, so a later one means that the bad one was finished.
+//!
+//! Damage to the very last group looks like a write cut short and cannot be told from it.
+
+use super::super::wire::{Members, Position, Record};
+use super::group::{self, Found, Group, UNIT_BYTES};
+use super::index::{Index, Place};
+use super::segment_file::{AlignedBuffer, SegmentFile, failure, slot_of};
+use super::{LogError, Segment};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Recovered {
+    pub(super) index: Index,
+    /// Segments in use, oldest first; the last one is written on.
+    pub(super) live: VecDeque<Segment>,
+    pub(super) free: Vec<Arc<SegmentFile>>,
+    /// Where the last segment goes on.
+    pub(super) offset: usize,
+    /// The last group.
+    pub(super) sequence: u64,
+    pub(super) slot_next: u64,
+    /// Every membership in the log.
+    pub(super) members: Vec<(Position, Members)>,
+    /// A write that was cut short was dropped.
+    pub(super) torn: bool,
+    /// Highest committed index that a group tells of, plus one.
+    committed_next: u64,
+    /// The last entry before the oldest segment that is there.
+    base: Option<Position>,
+    /// Up to where records say that the log was purged.
+    purged_told: Option<Position>,
+}
+
+struct Candidate {
+    file: Arc<SegmentFile>,
+    /// As its first block claims; not verified.
+    generation: u64,
+}
+
+/// Reads the log in `dir`.
+pub(super) fn recover(dir: &Path, log_id: u64) -> Result<Recovered, LogError> {
+    let mut found = Recovered::default();
+    let mut candidates = list(dir, log_id, &mut found.slot_next)?;
+    candidates.sort_by_key(|candidate| candidate.generation);
+    let (live, oldest) = choose(&mut candidates, log_id)?;
+    let (Some(first), Some(newest)) = (live.first(), live.last()) else {
+        return no_segment(candidates, found, log_id);
+    };
+    let (first, newest) = (first.generation, newest.generation);
+    for candidate in live {
+        let is_newest = candidate.generation == newest;
+        replay_segment(&mut found, candidate, log_id, is_newest)?;
+    }
+    if first > oldest && found.purged_told < found.base {
+        return Err(missing(first - 1));
+    }
+    for candidate in candidates {
+        let bytes = candidate.file.read(0, candidate.file.size)?;
+        refuse_later(&bytes, 0, &candidate.file, log_id, found.sequence)?;
+        found.free.push(candidate.file);
+    }
+    found.index.committed = committed(&found);
+    Ok(found)
+}
+
+/// The segment files with their first blocks' claims. Leftovers of creation are removed.
+fn list(dir: &Path, log_id: u64, slot_next: &mut u64) -> Result<Vec<Candidate>, LogError> {
+    let mut candidates = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failure("list", dir))? {
+        let path = entry.map_err(failure("list", dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            std::fs::remove_file(&path).map_err(failure("remove", &path))?;
+            continue;
+        }
+        let Some(slot) = slot_of(&path) else {
+            continue;
+        };
+        *slot_next = (*slot_next).max(slot + 1);
+        let file = SegmentFile::open(path)?;
+        let block = file.block.max(UNIT_BYTES);
+        if file.size < block {
+            let name = file.path().display();
+            return Err(LogError::Incomplete(format!("{name} has been cut short")));
+        }
+        let head = file.read(0, block)?;
+        let generation = group::claimed_generation(head.bytes(), log_id).unwrap_or(0);
+        candidates.push(Candidate {
+            file: Arc::new(file),
+            generation,
+        });
+    }
+    Ok(candidates)
+}
+
+/// Takes the needed segments out of `candidates`, oldest first.
+fn choose(candidates: &mut Vec<Candidate>, log_id: u64) -> Result<(Vec<Candidate>, u64), LogError> {
+    let mut newest = None;
+    for candidate in candidates.iter().rev() {
+        if candidate.generation == 0 {
+            break;
+        }
+        let bytes = candidate.file.read(0, candidate.file.size)?;
+        if let Some(start) = start_of(&bytes, candidate, log_id)? {
+            newest = Some((candidate.generation, start));
+            break;
+        }
+    }
+    let Some((newest, oldest)) = newest else {
+        return Ok((Vec::new(), 0));
+    };
+    let (needed, rest) = std::mem::take(candidates)
+        .into_iter()
+        .partition::<Vec<_>, _>(|c| (oldest..=newest).contains(&c.generation));
+    *candidates = rest;
+    // A purged segment may be missing when the write that was to recycle it was cut short.
+    let mut live: Vec<Candidate> = Vec::new();
+    for candidate in needed.into_iter().rev() {
+        let expected = live.last().map_or(newest, |next| next.generation - 1);
+        if candidate.generation == expected {
+            live.push(candidate);
+        } else {
+            candidates.push(candidate);
+        }
+    }
+    live.reverse();
+    Ok((live, oldest))
+}
+
+fn missing(generation: u64) -> LogError {
+    LogError::Incomplete(format!("the segment of generation {generation} is missing"))
+}
+
+/// The oldest generation that a whole first group names.
+fn start_of(
+    bytes: &AlignedBuffer,
+    candidate: &Candidate,
+    log_id: u64,
+) -> Result<Option<u64>, LogError> {
+    let Some(group) = read_group(bytes.bytes(), &candidate.file, log_id)? else {
+        return Ok(None);
+    };
+    let starts = group.header.starts_segment && group.header.generation == candidate.generation;
+    Ok(match group.records.first() {
+        Some(Record::Start(start)) if starts => Some(start.oldest_generation),
+        _ => None,
+    })
+}
+
+fn read_group(bytes: &[u8], file: &SegmentFile, log_id: u64) -> Result<Option<Group>, LogError> {
+    match group::decode(bytes, log_id) {
+        Found::Nothing => Ok(None),
+        Found::Group(group) => Ok(Some(group)),
+        Found::Version(version) => Err(LogError::Version {
+            version,
+            file: file.path().to_path_buf(),
+        }),
+    }
+}
+
+/// No segment has a whole beginning: a new log, unless there is something in the files.
+fn no_segment(
+    candidates: Vec<Candidate>,
+    mut found: Recovered,
+    log_id: u64,
+) -> Result<Recovered, LogError> {
+    for candidate in candidates {
+        let bytes = candidate.file.read(0, candidate.file.size)?;
+        // The first group of all is number 1; only that one may have been cut short.
+        refuse_later(&bytes, 0, &candidate.file, log_id, 0)?;
+        found.free.push(candidate.file);
+    }
+    Ok(found)
+}
+
+fn replay_segment(
+    found: &mut Recovered,
+    candidate: Candidate,
+    log_id: u64,
+    is_newest: bool,
+) -> Result<(), LogError> {
+    let Candidate { file, generation } = candidate;
+    let bytes = file.read(0, file.size)?;
+    let mut offset = 0;
+    while let Some(rest) = bytes.bytes().get(offset..).filter(|rest| !rest.is_empty()) {
+        let Some(group) = read_group(rest, &file, log_id)? else {
+            break;
+        };
+        let follows = found.sequence == 0 || group.header.sequence == found.sequence + 1;
+        if group.header.generation != generation || !follows {
+            break;
+        }
+        found.sequence = group.header.sequence;
+        found.committed_next = found.committed_next.max(group.header.committed_next);
+        let size = group.bytes;
+        replay_group(found, group, &file, offset)?;
+        offset += size;
+    }
+    if offset == 0 {
+        return Err(damaged("a break in the sequence of writes", &file, 0));
+    }
+    found.live.push_back(Segment {
+        file: Arc::clone(&file),
+        generation,
+        end: found.index.end(),
+    });
+    found.offset = offset;
+    if is_newest {
+        let rest = bytes.bytes().get(offset..).unwrap_or_default();
+        found.torn = group::may_begin(rest, log_id)
+            && group::claimed_generation(rest, log_id) == Some(generation);
+        refuse_later(&bytes, offset, &file, log_id, found.sequence)?;
+    }
+    Ok(())
+}
+
+fn replay_group(
+    found: &mut Recovered,
+    group: Group,
+    file: &Arc<SegmentFile>,
+    offset: usize,
+) -> Result<(), LogError> {
+    let place = |first, end| Place {
+        first,
+        end,
+        file: Arc::clone(file),
+        offset,
+        bytes: group.bytes,
+        sequence: group.header.sequence,
+    };
+    let mut span: Option<(u64, u64)> = None;
+    for record in group.records {
+        match record.entry_position() {
+            Some(at) => {
+                if at.index != found.index.end() && found.index.last.is_some() {
+                    return Err(damaged("a gap between entries", file, offset));
+                }
+                span = Some((span.map_or(at.index, |(first, _)| first), at.index + 1));
+            }
+            None => {
+                if let Some((first, end)) = span.take() {
+                    found.index.written(place(first, end));
+                }
+            }
+        }
+        note(found, &record);
+        found.index.replay(record)?;
+    }
+    if let Some((first, end)) = span {
+        found.index.written(place(first, end));
+    }
+    Ok(())
+}
+
+/// Keeps what the index does not.
+fn note(found: &mut Recovered, record: &Record) {
+    match record {
+        Record::Start(start) => {
+            if found.live.is_empty() {
+                found.base = start.last;
+            }
+            found.purged_told = found.purged_told.max(start.purged);
+        }
+        Record::Purge(upto) => found.purged_told = found.purged_told.max(Some(*upto)),
+        Record::Truncate(last) => {
+            let end = last.map_or(0, |last| last.index + 1);
+            found.members.retain(|(at, _)| at.index < end);
+            found.base = found.base.min(*last);
+        }
+        Record::Membership(at, members) => found.members.push((*at, members.clone())),
+        Record::Vote(_) | Record::Blank(_) | Record::Command(..) => {}
+    }
+}
+
+/// Fails when a group later than `sequence` stands anywhere in `bytes` from `from` on.
+fn refuse_later(
+    bytes: &AlignedBuffer,
+    from: usize,
+    file: &SegmentFile,
+    log_id: u64,
+    sequence: u64,
+) -> Result<(), LogError> {
+    for offset in (from..bytes.bytes().len()).step_by(UNIT_BYTES) {
+        let rest = bytes.bytes().get(offset..).unwrap_or_default();
+        if !group::may_begin(rest, log_id) {
+            continue;
+        }
+        let Some(group) = read_group(rest, file, log_id)? else {
+            continue;
+        };
+        if group.header.sequence > sequence {
+            return Err(damaged("an unreadable write", file, from));
+        }
+    }
+    Ok(())
+}
+
+fn damaged(what: &'static str, file: &SegmentFile, offset: usize) -> LogError {
+    LogError::Damaged {
+        what,
+        file: file.path().to_path_buf(),
+        offset: u64::try_from(offset).unwrap_or(u64::MAX),
+    }
+}
+
+/// The committed place that the groups tell of, as an id.
+fn committed(found: &Recovered) -> Option<super::super::types::LogId> {
+    let index = found.committed_next.checked_sub(1)?;
+    found.index.id_at(index)
+}

@@ -1,0 +1,209 @@
+//! One preallocated file of the log.
+
+use super::LogError;
+use super::group::UNIT_BYTES;
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Zeros are written in pieces of this size.
+const FILL_BYTES: usize = 256 << 10;
+/// Alignment when the kernel does not tell (before 6.1): what every known device accepts.
+const BLOCK_BYTES_DEFAULT: usize = 4096;
+const BLOCK_BYTES_MAX: usize = 64 << 10;
+
+/// Memory that the device can read from and write to directly.
+pub(super) struct AlignedBuffer {
+    memory: Vec<u8>,
+    offset: usize,
+    size: usize,
+}
+
+impl AlignedBuffer {
+    pub(super) fn new(size: usize, block: usize) -> Self {
+        let memory = vec![0; size + block];
+        let offset = memory.as_ptr().align_offset(block);
+        Self {
+            memory,
+            offset,
+            size,
+        }
+    }
+
+    pub(super) fn is_aligned_to(&self, block: usize) -> bool {
+        let start = self.bytes().as_ptr();
+        start.align_offset(block) == 0 && self.size.is_multiple_of(block)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        let end = self.offset + self.size;
+        self.memory.get(self.offset..end).unwrap_or_default()
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        let end = self.offset + self.size;
+        self.memory.get_mut(self.offset..end).unwrap_or_default()
+    }
+}
+
+/// A file of a fixed size whose blocks are all allocated, so that a write changes no metadata.
+pub(super) struct SegmentFile {
+    file: File,
+    path: PathBuf,
+    /// Writes reach the device by themselves; otherwise each one is followed by fdatasync.
+    direct: bool,
+    /// Writes start and end at multiples of this.
+    pub(super) block: usize,
+    pub(super) size: usize,
+}
+
+impl SegmentFile {
+    /// Makes a file of zeros. It appears under its name only when it is whole.
+    pub(super) fn create(dir: &Path, slot: u64, size: usize) -> Result<Self, LogError> {
+        let path = path_of(dir, slot);
+        let temporary = path.with_extension("new");
+        let fail = |what| failure(what, &temporary);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let made = rustix::fs::open(&temporary, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(io::Error::from)
+            .map_err(fail("create"))?;
+        let made = File::from(made);
+        let filled = fill(&made, size).and_then(|()| made.sync_all());
+        if let Err(error) = filled {
+            // Half a segment is worth nothing, and its space may be what is missing.
+            let _ = std::fs::remove_file(&temporary);
+            return Err(fail("fill")(error));
+        }
+        drop(made);
+        std::fs::rename(&temporary, &path).map_err(failure("name", &path))?;
+        sync_dir(dir)?;
+        Self::open(path)
+    }
+
+    /// Opens an existing file.
+    pub(super) fn open(path: PathBuf) -> Result<Self, LogError> {
+        let base = OFlags::RDWR | OFlags::CLOEXEC;
+        let direct = OFlags::DIRECT | OFlags::DSYNC;
+        if let Ok(fd) = rustix::fs::open(&path, base | direct, Mode::empty()) {
+            let mut segment = Self::with(File::from(fd), path.clone(), true)?;
+            segment.block = direct_block(&path);
+            let mut probe = AlignedBuffer::new(segment.block, segment.block);
+            if segment.size.is_multiple_of(segment.block)
+                && segment.file.read_exact_at(probe.bytes_mut(), 0).is_ok()
+            {
+                return Ok(segment);
+            }
+        }
+        let fd = rustix::fs::open(&path, base, Mode::empty())
+            .map_err(io::Error::from)
+            .map_err(failure("open", &path))?;
+        Self::with(File::from(fd), path, false)
+    }
+
+    fn with(file: File, path: PathBuf, direct: bool) -> Result<Self, LogError> {
+        let meta = file.metadata().map_err(failure("inspect", &path))?;
+        let size = usize::try_from(meta.len()).unwrap_or(0);
+        Ok(Self {
+            file,
+            path,
+            direct,
+            block: UNIT_BYTES,
+            size: size - size % UNIT_BYTES,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes and returns once it is on the device. `bytes` come from an [`AlignedBuffer`].
+    pub(super) fn write(&self, bytes: &[u8], offset: usize) -> Result<(), LogError> {
+        let at = u64::try_from(offset).unwrap_or(u64::MAX);
+        self.file
+            .write_all_at(bytes, at)
+            .map_err(failure("write", &self.path))?;
+        if self.direct {
+            return Ok(());
+        }
+        self.file.sync_data().map_err(failure("flush", &self.path))
+    }
+
+    /// Reads `size` bytes from `offset` on.
+    pub(super) fn read(&self, offset: usize, size: usize) -> Result<AlignedBuffer, LogError> {
+        let block = self.block.max(UNIT_BYTES);
+        // The device wants whole blocks, whatever was the block when this was written.
+        let lead = offset % block;
+        let whole = (lead + size).next_multiple_of(block);
+        let mut buffer = AlignedBuffer::new(whole, block);
+        let at = u64::try_from(offset - lead).unwrap_or(u64::MAX);
+        self.file
+            .read_exact_at(buffer.bytes_mut(), at)
+            .map_err(failure("read", &self.path))?;
+        buffer.offset += lead;
+        buffer.size = size;
+        Ok(buffer)
+    }
+
+    /// Removes the file.
+    pub(super) fn remove(&self) -> Result<(), LogError> {
+        std::fs::remove_file(&self.path).map_err(failure("remove", &self.path))
+    }
+}
+
+/// `raft/0000000000000001.log` and so on; the number is only a name.
+fn path_of(dir: &Path, slot: u64) -> PathBuf {
+    dir.join(format!("{slot:016}.log"))
+}
+
+/// The number in a segment's name.
+pub(super) fn slot_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
+    name.parse().ok()
+}
+
+fn fill(file: &File, size: usize) -> io::Result<()> {
+    let zeros = vec![0; FILL_BYTES.min(size)];
+    let mut done = 0;
+    while done < size {
+        let piece = zeros.get(..zeros.len().min(size - done)).unwrap_or(&zeros);
+        file.write_all_at(piece, u64::try_from(done).unwrap_or(u64::MAX))?;
+        done += piece.len();
+    }
+    Ok(())
+}
+
+/// What direct writes to `path` must be aligned to.
+fn direct_block(path: &Path) -> usize {
+    let told = rustix::fs::statx(
+        rustix::fs::CWD,
+        path,
+        AtFlags::empty(),
+        StatxFlags::DIOALIGN,
+    );
+    let Ok(told) = told else {
+        return BLOCK_BYTES_DEFAULT;
+    };
+    let block = told.stx_dio_offset_align.max(told.stx_dio_mem_align);
+    match usize::try_from(block) {
+        Ok(block) if block.is_power_of_two() && block <= BLOCK_BYTES_MAX => block.max(UNIT_BYTES),
+        _ => BLOCK_BYTES_DEFAULT,
+    }
+}
+
+/// Makes names in `dir` durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), LogError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(failure("sync", dir))
+}
+
+pub(super) fn failure(what: &'static str, file: &Path) -> impl Fn(io::Error) -> LogError + use<> {
+    let file = file.to_path_buf();
+    move |source| LogError::Io {
+        what,
+        file: file.clone(),
+        source,
+    }
+}

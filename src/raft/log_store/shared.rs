@@ -1,0 +1,142 @@
+//! What the log's handles and its writer share.
+
+use super::super::poison::Poison;
+use super::super::types::{LogEntry, LogId, TypeConfig};
+use super::super::wire::Record;
+use super::LogError;
+use super::index::Index;
+use openraft::storage::IOFlushed;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, oneshot};
+
+/// Something for the writer to do, in order.
+pub(super) enum Job {
+    /// Write entries, which the index has already.
+    Append(Vec<LogEntry>, Done),
+    /// Write a vote, a truncation or a purge.
+    Control(Record, Done),
+    /// Have a spare segment.
+    Prepare(Done),
+}
+
+/// Whom to tell when a job is on the device.
+pub(super) enum Done {
+    Raft(IOFlushed<TypeConfig>),
+    Caller(oneshot::Sender<io::Result<()>>),
+    Spare(oneshot::Sender<io::Result<()>>),
+}
+
+impl Done {
+    pub(super) fn tell(self, result: &Result<(), LogError>) {
+        let result = result.as_ref().map(|()| ()).map_err(|error| {
+            let kind = error.io_kind().unwrap_or(io::ErrorKind::Other);
+            io::Error::new(kind, error.to_string())
+        });
+        match self {
+            Self::Raft(callback) => callback.io_completed(result),
+            // Whoever gave up waiting does not need to know.
+            Self::Caller(sender) | Self::Spare(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Vec<Job>,
+    closed: bool,
+}
+
+/// One per log.
+pub(super) struct Shared {
+    index: Mutex<Index>,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    pub(super) poison: Arc<Poison>,
+    /// Bytes left in the segment that is written, and in free ones.
+    pub(super) room: AtomicUsize,
+    pub(super) spare: AtomicUsize,
+    commands: AtomicU64,
+    pub(super) written: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(index: Index, poison: Arc<Poison>) -> Self {
+        Self {
+            index: Mutex::new(index),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            poison,
+            room: AtomicUsize::new(0),
+            spare: AtomicUsize::new(0),
+            commands: AtomicU64::new(0),
+            written: Notify::new(),
+        }
+    }
+
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Highest committed index plus one.
+    pub(super) fn committed_next(&self) -> u64 {
+        let committed: Option<LogId> = self.index().committed;
+        committed.map_or(0, |id| id.index() + 1)
+    }
+
+    /// Queues a job. After [`Shared::close`] it fails at once.
+    pub(super) fn submit(&self, job: Job) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.closed {
+            drop(queue);
+            job.refuse();
+            return;
+        }
+        queue.jobs.push(job);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Waits for jobs and takes all of them; `None` once the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Vec<Job>> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if !queue.jobs.is_empty() {
+                return Some(std::mem::take(&mut queue.jobs));
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes no more jobs; the writer finishes those that wait.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.closed = true;
+        drop(queue);
+        self.wake.notify_all();
+    }
+
+    /// Counts commands that are on the device.
+    pub(super) fn flushed(&self, commands: u64) {
+        self.commands.fetch_add(commands, Ordering::AcqRel);
+        self.written.notify_waiters();
+    }
+
+    pub(super) fn commands_flushed(&self) -> u64 {
+        self.commands.load(Ordering::Acquire)
+    }
+}
+
+impl Job {
+    fn refuse(self) {
+        let (Self::Append(_, done) | Self::Control(_, done) | Self::Prepare(done)) = self;
+        done.tell(&Err(LogError::Poisoned("the log is closed".into())));
+    }
+}

@@ -1,0 +1,321 @@
+//! The log's handle: openraft's view of it.
+
+use super::super::poison::Poison;
+use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
+use super::super::wire::{Ballot, Members, Position, Record};
+use super::LogError;
+use super::group::{self, Found};
+use super::index::Place;
+use super::recovery::recover;
+use super::segment_file::{AlignedBuffer, failure, sync_dir};
+use super::segments::Segments;
+use super::shared::{Done, Job, Shared};
+use super::writer::{GROUP_BYTES_MAX, Writer};
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use openraft::{EntryPayload, OptionalSend};
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Room that is kept for what is not a command: votes, blanks, purges.
+const RESERVE_BYTES: usize = 64 << 10;
+
+/// How a log is opened.
+pub struct LogOptions<'a> {
+    /// Its directory.
+    pub dir: &'a Path,
+    /// The random number that its groups carry.
+    pub log_id: u64,
+    /// Size of new segments.
+    pub segment_bytes: usize,
+    /// What the state has without the log; an empty log beside it is an error.
+    pub applied: Option<Position>,
+}
+
+/// A cheap handle; all are the same log.
+#[derive(Clone)]
+pub struct LogStore {
+    shared: Arc<Shared>,
+    log_id: u64,
+    /// False once an entry with other voters than this node may be in the log.
+    alone: Arc<AtomicBool>,
+    node: u64,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// What recovery saw besides the log itself.
+pub struct Recovery {
+    /// Every membership in the log.
+    pub members: Vec<(Position, Members)>,
+    /// A write that was cut short was dropped.
+    pub torn: bool,
+}
+
+impl LogStore {
+    /// Reads the log, or begins a new one, and starts its writer.
+    pub fn open(
+        options: &LogOptions<'_>,
+        node: u64,
+        poison: Arc<Poison>,
+    ) -> Result<(Self, Recovery), LogError> {
+        std::fs::create_dir_all(options.dir).map_err(failure("create", options.dir))?;
+        sync_dir(options.dir)?;
+        let found = recover(options.dir, options.log_id)?;
+        if found.sequence == 0 && options.applied.is_some() {
+            let dir = options.dir.display();
+            return Err(LogError::Incomplete(format!("there is no log in {dir}")));
+        }
+        let shared = Arc::new(Shared::new(found.index, poison));
+        let written_last = shared.index().last;
+        let mut writer = Writer {
+            shared: Arc::clone(&shared),
+            segments: Segments {
+                dir: options.dir.to_path_buf(),
+                segment_bytes: options.segment_bytes,
+                live: found.live,
+                free: found.free,
+                offset: found.offset,
+                slot_next: found.slot_next,
+            },
+            log_id: options.log_id,
+            sequence: found.sequence,
+            written_last,
+            buffer: AlignedBuffer::new(GROUP_BYTES_MAX, group::UNIT_BYTES),
+        };
+        if writer.sequence == 0 {
+            writer.begin()?;
+        }
+        writer.publish();
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .stack_size(256 << 10)
+            .spawn(move || writer.run())
+            .map_err(failure("start the writer of", options.dir))?;
+        let store = Self {
+            shared,
+            log_id: options.log_id,
+            alone: Arc::new(AtomicBool::new(false)),
+            node,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        };
+        let recovery = Recovery {
+            members: found.members,
+            torn: found.torn,
+        };
+        Ok((store, recovery))
+    }
+
+    /// Says that this node is the only voter in all memberships so far: what its log holds is
+    /// then committed, since a quorum has it.
+    pub fn set_alone(&self) {
+        self.alone.store(true, Ordering::Release);
+        let mut index = self.shared.index();
+        index.committed = index.last_log_id().max(index.committed);
+    }
+
+    /// True while this node is the only voter.
+    pub fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Acquire)
+    }
+
+    /// Commands that are on the device, since the log was opened.
+    pub fn commands_flushed(&self) -> u64 {
+        self.shared.commands_flushed()
+    }
+
+    /// Returns at the next flush. To miss none, make the future before looking at the count.
+    pub fn next_flush(&self) -> tokio::sync::futures::Notified<'_> {
+        self.shared.written.notified()
+    }
+
+    /// Makes sure that `bytes` of commands can be written without a new file; fails when the
+    /// disk is full, with nothing written.
+    pub async fn reserve(&self, bytes: usize) -> io::Result<()> {
+        let room = self.shared.room.load(Ordering::Acquire);
+        let spare = self.shared.spare.load(Ordering::Acquire);
+        if bytes + RESERVE_BYTES <= room || spare > 0 {
+            return Ok(());
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.shared.submit(Job::Prepare(Done::Spare(sender)));
+        receive(receiver).await
+    }
+
+    /// Highest index known to be committed.
+    pub fn committed(&self) -> Option<u64> {
+        self.shared.index().committed.map(|id| id.index())
+    }
+
+    /// The term of the last vote.
+    pub fn term(&self) -> u64 {
+        self.shared
+            .index()
+            .vote
+            .map_or(0, |vote| vote.leader_id.term)
+    }
+
+    /// Writes what waits and stops the writer. Blocks.
+    pub fn close(&self) {
+        self.shared.close();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A writer that panicked has nothing more to lose.
+            drop(thread.join());
+        }
+    }
+
+    async fn control(&self, record: Record) -> io::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.shared
+            .submit(Job::Control(record, Done::Caller(sender)));
+        receive(receiver).await
+    }
+
+    /// The entries `start..end`, as far as the log has them.
+    fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
+        let (places, cached) = self.shared.index().find(start, end);
+        if places.is_empty() {
+            return Ok(cached);
+        }
+        let mut entries = Vec::new();
+        for place in places {
+            self.read_place(&place, start, end, &mut entries)?;
+        }
+        entries.extend(cached);
+        Ok(entries)
+    }
+
+    fn read_place(
+        &self,
+        place: &Place,
+        start: u64,
+        end: u64,
+        entries: &mut Vec<LogEntry>,
+    ) -> Result<(), LogError> {
+        let bytes = place.file.read(place.offset, place.bytes)?;
+        let Found::Group(group) = group::decode(bytes.bytes(), self.log_id) else {
+            return Err(LogError::Unreadable);
+        };
+        if group.header.sequence != place.sequence {
+            return Err(LogError::Unreadable);
+        }
+        let range = start.max(place.first)..end.min(place.end);
+        for record in group.records {
+            if let Some(entry) = record.into_entry()?
+                && range.contains(&entry.index())
+            {
+                entries.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices memberships with other voters before they can take effect.
+    fn watch_members(&self, entry: &LogEntry) {
+        if let EntryPayload::Membership(members) = &entry.payload {
+            let alone = members.voter_ids().all(|id| id == self.node);
+            if !alone {
+                self.alone.store(false, Ordering::Release);
+            }
+        }
+    }
+}
+
+async fn receive(receiver: oneshot::Receiver<io::Result<()>>) -> io::Result<()> {
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the log's writer has stopped")))
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<LogEntry>, io::Error> {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => end.saturating_add(1),
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => u64::MAX,
+        };
+        Ok(self.entries(start, end)?)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.shared.index().vote)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
+        let index = self.shared.index();
+        Ok(LogState {
+            last_purged_log_id: index.purged.map(log_id),
+            last_log_id: index.last_log_id(),
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.control(Record::Vote(Ballot::from(vote))).await
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        // Goes along with the next group, so that knowing it costs no write.
+        self.shared.index().committed = committed;
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        Ok(self.shared.index().committed)
+    }
+
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        callback: IOFlushed<TypeConfig>,
+    ) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = LogEntry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<LogEntry> = entries.into_iter().collect();
+        let mut index = self.shared.index();
+        for entry in &entries {
+            self.watch_members(entry);
+            index.push(entry.clone());
+        }
+        drop(index);
+        self.shared
+            .submit(Job::Append(entries, Done::Raft(callback)));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        let last = last.as_ref().map(position);
+        self.control(Record::Truncate(last)).await
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        self.control(Record::Purge(position(&upto))).await
+    }
+}

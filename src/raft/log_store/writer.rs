@@ -1,0 +1,239 @@
+//! The thread that writes the log: what waits becomes one group, one write, one flush.
+
+use super::super::types::Vote;
+use super::super::wire::{Ballot, Position, Record, Start};
+use super::LogError;
+use super::group::{self, HEADER_BYTES, Header};
+use super::index::Place;
+use super::segment_file::AlignedBuffer;
+use super::segments::Segments;
+use super::shared::{Done, Job, Shared};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A group takes no more than this, unless a single entry does.
+pub(super) const GROUP_BYTES_MAX: usize = 256 << 10;
+/// Records in a group.
+const GROUP_RECORDS_MAX: usize = 4096;
+
+/// A step of the queue: a record to write, or somebody to tell.
+enum Step {
+    Record(Record),
+    Done(Done),
+}
+
+/// Owns the segments; runs on its own thread.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) segments: Segments,
+    pub(super) log_id: u64,
+    /// The last group's.
+    pub(super) sequence: u64,
+    /// The last entry on the device.
+    pub(super) written_last: Option<Position>,
+    pub(super) buffer: AlignedBuffer,
+}
+
+impl Writer {
+    /// Serves the queue until it is closed.
+    pub(super) fn run(mut self) {
+        while let Some(jobs) = self.shared.take() {
+            let mut steps = jobs.into_iter().flat_map(Job::into_steps).peekable();
+            while steps.peek().is_some() {
+                let (records, dones) = next_group(&mut steps);
+                let result = self.write(records);
+                if let Err(error) = &result {
+                    self.shared.poison.set(&error.to_string());
+                }
+                for done in dones {
+                    // Only making a spare segment may fail without an end to all writing.
+                    let spare = matches!(done, Done::Spare(_)).then(|| self.segments.prepare());
+                    done.tell(spare.as_ref().unwrap_or(&result));
+                }
+                self.publish();
+            }
+        }
+        // Whoever still waits learns that nothing more is written.
+        self.shared.close();
+    }
+
+    /// Makes the first group of a new log durable.
+    pub(super) fn begin(&mut self) -> Result<(), LogError> {
+        self.segments.roll()?;
+        self.write_group(Vec::new(), true)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Tells how much fits without making files.
+    pub(super) fn publish(&self) {
+        let free: usize = self.segments.free.iter().map(|file| file.size).sum();
+        self.shared
+            .room
+            .store(self.segments.room(), Ordering::Release);
+        self.shared.spare.store(free, Ordering::Release);
+    }
+
+    fn write(&mut self, records: Vec<Record>) -> Result<(), LogError> {
+        if let Some(reason) = self.shared.poison.reason() {
+            return Err(LogError::Poisoned(reason));
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bound = HEADER_BYTES + records.iter().map(Record::size_bound).sum::<usize>();
+        let block = self.block();
+        if bound.next_multiple_of(block) > self.segments.room() {
+            self.segments.roll()?;
+            return self.write_group(records, true);
+        }
+        self.write_group(records, false)
+    }
+
+    fn block(&self) -> usize {
+        let last = self.segments.live.back();
+        last.map_or(group::UNIT_BYTES, |segment| segment.file.block)
+    }
+
+    fn write_group(&mut self, mut records: Vec<Record>, starts: bool) -> Result<(), LogError> {
+        if starts {
+            records.insert(0, Record::Start(self.start()));
+        }
+        let block = self.block();
+        let bound = HEADER_BYTES + records.iter().map(Record::size_bound).sum::<usize>();
+        if bound.next_multiple_of(block) > self.buffer.bytes().len() {
+            self.buffer = AlignedBuffer::new(bound.next_multiple_of(block), block);
+        }
+        if !self.buffer.is_aligned_to(block) {
+            self.buffer = AlignedBuffer::new(self.buffer.bytes().len(), block);
+        }
+        let (Some(segment), sequence) = (self.segments.live.back_mut(), self.sequence + 1) else {
+            return Err(LogError::GroupTooLarge);
+        };
+        let header = Header {
+            starts_segment: starts,
+            log_id: self.log_id,
+            generation: segment.generation,
+            sequence,
+            committed_next: self.shared.committed_next(),
+        };
+        let size = group::encode(&header, &records, block, self.buffer.bytes_mut())?;
+        let bytes = self.buffer.bytes().get(..size).unwrap_or_default();
+        let offset = self.segments.offset;
+        if offset + size > segment.file.size {
+            return Err(LogError::GroupTooLarge);
+        }
+        segment.file.write(bytes, offset)?;
+        self.sequence = sequence;
+        self.segments.offset += size;
+        let place = Place {
+            first: 0,
+            end: 0,
+            file: Arc::clone(&segment.file),
+            offset,
+            bytes: size,
+            sequence,
+        };
+        self.settle(records, place)?;
+        if self.buffer.bytes().len() > 2 * GROUP_BYTES_MAX {
+            // One large entry is no reason to keep its size.
+            self.buffer = AlignedBuffer::new(GROUP_BYTES_MAX, block);
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Start {
+        let index = self.shared.index();
+        Start {
+            vote: index.vote.as_ref().map(Ballot::from),
+            purged: index.purged,
+            last: self.written_last.max(index.purged),
+            oldest_generation: self
+                .segments
+                .live
+                .front()
+                .map_or(1, |segment| segment.generation),
+        }
+    }
+
+    /// Brings index and segments to what is now on the device.
+    fn settle(&mut self, records: Vec<Record>, place: Place) -> Result<(), LogError> {
+        let mut commands = 0;
+        let mut span: Option<(Position, Position)> = None;
+        for record in &records {
+            if let Some(at) = record.entry_position() {
+                span = Some((span.map_or(at, |(first, _)| first), at));
+            }
+            commands += u64::from(matches!(record, Record::Command(..)));
+        }
+        let mut index = self.shared.index();
+        if let Some((first, last)) = span {
+            self.written_last = Some(last);
+            index.written(Place {
+                first: first.index,
+                end: last.index + 1,
+                ..place
+            });
+            if let Some(segment) = self.segments.live.back_mut() {
+                segment.end = last.index + 1;
+            }
+        }
+        for record in records {
+            match record {
+                Record::Truncate(last) => {
+                    index.truncate(last);
+                    self.written_last = index.last;
+                    self.segments.truncate(index.end());
+                }
+                Record::Purge(upto) => {
+                    index.purge(upto);
+                    self.written_last = self.written_last.max(Some(upto));
+                    self.segments.purge(upto.index + 1)?;
+                }
+                Record::Vote(ballot) => index.vote = Some(Vote::from(ballot)),
+                Record::Start(_)
+                | Record::Blank(_)
+                | Record::Command(..)
+                | Record::Membership(..) => {}
+            }
+        }
+        drop(index);
+        self.shared.flushed(commands);
+        Ok(())
+    }
+}
+
+/// Takes as much as one group holds, and whoever waits for it.
+fn next_group(
+    steps: &mut std::iter::Peekable<impl Iterator<Item = Step>>,
+) -> (Vec<Record>, Vec<Done>) {
+    let (mut records, mut dones) = (Vec::new(), Vec::new());
+    let mut bytes = HEADER_BYTES;
+    while let Some(step) = steps.peek() {
+        if let Step::Record(record) = step {
+            bytes += record.size_bound();
+            let full = bytes > GROUP_BYTES_MAX || records.len() >= GROUP_RECORDS_MAX;
+            if full && !records.is_empty() {
+                break;
+            }
+        }
+        match steps.next() {
+            Some(Step::Record(record)) => records.push(record),
+            Some(Step::Done(done)) => dones.push(done),
+            None => break,
+        }
+    }
+    (records, dones)
+}
+
+impl Job {
+    fn into_steps(self) -> Vec<Step> {
+        let (records, done) = match self {
+            Self::Append(entries, done) => (entries.iter().map(Record::of).collect(), done),
+            Self::Control(record, done) => (vec![record], done),
+            Self::Prepare(done) => (Vec::new(), done),
+        };
+        let steps = records.into_iter().map(Step::Record);
+        steps.chain([Step::Done(done)]).collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! The state machine: applies entries to the state, deterministically.
+//!
+//! It has no keys, no clock and no randomness, so a sealed node applies what an unsealed one does.
+//! A checkpoint of the state is raft's snapshot: the snapshot's data is a read view of it.
+
+use super::poison::Poison;
+use super::types::{
+    LogEntry, LogId, Membership, Outcome, StoredMembership, TypeConfig, log_id, position,
+};
+use super::wire::{self, Position};
+use crate::store::state::{Change, Image, Mark, State, StateError, touched};
+use crate::store::{Key, Observer, Revision, Transaction};
+use futures_util::{Stream, TryStreamExt};
+use openraft::entry::RaftEntry;
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
+type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
+
+/// How long apply waits before it looks again whether a checkpoint made room.
+const OVERFULL_POLL: Duration = Duration::from_millis(5);
+
+/// What a snapshot carries besides its meta.
+pub struct SnapshotData {
+    /// The clock's floor and the like.
+    mark: Mark,
+    /// The records.
+    image: Image,
+}
+
+/// What the state machine and the storage handle share.
+pub(super) struct Applied {
+    pub(super) state: State,
+    pub(super) poison: Arc<Poison>,
+    /// Rung when a checkpoint is due.
+    pub(super) due: Notify,
+    observers: Mutex<Vec<Arc<dyn Observer>>>,
+    disk_full: AtomicBool,
+}
+
+impl Applied {
+    pub(super) fn new(state: State, poison: Arc<Poison>) -> Self {
+        Self {
+            state,
+            poison,
+            due: Notify::new(),
+            observers: Mutex::default(),
+            disk_full: AtomicBool::new(false),
+        }
+    }
+
+    /// True when the last checkpoint failed for want of space.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_disk_full(&self, full: bool) {
+        self.disk_full.store(full, Ordering::Release);
+    }
+
+    pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
+        let mut observers = self
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        observers.push(observer);
+    }
+
+    fn notify(&self, revision: Revision, keys: &[Key]) {
+        let observers = self
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let observers = observers.clone();
+        for observer in observers {
+            observer.applied(revision, keys);
+        }
+    }
+
+    fn apply(&self, entry: LogEntry) -> Result<Outcome, io::Error> {
+        let at = position(&entry.log_id());
+        match entry.payload {
+            EntryPayload::Blank => self.change(at, Change::Nothing).map(|_| Outcome::Nothing),
+            EntryPayload::Membership(members) => {
+                let bytes = wire::encode_members(&members).map_err(io::Error::other)?;
+                self.change(at, Change::Membership(bytes))
+                    .map(|_| Outcome::Nothing)
+            }
+            EntryPayload::Normal(command) => {
+                let transaction = wire::decode_command(&command).map_err(io::Error::other)?;
+                self.run(at, &transaction, command.len())
+            }
+        }
+    }
+
+    fn run(&self, at: Position, transaction: &Transaction, bytes: usize) -> io::Result<Outcome> {
+        if !self.change(at, Change::Run(transaction, bytes))? {
+            return Ok(Outcome::Conflict);
+        }
+        let keys: Vec<Key> = touched(transaction).cloned().collect();
+        self.notify(Revision(at.index), &keys);
+        Ok(Outcome::Applied)
+    }
+
+    fn change(&self, at: Position, change: Change<'_>) -> io::Result<bool> {
+        self.state.apply(at, change).map_err(|error| {
+            self.poison.set(&error.to_string());
+            io::Error::other(error)
+        })
+    }
+
+    /// Waits while the overlay is too full, so that memory stays bounded.
+    async fn make_room(&self) -> io::Result<()> {
+        while self.state.is_overfull() {
+            if let Some(reason) = self.poison.reason() {
+                return Err(io::Error::other(reason));
+            }
+            self.due.notify_one();
+            tokio::time::sleep(OVERFULL_POLL).await;
+        }
+        Ok(())
+    }
+}
+
+/// openraft's handle to the state.
+#[derive(Clone)]
+pub struct StateMachine(pub(super) Arc<Applied>);
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let mark = self.0.state.mark();
+        let meta = snapshot_meta(&mark)?;
+        Ok((meta.last_log_id, meta.last_membership))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        self.0.make_room().await?;
+        let mut answers: Vec<(ApplyResponder<TypeConfig>, Outcome)> = Vec::new();
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let outcome = self.0.apply(entry)?;
+            answers.extend(responder.map(|responder| (responder, outcome)));
+        }
+        if self.0.state.is_checkpoint_due() {
+            self.0.due.notify_one();
+        }
+        for (responder, outcome) in answers {
+            responder.send(outcome);
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotData,
+    ) -> io::Result<()> {
+        let mark = Mark {
+            position: meta.last_log_id.as_ref().map(position),
+            membership: stored_bytes(&meta.last_membership)?,
+            time_floor: snapshot.mark.time_floor,
+        };
+        let applied = Arc::clone(&self.0);
+        let installed = {
+            let mark = mark.clone();
+            blocking(move || applied.state.install(&mark, snapshot.image)).await?
+        };
+        installed.map_err(|error| state_failure(&self.0.poison, &error))?;
+        let index = mark.position.map_or(0, |position| position.index);
+        self.0.notify(Revision(index), &[]);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        let image = self.0.state.image();
+        let image = image.map_err(|error| state_failure(&self.0.poison, &error))?;
+        image
+            .map(|(mark, image)| snapshot_of(mark, image))
+            .transpose()
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+
+    /// Saves a checkpoint and gives a view of it. The storage handle saves one before it asks
+    /// raft for this, so that a full disk stays its own affair; then this writes nothing.
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        let applied = Arc::clone(&self.0);
+        let saved = blocking(move || {
+            if applied.state.saved().position.is_none() || applied.state.is_checkpoint_due() {
+                applied.state.checkpoint().map(drop)
+            } else {
+                Ok(())
+            }
+        });
+        match saved.await? {
+            Ok(()) | Err(StateError::DiskFull) => {}
+            Err(error) => return Err(state_failure(&self.0.poison, &error)),
+        }
+        match self.get_current_snapshot().await? {
+            Some(snapshot) => Ok(snapshot),
+            None => snapshot_of(Mark::default(), Image::new(std::iter::empty())),
+        }
+    }
+}
+
+fn snapshot_of(mark: Mark, image: Image) -> io::Result<Snapshot> {
+    Ok(Snapshot {
+        meta: snapshot_meta(&mark)?,
+        snapshot: SnapshotData { mark, image },
+    })
+}
+
+fn snapshot_meta(mark: &Mark) -> io::Result<SnapshotMeta> {
+    Ok(SnapshotMeta {
+        last_log_id: mark.position.map(log_id),
+        last_membership: stored_membership(mark)?,
+    })
+}
+
+fn stored_membership(mark: &Mark) -> io::Result<StoredMembership> {
+    let Some((at, bytes)) = &mark.membership else {
+        return Ok(StoredMembership::default());
+    };
+    let members: Membership = wire::decode_members(bytes).map_err(io::Error::other)?;
+    Ok(StoredMembership::new(Some(log_id(*at)), members))
+}
+
+fn stored_bytes(stored: &StoredMembership) -> io::Result<Option<(Position, Vec<u8>)>> {
+    let Some(at) = stored.log_id() else {
+        return Ok(None);
+    };
+    let bytes = wire::encode_members(stored.membership()).map_err(io::Error::other)?;
+    Ok(Some((position(at), bytes)))
+}
+
+fn state_failure(poison: &Poison, error: &StateError) -> io::Error {
+    poison.set(&error.to_string());
+    io::Error::other(error.to_string())
+}
+
+/// Runs file work off the runtime's threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| io::Error::other("a storage task panicked"))
+}

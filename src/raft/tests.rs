@@ -1,0 +1,123 @@
+use super::*;
+use crate::clock::Timestamp;
+use crate::store::{
+    CommitError, Key, Observer, Op, Precondition, Revision, Storage, Transaction, Visit,
+};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+
+fn put(name: &str, value: &[u8]) -> Transaction {
+    Transaction {
+        time: Timestamp(9),
+        preconditions: Vec::new(),
+        ops: vec![Op::Put {
+            key: Key::copy_from_slice(name.as_bytes()),
+            value: Bytes::copy_from_slice(value),
+        }],
+    }
+}
+
+async fn open(path: &std::path::Path) -> Arc<RaftStorage> {
+    RaftStorage::open(Options::new(path, "a")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_is_readable_and_survives_a_clean_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let storage = open(dir.path()).await;
+        assert!(!storage.status().leads);
+        let refused = storage.commit(put("a", b"1")).await.unwrap_err();
+        assert!(matches!(refused, CommitError::NotLeader));
+        storage.become_leader().await.unwrap();
+        let revision = storage.commit(put("a", b"1")).await.unwrap();
+        storage.read_barrier().await.unwrap();
+        let record = storage.get(b"a").unwrap().unwrap();
+        assert_eq!((record.revision, &record.value[..]), (revision, &b"1"[..]));
+        assert_eq!(storage.status().applied_index, revision.0);
+        storage.shutdown().await;
+        assert!(storage.get(b"a").is_err());
+    }
+    let storage = open(dir.path()).await;
+    assert_eq!(&storage.get(b"a").unwrap().unwrap().value[..], b"1");
+    assert_eq!(storage.status().time_floor, Timestamp(9));
+    assert!(!storage.status().leads);
+    storage.become_leader().await.unwrap();
+    assert!(storage.status().leads);
+    let mut keys = 0;
+    storage
+        .scan(b"", &mut |_| {
+            keys += 1;
+            Visit::Next
+        })
+        .unwrap();
+    assert_eq!(keys, 1);
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preconditions_and_observers() {
+    struct Seen(Mutex<Vec<(Revision, Vec<Key>)>>);
+    impl Observer for Seen {
+        fn applied(&self, revision: Revision, keys: &[Key]) {
+            self.0.lock().unwrap().push((revision, keys.to_vec()));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.become_leader().await.unwrap();
+    let seen = Arc::new(Seen(Mutex::default()));
+    storage.observe(seen.clone());
+    let first = storage.commit(put("a", b"1")).await.unwrap();
+    let mut again = put("a", b"2");
+    again.preconditions.push(Precondition {
+        key: Key::from_static(b"a"),
+        revision: Revision(0),
+    });
+    let conflict = storage.commit(again.clone()).await.unwrap_err();
+    assert!(matches!(conflict, CommitError::Conflict));
+    again.preconditions[0].revision = first;
+    let second = storage.commit(again).await.unwrap();
+    let key = Key::from_static(b"a");
+    let expected = vec![(first, vec![key.clone()]), (second, vec![key])];
+    assert_eq!(*seen.0.lock().unwrap(), expected);
+    let large = put("b", &vec![0; TRANSACTION_BYTES_MAX]);
+    let large = storage.commit(large).await.unwrap_err();
+    assert!(matches!(large, CommitError::TooLarge { .. }));
+    let fits = put("b", &vec![0; TRANSACTION_BYTES_MAX - 100]);
+    storage.commit(fits).await.unwrap();
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_there_without_a_clean_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.become_leader().await.unwrap();
+    for n in 0..5000u32 {
+        let value = n.to_le_bytes().repeat(100);
+        storage
+            .commit(put(&format!("k{}", n % 700), &value))
+            .await
+            .unwrap();
+    }
+    // The files as a killed process leaves them.
+    let status = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(dir.path().join("."))
+        .arg(copy.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let other = open(copy.path()).await;
+    for n in 4300..5000u32 {
+        let record = other
+            .get(format!("k{}", n % 700).as_bytes())
+            .unwrap()
+            .unwrap();
+        assert_eq!(&record.value[..4], n.to_le_bytes());
+    }
+    other.shutdown().await;
+    storage.shutdown().await;
+}

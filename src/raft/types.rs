@@ -1,0 +1,87 @@
+//! openraft's parameters and our forms of its words.
+
+use super::wire;
+use bytes::Bytes;
+use openraft::type_config::alias;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+openraft::declare_raft_types!(
+    /// What this program's raft is made of.
+    pub TypeConfig:
+        D = Command,
+        R = Outcome,
+        NodeId = u64,
+        Node = Peer,
+        Term = u64,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
+);
+
+/// An entry of the log.
+pub(super) type LogEntry = alias::EntryOf<TypeConfig>;
+/// Term and index.
+pub(super) type LogId = alias::LogIdOf<TypeConfig>;
+/// A vote.
+pub(super) type Vote = alias::VoteOf<TypeConfig>;
+/// Voters and learners.
+pub(super) type Membership = openraft::Membership<u64, Peer>;
+/// A membership and the entry that made it.
+pub(super) type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
+
+/// A transaction as the log keeps it: encoded once, when it is proposed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command(pub(super) Bytes);
+
+impl Command {
+    /// Its size in the log.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// What applying a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was applied; its revision is the entry's index.
+    Applied,
+    /// A precondition did not hold and nothing changed.
+    Conflict,
+    /// There was nothing to apply.
+    Nothing,
+}
+
+/// A member of the cluster as the membership keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The operator's `node_id`.
+    pub name: String,
+    /// Where its peers reach it.
+    pub cluster_address: String,
+    /// Its pinned public key; empty while it is alone.
+    pub public_key: Vec<u8>,
+}
+
+/// The place in the log that `id` names.
+pub(super) fn position(id: &LogId) -> wire::Position {
+    wire::Position {
+        term: id.committed_leader_id().term,
+        index: id.index(),
+    }
+}
+
+/// openraft's form of a place in the log.
+pub(super) fn log_id(position: wire::Position) -> LogId {
+    LogId::new_term_index(position.term, position.index)
+}

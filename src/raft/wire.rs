@@ -1,0 +1,303 @@
+//! What the log, and later the network, carries: our own words, in postcard, with a version.
+//!
+//! openraft's types change between its releases; these do not. Variants are numbered by their
+//! order, so new ones go to the end and old ones stay.
+//!
+//! ```text
+//! command   <version: 1 byte> <Transaction: postcard>
+//! record    <variant: varint> <fields: postcard>     inside a group of the log
+//! ```
+
+use super::types::{Command, LogEntry, Membership, Peer, Vote, log_id, position};
+use crate::store::Transaction;
+use bytes::Bytes;
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use crate::store::state::Position;
+
+/// First byte of a command.
+const COMMAND_VERSION: u8 = 1;
+
+/// Bytes a record may take besides a command's own: variant, position, length.
+pub(super) const RECORD_OVERHEAD_BYTES: usize = 32;
+
+/// Why bytes could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The operator's: written by a newer version. Run that one.
+    #[error("format {0} is not known to this version")]
+    Version(u8),
+    /// Fatal: the bytes are damaged.
+    #[error("{0} cannot be decoded")]
+    Malformed(&'static str),
+}
+
+/// A vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ballot {
+    /// Term voted in.
+    pub term: u64,
+    /// Node voted for.
+    pub node: u64,
+    /// True once a quorum granted it.
+    pub committed: bool,
+}
+
+/// Voters, as one or two overlapping quorums, and the nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// Two while membership changes.
+    pub configs: Vec<BTreeSet<u64>>,
+    /// Voters and learners.
+    pub nodes: BTreeMap<u64, Peer>,
+}
+
+/// One item of a group of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// First record of every segment: what is needed to read on without the segments before.
+    Start(Start),
+    /// A saved vote.
+    Vote(Ballot),
+    /// An entry without content.
+    Blank(Position),
+    /// An entry with a command.
+    Command(Position, Bytes),
+    /// An entry with a membership.
+    Membership(Position, Members),
+    /// Entries after this place are void; all when there is none.
+    Truncate(Option<Position>),
+    /// Entries up to this place are no longer needed.
+    Purge(Position),
+}
+
+/// See [`Record::Start`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The last saved vote.
+    pub vote: Option<Ballot>,
+    /// Up to where the log was purged.
+    pub purged: Option<Position>,
+    /// The last entry before this segment.
+    pub last: Option<Position>,
+    /// The oldest segment whose entries are still needed.
+    pub oldest_generation: u64,
+}
+
+impl Record {
+    /// The place of the entry it holds, if it holds one.
+    pub fn entry_position(&self) -> Option<Position> {
+        match self {
+            Self::Blank(position) | Self::Command(position, _) | Self::Membership(position, _) => {
+                Some(*position)
+            }
+            Self::Start(_) | Self::Vote(_) | Self::Truncate(_) | Self::Purge(_) => None,
+        }
+    }
+
+    /// No less than the bytes that it takes when encoded.
+    pub(super) fn size_bound(&self) -> usize {
+        RECORD_OVERHEAD_BYTES
+            + match self {
+                Self::Command(_, bytes) => bytes.len(),
+                Self::Membership(_, members) => {
+                    let configs: usize = members.configs.iter().map(|c| 10 + 10 * c.len()).sum();
+                    let nodes = members.nodes.values();
+                    let nodes = nodes.map(|peer| {
+                        40 + peer.name.len() + peer.cluster_address.len() + peer.public_key.len()
+                    });
+                    20 + configs + nodes.sum::<usize>()
+                }
+                Self::Start(_) => 96,
+                Self::Vote(_) | Self::Blank(_) | Self::Truncate(_) | Self::Purge(_) => 0,
+            }
+    }
+
+    /// The record of an entry.
+    pub(super) fn of(entry: &LogEntry) -> Self {
+        let position = position(&entry.log_id());
+        match &entry.payload {
+            EntryPayload::Blank => Self::Blank(position),
+            EntryPayload::Normal(command) => Self::Command(position, command.0.clone()),
+            EntryPayload::Membership(members) => Self::Membership(position, members.into()),
+        }
+    }
+
+    /// The entry it holds, if it holds one.
+    pub(super) fn into_entry(self) -> Result<Option<LogEntry>, WireError> {
+        let (position, payload) = match self {
+            Self::Blank(position) => (position, EntryPayload::Blank),
+            Self::Command(position, bytes) => (position, EntryPayload::Normal(Command(bytes))),
+            Self::Membership(position, members) => {
+                (position, EntryPayload::Membership(members.try_into()?))
+            }
+            Self::Start(_) | Self::Vote(_) | Self::Truncate(_) | Self::Purge(_) => return Ok(None),
+        };
+        Ok(Some(LogEntry::new(log_id(position), payload)))
+    }
+}
+
+impl From<&Membership> for Members {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            configs: membership.get_joint_config().clone(),
+            nodes: membership
+                .nodes()
+                .map(|(id, peer)| (*id, peer.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<Members> for Membership {
+    type Error = WireError;
+
+    fn try_from(members: Members) -> Result<Self, WireError> {
+        if members.configs.is_empty() && members.nodes.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::new(members.configs, members.nodes).map_err(|_| WireError::Malformed("membership"))
+    }
+}
+
+impl From<&Vote> for Ballot {
+    fn from(vote: &Vote) -> Self {
+        Self {
+            term: vote.leader_id.term,
+            node: vote.leader_id.voted_for,
+            committed: vote.committed,
+        }
+    }
+}
+
+impl From<Ballot> for Vote {
+    fn from(ballot: Ballot) -> Self {
+        if ballot.committed {
+            Self::new_committed(ballot.term, ballot.node)
+        } else {
+            Self::new(ballot.term, ballot.node)
+        }
+    }
+}
+
+/// The command that carries `transaction`.
+pub(super) fn encode_command(transaction: &Transaction) -> Result<Command, WireError> {
+    let ops = transaction.ops.iter().map(|op| match op {
+        crate::store::Op::Put { key, value } => 24 + key.len() + value.len(),
+        crate::store::Op::Delete { key } => 12 + key.len(),
+    });
+    let preconditions = transaction.preconditions.iter().map(|p| 24 + p.key.len());
+    let size = 32 + ops.sum::<usize>() + preconditions.sum::<usize>();
+    let mut buffer = Vec::with_capacity(size);
+    buffer.push(COMMAND_VERSION);
+    postcard::to_extend(transaction, buffer)
+        .map(|bytes| Command(Bytes::from(bytes)))
+        .map_err(|_| WireError::Malformed("transaction"))
+}
+
+/// Reads what [`encode_command`] made.
+pub(super) fn decode_command(command: &Command) -> Result<Transaction, WireError> {
+    match command.0.split_first() {
+        Some((&COMMAND_VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|_| WireError::Malformed("transaction"))
+        }
+        Some((&version, _)) => Err(WireError::Version(version)),
+        None => Err(WireError::Malformed("empty command")),
+    }
+}
+
+/// A membership's bytes for the state's mark.
+pub(super) fn encode_members(membership: &Membership) -> Result<Vec<u8>, WireError> {
+    postcard::to_stdvec(&Members::from(membership)).map_err(|_| WireError::Malformed("membership"))
+}
+
+/// Reads what [`encode_members`] made.
+pub(super) fn decode_members(bytes: &[u8]) -> Result<Membership, WireError> {
+    let members: Members =
+        postcard::from_bytes(bytes).map_err(|_| WireError::Malformed("membership"))?;
+    members.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::store::{Op, Precondition, Revision};
+
+    #[test]
+    fn a_command_reads_back_and_refuses_other_versions() {
+        let transaction = Transaction {
+            time: Timestamp(7),
+            preconditions: vec![Precondition {
+                key: Bytes::from_static(b"k"),
+                revision: Revision(3),
+            }],
+            ops: vec![
+                Op::Put {
+                    key: Bytes::from_static(b"k"),
+                    value: Bytes::from_static(b"v"),
+                },
+                Op::Delete {
+                    key: Bytes::from_static(b"d"),
+                },
+            ],
+        };
+        let command = encode_command(&transaction).unwrap();
+        assert_eq!(decode_command(&command).unwrap(), transaction);
+        let mut other = command.0.to_vec();
+        other[0] = 9;
+        let error = decode_command(&Command(other.into())).unwrap_err();
+        assert_eq!(error, WireError::Version(9));
+        assert!(decode_command(&Command(Bytes::new())).is_err());
+        let cut = command.0.slice(..command.0.len() - 1);
+        assert!(decode_command(&Command(cut)).is_err());
+    }
+
+    #[test]
+    fn size_bounds_hold() {
+        let big = u64::MAX;
+        let place = Position {
+            term: big,
+            index: big,
+        };
+        let peer = Peer {
+            name: "n".repeat(40),
+            cluster_address: "a".repeat(60),
+            public_key: vec![1; 91],
+        };
+        let ids: BTreeSet<u64> = (big - 5..big).collect();
+        let ballot = Ballot {
+            term: big,
+            node: big,
+            committed: true,
+        };
+        let records = [
+            Record::Start(Start {
+                vote: Some(ballot),
+                purged: Some(place),
+                last: Some(place),
+                oldest_generation: big,
+            }),
+            Record::Vote(ballot),
+            Record::Blank(place),
+            Record::Command(place, Bytes::from(vec![0; 5000])),
+            Record::Membership(
+                place,
+                Members {
+                    configs: vec![ids.clone(), ids.clone()],
+                    nodes: ids.iter().map(|id| (*id, peer.clone())).collect(),
+                },
+            ),
+            Record::Truncate(Some(place)),
+            Record::Purge(place),
+        ];
+        for record in records {
+            let bytes = postcard::to_stdvec(&record).unwrap();
+            assert!(bytes.len() <= record.size_bound(), "{record:?}");
+            assert_eq!(postcard::from_bytes::<Record>(&bytes).unwrap(), record);
+        }
+    }
+}
