@@ -31,6 +31,9 @@ mod view;
 mod watch;
 mod xchacha;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{Batch, Commit};
 pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,

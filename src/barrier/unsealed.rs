@@ -236,46 +236,50 @@ impl Unsealed {
     pub(super) fn list(&self, folder: &Place) -> Result<Vec<String>, BarrierError> {
         let keys = self.keys()?;
         let mut children = Vec::new();
-        let mut failed = None;
-        self.storage.scan(
-            folder.key(),
-            &mut |key| match keys.names.child(folder, key) {
-                Ok(child) if child.is_leaf => {
-                    children.push(child.name);
-                    Visit::Next
-                }
-                Ok(child) => {
-                    children.push(child.name + "/");
-                    Visit::Seek(child.place.successor())
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    Visit::Stop
-                }
-            },
-        )?;
+        self.scan(folder, |key| {
+            let child = keys.names.child(folder, key)?;
+            if child.is_leaf {
+                children.push(child.name);
+                return Ok(Visit::Next);
+            }
+            children.push(child.name + "/");
+            Ok(Visit::Seek(child.place.successor()))
+        })?;
         children.sort_unstable();
-        failed.map_or(Ok(children), Err)
+        Ok(children)
     }
 
     pub(super) fn walk(&self, folder: &Place, limit: usize) -> Result<Vec<String>, BarrierError> {
         let keys = self.keys()?;
         let mut paths = Vec::new();
+        self.scan(folder, |key| {
+            if paths.len() == limit {
+                return Ok(Visit::Stop);
+            }
+            paths.push(keys.names.path_below(folder, key)?);
+            Ok(Visit::Next)
+        })?;
+        Ok(paths)
+    }
+
+    /// Visits what is below `folder`, without the record of the folder's own name; the first
+    /// error ends it.
+    fn scan(
+        &self,
+        folder: &Place,
+        mut visit: impl FnMut(&[u8]) -> Result<Visit, BarrierError>,
+    ) -> Result<(), BarrierError> {
         let mut failed = None;
         self.storage.scan(folder.key(), &mut |key| {
-            if paths.len() == limit {
-                return Visit::Stop;
+            if key == folder.key() {
+                return Visit::Next;
             }
-            match keys.names.path_below(folder, key) {
-                Ok(path) => paths.push(path),
-                Err(error) => {
-                    failed = Some(error);
-                    return Visit::Stop;
-                }
-            }
-            Visit::Next
+            visit(key).unwrap_or_else(|error| {
+                failed = Some(error);
+                Visit::Stop
+            })
         })?;
-        failed.map_or(Ok(paths), Err)
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -380,6 +384,12 @@ impl Unsealed {
         Ok(())
     }
 
+    /// Counts as if `encryptions` had been made already.
+    #[cfg(test)]
+    pub(super) fn wear(&self, encryptions: u64) {
+        self.usage.count(encryptions);
+    }
+
     fn rotation_due(&self, now: Timestamp) -> Result<Option<Replacement>, BarrierError> {
         if self.changes.take_usage() {
             self.adopt_usage()?;
@@ -445,6 +455,8 @@ impl Unsealed {
         let next = match Keys::load(&*self.storage, present.root_key.duplicate()) {
             Ok(next) => next,
             Err(BarrierError::NotInitialized) => return Ok(()),
+            // Someone else initialized first; the commit of ours will conflict and say so.
+            Err(BarrierError::Tampered) if present.revision == Revision(0) => return Ok(()),
             Err(error) => return Err(error),
         };
         if next.keyring.active().number != present.keyring.active().number {

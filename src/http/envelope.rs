@@ -118,7 +118,10 @@ fn envelope(request_id: &str, mount_type: &str, response: &Response) -> Vec<u8> 
     let lease = response.lease.as_ref();
     boolean(&mut out, lease.is_some_and(|lease| lease.renewable));
     out.extend_from_slice(b",\"lease_duration\":");
-    seconds(&mut out, lease.map(|lease| lease.ttl).unwrap_or_default());
+    seconds(
+        &mut out,
+        lease.map_or(response.lease_duration, |lease| lease.ttl),
+    );
     out.extend_from_slice(b",\"data\":");
     match &response.data {
         Some(data) => map(&mut out, data),

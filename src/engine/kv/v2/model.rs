@@ -295,7 +295,7 @@ fn compare(mount: &Mount<Kv>, model: &Model) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 200,
+        cases: 64,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
