@@ -203,6 +203,18 @@ mod tests {
         assert_ne!(numbers, distinct_numbers(255));
     }
 
+    /// Prints shares of a given key, for `tests/vectors/make_shamir.py` to try on a real server.
+    #[test]
+    #[ignore = "run by tests/vectors/make_shamir.py"]
+    fn shares_for_a_peer() {
+        let given = |name: &str| std::env::var(name).unwrap();
+        let key = hex::decode(given("SEAL_KEY")).unwrap();
+        let threshold = given("THRESHOLD").parse().unwrap();
+        for share in split(&key, given("SHARES").parse().unwrap(), threshold).unwrap() {
+            println!("share {}", hex::encode(share.expose()));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_threshold_of_them_give_it_back(
