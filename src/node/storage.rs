@@ -2,6 +2,7 @@
 
 use super::host;
 use crate::config::{self, Config};
+use crate::raft::{self, RaftStorage};
 use crate::store::{Inmem, Storage};
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub(super) enum Leadership {
     /// A store without other nodes.
     Always,
+    /// By election.
+    Raft(Arc<RaftStorage>),
 }
 
 /// An open store.
@@ -28,15 +31,40 @@ pub(super) async fn open(config: &Config) -> Result<Opened, String> {
             kind: "inmem",
             ha_enabled: false,
         }),
-        Some(config::Storage::Raft(raft)) => {
-            let _node_id = node_id(raft);
-            Err("not built".into())
-        }
+        Some(config::Storage::Raft(raft)) => open_raft(config, raft).await,
         Some(config::Storage::Other { kind, position, .. }) => Err(format!(
             "{position}: storage {kind:?} cannot be served from: this build knows \"raft\" and \
              \"inmem\""
         )),
         None => Err("a storage stanza is required".into()),
+    }
+}
+
+async fn open_raft(config: &Config, raft: &config::Raft) -> Result<Opened, String> {
+    let mut options = raft::Options::new(&raft.path, node_id(raft));
+    options.cluster_address = cluster_address(config);
+    let storage = RaftStorage::open(options).await;
+    let storage = storage.map_err(|error| error.to_string())?;
+    Ok(Opened {
+        storage: Arc::clone(&storage) as _,
+        leadership: Leadership::Raft(storage),
+        kind: "raft",
+        ha_enabled: true,
+    })
+}
+
+/// `host:port` as peers are listed: what was configured, or where the first listener listens.
+fn cluster_address(config: &Config) -> String {
+    let configured = config.cluster_address.as_deref();
+    let url = configured.and_then(|url| url.split_once("://"));
+    let first = config
+        .listeners
+        .first()
+        .map(|first| first.cluster_address.as_str());
+    let address = url.map(|(_, rest)| rest).or(first).unwrap_or_default();
+    match address.strip_prefix(':') {
+        Some(port) => format!("{}:{port}", host::name()),
+        None => address.to_owned(),
     }
 }
 
@@ -53,6 +81,10 @@ impl Leadership {
     pub async fn take(&self) -> Result<(), String> {
         match self {
             Self::Always => Ok(()),
+            Self::Raft(raft) => raft
+                .become_leader()
+                .await
+                .map_err(|error| error.to_string()),
         }
     }
 
@@ -60,6 +92,7 @@ impl Leadership {
     pub fn give_up(&self) {
         match self {
             Self::Always => {}
+            Self::Raft(raft) => raft.set_elect(false),
         }
     }
 }

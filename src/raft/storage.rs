@@ -260,6 +260,10 @@ impl Storage for RaftStorage {
         }
     }
 
+    fn failed(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.applied.poison.wait())
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.close())
     }
