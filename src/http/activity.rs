@@ -4,13 +4,19 @@
 //! being answered. One timer per connection looks at the result, so that a request in a busy
 //! connection touches no timer at all.
 
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+/// How long an early answer waits for its client before the connection closes.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much is read and thrown away at a time, in bytes.
+const SCRATCH_BYTES: usize = 8 * 1024;
 
 /// Shared between the stream, the service and the timer of one connection.
 #[derive(Debug)]
@@ -19,6 +25,7 @@ pub(super) struct Activity {
     /// Milliseconds after `start`; `u64::MAX` while a request is being answered.
     deadline_ms: AtomicU64,
     is_idle: AtomicBool,
+    lingers: AtomicBool,
     header_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -30,6 +37,7 @@ impl Activity {
             start: Instant::now(),
             deadline_ms: AtomicU64::new(0),
             is_idle: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             header_timeout,
             idle_timeout,
         };
@@ -40,6 +48,7 @@ impl Activity {
     /// A head has arrived; its request has its own limits.
     pub(super) fn begin(&self) {
         self.is_idle.store(false, Ordering::Relaxed);
+        self.lingers.store(false, Ordering::Relaxed);
         self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
     }
 
@@ -47,6 +56,11 @@ impl Activity {
     pub(super) fn end(&self) {
         self.set_deadline(self.idle_timeout);
         self.is_idle.store(true, Ordering::Relaxed);
+    }
+
+    /// Should the connection close now, the client is given a moment to read the answer.
+    pub(super) fn linger(&self) {
+        self.lingers.store(true, Ordering::Relaxed);
     }
 
     /// When the connection is to be closed; `None` while a request is being answered.
@@ -73,12 +87,17 @@ impl Activity {
 /// A stream that tells its [`Activity`] when bytes come.
 pub(super) struct Watched<S> {
     stream: S,
+    is_shut: bool,
     activity: Arc<Activity>,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+        Self {
+            stream,
+            is_shut: false,
+            activity,
+        }
     }
 }
 
@@ -97,7 +116,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -110,8 +129,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// A socket that is closed with unread bytes resets the connection, and the reset overtakes
+    /// the answer; so after an early answer the rest is read and thrown away for a moment.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if !self.is_shut {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.is_shut = true;
+            if self.activity.lingers.load(Ordering::Relaxed) {
+                self.activity.is_idle.store(false, Ordering::Relaxed);
+                self.activity.set_deadline(LINGER);
+            } else {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH_BYTES];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     fn poll_write_vectored(

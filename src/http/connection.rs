@@ -108,7 +108,7 @@ where
         let activity = Arc::clone(&activity);
         async move {
             activity.begin();
-            let answer = service::answer(&shared, &peer, request).await;
+            let answer = service::answer(&shared, &peer, &activity, request).await;
             activity.end();
             Ok::<_, Infallible>(answer)
         }

@@ -34,7 +34,7 @@ pub(super) fn encode(reply: Reply) -> Answer {
     }
 }
 
-fn success(request_id: &str, mount_type: &str, response: Response) -> Answer {
+fn success(request_id: &str, mount_type: &str, mut response: Response) -> Answer {
     let usual = if has_body(&response) {
         StatusCode::OK
     } else {
@@ -44,7 +44,7 @@ fn success(request_id: &str, mount_type: &str, response: Response) -> Answer {
         .status
         .and_then(|code| StatusCode::from_u16(code).ok())
         .unwrap_or(usual);
-    let headers = response.headers.clone();
+    let headers = std::mem::take(&mut response.headers);
     let mut answer = if let Some(body) = response.body {
         answer::with(
             status,
@@ -313,15 +313,19 @@ mod tests {
 
     #[test]
     fn auth_and_wrap_info_have_their_fields() {
-        let mut response = Response::default();
-        response.auth = Some(Auth {
+        let auth = Auth {
             client_token: Some(Secret::new("s.x".into())),
             accessor: "acc".into(),
             policies: vec!["default".into()],
             token_policies: vec!["default".into()],
             ttl: Duration::from_secs(60),
             ..Auth::default()
-        });
+        };
+        let mut response = Response {
+            auth: Some(auth),
+            anonymous: true,
+            ..Response::default()
+        };
         response.wrap_info = Some(WrapInfo {
             token: Secret::new("s.w".into()),
             accessor: "wacc".into(),
@@ -330,7 +334,6 @@ mod tests {
             creation_path: "cubbyhole/x".into(),
             wrapped_accessor: None,
         });
-        response.anonymous = true;
         let body = sent(Ok(response)).1.unwrap();
         assert_eq!(body["request_id"], "");
         let auth = json!({
@@ -359,12 +362,14 @@ mod tests {
 
     #[test]
     fn bare_bodies_and_statuses_pass_through() {
-        let mut response = Response::default();
-        response.body = Some(Body {
-            content_type: "application/json",
-            bytes: b"[1]".to_vec(),
-        });
-        response.status = Some(404);
+        let response = Response {
+            status: Some(404),
+            body: Some(Body {
+                content_type: "application/json",
+                bytes: b"[1]".to_vec(),
+            }),
+            ..Response::default()
+        };
         assert_eq!(sent(Ok(response)), (404, Some(json!([1]))));
     }
 

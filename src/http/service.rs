@@ -1,5 +1,6 @@
 //! One request through the gate: target, role, open endpoints, router.
 
+use super::activity::Activity;
 use super::answer::{self, Answer};
 use super::body::{self, BodyError};
 use super::budget::Charge;
@@ -54,9 +55,11 @@ const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
+    activity: &Activity,
     request: Request<HyperBody>,
 ) -> Answer {
     let (head, body) = request.into_parts();
+    let has_body = !hyper::body::Body::is_end_stream(&body);
     let namespace = request::namespace(&head.headers);
     let is_foreign = namespace.as_ref().is_some_and(|(_, foreign)| *foreign);
     let limit = shared.options.request_duration_max;
@@ -69,6 +72,10 @@ pub(super) async fn answer(
         &shared.headers,
         namespace.map(|(value, _)| value),
     );
+    if has_body && !answer.status().is_success() {
+        // Some of the body may be unread, and the client still sending it.
+        activity.linger();
+    }
     if shared.connections.available_permits() == 0 {
         // Others wait for a connection: this one has had its turn.
         answer = answer::closing(answer);
@@ -323,10 +330,12 @@ impl Call<'_> {
             if (bytes.len() + data.len()) as u64 > bytes_max {
                 return Err(too_large());
             }
-            if bytes.len() + data.len() > bytes.capacity() {
-                // Growing copies: the old half is wiped with the rest when it is replaced.
-                let wanted = (bytes.len() + data.len()).saturating_mul(2);
-                charge.grow(wanted).map_err(|_| busy())?;
+            let needed = bytes.len() + data.len();
+            if needed > bytes.capacity() {
+                let room = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+                let wanted = needed.saturating_mul(2).min(room);
+                charge.grow(wanted - bytes.capacity()).map_err(|_| busy())?;
+                // Growing in place could leave a copy behind that nobody wipes.
                 let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
                 larger.extend_from_slice(&bytes);
                 bytes = larger;

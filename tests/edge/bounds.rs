@@ -28,6 +28,25 @@ async fn a_body_beyond_the_limit_is_413_declared_or_not() {
 }
 
 #[tokio::test]
+async fn a_client_that_keeps_sending_still_reads_its_413() {
+    let edge = Edge::sealed(|listener| listener.request_bytes_max = 1000).await;
+    let stream = edge.connect().await;
+    let (mut read, mut write) = stream.into_split();
+    let sender = tokio::spawn(async move {
+        let length = 8 * 1024 * 1024;
+        let head =
+            format!("PUT /v1/sys/unseal HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        write.write_all(head.as_bytes()).await.unwrap();
+        write.write_all(&vec![b' '; length]).await.unwrap();
+        write
+    });
+    sender.await.unwrap();
+    let mut all = String::new();
+    read.read_to_string(&mut all).await.unwrap();
+    assert!(all.starts_with("HTTP/1.1 413"), "{all}");
+}
+
+#[tokio::test]
 async fn a_head_beyond_the_limit_is_431() {
     let edge = Edge::sealed(|_| ()).await;
     let long = "a".repeat(limits::HEADER_BYTES_MAX + 1);
