@@ -1,0 +1,32 @@
+"""Runs the suites named on the command line (all without one) and counts."""
+
+import sys
+
+import ansible_suite
+import hvac_suite
+import seed000
+import shapes
+from check import Report
+
+SUITES = {
+    "seed000": seed000.run,
+    "hvac": hvac_suite.run,
+    "shapes": shapes.run,
+    "ansible": ansible_suite.run,
+}
+
+
+def main():
+    report = Report()
+    for name in sys.argv[1:] or SUITES:
+        report.section(name)
+        try:
+            SUITES[name](report)
+        except Exception as error:  # a suite that cannot go on is one failure
+            report.fail(f"{name} ended early", f"{type(error).__name__}: {error}")
+    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
+    sys.exit(1 if report.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
