@@ -16,6 +16,7 @@
 //! - Keys are wiped when dropped and leave this room only as sealed records.
 
 mod batch;
+mod blobs;
 mod keyring;
 mod keys;
 mod mac;
@@ -23,6 +24,7 @@ mod names;
 mod nonces;
 mod record;
 mod reserved;
+mod rotation;
 mod seal_config;
 mod sealed;
 mod unsealed;
@@ -39,9 +41,10 @@ pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
+pub use rotation::KeyStatus;
 pub use seal_config::{SealConfig, SealType};
 pub use sealed::{Fresh, Sealed};
-pub use unsealed::{KeyStatus, Unsealed};
+pub use unsealed::Unsealed;
 pub use view::{Entry, View};
 
 /// Why the barrier could not serve.

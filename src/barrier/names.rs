@@ -265,7 +265,11 @@ mod tests {
         }
 
         #[test]
-        fn a_cached_prefix_gives_the_same_key(a in "[a-z]{1,9}", b in "[a-z]{1,200}", c in "[a-z]{1,9}") {
+        fn a_cached_prefix_gives_the_same_key(
+            a in "[a-z]{1,9}",
+            b in "[a-z]{1,200}",
+            c in "[a-z]{1,9}",
+        ) {
             let names = names();
             let whole = names.place(&Place::root(), &format!("{a}/{b}/{c}"));
             let prefix = names.place(&Place::root(), &format!("{a}/"));

@@ -1,18 +1,17 @@
 //! The barrier while its keys are in memory.
 
 use super::batch::{Change, Target};
-use super::keyring::{ENCRYPTIONS_HARD_MAX, Keyring, RotationConfig};
+use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::names::{self, Place};
 use super::nonces::Nonces;
 use super::record::{self, Kind, Parsed};
-use super::sealed::seal_root_key;
 use super::usage::{Reservation, USAGE_PATH, Usage};
 use super::watch::Changes;
-use super::{BarrierError, Batch, Commit, Entry, SealConfig, View, reserved};
+use super::{BarrierError, Batch, Commit, Entry, View};
 use crate::clock::Timestamp;
-use crate::secret::{Key256, SecretBytes};
-use crate::store::{CommitError, Key, Op, Precondition, Revision, Storage, Transaction, Visit};
+use crate::secret::SecretBytes;
+use crate::store::{Key, Op, Precondition, Revision, Storage, Transaction, Visit};
 use arc_swap::ArcSwapOption;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -20,25 +19,14 @@ use std::time::Instant;
 /// Holds the keyring; the only type that can encrypt or decrypt. After [`Unsealed::seal`] every
 /// call fails with [`BarrierError::Sealed`], whoever still holds a handle.
 pub struct Unsealed {
-    storage: Arc<dyn Storage>,
+    pub(super) storage: Arc<dyn Storage>,
     /// `None` once sealed, and never again anything else.
     keys: ArcSwapOption<Keys>,
     /// Held while keys are replaced, so that a reload cannot undo a seal.
     replacing: Mutex<()>,
-    changes: Arc<Changes>,
-    usage: Usage,
+    pub(super) changes: Arc<Changes>,
+    pub(super) usage: Usage,
     nonces: Nonces,
-}
-
-/// The active key term (`sys/key-status`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyStatus {
-    /// Number of the active key term, from 1.
-    pub key_term: u32,
-    /// When it became active.
-    pub installed: Timestamp,
-    /// Encryptions under it; may be a little too high after a crash, never too low.
-    pub encryptions: u64,
 }
 
 impl Unsealed {
@@ -190,7 +178,7 @@ impl Unsealed {
         })
     }
 
-    fn seal_record(&self, keys: &Keys, kind: Kind<'_>, plaintext: &[u8]) -> Vec<u8> {
+    pub(super) fn seal_record(&self, keys: &Keys, kind: Kind<'_>, plaintext: &[u8]) -> Vec<u8> {
         let term = keys.keyring.active();
         record::seal(
             &term.cipher,
@@ -201,7 +189,11 @@ impl Unsealed {
         )
     }
 
-    fn open_record(&self, sealed: &[u8], kind: Kind<'_>) -> Result<SecretBytes, BarrierError> {
+    pub(super) fn open_record(
+        &self,
+        sealed: &[u8],
+        kind: Kind<'_>,
+    ) -> Result<SecretBytes, BarrierError> {
         let parsed = Parsed::new(sealed)?;
         if let Some(cipher) = self.keys()?.keyring.cipher(parsed.key_term) {
             return parsed.open(cipher, kind);
@@ -283,160 +275,10 @@ impl Unsealed {
     }
 }
 
-// === Keyed hashes and blobs, for other rooms ===
+// === The keys ===
 
 impl Unsealed {
-    /// A keyed hash of `data` (HMAC-SHA256 under a key of the keyring that never changes).
-    /// `domain` names the use, such as `token id`; hashes of different domains are unrelated.
-    pub fn mac(&self, domain: &str, data: &[u8]) -> Result<[u8; 32], BarrierError> {
-        // The length in front makes (domain, data) unambiguous.
-        let length = (domain.len() as u64).to_be_bytes();
-        Ok(self.keys()?.mac.sign(&[&length, domain.as_bytes(), data]))
-    }
-
-    /// Seals `plaintext` to be handed out (a batch token): only [`Unsealed::open_blob`] with the
-    /// same domain, here or on another unsealed node, opens it. 45 bytes longer than `plaintext`.
-    pub fn seal_blob(&self, domain: &str, plaintext: &[u8]) -> Result<Vec<u8>, BarrierError> {
-        self.usage.count(1);
-        Ok(self.seal_record(&*self.keys()?, Kind::Blob(domain), plaintext))
-    }
-
-    /// Opens what [`Unsealed::seal_blob`] made. `blob` comes from a client: here
-    /// [`BarrierError::Tampered`] and [`BarrierError::UnknownKeyTerm`] are the client's fault.
-    pub fn open_blob(&self, domain: &str, blob: &[u8]) -> Result<SecretBytes, BarrierError> {
-        let parsed = Parsed::new(blob)?;
-        let keys = self.keys()?;
-        let cipher = keys.keyring.cipher(parsed.key_term);
-        let cipher = cipher.ok_or(BarrierError::UnknownKeyTerm(parsed.key_term))?;
-        parsed.open(cipher, Kind::Blob(domain))
-    }
-}
-
-// === The keyring's life ===
-
-/// A keyring that is about to replace the one with `expected`.
-struct Replacement {
-    record: Vec<u8>,
-    expected: Revision,
-}
-
-impl Unsealed {
-    /// Number, age and use of the active key term.
-    pub fn key_status(&self) -> Result<KeyStatus, BarrierError> {
-        let keys = self.keys()?;
-        let term = keys.keyring.active();
-        Ok(KeyStatus {
-            key_term: term.number,
-            installed: term.installed,
-            encryptions: self.usage.counted(),
-        })
-    }
-
-    /// When the key term is replaced by itself.
-    pub fn rotation_config(&self) -> Result<RotationConfig, BarrierError> {
-        Ok(self.keys()?.keyring.rotation)
-    }
-
-    /// Installs a new key term for all records to come and returns its number. It takes effect,
-    /// here and on every unsealed node, when the entry is applied.
-    pub async fn rotate(&self, now: Timestamp) -> Result<u32, BarrierError> {
-        let rotation = Self::replacement(&*self.keys()?, |keyring| keyring.rotated(now))?;
-        self.install(rotation, now).await?;
-        Ok(self.keys()?.keyring.active().number)
-    }
-
-    /// Changes when the key term is replaced by itself.
-    pub async fn configure_rotation(
-        &self,
-        config: RotationConfig,
-        now: Timestamp,
-    ) -> Result<(), BarrierError> {
-        config.check()?;
-        let change = Self::replacement(&*self.keys()?, |keyring| Ok(keyring.configured(config)))?;
-        self.install(change, now).await
-    }
-
-    /// Changes the seal: the root key under `seal_key`, whose shares `config` describes. The old
-    /// seal key stops working when the returned batch is committed.
-    pub fn reseal(&self, seal_key: &Key256, config: SealConfig) -> Result<Batch, BarrierError> {
-        let keys = self.keys()?;
-        let record = self.storage.get(reserved::ROOT_KEY)?;
-        let mut batch = Batch::new();
-        batch.expect_raw(
-            reserved::ROOT_KEY,
-            record.map_or(Revision(0), |record| record.revision),
-        );
-        seal_root_key(&mut batch, &keys.root_key, seal_key, config);
-        Ok(batch)
-    }
-
-    /// Takes over what earlier processes or other nodes have counted.
-    pub(super) fn adopt_usage(&self) -> Result<(), BarrierError> {
-        let Some(record) = self.storage.get(self.changes.usage_key())? else {
-            return Ok(());
-        };
-        let opened = self.open_record(&record.value, Kind::Record(USAGE_PATH))?;
-        let stored: Reservation =
-            postcard::from_bytes(opened.expose()).map_err(|_| BarrierError::Decode("key usage"))?;
-        if stored.key_term == self.keys()?.keyring.active().number {
-            self.usage.adopt(stored.encryptions);
-        }
-        Ok(())
-    }
-
-    /// Counts as if `encryptions` had been made already.
-    #[cfg(test)]
-    pub(super) fn wear(&self, encryptions: u64) {
-        self.usage.count(encryptions);
-    }
-
-    fn rotation_due(&self, now: Timestamp) -> Result<Option<Replacement>, BarrierError> {
-        if self.changes.take_usage() {
-            self.adopt_usage()?;
-        }
-        let keys = self.keys()?;
-        let limits = keys.keyring.rotation;
-        let encryptions = self.usage.counted();
-        let age_s = now.since(keys.keyring.active().installed).as_secs();
-        let old = limits.interval_s != 0 && age_s >= limits.interval_s;
-        let worn = encryptions >= limits.max_operations;
-        if !(encryptions >= ENCRYPTIONS_HARD_MAX || limits.enabled && (old || worn)) {
-            return Ok(None);
-        }
-        Self::replacement(&keys, |keyring| keyring.rotated(now)).map(Some)
-    }
-
-    fn replacement(
-        keys: &Keys,
-        change: impl FnOnce(&Keyring) -> Result<Keyring, BarrierError>,
-    ) -> Result<Replacement, BarrierError> {
-        Ok(Replacement {
-            record: keys.root_key.seal_keyring(&change(&keys.keyring)?),
-            expected: keys.revision,
-        })
-    }
-
-    async fn install(&self, change: Replacement, now: Timestamp) -> Result<(), BarrierError> {
-        let key = Key::from_static(reserved::KEYRING);
-        let transaction = Transaction {
-            time: now,
-            preconditions: vec![Precondition {
-                key: key.clone(),
-                revision: change.expected,
-            }],
-            ops: vec![Op::Put {
-                key,
-                value: change.record.into(),
-            }],
-        };
-        match self.storage.commit(transaction).await {
-            // Another call changed the keyring first: take what it made.
-            Ok(_) | Err(CommitError::Conflict) => self.reload(),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn keys(&self) -> Result<Arc<Keys>, BarrierError> {
+    pub(super) fn keys(&self) -> Result<Arc<Keys>, BarrierError> {
         if self.changes.take_keyring() {
             self.reload()
                 .inspect_err(|_| self.changes.keyring_again())?;
@@ -446,7 +288,7 @@ impl Unsealed {
 
     /// Reads the keyring anew. Without one in storage (a barrier for tests, or a fresh one that
     /// is not committed yet) the present keys stay.
-    fn reload(&self) -> Result<(), BarrierError> {
+    pub(super) fn reload(&self) -> Result<(), BarrierError> {
         let _replacing = self
             .replacing
             .lock()

@@ -1,7 +1,7 @@
 //! Secrets in memory: zeroized when dropped, never printed, never compared by accident.
 //!
-//! Invariant: the only way to the inside is [`Secret::expose`] and its kin, so that every use can be found
-//! by searching for that word.
+//! Invariant: the only ways to the inside are [`Secret::expose`] and its kin, so that every use
+//! can be found by searching for that word.
 
 mod key;
 mod memory;

@@ -1,6 +1,12 @@
 //! Known answers: a store laid out by another hand, shares from a real server, and the broken
 //! ones of both, named by defect. The scripts beside this file made them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics fails"
+)]
+
 mod barrier;
 mod shamir;
 

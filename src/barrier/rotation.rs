@@ -1,0 +1,153 @@
+//! The keyring's life: its status, new key terms, a new seal.
+//!
+//! Every change is a log entry that expects the keyring it was made from. It takes effect when it
+//! is applied, on this node and on every other unsealed one: [`super::watch`] notices, and the
+//! next call reads the keyring anew.
+
+use super::keyring::{ENCRYPTIONS_HARD_MAX, Keyring, RotationConfig};
+use super::keys::Keys;
+use super::record::Kind;
+use super::sealed::seal_root_key;
+use super::usage::{Reservation, USAGE_PATH};
+use super::{BarrierError, Batch, SealConfig, Unsealed, reserved};
+use crate::clock::Timestamp;
+use crate::secret::Key256;
+use crate::store::{CommitError, Key, Op, Precondition, Revision, Transaction};
+
+/// The active key term (`sys/key-status`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// Number of the active key term, from 1.
+    pub key_term: u32,
+    /// When it became active.
+    pub installed: Timestamp,
+    /// Encryptions under it; may be a little too high after a crash, never too low.
+    pub encryptions: u64,
+}
+
+/// A keyring that is about to replace the one with `expected`.
+pub(super) struct Replacement {
+    record: Vec<u8>,
+    expected: Revision,
+}
+
+impl Unsealed {
+    /// Number, age and use of the active key term.
+    pub fn key_status(&self) -> Result<KeyStatus, BarrierError> {
+        let keys = self.keys()?;
+        let term = keys.keyring.active();
+        Ok(KeyStatus {
+            key_term: term.number,
+            installed: term.installed,
+            encryptions: self.usage.counted(),
+        })
+    }
+
+    /// When the key term is replaced by itself.
+    pub fn rotation_config(&self) -> Result<RotationConfig, BarrierError> {
+        Ok(self.keys()?.keyring.rotation)
+    }
+
+    /// Installs a new key term for all records to come and returns its number. It takes effect,
+    /// here and on every unsealed node, when the entry is applied.
+    pub async fn rotate(&self, now: Timestamp) -> Result<u32, BarrierError> {
+        let rotation = Self::replacement(&*self.keys()?, |keyring| keyring.rotated(now))?;
+        self.install(rotation, now).await?;
+        Ok(self.keys()?.keyring.active().number)
+    }
+
+    /// Changes when the key term is replaced by itself.
+    pub async fn configure_rotation(
+        &self,
+        config: RotationConfig,
+        now: Timestamp,
+    ) -> Result<(), BarrierError> {
+        config.check()?;
+        let change = Self::replacement(&*self.keys()?, |keyring| Ok(keyring.configured(config)))?;
+        self.install(change, now).await
+    }
+
+    /// Changes the seal: the root key under `seal_key`, whose shares `config` describes. The old
+    /// seal key stops working when the returned batch is committed.
+    pub fn reseal(&self, seal_key: &Key256, config: SealConfig) -> Result<Batch, BarrierError> {
+        let keys = self.keys()?;
+        let record = self.storage.get(reserved::ROOT_KEY)?;
+        let mut batch = Batch::new();
+        batch.expect_raw(
+            reserved::ROOT_KEY,
+            record.map_or(Revision(0), |record| record.revision),
+        );
+        seal_root_key(&mut batch, &keys.root_key, seal_key, config);
+        Ok(batch)
+    }
+
+    /// Takes over what earlier processes or other nodes have counted.
+    pub(super) fn adopt_usage(&self) -> Result<(), BarrierError> {
+        let Some(record) = self.storage.get(self.changes.usage_key())? else {
+            return Ok(());
+        };
+        let opened = self.open_record(&record.value, Kind::Record(USAGE_PATH))?;
+        let stored: Reservation =
+            postcard::from_bytes(opened.expose()).map_err(|_| BarrierError::Decode("key usage"))?;
+        if stored.key_term == self.keys()?.keyring.active().number {
+            self.usage.adopt(stored.encryptions);
+        }
+        Ok(())
+    }
+
+    /// Counts as if `encryptions` had been made already.
+    #[cfg(test)]
+    pub(super) fn wear(&self, encryptions: u64) {
+        self.usage.count(encryptions);
+    }
+
+    pub(super) fn rotation_due(&self, now: Timestamp) -> Result<Option<Replacement>, BarrierError> {
+        if self.changes.take_usage() {
+            self.adopt_usage()?;
+        }
+        let keys = self.keys()?;
+        let limits = keys.keyring.rotation;
+        let encryptions = self.usage.counted();
+        let age_s = now.since(keys.keyring.active().installed).as_secs();
+        let old = limits.interval_s != 0 && age_s >= limits.interval_s;
+        let worn = encryptions >= limits.max_operations;
+        if !(encryptions >= ENCRYPTIONS_HARD_MAX || limits.enabled && (old || worn)) {
+            return Ok(None);
+        }
+        Self::replacement(&keys, |keyring| keyring.rotated(now)).map(Some)
+    }
+
+    fn replacement(
+        keys: &Keys,
+        change: impl FnOnce(&Keyring) -> Result<Keyring, BarrierError>,
+    ) -> Result<Replacement, BarrierError> {
+        Ok(Replacement {
+            record: keys.root_key.seal_keyring(&change(&keys.keyring)?),
+            expected: keys.revision,
+        })
+    }
+
+    pub(super) async fn install(
+        &self,
+        change: Replacement,
+        now: Timestamp,
+    ) -> Result<(), BarrierError> {
+        let key = Key::from_static(reserved::KEYRING);
+        let transaction = Transaction {
+            time: now,
+            preconditions: vec![Precondition {
+                key: key.clone(),
+                revision: change.expected,
+            }],
+            ops: vec![Op::Put {
+                key,
+                value: change.record.into(),
+            }],
+        };
+        match self.storage.commit(transaction).await {
+            // Another call changed the keyring first: take what it made.
+            Ok(_) | Err(CommitError::Conflict) => self.reload(),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
