@@ -1,18 +1,26 @@
 //! The command line: Vault's verbs, flags, output and exit codes. Client verbs speak HTTP only.
+//!
+//! - `verb` is the shape of the tables in `verbs/`; `flags`, `help` and `completion` read them.
+//! - `call` is one verb being carried out; `client` makes its requests; `output` prints.
+//! - `server` hands its arguments to the node and is not a client verb.
+//!
+//! Exit codes: 0, 1 for what was typed, 2 for what happened (`status`: 2 is sealed, 1 an error),
+//! 127 for an unknown command. It never prints a token that was not asked for.
 
+mod call;
+mod client;
+mod completion;
+mod data;
+mod envelope;
+mod environment;
+mod failure;
+mod flags;
+mod help;
+mod output;
+mod run;
 mod server;
+mod token_file;
+mod verb;
+mod verbs;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-/// Runs one command line (the program's own name first) and returns the process's exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words: Vec<String> = args
-        .into_iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    match words.get(1).map(String::as_str) {
-        Some("server") => server::run(words.get(2..).unwrap_or_default()),
-        _ => ExitCode::from(1),
-    }
-}
+pub use run::run;

@@ -1,0 +1,280 @@
+//! One verb being carried out: its flags, its client, and where its words go.
+
+use std::io::{IsTerminal, Read, Write};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::clock::parse_duration;
+use crate::secret::{Secret, SecretString};
+
+use super::client::{Ask, Client, ClientError, Options, Preview, Reply};
+use super::data;
+use super::envelope::{ENVELOPE, Envelope};
+use super::environment::variable;
+use super::failure::{Failure, Outcome};
+use super::flags::{Flags, parse_bool};
+use super::output::{self, Format, Order};
+use super::token_file;
+
+/// Where the server is when nobody says.
+const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
+
+/// How long one request may take when nobody says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest line or key that is read from standard input.
+const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// One verb being carried out.
+pub struct Call {
+    /// The program's name as it was called: `coffer`, `vault`, `bao`.
+    pub program: String,
+    /// The flags, and the words behind them.
+    pub flags: Flags,
+    /// How to print.
+    pub format: Format,
+    client: Option<Client>,
+}
+
+impl Call {
+    /// Starts a call; no request is made yet.
+    pub fn new(program: String, flags: Flags, format: Format) -> Self {
+        Self {
+            program,
+            flags,
+            format,
+            client: None,
+        }
+    }
+
+    /// The word at this place behind the flags, or nothing.
+    pub fn word(&self, at: usize) -> &str {
+        self.flags
+            .words
+            .get(at)
+            .map(String::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The words from this place on.
+    pub fn words_from(&self, at: usize) -> &[String] {
+        self.flags.words.get(at..).unwrap_or_default()
+    }
+
+    /// The words from this place on, as data; `-` reads standard input.
+    pub fn data_from(&self, at: usize) -> Result<Map<String, Value>, Failure> {
+        Ok(data::parse_data(self.words_from(at), std::io::stdin())?)
+    }
+
+    /// The client, made at first use.
+    pub fn client(&mut self) -> Result<&mut Client, ClientError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::new(self.options()?)?,
+        };
+        Ok(self.client.insert(client))
+    }
+
+    fn options(&self) -> Result<Options, ClientError> {
+        let either = |flag: &str, name: &str| {
+            let flag = self.flags.text(flag).map(str::to_owned);
+            flag.or_else(|| variable(name))
+                .filter(|text| !text.is_empty())
+        };
+        let switch = |flag: &str, name: &str| {
+            let variable = || variable(name).as_deref().and_then(parse_bool);
+            self.flags.choice(flag).or_else(variable).unwrap_or(false)
+        };
+        let preview = match () {
+            () if self.flags.switch("output-curl-string") => Some(Preview::Curl),
+            () if self.flags.switch("output-policy") => Some(Preview::Policy),
+            () => None,
+        };
+        let retries = variable("MAX_RETRIES").and_then(|text| text.parse().ok());
+        let timeout = variable("CLIENT_TIMEOUT")
+            .as_deref()
+            .and_then(parse_duration);
+        Ok(Options {
+            address: either("address", "ADDR").unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
+            token: token_file::current(),
+            namespace: either("namespace", "NAMESPACE"),
+            wrap_ttl: either("wrap-ttl", "WRAP_TTL")
+                .as_deref()
+                .and_then(parse_duration),
+            headers: self.headers()?,
+            ca_cert: either("ca-cert", "CACERT"),
+            ca_path: either("ca-path", "CAPATH"),
+            client_cert: either("client-cert", "CLIENT_CERT"),
+            client_key: either("client-key", "CLIENT_KEY"),
+            tls_server_name: either("tls-server-name", "TLS_SERVER_NAME"),
+            tls_skip_verify: switch("tls-skip-verify", "SKIP_VERIFY"),
+            redirects: !switch("disable-redirects", "DISABLE_REDIRECTS"),
+            retries_max: retries.unwrap_or(0),
+            timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(DEFAULT_TIMEOUT),
+            preview,
+            program: self.program.clone(),
+        })
+    }
+
+    fn headers(&self) -> Result<Vec<(String, String)>, ClientError> {
+        let mut headers = Vec::new();
+        for (name, value) in self.flags.pairs("header") {
+            if name.to_ascii_lowercase().starts_with("x-vault-") {
+                return Err(ClientError::Header {
+                    name: name.to_owned(),
+                    reason: "Header starting by 'X-Vault-' are for internal usage only",
+                });
+            }
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let mfa = match self.flags.texts("mfa") {
+            [] => variable("MFA").into_iter().collect(),
+            given => given.to_vec(),
+        };
+        let mfa = mfa
+            .into_iter()
+            .map(|mfa| (String::from("X-Vault-MFA"), mfa));
+        headers.extend(mfa);
+        if self.flags.switch("policy-override") {
+            headers.push((
+                String::from("X-Vault-Policy-Override"),
+                String::from("true"),
+            ));
+        }
+        Ok(headers)
+    }
+
+    /// Makes a request; an error status is an error.
+    pub fn send(&mut self, ask: &Ask) -> Result<Reply, ClientError> {
+        self.client()?.send(ask)
+    }
+
+    /// Makes a request and reads what it answers, if anything.
+    pub fn write(&mut self, ask: &Ask) -> Result<Option<Envelope>, ClientError> {
+        Ok(Envelope::read(&self.send(ask)?.json()?))
+    }
+
+    /// As [`Call::write`], where 404 only means that nothing, or no more than this, is there.
+    pub fn read(&mut self, ask: &Ask) -> Result<Option<Envelope>, ClientError> {
+        let reply = self.client()?.exchange(ask)?;
+        if reply.status != 404 {
+            return Ok(Envelope::read(&reply.accepted()?.json()?));
+        }
+        Ok(reply.json().ok().as_ref().and_then(Envelope::read))
+    }
+
+    /// Whether output is for people.
+    pub fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// Prints a line.
+    pub fn out(&self, text: &str) {
+        // A reader that went away is no failure of ours.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// Prints without a newline, but with one on a terminal.
+    pub fn out_bare(&self, text: &str) {
+        if std::io::stdout().is_terminal() {
+            return self.out(text);
+        }
+        let mut stdout = std::io::stdout().lock();
+        let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
+    /// Prints a line on standard error.
+    pub fn err(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Prints a value as JSON or YAML, whichever was asked for.
+    pub fn print_value(&self, value: &Value, order: &Order) -> Outcome {
+        match self.format {
+            Format::Yaml => self.out(&output::to_yaml(value)),
+            _ => self.out(&output::to_json(value, order)),
+        }
+        Ok(0)
+    }
+
+    /// Prints one field's value.
+    pub fn print_field(&self, value: &Value) -> Outcome {
+        match self.format {
+            Format::Yaml => self.out_bare(&output::to_yaml(value)),
+            Format::Json => self.out_bare(&output::to_json(value, &Order::BY_NAME)),
+            Format::Table | Format::Raw => self.out_bare(&output::plain(value)),
+        }
+        Ok(0)
+    }
+
+    /// Prints an answer, or the one field of it that was asked for.
+    pub fn print_secret(&self, secret: &Envelope) -> Outcome {
+        if let Some(name) = self.flags.text("field") {
+            let value = secret.field(name);
+            return self.print_field(&value.ok_or_else(|| no_field(name))?);
+        }
+        if !self.is_table() {
+            return self.print_value(&secret.to_value(), &ENVELOPE);
+        }
+        self.warn(&secret.warnings);
+        let rows = output::secret_rows(secret);
+        if !rows.is_empty() {
+            self.out(&output::pairs(rows));
+        }
+        Ok(0)
+    }
+
+    /// Prints the answer of a write, or that there was none.
+    pub fn print_written(&self, secret: Option<&Envelope>, path: &str) -> Outcome {
+        match secret {
+            Some(secret) => self.print_secret(secret),
+            None => self.succeed(&format!("Data written to: {path}")),
+        }
+    }
+
+    /// Prints a success, to people only.
+    pub fn succeed(&self, what: &str) -> Outcome {
+        if self.is_table() {
+            self.out(&format!("Success! {what}"));
+        }
+        Ok(0)
+    }
+
+    /// Prints the server's warnings.
+    pub fn warn(&self, warnings: &[String]) {
+        if warnings.is_empty() {
+            return;
+        }
+        self.err("WARNING! The following warnings were returned from Vault:\n");
+        for warning in warnings {
+            self.err(&output::wrap(&format!("* {warning}"), 2));
+            self.err("");
+        }
+    }
+
+    /// A secret that the caller types unseen on the terminal.
+    pub fn prompt(&self, question: &str) -> std::io::Result<SecretString> {
+        if self.flags.switch("non-interactive") {
+            return Err(std::io::Error::other("-non-interactive is set"));
+        }
+        if !std::io::stdin().is_terminal() {
+            // The words that Vault's client uses: scripts look for them.
+            return Err(std::io::Error::other("file descriptor 0 is not a terminal"));
+        }
+        rpassword::prompt_password(question).map(|text| Secret::new(text.trim().to_owned()))
+    }
+
+    /// A secret from standard input.
+    pub fn secret_from_stdin(&self) -> std::io::Result<SecretString> {
+        let mut text = zeroize::Zeroizing::new(String::new());
+        let mut stdin = std::io::stdin().lock().take(LINE_BYTES_MAX);
+        stdin.read_to_string(&mut text)?;
+        Ok(Secret::new(text.trim().to_owned()))
+    }
+}
+
+/// The failure of `-field` with a name that is not there.
+pub fn no_field(name: &str) -> Failure {
+    Failure::usage(format!("Field {name:?} not present in secret"))
+}

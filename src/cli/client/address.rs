@@ -1,0 +1,128 @@
+//! Where the server is: a URL, or a unix socket's path.
+
+use super::error::ClientError;
+
+/// A server's address, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// How to reach it.
+    pub route: Route,
+    /// What is sent as `Host`.
+    pub authority: String,
+    /// What stands before `/v1`, without a slash at the end.
+    pub prefix: String,
+}
+
+/// How to reach a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Plain or TLS over TCP.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whether to speak TLS.
+        tls: bool,
+    },
+    /// A socket in the file system.
+    Unix(String),
+}
+
+impl Address {
+    /// Reads `http://host:port/prefix`, `https://...` or `unix:///path`.
+    pub fn parse(text: &str) -> Result<Self, ClientError> {
+        let bad = || ClientError::Address(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+        if scheme == "unix" {
+            return Ok(Self {
+                route: Route::Unix(rest.to_owned()),
+                authority: String::from("localhost"),
+                prefix: String::new(),
+            });
+        }
+        let tls = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(ClientError::Scheme(scheme.to_owned())),
+        };
+        let (authority, prefix) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let authority = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        let (host, port) = split_port(authority, if tls { 443 } else { 80 }).ok_or_else(bad)?;
+        if host.is_empty() {
+            return Err(bad());
+        }
+        Ok(Self {
+            route: Route::Tcp { host, port, tls },
+            authority: authority.to_owned(),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The URL of a request line, as messages print it.
+    pub fn url(&self, target: &str) -> String {
+        let scheme = match &self.route {
+            Route::Tcp { tls: true, .. } => "https",
+            Route::Tcp { .. } | Route::Unix(_) => "http",
+        };
+        format!("{scheme}://{}{target}", self.authority)
+    }
+}
+
+fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, tail) = rest.split_once(']')?;
+        let port = match tail.strip_prefix(':') {
+            Some(port) => port.parse().ok()?,
+            None => default,
+        };
+        return Some((host.to_owned(), port));
+    }
+    match authority.split_once(':') {
+        Some((host, port)) => Some((host.to_owned(), port.parse().ok()?)),
+        None => Some((authority.to_owned(), default)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_urls_apart() {
+        for (text, host, port, tls, prefix) in [
+            ("http://127.0.0.1:8200", "127.0.0.1", 8200, false, ""),
+            ("https://pi.local", "pi.local", 443, true, ""),
+            ("http://pi/vault/", "pi", 80, false, "/vault"),
+            ("https://[::1]:8200", "::1", 8200, true, ""),
+            ("https://[fe80::1]", "fe80::1", 443, true, ""),
+        ] {
+            let address = Address::parse(text).expect(text);
+            let host = host.to_owned();
+            assert_eq!(address.route, Route::Tcp { host, port, tls }, "{text}");
+            assert_eq!(address.prefix, prefix, "{text}");
+        }
+        let unix = Address::parse("unix:///run/coffer.sock").expect("valid");
+        assert_eq!(unix.route, Route::Unix(String::from("/run/coffer.sock")));
+        assert_eq!(unix.url("/v1/a"), "http://localhost/v1/a");
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for text in [
+            "",
+            "127.0.0.1:8200",
+            "http://",
+            "http://a:b",
+            "ftp://a",
+            "http://[::1",
+        ] {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Why a request did not bring what it was made for.
+
+use serde_json::Value;
+
+/// Why a request did not bring what it was made for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The caller's address cannot be read; `http://host:port` is meant.
+    #[error("invalid address {0:?}: expected http://, https:// or unix:// and a host")]
+    Address(String),
+    /// The caller's address has a scheme that is not spoken here.
+    #[error("unsupported protocol scheme {0:?}")]
+    Scheme(String),
+    /// A TLS file of the caller's is missing or wrong.
+    #[error("failed to setup TLS config: {0}")]
+    Tls(String),
+    /// A header of the caller's cannot be sent.
+    #[error("failed to setup Headers[{name}]: {reason}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The server cannot be reached, or went away; is it running, is the address right?
+    #[error("{method} {url:?}: {reason}")]
+    Transport {
+        /// The request's method, as Go's client prints it.
+        method: String,
+        /// The request's URL.
+        url: String,
+        /// What the network or TLS says.
+        reason: String,
+        /// Whether another try may help.
+        retry: bool,
+    },
+    /// The server answered with an error.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
+    /// The server's answer is not JSON; is it a server of this kind?
+    #[error("error parsing the server's answer: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// The caller asked to see the request instead of sending it: not an error, print it.
+    #[error("{0}")]
+    Preview(String),
+    /// The system gives no runtime to make requests with.
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// An answer of 400 or more.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The request's method.
+    pub method: String,
+    /// The request's URL.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Refusal {
+    /// The body's `errors`, when it is an error of the API's.
+    pub fn errors(&self) -> Option<Vec<String>> {
+        let body: Value = serde_json::from_slice(&self.body).ok()?;
+        let body = body.as_object()?;
+        let errors = body.get("errors").and_then(Value::as_array);
+        let texts = errors.into_iter().flatten();
+        Some(
+            texts
+                .map(|text| {
+                    text.as_str()
+                        .map_or_else(|| text.to_string(), str::to_owned)
+                })
+                .collect(),
+        )
+    }
+
+    /// The body's `warnings`.
+    pub fn warnings(&self) -> Vec<String> {
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        let warnings = body
+            .as_ref()
+            .and_then(|body| body.get("warnings")?.as_array());
+        let texts = warnings.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (method, url, status) = (&self.method, &self.url, self.status);
+        write!(
+            f,
+            "Error making API request.\n\nURL: {method} {url}\nCode: {status}. "
+        )?;
+        match self.errors() {
+            Some(errors) => {
+                f.write_str("Errors:\n\n")?;
+                errors.iter().try_for_each(|error| write!(f, "* {error}"))
+            }
+            None => write!(f, "Raw Message:\n\n{}", String::from_utf8_lossy(&self.body)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> Refusal {
+        Refusal {
+            method: String::from("GET"),
+            url: String::from("http://a/v1/b"),
+            status: 403,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn refusals_read_as_vaults() {
+        let head = "Error making API request.\n\nURL: GET http://a/v1/b\nCode: 403. ";
+        for (body, tail) in [
+            (
+                r#"{"errors":["permission denied"]}"#,
+                "Errors:\n\n* permission denied",
+            ),
+            (r#"{"errors":[]}"#, "Errors:\n\n"),
+            ("", "Raw Message:\n\n"),
+            ("not json", "Raw Message:\n\nnot json"),
+        ] {
+            assert_eq!(refusal(body).to_string(), format!("{head}{tail}"));
+        }
+    }
+
+    #[test]
+    fn warnings_come_with_a_refusal_too() {
+        assert_eq!(refusal(r#"{"warnings":["a","b"]}"#).warnings(), ["a", "b"]);
+        assert!(refusal(r#"{"warnings":null}"#).warnings().is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! What a client is made from.
+
+use std::time::Duration;
+
+use crate::secret::SecretString;
+
+/// What a client is made from: flags, variables and files, already read.
+pub struct Options {
+    /// `http://`, `https://` or `unix://`.
+    pub address: String,
+    /// Sent as `X-Vault-Token`.
+    pub token: Option<SecretString>,
+    /// Sent as `X-Vault-Namespace`.
+    pub namespace: Option<String>,
+    /// Sent as `X-Vault-Wrap-Ttl`.
+    pub wrap_ttl: Option<Duration>,
+    /// Further headers of the caller's.
+    pub headers: Vec<(String, String)>,
+    /// PEM file of authorities.
+    pub ca_cert: Option<String>,
+    /// Directory of PEM files of authorities.
+    pub ca_path: Option<String>,
+    /// PEM file of a certificate of ours.
+    pub client_cert: Option<String>,
+    /// PEM file of its key.
+    pub client_key: Option<String>,
+    /// Name to expect in the server's certificate.
+    pub tls_server_name: Option<String>,
+    /// Accept any certificate.
+    pub tls_skip_verify: bool,
+    /// Whether to follow one redirect.
+    pub redirects: bool,
+    /// How often to try again.
+    pub retries_max: u32,
+    /// For one try, from connecting to the body's end.
+    pub timeout: Duration,
+    /// Print instead of sending.
+    pub preview: Option<Preview>,
+    /// The program's name, for the curl command.
+    pub program: String,
+}
+
+/// What to print instead of sending a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// A curl command.
+    Curl,
+    /// The policy that the request needs.
+    Policy,
+}

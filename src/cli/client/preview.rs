@@ -1,0 +1,172 @@
+//! A request as a curl command, or as the policy that it needs.
+
+use super::ask::Ask;
+use super::options::Options;
+
+/// Paths that need `sudo`; a `*` at the end stands for anything, a `+` for one segment.
+const SUDO: [&str; 18] = [
+    "auth/token/accessors",
+    "auth/token/revoke-orphan",
+    "sys/audit",
+    "sys/audit/*",
+    "sys/auth/+",
+    "sys/config/cors",
+    "sys/config/ui/headers",
+    "sys/config/ui/headers/*",
+    "sys/leases",
+    "sys/leases/lookup/*",
+    "sys/leases/revoke-force/*",
+    "sys/leases/revoke-prefix/*",
+    "sys/raw",
+    "sys/raw/*",
+    "sys/revoke-force/*",
+    "sys/revoke-prefix/*",
+    "sys/rotate",
+    "sys/seal",
+];
+
+/// The curl command that makes this request; the token stays out of it.
+pub fn curl(ask: &Ask, options: &Options, headers: &[(String, String)], url: &str) -> String {
+    let mut command = String::from("curl");
+    if ask.method != "GET" {
+        command.push_str(&format!(" -X {}", ask.method));
+    }
+    for (name, value) in headers {
+        command.push_str(&format!(" -H \"{name}: {value}\""));
+    }
+    if options.token.is_some() {
+        let program = &options.program;
+        command.push_str(&format!(" -H \"X-Vault-Token: $({program} print token)\""));
+    }
+    if let Some(body) = &ask.body {
+        let body = body.to_string().replace('\'', r#"'"'"'"#);
+        command.push_str(&format!(" -d '{body}'"));
+    }
+    command.push_str(&format!(" \"{url}\""));
+    command
+}
+
+/// The policy that allows this request.
+pub fn policy(ask: &Ask) -> String {
+    let lists = ask
+        .query
+        .iter()
+        .any(|(name, value)| name == "list" && value == "true");
+    let mut capabilities = match ask.method {
+        "GET" if lists => vec!["list"],
+        "GET" => vec!["read"],
+        "PATCH" => vec!["patch"],
+        "DELETE" => vec!["delete"],
+        _ => vec!["create", "update"],
+    };
+    if needs_sudo(&ask.path) {
+        capabilities.push("sudo");
+    }
+    let capabilities = capabilities.join("\", \"");
+    let path = &ask.path;
+    format!("path \"{path}\" {{\n  capabilities = [\"{capabilities}\"]\n}}")
+}
+
+fn needs_sudo(path: &str) -> bool {
+    SUDO.iter().any(|pattern| {
+        if let Some(start) = pattern.strip_suffix('*') {
+            return path
+                .strip_prefix(start)
+                .is_some_and(|rest| !rest.is_empty());
+        }
+        match pattern.strip_suffix('+') {
+            Some(start) => {
+                let rest = path.strip_prefix(start);
+                rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+            }
+            None => path == *pattern,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+    use serde_json::json;
+    use std::time::Duration;
+
+    fn options() -> Options {
+        Options {
+            address: String::from("http://127.0.0.1:8200"),
+            token: Some(Secret::new(String::from("s.secret"))),
+            namespace: None,
+            wrap_ttl: None,
+            headers: vec![],
+            ca_cert: None,
+            ca_path: None,
+            client_cert: None,
+            client_key: None,
+            tls_server_name: None,
+            tls_skip_verify: false,
+            redirects: true,
+            retries_max: 0,
+            timeout: Duration::from_secs(60),
+            preview: Some(Preview::Curl),
+            program: String::from("vault"),
+        }
+    }
+
+    use super::super::options::Preview;
+
+    #[test]
+    fn curl_quotes_the_body_and_leaves_the_token_out() {
+        let ask = Ask::put("cubbyhole/x", json!({"a": "it's", "b": "2"}));
+        let headers = [(String::from("X-Vault-Request"), String::from("true"))];
+        let url = "http://127.0.0.1:8200/v1/cubbyhole/x";
+        assert_eq!(
+            curl(&ask, &options(), &headers, url),
+            "curl -X PUT -H \"X-Vault-Request: true\" -H \"X-Vault-Token: $(vault print token)\" \
+             -d '{\"a\":\"it'\"'\"'s\",\"b\":\"2\"}' \"http://127.0.0.1:8200/v1/cubbyhole/x\""
+        );
+        assert_eq!(
+            curl(
+                &Ask::list("a/"),
+                &options(),
+                &headers,
+                "http://h/v1/a?list=true"
+            ),
+            "curl -H \"X-Vault-Request: true\" -H \"X-Vault-Token: $(vault print token)\" \
+             \"http://h/v1/a?list=true\""
+        );
+    }
+
+    #[test]
+    fn policies_name_the_capabilities() {
+        for (ask, path, capabilities) in [
+            (Ask::get("secret/data/a"), "secret/data/a", r#""read""#),
+            (
+                Ask::list("secret/metadata/"),
+                "secret/metadata",
+                r#""list""#,
+            ),
+            (Ask::put("a", json!({})), "a", r#""create", "update""#),
+            (Ask::patch("a", json!({})), "a", r#""patch""#),
+            (Ask::delete("a"), "a", r#""delete""#),
+            (Ask::get("sys/audit"), "sys/audit", r#""read", "sudo""#),
+            (
+                Ask::post("sys/rotate", json!({})),
+                "sys/rotate",
+                r#""create", "update", "sudo""#,
+            ),
+            (
+                Ask::list("auth/token/accessors"),
+                "auth/token/accessors",
+                r#""list", "sudo""#,
+            ),
+            (
+                Ask::post("sys/mounts/kv", json!({})),
+                "sys/mounts/kv",
+                r#""create", "update""#,
+            ),
+        ] {
+            let expected = format!("path \"{path}\" {{\n  capabilities = [{capabilities}]\n}}");
+            assert_eq!(policy(&ask), expected);
+        }
+    }
+}

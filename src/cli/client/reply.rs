@@ -1,0 +1,43 @@
+//! What a server answered.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::error::{ClientError, Refusal};
+
+/// What a server answered, whatever the status. The body is wiped on drop: it may be a secret.
+pub struct Reply {
+    /// The request's method.
+    pub method: String,
+    /// The request's URL.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+    /// Where a redirect points.
+    pub location: Option<String>,
+    /// The body.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Reply {
+    /// The reply, unless the server refused.
+    pub fn accepted(self) -> Result<Self, ClientError> {
+        if self.status < 400 {
+            return Ok(self);
+        }
+        Err(ClientError::Refused(Box::new(Refusal {
+            method: self.method,
+            url: self.url,
+            status: self.status,
+            body: self.body.to_vec(),
+        })))
+    }
+
+    /// The body as JSON; `null` when there is none.
+    pub fn json(&self) -> Result<Value, ClientError> {
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}

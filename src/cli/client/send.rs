@@ -1,0 +1,223 @@
+//! The client: makes requests, tries again, follows one redirect.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, header};
+use tokio::runtime::Runtime;
+
+use crate::clock::format_duration;
+use crate::secret::SecretString;
+
+use super::address::{Address, Route};
+use super::ask::Ask;
+use super::connect::Dialer;
+use super::error::ClientError;
+use super::options::{Options, Preview};
+use super::preview;
+use super::reply::Reply;
+use super::tls;
+
+/// The wait before the first retry; it doubles from there.
+const RETRY_WAIT_MIN: Duration = Duration::from_millis(1000);
+/// The longest wait before a retry.
+const RETRY_WAIT_MAX: Duration = Duration::from_millis(5000);
+
+/// Makes requests, one at a time.
+pub struct Client {
+    options: Options,
+    address: Address,
+    dialer: Dialer,
+    runtime: Runtime,
+}
+
+impl Client {
+    /// Checks the options and gets ready; nothing is sent yet.
+    pub fn new(options: Options) -> Result<Self, ClientError> {
+        let address = Address::parse(&options.address)?;
+        let speaks_tls = matches!(address.route, Route::Tcp { tls: true, .. });
+        // Wrong TLS files are told even when this address does not need them.
+        let names_files = options.ca_cert.is_some() || options.client_cert.is_some();
+        let tls = match speaks_tls || names_files {
+            true => Some(tls::config(&options)?),
+            false => None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(ClientError::Runtime)?;
+        Ok(Self {
+            dialer: Dialer {
+                tls,
+                server_name: options.tls_server_name.clone(),
+            },
+            options,
+            address,
+            runtime,
+        })
+    }
+
+    /// Uses another token from here on; `None` sends none.
+    pub fn set_token(&mut self, token: Option<SecretString>) {
+        self.options.token = token;
+    }
+
+    /// The token in use.
+    pub fn token(&self) -> Option<&SecretString> {
+        self.options.token.as_ref()
+    }
+
+    /// The server's address as given.
+    pub fn address(&self) -> &str {
+        &self.options.address
+    }
+
+    /// Makes a request, or shows it instead; any status is an answer.
+    pub fn exchange(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        match self.options.preview {
+            None => self.exchange_now(ask),
+            Some(Preview::Policy) => Err(ClientError::Preview(preview::policy(ask))),
+            Some(Preview::Curl) => {
+                let url = self.address.url(&ask.target(&self.address.prefix));
+                let headers = self.headers(ask);
+                let command = preview::curl(ask, &self.options, &headers, &url);
+                Err(ClientError::Preview(command))
+            }
+        }
+    }
+
+    /// Makes a request even where others are only shown.
+    pub fn exchange_now(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        let mut tries: u32 = 0;
+        loop {
+            let result = self.follow(ask);
+            let again = match &result {
+                Ok(reply) => (reply.status >= 500 && reply.status != 501) || reply.status == 412,
+                Err(ClientError::Transport { retry, .. }) => *retry,
+                Err(_) => false,
+            };
+            if !again || tries >= self.options.retries_max {
+                return result;
+            }
+            let wait = RETRY_WAIT_MIN.saturating_mul(1 << tries.min(8));
+            std::thread::sleep(wait.min(RETRY_WAIT_MAX));
+            tries += 1;
+        }
+    }
+
+    /// Makes a request; an error status is an error.
+    pub fn send(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        self.exchange(ask)?.accepted()
+    }
+
+    fn follow(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        let target = ask.target(&self.address.prefix);
+        let reply = self.once(&self.address, ask, &target)?;
+        let (true, 301 | 302 | 307 | 308) = (self.options.redirects, reply.status) else {
+            return Ok(reply);
+        };
+        let Some(location) = reply.location.as_deref() else {
+            return Ok(reply);
+        };
+        let (address, target) = self.redirect(location, &reply)?;
+        self.once(&address, ask, &target)
+    }
+
+    /// Where a redirect leads. The token goes along, so TLS must not be left.
+    fn redirect(&self, location: &str, reply: &Reply) -> Result<(Address, String), ClientError> {
+        if location.starts_with('/') {
+            return Ok((self.address.clone(), location.to_owned()));
+        }
+        let mut address = Address::parse(location)?;
+        let target = match std::mem::take(&mut address.prefix) {
+            prefix if prefix.is_empty() => String::from("/"),
+            prefix => prefix,
+        };
+        let is_tls = |address: &Address| matches!(address.route, Route::Tcp { tls: true, .. });
+        if is_tls(&self.address) && !is_tls(&address) {
+            return Err(ClientError::Transport {
+                method: capitalized(&reply.method),
+                url: reply.url.clone(),
+                reason: String::from("redirect would cause protocol downgrade"),
+                retry: false,
+            });
+        }
+        Ok((address, target))
+    }
+
+    fn once(&self, address: &Address, ask: &Ask, target: &str) -> Result<Reply, ClientError> {
+        let url = address.url(target);
+        let fail = |reason: String, retry| ClientError::Transport {
+            method: capitalized(ask.method),
+            url: url.clone(),
+            reason,
+            retry,
+        };
+        let request = self.request(address, ask, target);
+        let request = request.map_err(|error| fail(error.to_string(), false))?;
+        let answer = self.runtime.block_on(async {
+            let exchange = self.dialer.exchange(address, request);
+            tokio::time::timeout(self.options.timeout, exchange).await
+        });
+        let (status, location, body) = match answer {
+            Ok(answer) => answer.map_err(|reason| fail(reason, true))?,
+            Err(_) => return Err(fail(String::from("context deadline exceeded"), false)),
+        };
+        Ok(Reply {
+            method: ask.method.to_owned(),
+            url,
+            status,
+            location,
+            body,
+        })
+    }
+
+    fn request(
+        &self,
+        address: &Address,
+        ask: &Ask,
+        target: &str,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(target)
+            .header(header::HOST, &address.authority)
+            .header(
+                header::USER_AGENT,
+                concat!("coffer/", env!("CARGO_PKG_VERSION")),
+            );
+        for (name, value) in self.headers(ask) {
+            request = request.header(name, value);
+        }
+        if let Some(token) = &self.options.token {
+            request = request.header("X-Vault-Token", token.expose());
+        }
+        let body = ask.body.as_ref().map(|body| body.to_string());
+        request.body(Full::from(body.unwrap_or_default()))
+    }
+
+    /// Every header but the token.
+    fn headers(&self, ask: &Ask) -> Vec<(String, String)> {
+        let mut headers = vec![(String::from("X-Vault-Request"), String::from("true"))];
+        if let Some(namespace) = &self.options.namespace {
+            let namespace = format!("{}/", namespace.trim_matches('/'));
+            headers.push((String::from("X-Vault-Namespace"), namespace));
+        }
+        if let Some(ttl) = self.options.wrap_ttl.filter(|_| ask.wraps) {
+            headers.push((String::from("X-Vault-Wrap-Ttl"), format_duration(ttl)));
+        }
+        if ask.method == "PATCH" {
+            let kind = "application/merge-patch+json";
+            headers.push((String::from("Content-Type"), String::from(kind)));
+        }
+        headers.extend(self.options.headers.iter().cloned());
+        headers
+    }
+}
+
+/// `GET` as `Get`, for Go's client prints methods so.
+fn capitalized(method: &str) -> String {
+    let (first, rest) = method.split_at(method.len().min(1));
+    format!("{first}{}", rest.to_ascii_lowercase())
+}

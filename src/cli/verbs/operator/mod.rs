@@ -1,0 +1,21 @@
+//! `operator`: what only the cluster's keepers do.
+
+mod init;
+mod keyring;
+mod seal;
+
+use crate::cli::verb::{Group, Node};
+
+/// `operator`.
+pub static OPERATOR: Group = Group {
+    name: "operator",
+    about: "Perform operator-specific tasks",
+    nodes: &[
+        Node::Verb(&init::INIT),
+        Node::Verb(&keyring::KEY_STATUS),
+        Node::Verb(&keyring::ROTATE),
+        Node::Verb(&seal::SEAL),
+        Node::Verb(&seal::STEP_DOWN),
+        Node::Verb(&seal::UNSEAL),
+    ],
+};

@@ -1,0 +1,94 @@
+//! `operator unseal`, `operator seal`, `operator step-down`.
+
+use serde_json::json;
+
+use crate::cli::call::Call;
+use crate::cli::client::Ask;
+use crate::cli::failure::{During, Failure, Outcome};
+use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+
+use super::super::status::{print_status, with_leader};
+
+/// `operator unseal`.
+pub static UNSEAL: Verb = Verb {
+    name: "unseal",
+    about: "Unseals the server with one key share; without one it asks for it unseen, and with - \
+            it reads it from standard input",
+    usage: "[KEY | -]",
+    arity: Arity::between(0, 1),
+    flags: &[flag(
+        "reset",
+        Kind::Switch,
+        "Forget the shares entered so far.",
+    )],
+    shared: Shared::Format,
+    run: unseal,
+};
+
+/// `operator seal`.
+pub static SEAL: Verb = Verb {
+    name: "seal",
+    about: "Seals the server",
+    usage: "",
+    arity: Arity::exactly(0),
+    flags: &[],
+    shared: Shared::Http,
+    run: seal,
+};
+
+/// `operator step-down`.
+pub static STEP_DOWN: Verb = Verb {
+    name: "step-down",
+    about: "Forces the server to resign active duty",
+    usage: "",
+    arity: Arity::exactly(0),
+    flags: &[],
+    shared: Shared::Http,
+    run: step_down,
+};
+
+fn unseal(call: &mut Call) -> Outcome {
+    let body = if call.flags.switch("reset") {
+        json!({"reset": true})
+    } else {
+        let key = match call.word(0) {
+            "" => call
+                .prompt("Unseal Key (will be hidden): ")
+                .map_err(|error| no_prompt(&error))?,
+            "-" => call
+                .secret_from_stdin()
+                .map_err(|e| Failure::Local(e.to_string()))?,
+            word => crate::secret::Secret::new(word.trim().to_owned()),
+        };
+        json!({"key": key.expose(), "reset": false, "migrate": false})
+    };
+    let reply = call.send(&Ask::put("sys/unseal", body).unwrapped());
+    let status = reply.and_then(|reply| reply.json());
+    let status = status.during(|| String::from("Error unsealing"))?;
+    let status = with_leader(call, status)?;
+    print_status(call, &status)
+}
+
+fn no_prompt(error: &std::io::Error) -> Failure {
+    Failure::usage(format!(
+        "An error occurred attempting to ask for an unseal key. The raw error message
+is shown below, but usually this is because you attempted to pipe a value
+into the unseal command or you are executing outside of a terminal (tty). You
+should run the unseal command from a terminal for maximum security. If this
+is not an option, the unseal key can be provided as the first argument to the
+unseal command. The raw error was: {error}"
+    ))
+}
+
+fn seal(call: &mut Call) -> Outcome {
+    let reply = call.send(&Ask::new("PUT", "sys/seal").unwrapped());
+    reply.during(|| String::from("Error sealing"))?;
+    call.succeed("Vault is sealed.")
+}
+
+fn step_down(call: &mut Call) -> Outcome {
+    let reply = call.send(&Ask::new("PUT", "sys/step-down").unwrapped());
+    reply.during(|| String::from("Error stepping down"))?;
+    let address = call.client()?.address().to_owned();
+    call.succeed(&format!("Stepped down: {address}"))
+}

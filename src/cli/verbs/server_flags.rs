@@ -1,0 +1,42 @@
+//! The `server` verb's place in the tables; `cli/server.rs` reads its flags and carries it out.
+
+use crate::cli::failure::Failure;
+use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+
+/// `server`.
+pub static SERVER: Verb = Verb {
+    name: "server",
+    about: "Start a server",
+    usage: "",
+    arity: Arity::exactly(0),
+    flags: &[
+        flag(
+            "config",
+            Kind::Texts,
+            "A configuration file or directory. May be repeated.",
+        ),
+        flag(
+            "dev",
+            Kind::Switch,
+            "Start in memory, initialized and unsealed.",
+        ),
+        flag(
+            "dev-listen-address",
+            Kind::Text,
+            "Where to listen in dev mode.",
+        ),
+        flag(
+            "dev-root-token-id",
+            Kind::Text,
+            "The root token in dev mode.",
+        ),
+        flag(
+            "log-level",
+            Kind::Text,
+            "trace, debug, info, warn or error.",
+        ),
+    ],
+    shared: Shared::Nothing,
+    // `run` hands `server` over before the tables are asked.
+    run: |_| Err(Failure::usage("server must be the first argument")),
+};
