@@ -1,0 +1,286 @@
+//! Hands every line to every device.
+
+use super::device::Device;
+use super::line::{Exchange, Form};
+use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
+use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::engine::{Error, Response};
+use crate::store::{Key, Observer, Revision};
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most devices.
+pub const DEVICES_MAX: usize = 16;
+const RECORD: &str = "audit";
+const HEADERS: &str = "audited-headers";
+
+/// What the operator decided.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Devices of the configuration; always there, and not to be disabled over the API.
+    pub devices: Vec<DeviceSpec>,
+    /// Where files may lie that are asked for over the API.
+    pub directories: Vec<PathBuf>,
+}
+
+/// The stored form; the variant is the version.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    V1(Vec<DeviceSpec>),
+}
+
+/// All devices.
+pub struct Broker {
+    barrier: Arc<Unsealed>,
+    view: View,
+    options: Options,
+    current: ArcSwap<Setup>,
+    loading: Mutex<()>,
+    watch: Arc<Watch>,
+}
+
+#[derive(Default)]
+struct Setup {
+    generation: u64,
+    devices: Vec<Arc<Device>>,
+    headers: BTreeMap<String, HeaderRule>,
+}
+
+struct Watch {
+    keys: [Key; 2],
+    generation: AtomicU64,
+}
+
+impl Observer for Watch {
+    fn applied(&self, _revision: Revision, keys: &[Key]) {
+        if keys.is_empty() || keys.iter().any(|key| self.keys.contains(key)) {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Broker {
+    /// The devices of `barrier` and of the configuration. A configured device that is wrong in
+    /// itself is an error; a file that cannot be opened is one once it is needed.
+    pub fn new(barrier: &Arc<Unsealed>, options: Options) -> Result<Self, AuditError> {
+        let view = barrier.view("core/");
+        let watch = Arc::new(Watch {
+            keys: [view.key(RECORD)?, view.key(HEADERS)?],
+            generation: AtomicU64::new(1),
+        });
+        barrier.storage().observe(Arc::clone(&watch) as _);
+        for spec in &options.devices {
+            spec.parse()?;
+        }
+        Ok(Self {
+            barrier: Arc::clone(barrier),
+            view,
+            options,
+            current: ArcSwap::default(),
+            loading: Mutex::new(()),
+            watch,
+        })
+    }
+
+    /// Writes the line about a request. `error` when no engine will be asked.
+    pub fn request(
+        &self,
+        exchange: &Exchange<'_>,
+        error: Option<&Error>,
+    ) -> Result<(), AuditError> {
+        self.each(|form| form.request(exchange, error))
+    }
+
+    /// Writes the line about an answer.
+    pub fn response(
+        &self,
+        exchange: &Exchange<'_>,
+        result: Result<&Response, &Error>,
+    ) -> Result<(), AuditError> {
+        self.each(|form| form.response(exchange, result))
+    }
+
+    /// Opens all files anew, after they were rotated.
+    pub fn reopen(&self) {
+        for device in &self.current.load().devices {
+            device.release();
+        }
+    }
+
+    /// All devices with whether they stand in the configuration, by path.
+    pub fn list(&self) -> Result<Vec<(DeviceSpec, bool)>, AuditError> {
+        let devices = &self.setup()?.devices;
+        Ok(devices
+            .iter()
+            .map(|d| (d.spec.clone(), d.configured))
+            .collect())
+    }
+
+    /// Adds "enable `spec`" to `batch`, once its file could be opened.
+    pub fn enable(&self, batch: &mut Batch, spec: DeviceSpec) -> Result<(), AuditError> {
+        crate::path::check(&spec.path).map_err(BarrierError::from)?;
+        let setup = self.setup()?;
+        let taken = |d: &Arc<Device>| {
+            d.spec.path.starts_with(&spec.path) || spec.path.starts_with(&d.spec.path)
+        };
+        if setup.devices.iter().any(taken) {
+            return Err(AuditError::InUse);
+        }
+        if setup.devices.len() >= DEVICES_MAX {
+            return Err(AuditError::TooMany);
+        }
+        let device = self.device(spec.clone(), false)?;
+        if !device.options.prefix.is_empty() {
+            let message = "prefix can be set in the configuration only";
+            return Err(AuditError::Option(message.into()));
+        }
+        if !device.lies_in(&self.options.directories) {
+            let message = "file_path lies outside the directories allowed for audit files";
+            return Err(AuditError::Option(message.into()));
+        }
+        let opened = device.probe();
+        opened.map_err(|error| AuditError::Option(format!("cannot open file_path: {error}")))?;
+        let (revision, mut specs) = self.read()?;
+        specs.push(spec);
+        self.write(batch, revision, specs)
+    }
+
+    /// Adds "disable this device" to `batch`; nothing happens where there is none.
+    pub fn disable(&self, batch: &mut Batch, path: &str) -> Result<(), AuditError> {
+        let path = format!("{}/", path.trim_matches('/'));
+        if self.options.devices.iter().any(|spec| spec.path == path) {
+            return Err(AuditError::Configured);
+        }
+        let (revision, mut specs) = self.read()?;
+        let before = specs.len();
+        specs.retain(|spec| spec.path != path);
+        if specs.len() == before {
+            return Ok(());
+        }
+        self.write(batch, revision, specs)
+    }
+
+    /// `input` as the device at `path` would write it.
+    pub fn hash(&self, path: &str, input: &str) -> Result<String, AuditError> {
+        let path = format!("{}/", path.trim_matches('/'));
+        let setup = self.setup()?;
+        let device = setup.devices.iter().find(|device| device.spec.path == path);
+        let device = device.ok_or(AuditError::Unknown(path))?;
+        Ok(device.hasher.always(input))
+    }
+
+    /// The rules about request headers, by lower-case name.
+    pub fn headers(&self) -> Result<BTreeMap<String, HeaderRule>, AuditError> {
+        Ok(self.setup()?.headers.clone())
+    }
+
+    /// Adds "treat the header `name` by `rule`" (`None`: leave it out) to `batch`.
+    pub fn set_header(
+        &self,
+        batch: &mut Batch,
+        name: &str,
+        rule: Option<HeaderRule>,
+    ) -> Result<(), AuditError> {
+        let (revision, mut headers) = self.read_headers()?;
+        let name = name.to_lowercase();
+        match rule {
+            Some(rule) => headers.insert(name, rule),
+            None => headers.remove(&name),
+        };
+        if headers.len() > HEADERS_MAX {
+            let message = format!("at most {HEADERS_MAX} headers can be audited");
+            return Err(AuditError::Option(message));
+        }
+        self.view.expect(batch, HEADERS, revision);
+        self.view.put_record(batch, HEADERS, &headers)?;
+        Ok(())
+    }
+
+    fn each(&self, line: impl Fn(&Form<'_>) -> serde_json::Value) -> Result<(), AuditError> {
+        let setup = self.setup()?;
+        let mut failed = None;
+        let mut written = setup.devices.is_empty();
+        for device in &setup.devices {
+            let form = Form {
+                hasher: &device.hasher,
+                elide_lists: device.options.elide_lists,
+                headers: &setup.headers,
+            };
+            match device.write(line(&form).to_string().as_bytes()) {
+                Ok(()) => written = true,
+                Err(error) => {
+                    tracing::error!(device = %device.spec.path, %error, "audit device failed");
+                    failed = Some(error.to_string());
+                }
+            }
+        }
+        if written {
+            Ok(())
+        } else {
+            Err(AuditError::NoDevice(failed.unwrap_or_default()))
+        }
+    }
+
+    fn setup(&self) -> Result<Arc<Setup>, AuditError> {
+        let current = self.current.load_full();
+        if current.generation == self.watch.generation.load(Ordering::Acquire) {
+            return Ok(current);
+        }
+        let _one = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.watch.generation.load(Ordering::Acquire);
+        let current = self.current.load_full();
+        let mut devices = Vec::new();
+        let configured = self.options.devices.iter().map(|spec| (spec, true));
+        let (_, stored) = self.read()?;
+        for (spec, configured) in configured.chain(stored.iter().map(|spec| (spec, false))) {
+            let known = current.devices.iter().find(|device| device.spec == *spec);
+            devices.push(match known {
+                Some(device) => Arc::clone(device),
+                None => Arc::new(self.device(spec.clone(), configured)?),
+            });
+        }
+        devices.sort_by(|a, b| a.spec.path.cmp(&b.spec.path));
+        let setup = Arc::new(Setup {
+            generation,
+            devices,
+            headers: self.read_headers()?.1,
+        });
+        self.current.store(Arc::clone(&setup));
+        Ok(setup)
+    }
+
+    /// The key of a device follows from its uuid, so nothing secret is stored for it.
+    fn device(&self, spec: DeviceSpec, configured: bool) -> Result<Device, AuditError> {
+        let name = if configured { &spec.path } else { &spec.uuid };
+        let key = self.barrier.mac("audit device", name.as_bytes())?;
+        Device::new(spec, configured, &key)
+    }
+
+    fn read(&self) -> Result<(Revision, Vec<DeviceSpec>), AuditError> {
+        let found = self.view.get_record::<Stored>(RECORD, "audit devices")?;
+        Ok(found.map_or(
+            (Revision(0), Vec::new()),
+            |(revision, Stored::V1(specs))| (revision, specs),
+        ))
+    }
+
+    fn write(
+        &self,
+        batch: &mut Batch,
+        revision: Revision,
+        specs: Vec<DeviceSpec>,
+    ) -> Result<(), AuditError> {
+        self.view.expect(batch, RECORD, revision);
+        self.view.put_record(batch, RECORD, &Stored::V1(specs))?;
+        Ok(())
+    }
+
+    fn read_headers(&self) -> Result<(Revision, BTreeMap<String, HeaderRule>), AuditError> {
+        let found = self.view.get_record(HEADERS, "audited headers")?;
+        Ok(found.unwrap_or((Revision(0), BTreeMap::new())))
+    }
+}

@@ -1,0 +1,118 @@
+//! A file that lines are appended to.
+
+use super::AuditError;
+use super::hash::Hasher;
+use super::spec::{DeviceSpec, FileOptions, Target};
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// An opened device. It opens its file again by itself after an error.
+pub(super) struct Device {
+    pub spec: DeviceSpec,
+    pub configured: bool,
+    pub hasher: Hasher,
+    pub options: FileOptions,
+    file: Mutex<Option<File>>,
+}
+
+impl Device {
+    /// Checks the options; the file is opened with the first line.
+    pub fn new(spec: DeviceSpec, configured: bool, key: &[u8]) -> Result<Self, AuditError> {
+        let options = spec.parse()?;
+        Ok(Self {
+            hasher: Hasher::new(key, options.log_raw, options.hmac_accessor),
+            spec,
+            configured,
+            options,
+            file: Mutex::new(None),
+        })
+    }
+
+    /// Appends `line` (without its newline) in one write.
+    pub fn write(&self, line: &[u8]) -> std::io::Result<()> {
+        let mut whole = Vec::with_capacity(self.options.prefix.len() + line.len() + 1);
+        whole.extend_from_slice(self.options.prefix.as_bytes());
+        whole.extend_from_slice(line);
+        whole.push(b'\n');
+        match &self.options.target {
+            Target::Discard => Ok(()),
+            Target::Stdout => std::io::stdout().lock().write_all(&whole),
+            Target::File(path) => self.append(path, &whole),
+        }
+    }
+
+    fn append(&self, path: &Path, line: &[u8]) -> std::io::Result<()> {
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = match slot.take() {
+            Some(file) => file,
+            None => open(path, self.options.mode)?,
+        };
+        let file = slot.insert(opened);
+        let done = file.write_all(line);
+        if done.is_err() {
+            *slot = None;
+        }
+        done
+    }
+
+    /// Opens the file now, so that an impossible one is noticed before it is relied on.
+    pub fn probe(&self) -> std::io::Result<()> {
+        if let Target::File(path) = &self.options.target {
+            let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(open(path, self.options.mode)?);
+        }
+        Ok(())
+    }
+
+    /// Lets go of the file; the next line opens it anew, under its name of then.
+    pub fn release(&self) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Does the file lie in one of `directories`, links on the way resolved?
+    pub fn lies_in(&self, directories: &[PathBuf]) -> bool {
+        let Target::File(path) = &self.options.target else {
+            return true;
+        };
+        let Some(parent) = path.parent().and_then(|parent| parent.canonicalize().ok()) else {
+            return false;
+        };
+        directories.iter().any(|allowed| {
+            allowed
+                .canonicalize()
+                .is_ok_and(|allowed| parent.starts_with(allowed))
+        })
+    }
+}
+
+/// Refuses links, folders, and files that could be run (CVE-2025-6000, CVE-2026-5051).
+fn open(path: &Path, mode: Option<u32>) -> std::io::Result<File> {
+    let refuse = |reason: &str| Error::new(ErrorKind::PermissionDenied, reason);
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(mode.unwrap_or(0o600))
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.file_type().is_char_device() {
+        return Ok(file);
+    }
+    if !metadata.is_file() {
+        return Err(refuse("not a regular file"));
+    }
+    if metadata.nlink() > 1 {
+        return Err(refuse("the file has more than one name"));
+    }
+    if let Some(mode) = mode.filter(|mode| metadata.permissions().mode() & 0o7777 != *mode) {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    } else if metadata.permissions().mode() & 0o111 != 0 {
+        return Err(refuse("the file is executable"));
+    }
+    Ok(file)
+}

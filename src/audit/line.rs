@@ -1,0 +1,302 @@
+//! One line: what was asked, by whom, and what came of it.
+
+use super::hash::Hasher;
+use super::headers::HeaderRule;
+use crate::clock::Timestamp;
+use crate::engine::{Auth, Client, Error, Operation, Response, TokenType, WrapInfo};
+use crate::secret::SecretString;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who asked, as far as is known.
+#[derive(Clone, Copy, Default)]
+pub struct Subject<'a> {
+    /// As sent; only its hash is written.
+    pub token: Option<&'a SecretString>,
+    /// Empty for batch tokens and where the token is unknown.
+    pub accessor: &'a str,
+    /// `root`, `token`.
+    pub display_name: &'a str,
+    /// Policies in force.
+    pub policies: &'a [String],
+    /// `None` without a known token.
+    pub token_type: Option<TokenType>,
+    /// When the token was made; zero is unknown.
+    pub issue_time: Timestamp,
+    /// Life as granted; zero is for ever.
+    pub ttl: Duration,
+    /// Identity; empty without one.
+    pub entity_id: &'a str,
+    /// What the token's maker wrote on it.
+    pub metadata: Option<&'a BTreeMap<String, String>>,
+    /// Did the policies grant it?
+    pub allowed: bool,
+}
+
+/// A request, as its two lines tell it.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// Cluster time.
+    pub time: Timestamp,
+    /// UUID.
+    pub id: &'a str,
+    /// What to do.
+    pub operation: Operation,
+    /// Full path.
+    pub path: &'a str,
+    /// `secret/`; empty where none matched.
+    pub mount_point: &'a str,
+    /// `secret` or `auth`.
+    pub mount_class: &'a str,
+    /// `kv`.
+    pub mount_kind: &'a str,
+    /// `kv_1a2b3c4d`.
+    pub mount_accessor: &'a str,
+    /// Body and query fields.
+    pub data: &'a Map<String, Value>,
+    /// Names in lower case; only those with a rule are written.
+    pub headers: &'a [(String, String)],
+    /// From where.
+    pub client: &'a Client,
+    /// Wanted life of a wrapping token.
+    pub wrap_ttl: Option<Duration>,
+    /// By whom.
+    pub subject: Subject<'a>,
+    /// Request fields to leave in clear.
+    pub clear_request_fields: &'a [String],
+    /// Response fields to leave in clear.
+    pub clear_response_fields: &'a [String],
+}
+
+/// How a device writes.
+pub(super) struct Form<'a> {
+    pub hasher: &'a Hasher,
+    pub elide_lists: bool,
+    pub headers: &'a BTreeMap<String, HeaderRule>,
+}
+
+impl Form<'_> {
+    /// The line written before the engine is asked; `error` when it will not be.
+    pub fn request(&self, exchange: &Exchange<'_>, error: Option<&Error>) -> Value {
+        let mut line = self.common("request", exchange);
+        put_error(&mut line, error);
+        Value::Object(line)
+    }
+
+    /// The line written before the client is answered.
+    pub fn response(&self, exchange: &Exchange<'_>, result: Result<&Response, &Error>) -> Value {
+        let mut line = self.common("response", exchange);
+        let mut response = mount_fields(exchange, "mount_running_plugin_version");
+        match result {
+            Ok(answer) => self.answer(&mut response, exchange, answer),
+            Err(error) => {
+                if let Some(data) = &error.data {
+                    let fields = self.hasher.fields(data, exchange.clear_response_fields);
+                    response.insert("data".into(), fields);
+                }
+            }
+        }
+        line.insert("response".into(), Value::Object(response));
+        put_error(&mut line, result.err());
+        Value::Object(line)
+    }
+
+    fn common(&self, kind: &str, exchange: &Exchange<'_>) -> Map<String, Value> {
+        let mut line = Map::new();
+        line.insert("time".into(), json!(exchange.time.rfc3339()));
+        line.insert("type".into(), json!(kind));
+        line.insert(
+            "auth".into(),
+            Value::Object(self.subject(&exchange.subject)),
+        );
+        line.insert("request".into(), Value::Object(self.asked(exchange)));
+        line
+    }
+
+    fn subject(&self, subject: &Subject<'_>) -> Map<String, Value> {
+        let mut auth = Map::new();
+        let kind = match subject.token_type {
+            Some(TokenType::Service) => "service",
+            Some(TokenType::Batch) => "batch",
+            None => "default",
+        };
+        auth.insert("token_type".into(), json!(kind));
+        if let Some(token) = subject.token {
+            auth.insert(
+                "client_token".into(),
+                json!(self.hasher.text(token.expose())),
+            );
+        }
+        if subject.token_type.is_none() {
+            return auth;
+        }
+        if !subject.accessor.is_empty() {
+            let accessor = self.hasher.accessor(subject.accessor);
+            auth.insert("accessor".into(), json!(accessor));
+        }
+        auth.insert("display_name".into(), json!(subject.display_name));
+        auth.insert("policies".into(), json!(subject.policies));
+        auth.insert("token_policies".into(), json!(subject.policies));
+        auth.insert("policy_results".into(), json!({"allowed": subject.allowed}));
+        if !subject.entity_id.is_empty() {
+            auth.insert("entity_id".into(), json!(subject.entity_id));
+        }
+        if let Some(metadata) = subject.metadata.filter(|m| !m.is_empty()) {
+            auth.insert("metadata".into(), json!(metadata));
+        }
+        if !subject.ttl.is_zero() {
+            auth.insert("token_ttl".into(), json!(subject.ttl.as_secs()));
+        }
+        if !subject.issue_time.is_zero() {
+            let whole = Timestamp::from_secs(subject.issue_time.as_secs());
+            auth.insert("token_issue_time".into(), json!(whole.rfc3339()));
+        }
+        auth
+    }
+
+    fn asked(&self, exchange: &Exchange<'_>) -> Map<String, Value> {
+        let mut request = mount_fields(exchange, "mount_running_version");
+        request.insert("id".into(), json!(exchange.id));
+        request.insert("operation".into(), json!(exchange.operation.name()));
+        request.insert("path".into(), json!(exchange.path));
+        request.insert("namespace".into(), json!({"id": "root"}));
+        if let Some(token) = exchange.subject.token {
+            let hashed = self.hasher.text(token.expose());
+            request.insert("client_token".into(), json!(hashed));
+        }
+        if !exchange.subject.accessor.is_empty() {
+            let accessor = self.hasher.accessor(exchange.subject.accessor);
+            request.insert("client_token_accessor".into(), json!(accessor));
+        }
+        if !exchange.data.is_empty() {
+            let fields = self
+                .hasher
+                .fields(exchange.data, exchange.clear_request_fields);
+            request.insert("data".into(), fields);
+        }
+        if let Some(address) = exchange.client.address {
+            request.insert("remote_address".into(), json!(address.ip().to_string()));
+            request.insert("remote_port".into(), json!(address.port()));
+        }
+        if let Some(ttl) = exchange.wrap_ttl {
+            request.insert("wrap_ttl".into(), json!(ttl.as_secs()));
+        }
+        let headers = self.headers(exchange.headers);
+        if !headers.is_empty() {
+            request.insert("headers".into(), Value::Object(headers));
+        }
+        request
+    }
+
+    fn headers(&self, headers: &[(String, String)]) -> Map<String, Value> {
+        let mut written: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, value) in headers {
+            let Some(rule) = self.headers.get(name) else {
+                continue;
+            };
+            let value = if rule.hmac {
+                self.hasher.text(value)
+            } else {
+                value.clone()
+            };
+            written.entry(name).or_default().push(value);
+        }
+        let fields = written.into_iter();
+        fields
+            .map(|(name, values)| (name.to_owned(), json!(values)))
+            .collect()
+    }
+
+    fn answer(&self, into: &mut Map<String, Value>, exchange: &Exchange<'_>, answer: &Response) {
+        if let Some(info) = &answer.wrap_info {
+            into.insert("wrap_info".into(), self.wrap_info(info));
+            return;
+        }
+        if let Some(auth) = &answer.auth {
+            into.insert("auth".into(), self.auth(auth));
+        }
+        if let Some(data) = &answer.data {
+            let lists = matches!(exchange.operation, Operation::List | Operation::Scan);
+            let fields = if lists && self.elide_lists {
+                elided(data)
+            } else {
+                self.hasher.fields(data, exchange.clear_response_fields)
+            };
+            into.insert("data".into(), fields);
+        }
+        if !answer.warnings.is_empty() {
+            into.insert("warnings".into(), json!(answer.warnings));
+        }
+    }
+
+    fn auth(&self, auth: &Auth) -> Value {
+        let token = auth.client_token.as_ref();
+        json!({
+            "client_token": token.map(|token| self.hasher.text(token.expose())),
+            "accessor": self.hasher.accessor(&auth.accessor),
+            "display_name": auth.display_name,
+            "policies": auth.policies,
+            "token_policies": auth.token_policies,
+            "metadata": auth.metadata,
+            "entity_id": auth.entity_id,
+            "num_uses": auth.num_uses,
+            "token_ttl": auth.ttl.as_secs(),
+            "token_type": match auth.token_type {
+                TokenType::Service => "service",
+                TokenType::Batch => "batch",
+            },
+        })
+    }
+
+    fn wrap_info(&self, info: &WrapInfo) -> Value {
+        let mut fields = json!({
+            "token": self.hasher.text(info.token.expose()),
+            "accessor": self.hasher.accessor(&info.accessor),
+            "ttl": info.ttl.as_secs(),
+            "creation_time": info.creation_time.rfc3339(),
+            "creation_path": info.creation_path,
+        });
+        if let (Some(accessor), Some(fields)) = (&info.wrapped_accessor, fields.as_object_mut()) {
+            let accessor = self.hasher.accessor(accessor);
+            fields.insert("wrapped_accessor".into(), json!(accessor));
+        }
+        fields
+    }
+}
+
+fn mount_fields(exchange: &Exchange<'_>, version_field: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if !exchange.mount_point.is_empty() {
+        fields.insert("mount_point".into(), json!(exchange.mount_point));
+        fields.insert("mount_type".into(), json!(exchange.mount_kind));
+        fields.insert("mount_accessor".into(), json!(exchange.mount_accessor));
+        fields.insert("mount_class".into(), json!(exchange.mount_class));
+        let version = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
+        fields.insert(version_field.into(), json!(version));
+    }
+    fields
+}
+
+fn put_error(line: &mut Map<String, Value>, error: Option<&Error>) {
+    if let Some(error) = error {
+        let text = match error.messages.as_slice() {
+            [] => format!("{:?}", error.kind),
+            messages => messages.join("; "),
+        };
+        line.insert("error".into(), json!(text));
+    }
+}
+
+/// Lists of names can be long and are of little use when hashed: how many suffices.
+fn elided(data: &Map<String, Value>) -> Value {
+    let fields = data.iter().map(|(name, value)| {
+        let count = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(fields) => fields.len(),
+            _ => 1,
+        };
+        (name.clone(), json!(count))
+    });
+    Value::Object(fields.collect())
+}
