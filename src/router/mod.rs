@@ -5,24 +5,31 @@
 //! Invariants
 //! - An engine is called only with a request that `policy` authorized.
 //! - A request is audited before an engine sees it, and its response before the client does.
-//! - Whatever a request changes (engine, token use, lease, wrapping) is one batch, one log entry.
+//! - Whatever a request changes (engine, token use, login, wrapping) is one batch, one log entry.
+//! - A request without a good token learns nothing, not even whether its path exists.
+//!
+//! A conflict (a record changed between read and commit) has the whole request answered anew;
+//! it is audited once.
 
+mod audited;
+mod call;
+mod contention;
+mod envelope;
+mod flights;
 mod incoming;
 mod role;
+#[expect(
+    clippy::module_inception,
+    reason = "the room's main type names its file"
+)]
+mod router;
+mod routes;
+mod steps;
+mod sweeper;
+mod wrapping;
 
+pub use flights::{Flights, InFlight};
 pub use incoming::{Incoming, Reply};
 pub use role::{Leader, Role};
-
-/// Routes requests while the node is unsealed.
-pub struct Router {}
-
-impl Router {
-    /// Answers one request.
-    pub async fn handle(&self, incoming: Incoming) -> Reply {
-        Reply {
-            request_id: incoming.id,
-            mount_type: String::new(),
-            result: Err(crate::engine::Error::not_found()),
-        }
-    }
-}
+pub use router::{Direct, Parts, Router};
+pub use routes::Lifetimes;

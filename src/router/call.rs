@@ -1,0 +1,69 @@
+//! What is known about a request beside what engines may know.
+
+use super::Incoming;
+use super::routes::Route;
+use super::wrapping::Step;
+use crate::engine::{Caller, MountContext, Operation, Request};
+use crate::secret::SecretString;
+use crate::token::Token;
+use std::sync::Arc;
+
+/// The router's side of a request. Filled in anew at each attempt.
+pub(super) struct Call {
+    /// Full path without `/v1/`.
+    pub path: String,
+    /// As the edge understood it, before `update` became `create`.
+    pub asked: Operation,
+    /// As sent.
+    pub text: Option<Arc<SecretString>>,
+    /// All headers that came, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What answers, when something is mounted there.
+    pub route: Option<Arc<Route>>,
+    /// Who asks, when the token is known.
+    pub token: Option<Arc<Token>>,
+    /// Does this request use the token up by one?
+    pub spends: bool,
+    /// Did the policies grant it?
+    pub allowed: bool,
+    /// Is it about a wrapping token?
+    pub step: Option<Step>,
+}
+
+impl Call {
+    /// Takes `incoming` apart: what only the router sees, and what the engine will.
+    pub fn new(incoming: Incoming) -> (Self, Request) {
+        let call = Self {
+            step: Step::of(&incoming.path),
+            path: incoming.path,
+            asked: incoming.operation,
+            text: incoming.token.map(Arc::new),
+            headers: incoming.headers,
+            route: None,
+            token: None,
+            spends: false,
+            allowed: false,
+        };
+        let request = Request {
+            id: incoming.id,
+            operation: incoming.operation,
+            path: String::new(),
+            data: incoming.data,
+            caller: Caller::default(),
+            client: incoming.client,
+            mount: Arc::new(MountContext::default()),
+            wrap_ttl: incoming.wrap_ttl,
+            headers: Vec::new(),
+            now: crate::clock::Timestamp::default(),
+        };
+        (call, request)
+    }
+
+    /// What this request fights about: a limited token is spent by every request that uses it.
+    pub fn queue_name(&self) -> &str {
+        match &self.token {
+            Some(token) if token.num_uses > 0 => &token.id,
+            _ => &self.path,
+        }
+    }
+}

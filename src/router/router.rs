@@ -1,0 +1,213 @@
+//! The router: what it is made of, and the steps of one request in their order.
+
+use super::call::Call;
+use super::contention::Contention;
+use super::flights::Flights;
+use super::routes::{Lifetimes, Routes};
+use super::{Incoming, Reply};
+use crate::audit;
+use crate::barrier::{BarrierError, Batch, Unsealed};
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{Engine, Error, Operation, Request, Response};
+use crate::mount::Table;
+use crate::policy;
+use crate::store::{BoxFuture, CommitError, ReadError};
+use crate::telemetry::{Counter, Summary, metrics};
+use crate::token;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// How often a request is answered anew because a record changed under it.
+const ATTEMPTS_MAX: usize = 64;
+
+/// What the router is made of.
+pub struct Parts {
+    /// Where everything is.
+    pub barrier: Arc<Unsealed>,
+    /// Cluster time.
+    pub clock: Arc<dyn Clock>,
+    /// The mount table.
+    pub mounts: Arc<Table>,
+    /// Policies.
+    pub policies: Arc<policy::Store>,
+    /// Tokens.
+    pub tokens: Arc<token::Store>,
+    /// Audit devices.
+    pub audit: Arc<audit::Broker>,
+    /// What may be mounted, one for each kind.
+    pub engines: Vec<Arc<dyn Engine>>,
+    /// Requests whose change is not a batch.
+    pub direct: Option<Arc<dyn Direct>>,
+    /// Lease lives where mounts say nothing.
+    pub lifetimes: Lifetimes,
+    /// What is being answered right now; shared with whoever shows it.
+    pub flights: Arc<Flights>,
+}
+
+/// Answers the few requests whose change is not a batch (rotating the keyring).
+pub trait Direct: Send + Sync {
+    /// `None` when `request` (to the engine of kind `system`) is not one of them.
+    fn handle<'a>(&'a self, request: &'a Request)
+    -> Option<BoxFuture<'a, Result<Response, Error>>>;
+}
+
+/// Routes requests while the node is unsealed.
+pub struct Router {
+    pub(super) parts: Parts,
+    pub(super) routes: Routes,
+    contention: Contention,
+    failed: watch::Sender<Option<String>>,
+    requests: Arc<Summary>,
+    errors: Arc<Counter>,
+    conflicts: Arc<Counter>,
+}
+
+impl Router {
+    /// A router over `parts`.
+    pub fn new(parts: Parts) -> Self {
+        let routes = Routes::new(
+            Arc::clone(&parts.barrier),
+            Arc::clone(&parts.mounts),
+            parts.engines.clone(),
+            parts.lifetimes,
+        );
+        Self {
+            routes,
+            parts,
+            contention: Contention::new(),
+            failed: watch::Sender::new(None),
+            requests: metrics().summary("core.handle_request"),
+            errors: metrics().counter("core.handle_request.errors"),
+            conflicts: metrics().counter("core.handle_request.conflicts"),
+        }
+    }
+
+    /// Becomes the reason once the store below failed for good; the node must stop.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
+    }
+
+    /// Opens the audit files anew, after they were rotated.
+    pub fn reopen_audit(&self) {
+        self.parts.audit.reopen();
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, incoming: Incoming) -> Reply {
+        let started = Instant::now();
+        let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
+        let (mut call, mut request) = Call::new(incoming);
+        let result = self.answer(&mut call, &mut request).await;
+        if let Err(error) = &result {
+            self.errors.increment();
+            self.notice(error);
+        }
+        self.requests.observe(started.elapsed());
+        Reply {
+            request_id: request.id,
+            mount_type: call
+                .route
+                .map(|route| route.entry.kind.clone())
+                .unwrap_or_default(),
+            result,
+        }
+    }
+
+    async fn answer(&self, call: &mut Call, request: &mut Request) -> Result<Response, Error> {
+        crate::path::check(&call.path).map_err(BarrierError::from)?;
+        let storage = self.parts.barrier.storage();
+        let writes = is_write(call.asked);
+        let _intent = writes.then(|| storage.announce_write());
+        storage.read_barrier().await.map_err(BarrierError::from)?;
+        let mut turn = None;
+        if writes {
+            turn = self.contention.pass(&call.path).await;
+        }
+        for attempt in 0..ATTEMPTS_MAX {
+            let now = self.parts.clock.now();
+            let verdict = self.examine(call, request, now);
+            let (result, batch) = match verdict {
+                Ok(authorized) => {
+                    if attempt == 0 {
+                        self.audit_request(call, authorized.request(), None)?;
+                    }
+                    self.perform(call, authorized, now).await
+                }
+                Err(error) => {
+                    if attempt == 0 {
+                        self.audit_request(call, request, Some(&error))?;
+                    }
+                    (Err(error), Batch::new())
+                }
+            };
+            match self.conclude(call, batch, now).await {
+                Err(BarrierError::Commit(CommitError::Conflict)) => {
+                    self.conflicts.increment();
+                    drop(turn.take());
+                    turn = self.contention.queue_up(call.queue_name()).await;
+                }
+                done => {
+                    drop(turn);
+                    let result = done.map_err(Error::from).and(result);
+                    self.audit_response(call, request, result.as_ref())?;
+                    return result;
+                }
+            }
+        }
+        Err(BarrierError::Commit(CommitError::Conflict).into())
+    }
+
+    /// Spends one use of the token and commits everything as one entry.
+    async fn conclude(
+        &self,
+        call: &Call,
+        mut batch: Batch,
+        now: Timestamp,
+    ) -> Result<(), BarrierError> {
+        if let Some(token) = call
+            .token
+            .as_ref()
+            .filter(|token| call.spends && token.num_uses > 0)
+        {
+            let spent = self.parts.tokens.use_once(&mut batch, token, now);
+            spent.map_err(barrier_cause)?;
+        }
+        if !batch.is_empty() {
+            self.parts.barrier.commit(batch, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the log what the client is not told, and the node what it cannot survive.
+    pub(super) fn notice(&self, error: &Error) {
+        let Some(cause) = &error.cause else {
+            return;
+        };
+        match cause {
+            BarrierError::Commit(CommitError::Fatal(reason))
+            | BarrierError::Read(ReadError::Fatal(reason)) => {
+                self.failed.send_replace(Some(reason.clone()));
+            }
+            BarrierError::Tampered | BarrierError::UnknownKeyTerm(_) | BarrierError::Decode(_) => {
+                tracing::error!(%cause, "a record cannot be read");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a use of a token can fail by is the barrier's alone.
+fn barrier_cause(error: token::TokenError) -> BarrierError {
+    match error {
+        token::TokenError::Barrier(cause) => cause,
+        _ => BarrierError::Decode("token"),
+    }
+}
+
+const fn is_write(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
+    )
+}

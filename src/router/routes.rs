@@ -1,0 +1,209 @@
+//! The mount table joined with the engines: what the hot path looks at.
+
+use crate::barrier::{BarrierError, Unsealed, View};
+use crate::engine::{Engine, MountContext, SpecialPaths};
+use crate::mount::{Config, Entry, Snapshot, Table};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A mount with what answers for it.
+pub struct Route {
+    /// Its row.
+    pub entry: Arc<Entry>,
+    /// As the engine sees it.
+    pub context: Arc<MountContext>,
+    /// Its subtree.
+    pub view: View,
+    /// What answers.
+    pub engine: Arc<dyn Engine>,
+    special: SpecialPaths,
+}
+
+/// Lease lives where a mount says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// `default_lease_ttl`.
+    pub default: Duration,
+    /// `max_lease_ttl`.
+    pub max: Duration,
+}
+
+/// Vault's own: 32 days.
+const LIFETIME_DEFAULT: Duration = Duration::from_secs(768 * 3600);
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            default: LIFETIME_DEFAULT,
+            max: LIFETIME_DEFAULT,
+        }
+    }
+}
+
+impl Lifetimes {
+    /// Default and longest lease of a mount with `config`.
+    pub fn of(&self, config: &Config) -> (Duration, Duration) {
+        let or = |seconds: u64, system| match seconds {
+            0 => system,
+            _ => Duration::from_secs(seconds),
+        };
+        let max = or(config.max_lease_ttl_s, self.max);
+        (or(config.default_lease_ttl_s, self.default).min(max), max)
+    }
+}
+
+impl Route {
+    /// Does `path` (relative) need no token?
+    pub fn is_open(&self, path: &str) -> bool {
+        any_matches(self.special.unauthenticated, path)
+    }
+
+    /// Does `path` (relative) need `sudo`?
+    pub fn needs_sudo(&self, path: &str) -> bool {
+        any_matches(self.special.sudo, path)
+    }
+}
+
+/// Compiles the table when it changed, and finds the route of a path.
+pub(super) struct Routes {
+    barrier: Arc<Unsealed>,
+    table: Arc<Table>,
+    engines: Vec<Arc<dyn Engine>>,
+    lifetimes: Lifetimes,
+    compiled: ArcSwap<Compiled>,
+}
+
+struct Compiled {
+    source: Arc<Snapshot>,
+    by_path: HashMap<String, Arc<Route>>,
+}
+
+impl Routes {
+    pub fn new(
+        barrier: Arc<Unsealed>,
+        table: Arc<Table>,
+        engines: Vec<Arc<dyn Engine>>,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        Self {
+            barrier,
+            table,
+            engines,
+            lifetimes,
+            compiled: ArcSwap::from_pointee(Compiled {
+                source: Arc::default(),
+                by_path: HashMap::new(),
+            }),
+        }
+    }
+
+    /// The mount that answers for `path` and what is left of it.
+    pub fn resolve<'a>(
+        &self,
+        path: &'a str,
+    ) -> Result<Option<(Arc<Route>, &'a str)>, BarrierError> {
+        let snapshot = self.table.snapshot()?;
+        let mut compiled = self.compiled.load_full();
+        if !Arc::ptr_eq(&compiled.source, &snapshot) {
+            compiled = Arc::new(self.compile(snapshot));
+            self.compiled.store(Arc::clone(&compiled));
+        }
+        for (at, _) in path.match_indices('/') {
+            let (prefix, rest) = path.split_at(at + 1);
+            if let Some(route) = compiled.by_path.get(prefix) {
+                return Ok(Some((Arc::clone(route), rest)));
+            }
+        }
+        let bare = compiled.by_path.get(&format!("{path}/"));
+        Ok(bare.map(|route| (Arc::clone(route), "")))
+    }
+
+    fn compile(&self, source: Arc<Snapshot>) -> Compiled {
+        let routes = source.entries().iter().filter_map(|entry| {
+            let kind = entry.kind.as_str();
+            let engine = self.engines.iter().find(|engine| engine.kind() == kind)?;
+            Some((entry.full_path(), Arc::new(self.route(entry, engine))))
+        });
+        let by_path = routes.collect();
+        Compiled { source, by_path }
+    }
+
+    fn route(&self, entry: &Arc<Entry>, engine: &Arc<dyn Engine>) -> Route {
+        let (default_lease_ttl, max_lease_ttl) = self.lifetimes.of(&entry.config);
+        Route {
+            context: Arc::new(MountContext {
+                path: entry.full_path(),
+                kind: entry.kind.clone(),
+                accessor: entry.accessor.clone(),
+                uuid: entry.uuid.clone(),
+                options: entry.options.clone().unwrap_or_default(),
+                default_lease_ttl,
+                max_lease_ttl,
+            }),
+            view: self.barrier.view(&entry.storage_path()),
+            special: engine.special_paths(),
+            engine: Arc::clone(engine),
+            entry: Arc::clone(entry),
+        }
+    }
+}
+
+fn any_matches(patterns: &[&str], path: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, path))
+}
+
+/// A trailing `*` matches any rest, a `+` any one segment.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (pattern, open_ended) = match pattern.strip_suffix('*') {
+        Some(rest) => (rest, true),
+        None => (pattern, false),
+    };
+    if !pattern.contains('+') {
+        return if open_ended {
+            path.starts_with(pattern)
+        } else {
+            path == pattern
+        };
+    }
+    let mut segments = path.split('/');
+    let mut wanted = pattern.split('/').peekable();
+    while let Some(want) = wanted.next() {
+        let Some(segment) = segments.next() else {
+            return false;
+        };
+        let last = wanted.peek().is_none();
+        let fits =
+            want == "+" || want == segment || last && open_ended && segment.starts_with(want);
+        if !fits {
+            return false;
+        }
+    }
+    open_ended || segments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_paths_match_as_promised() {
+        for (pattern, path, expected) in [
+            ("seal", "seal", true),
+            ("seal", "seal-status", false),
+            ("raw/*", "raw/a/b", true),
+            ("raw/*", "raw", false),
+            ("raw*", "raw", true),
+            ("login/+", "login/anna", true),
+            ("login/+", "login/anna/x", false),
+            ("mounts/+/tune", "mounts/kv/tune", true),
+            ("mounts/+/tune", "mounts/kv", false),
+            ("a/+/b*", "a/x/bcd", true),
+            ("a/+/b*", "a/x/c", false),
+            ("a/+/*", "a/x/c/d", true),
+        ] {
+            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Steps of a request: who asks, may they, what answers, what is made of the answer.
+
+use super::call::Call;
+use super::router::Router;
+use super::wrapping;
+use crate::barrier::Batch;
+use crate::clock::Timestamp;
+use crate::engine::{Body, Error, ErrorKind, Operation, Outcome, Request, Response};
+use crate::policy::{Authorized, Question};
+use crate::token::Spec;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The token engine's kind; it alone is told the token's text.
+const TOKEN_KIND: &str = "token";
+/// The sys engine's kind; some of its requests are answered directly.
+const SYSTEM_KIND: &str = "system";
+
+impl Router {
+    /// Finds token and mount, and asks the policies.
+    pub(super) fn examine<'r>(
+        &self,
+        call: &mut Call,
+        request: &'r mut Request,
+        now: Timestamp,
+    ) -> Result<Authorized<&'r mut Request>, Error> {
+        request.now = now;
+        call.token = None;
+        call.spends = false;
+        self.find_route(call, request)?;
+        let route = call.route.as_deref();
+        let open = route.is_some_and(|route| route.is_open(&request.path));
+        let identified = self.identify(call, request, now);
+        if open {
+            request.operation = call.asked;
+            call.allowed = true;
+            return Ok(Authorized::public(request));
+        }
+        identified?;
+        call.spends = !wrapping::is_about_itself(call, request);
+        self.settle_operation(call, request)?;
+        self.ask_policies(call, request)
+    }
+
+    fn find_route(&self, call: &mut Call, request: &mut Request) -> Result<(), Error> {
+        let found = self.routes.resolve(&call.path)?;
+        let Some((route, rest)) = found else {
+            call.route = None;
+            return Ok(());
+        };
+        let same = call
+            .route
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &route));
+        if !same {
+            rest.clone_into(&mut request.path);
+            request.mount = Arc::clone(&route.context);
+            let passed = &route.entry.config.passthrough_request_headers;
+            request.headers = match passed.as_slice() {
+                [] => Vec::new(),
+                names => call
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+                    .cloned()
+                    .collect(),
+            };
+            if route.entry.kind == "cubbyhole" {
+                self.parts.tokens.set_cubbyhole(route.view.clone());
+            }
+            call.route = Some(route);
+        }
+        Ok(())
+    }
+
+    /// Nothing is told to who has no good token, not even whether the path exists.
+    fn identify(
+        &self,
+        call: &mut Call,
+        request: &mut Request,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let denied = || Error::new(ErrorKind::Denied, "permission denied");
+        let Some(text) = &call.text else {
+            return Err(denied());
+        };
+        let Some(token) = self.parts.tokens.lookup(text, now)? else {
+            return Err(match wrapping::is_about_itself(call, request) {
+                true => wrapping::invalid(),
+                false => denied(),
+            });
+        };
+        if !token.permits_address(request.client.address.map(|address| address.ip())) {
+            return Err(denied());
+        }
+        request.caller = token.caller();
+        if call
+            .route
+            .as_ref()
+            .is_some_and(|route| route.entry.kind == TOKEN_KIND)
+        {
+            request.caller.token = Some(Arc::clone(text));
+        }
+        call.token = Some(token);
+        Ok(())
+    }
+
+    fn settle_operation(&self, call: &Call, request: &mut Request) -> Result<(), Error> {
+        request.operation = call.asked;
+        if let (Operation::Update, Some(route)) = (call.asked, &call.route) {
+            match route.engine.exists(request, &route.view) {
+                Ok(Some(false)) => request.operation = Operation::Create,
+                Ok(_) => {}
+                // The engine will find the same fault; a caller who may not ask must not see it.
+                Err(error) if error.cause.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_policies<'r>(
+        &self,
+        call: &mut Call,
+        request: &'r mut Request,
+    ) -> Result<Authorized<&'r mut Request>, Error> {
+        let acl = self.parts.policies.acl_for(&request.caller.policies)?;
+        let data = std::mem::take(&mut request.data);
+        let question = Question {
+            path: &call.path,
+            operation: request.operation,
+            data: &data,
+            wrap_ttl: request.wrap_ttl,
+            needs_sudo: call
+                .route
+                .as_ref()
+                .is_some_and(|route| route.needs_sudo(&request.path)),
+        };
+        let granted = acl.authorize((), &question).is_ok();
+        call.allowed = granted;
+        if !granted {
+            request.data = data;
+            return Err(Error::denied());
+        }
+        let mut authorized = acl.authorize(request, &question)?;
+        let sudo = authorized.sudo();
+        let request = authorized.request_mut();
+        request.caller.has_sudo = sudo;
+        request.data = data;
+        Ok(authorized)
+    }
+
+    /// Has the request answered. The batch is what must commit before the answer is good.
+    pub(super) async fn perform(
+        &self,
+        call: &Call,
+        authorized: Authorized<&mut Request>,
+        now: Timestamp,
+    ) -> (Result<Response, Error>, Batch) {
+        let request: &Request = authorized.into_request();
+        let mut batch = Batch::new();
+        let result = match self.ask_engine(call, request, now).await {
+            Ok(outcome) => {
+                batch.append(outcome.batch);
+                self.complete(call, request, outcome.response, &mut batch, now)
+            }
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            batch = Batch::new();
+        }
+        (result, batch)
+    }
+
+    async fn ask_engine(
+        &self,
+        call: &Call,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let Some(route) = &call.route else {
+            let path = &call.path;
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no handler for route \"{path}\". route entry not found."),
+            ));
+        };
+        if request.operation == Operation::Help {
+            return Ok(help(call, request).into());
+        }
+        if let Some(step) = call.step {
+            return self.take_step(step, call, request, now);
+        }
+        if route.entry.kind == SYSTEM_KIND
+            && let Some(direct) = &self.parts.direct
+            && let Some(answer) = direct.handle(request)
+        {
+            return Ok(answer.await?.into());
+        }
+        route.engine.handle(request, &route.view)
+    }
+
+    /// Makes the token of a login, and wraps what is to be wrapped.
+    fn complete(
+        &self,
+        call: &Call,
+        request: &Request,
+        mut response: Response,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Response, Error> {
+        if let Some(auth) = response.auth.take_if(|auth| auth.client_token.is_none()) {
+            let (spec, warnings) = Spec::login(&auth, &call.path, &request.mount, now)?;
+            let minted = self.parts.tokens.create(batch, spec, now)?;
+            response.auth = Some(minted.into_auth());
+            response.warnings.extend(warnings);
+        }
+        count_this_use(call, &mut response);
+        match request.wrap_ttl {
+            Some(ttl) if wrapping::is_worth_it(&response) => {
+                self.wrap(&call.path, &request.id, response, ttl, batch, now)
+            }
+            _ => Ok(response),
+        }
+    }
+}
+
+/// A token that looks itself up sees the use that this costs.
+fn count_this_use(call: &Call, response: &mut Response) {
+    let uses = call.token.as_ref().map_or(0, |token| token.num_uses);
+    if uses > 0
+        && call.path == "auth/token/lookup-self"
+        && let Some(data) = &mut response.data
+    {
+        let left = match uses {
+            1 => json!(-1),
+            _ => json!(uses - 1),
+        };
+        data.insert("num_uses".into(), left);
+    }
+}
+
+fn help(call: &Call, request: &Request) -> Response {
+    let mount = &request.mount;
+    let description = call
+        .route
+        .as_ref()
+        .map_or("", |route| &route.entry.description);
+    let text = format!(
+        "Request:        {}\nMount:          {} ({})\n\n{description}\n",
+        request.path, mount.path, mount.kind
+    );
+    let help = json!({"help": text, "openapi": Value::Null, "see_also": Value::Null});
+    Response {
+        body: Some(Body {
+            content_type: "application/json",
+            bytes: help.to_string().into_bytes(),
+        }),
+        ..Response::default()
+    }
+}

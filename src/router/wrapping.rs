@@ -1,0 +1,222 @@
+//! Response wrapping: an answer put away in the cubbyhole of a token that opens once.
+//!
+//! The wrapping token has one use, and opening spends it in the same entry that removes token and
+//! cubbyhole, under the precondition that the token's record is as it was read. So of two who
+//! open at the same time one finds the token gone.
+
+use super::call::Call;
+use super::envelope;
+use super::router::Router;
+use crate::barrier::Batch;
+use crate::clock::Timestamp;
+use crate::engine::{Body, Error, ErrorKind, Operation, Outcome, Request, Response, WrapInfo};
+use crate::policy::RESPONSE_WRAPPING;
+use crate::secret::{Secret, SecretString};
+use crate::token::{Spec, Token};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the answer lies in the wrapping token's cubbyhole.
+const RECORD: &str = "response";
+
+/// What is done with a wrapping token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Lookup,
+    Unwrap,
+    Rewrap,
+}
+
+impl Step {
+    pub fn of(path: &str) -> Option<Self> {
+        match path {
+            "sys/wrapping/lookup" => Some(Self::Lookup),
+            "sys/wrapping/unwrap" => Some(Self::Unwrap),
+            "sys/wrapping/rewrap" => Some(Self::Rewrap),
+            _ => None,
+        }
+    }
+}
+
+/// What every unusable wrapping token is answered with.
+pub(super) fn invalid() -> Error {
+    Error::invalid("wrapping token is not valid or does not exist")
+}
+
+/// Is the request about the token that it was sent with?
+pub(super) fn is_about_itself(call: &Call, request: &Request) -> bool {
+    call.step.is_some() && named(request).is_none_or(|named| is_same(call, named))
+}
+
+fn named(request: &Request) -> Option<&str> {
+    let token = request.data.get("token").and_then(Value::as_str);
+    token.filter(|token| !token.is_empty())
+}
+
+fn is_same(call: &Call, named: &str) -> bool {
+    call.text
+        .as_ref()
+        .is_some_and(|text| text.expose() == named)
+}
+
+/// Errors, empty answers and raw bodies are not wrapped.
+pub(super) fn is_worth_it(response: &Response) -> bool {
+    let something = response.data.is_some() || response.auth.is_some();
+    something && response.body.is_none() && response.wrap_info.is_none()
+}
+
+impl Router {
+    /// Puts `response` away and answers with what opens it.
+    pub(super) fn wrap(
+        &self,
+        path: &str,
+        request_id: &str,
+        response: Response,
+        ttl: Duration,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Response, Error> {
+        let sealed = Secret::new(envelope::encode(request_id, &response));
+        let accessor = response.auth.as_ref().map(|auth| auth.accessor.clone());
+        self.put_away(path, sealed, accessor, ttl, batch, now)
+    }
+
+    fn put_away(
+        &self,
+        path: &str,
+        sealed: SecretString,
+        wrapped_accessor: Option<String>,
+        ttl: Duration,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Response, Error> {
+        let minted = self
+            .parts
+            .tokens
+            .create(batch, Spec::wrapping(path, ttl), now)?;
+        let mut data = Map::new();
+        data.insert(RECORD.into(), Value::String(sealed.into_inner()));
+        let put = self.cubbyhole(&minted.entry, Operation::Create, data, now)?;
+        batch.append(put.batch);
+        Ok(Response {
+            anonymous: true,
+            wrap_info: Some(WrapInfo {
+                token: minted.token,
+                accessor: minted.entry.accessor.clone(),
+                ttl,
+                creation_time: now,
+                creation_path: path.to_owned(),
+                wrapped_accessor,
+            }),
+            ..Response::default()
+        })
+    }
+
+    /// Answers a request about a wrapping token.
+    pub(super) fn take_step(
+        &self,
+        step: Step,
+        call: &Call,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let known = match (step, request.operation) {
+            (Step::Lookup, Operation::Read) => true,
+            (_, operation) => matches!(operation, Operation::Update | Operation::Create),
+        };
+        if !known {
+            return Err(Error::unsupported_operation());
+        }
+        let text = Secret::new(match (named(request), &call.text) {
+            (Some(named), _) => named.to_owned(),
+            (None, Some(text)) => text.expose().clone(),
+            (None, None) => {
+                let message = "error validating wrapping token: token is empty";
+                return Err(Error::new(ErrorKind::Denied, message));
+            }
+        });
+        let token = self.parts.tokens.lookup(&text, now)?;
+        let token = token
+            .filter(|t| t.policies == [RESPONSE_WRAPPING])
+            .ok_or_else(invalid)?;
+        match step {
+            Step::Lookup => Ok(describe(&token).into()),
+            Step::Unwrap => self.unwrap(&token, now),
+            Step::Rewrap => self.rewrap(&token, now),
+        }
+    }
+
+    fn unwrap(&self, token: &Token, now: Timestamp) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        let sealed = self.open(token, &mut outcome.batch, now)?;
+        outcome.response.body = Some(Body {
+            content_type: "application/json",
+            bytes: sealed.into_inner().into_bytes(),
+        });
+        Ok(outcome)
+    }
+
+    fn rewrap(&self, token: &Token, now: Timestamp) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        let batch = &mut outcome.batch;
+        let sealed = self.open(token, batch, now)?;
+        outcome.response = self.put_away(&token.path, sealed, None, token.ttl, batch, now)?;
+        Ok(outcome)
+    }
+
+    /// Reads what is wrapped and spends the token.
+    fn open(
+        &self,
+        token: &Token,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<SecretString, Error> {
+        let read = self.cubbyhole(token, Operation::Read, Map::new(), now);
+        let read = read.map_err(|error| match error.kind {
+            ErrorKind::NotFound => invalid(),
+            _ => error,
+        })?;
+        let mut data = read.response.data.unwrap_or_default();
+        let Some(Value::String(sealed)) = data.remove(RECORD) else {
+            return Err(invalid());
+        };
+        self.parts.tokens.use_once(batch, token, now)?;
+        Ok(Secret::new(sealed))
+    }
+
+    /// Asks the cubbyhole engine in the name of the wrapping token.
+    fn cubbyhole(
+        &self,
+        token: &Token,
+        operation: Operation,
+        data: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let Some((route, _)) = self.routes.resolve("cubbyhole/")? else {
+            return Err(Error::internal("there is no cubbyhole"));
+        };
+        self.parts.tokens.set_cubbyhole(route.view.clone());
+        let request = Request {
+            id: String::new(),
+            operation,
+            path: RECORD.into(),
+            data,
+            caller: token.caller(),
+            client: crate::engine::Client::default(),
+            mount: Arc::clone(&route.context),
+            wrap_ttl: None,
+            headers: Vec::new(),
+            now,
+        };
+        route.engine.handle(&request, &route.view)
+    }
+}
+
+fn describe(token: &Token) -> Response {
+    let mut data = Map::new();
+    data.insert("creation_path".into(), json!(token.path));
+    data.insert("creation_time".into(), json!(token.creation_time.rfc3339()));
+    data.insert("creation_ttl".into(), json!(token.ttl.as_secs()));
+    Response::data(data)
+}
