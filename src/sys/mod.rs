@@ -1,11 +1,30 @@
 //! The `sys/` API: init, unseal, health and the rest that must answer while sealed (`open`), and
 //! the engine behind the `sys/` mount. That engine answers `sys/seal`, `sys/step-down` (update) and
 //! `sys/ha-status` (read) with an empty success; [`Step`] then does what was allowed.
+//!
+//! [`assemble`] puts the router of an unsealed node together.
 
+mod assemble;
+mod audits;
+mod catalog;
+mod config;
+mod field;
+mod info;
+mod internal;
+mod keyring;
+mod leases;
 mod lifecycle;
+mod loggers;
+mod mounts;
 pub mod open;
+mod policies;
+mod raw;
 mod step;
+mod system;
+mod tools;
+mod tune;
 
+pub use assemble::{Assembly, assemble};
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
     ShareInput,

@@ -1,0 +1,74 @@
+//! Puts the rooms that need the keys together.
+
+use super::system::{Options, System};
+use crate::audit;
+use crate::auth::token::TokenEngine;
+use crate::barrier::Unsealed;
+use crate::clock::Clock;
+use crate::engine::cubbyhole::Cubbyhole;
+use crate::engine::kv::Kv;
+use crate::engine::{Engine, Error};
+use crate::mount::Table;
+use crate::router::{Direct, Flights, Lifetimes, Parts, Router};
+use crate::{lease, policy, token};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What a router is assembled from.
+pub struct Assembly {
+    /// With its keys.
+    pub barrier: Arc<Unsealed>,
+    /// Cluster time.
+    pub clock: Arc<dyn Clock>,
+    /// Lease lives where mounts say nothing.
+    pub lifetimes: Lifetimes,
+    /// Audit devices of the configuration, and where others may write.
+    pub audit: audit::Options,
+    /// Is `sys/raw` there?
+    pub raw_storage_endpoint: bool,
+    /// What the names of metrics begin with; empty is `vault`.
+    pub metrics_prefix: String,
+    /// `sys/config/state/sanitized`: the configuration without its secrets.
+    pub sanitized: Map<String, Value>,
+}
+
+/// A router with every engine of this build.
+pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
+    let barrier = &assembly.barrier;
+    let leases = Arc::new(lease::Store::new(barrier));
+    let tokens = Arc::new(token::Store::new(barrier, leases)?);
+    let policies = Arc::new(policy::Store::new(barrier));
+    let mounts = Arc::new(Table::new(barrier)?);
+    let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
+    let flights = Arc::new(Flights::default());
+    let system = Arc::new(System {
+        barrier: Arc::clone(barrier),
+        mounts: Arc::clone(&mounts),
+        policies: Arc::clone(&policies),
+        tokens: Arc::clone(&tokens),
+        audit: Arc::clone(&audit),
+        flights: Arc::clone(&flights),
+        lifetimes: assembly.lifetimes,
+        started: assembly.clock.now(),
+        options: Options::of(&assembly),
+    });
+    let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
+    let engines: Vec<Arc<dyn Engine>> = vec![
+        Arc::new(Kv::default()),
+        Arc::new(Cubbyhole),
+        Arc::new(token_engine),
+        Arc::clone(&system) as _,
+    ];
+    Ok(Router::new(Parts {
+        barrier: assembly.barrier,
+        clock: assembly.clock,
+        mounts,
+        policies,
+        tokens,
+        audit,
+        engines,
+        direct: Some(system as Arc<dyn Direct>),
+        lifetimes: assembly.lifetimes,
+        flights,
+    }))
+}
