@@ -30,7 +30,7 @@ pub use builtin::{DEFAULT, RESPONSE_WRAPPING, ROOT};
 pub use capability::{Capabilities, Capability};
 pub use name::{check_attachable, normalize, sanitize};
 pub use parse::{PATHS_MAX, POLICY_BYTES_MAX, Policy};
-pub use rule::{PathRule, Permissions};
+pub use rule::{PathRule, Permissions, glob_matches};
 pub use store::{Store, StoredPolicy};
 pub use template::Subject;
 

@@ -146,7 +146,7 @@ fn value_listed(value: &Value, list: &[Value]) -> bool {
 }
 
 /// A `*` at either end of `pattern` stands for anything.
-pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
+pub fn glob_matches(pattern: &str, text: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (None, None) => pattern == text,
         (Some(tail), None) => text.ends_with(tail),

@@ -42,7 +42,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid(message.into())
     }
 }

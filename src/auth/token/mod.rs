@@ -1,0 +1,21 @@
+//! The token method: `auth/token/`.
+//!
+//! Owns the token roles (`role/<name>` below its mount) and the rules of who may make, see, renew
+//! and end which token.
+//!
+//! Invariants
+//! - Nobody without root makes a root token, under any spelling of the name.
+//! - Without `sudo` a token's children have at most its policies, have it as parent, have no
+//!   period and no text of their maker's choice.
+//! - A token's text appears only in the answer that makes it and in answers to its own holder.
+
+mod create;
+mod describe;
+mod engine;
+mod field;
+mod handle;
+mod policies;
+mod role;
+mod roles;
+
+pub use engine::TokenEngine;

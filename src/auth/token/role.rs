@@ -1,0 +1,351 @@
+//! A role: settings for the tokens made through `create/<role>`.
+
+use super::field;
+use crate::barrier::{Batch, View};
+use crate::engine::{Error, Request};
+use crate::policy;
+use crate::token::is_cidr;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Longest name or suffix in bytes.
+const NAME_BYTES_MAX: usize = 256;
+/// Most entries of one list.
+const LIST_MAX: usize = 512;
+
+/// Which kind of token a role makes when the request does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// Service, unless the request says batch.
+    #[default]
+    DefaultService,
+    /// Batch, unless the request says service.
+    DefaultBatch,
+    /// Always service.
+    Service,
+    /// Always batch.
+    Batch,
+}
+
+impl Kind {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "" | "default" | "default-service" => Self::DefaultService,
+            "default-batch" => Self::DefaultBatch,
+            "service" => Self::Service,
+            "batch" => Self::Batch,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::DefaultService => "default-service",
+            Self::DefaultBatch => "default-batch",
+            Self::Service => "service",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Role {
+    pub allowed_policies: Vec<String>,
+    pub allowed_policies_glob: Vec<String>,
+    pub disallowed_policies: Vec<String>,
+    pub disallowed_policies_glob: Vec<String>,
+    pub allowed_entity_aliases: Vec<String>,
+    pub bound_cidrs: Vec<String>,
+    /// Set by the field's old name, and shown under both.
+    pub old_bound_cidrs: bool,
+    pub orphan: bool,
+    pub renewable: bool,
+    pub no_default_policy: bool,
+    pub path_suffix: String,
+    pub kind: Kind,
+    pub num_uses: u64,
+    pub period: Duration,
+    pub old_period: bool,
+    pub explicit_max_ttl: Duration,
+    pub old_explicit_max_ttl: bool,
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Self {
+            allowed_policies: Vec::new(),
+            allowed_policies_glob: Vec::new(),
+            disallowed_policies: Vec::new(),
+            disallowed_policies_glob: Vec::new(),
+            allowed_entity_aliases: Vec::new(),
+            bound_cidrs: Vec::new(),
+            old_bound_cidrs: false,
+            orphan: false,
+            renewable: true,
+            no_default_policy: false,
+            path_suffix: String::new(),
+            kind: Kind::default(),
+            num_uses: 0,
+            period: Duration::ZERO,
+            old_period: false,
+            explicit_max_ttl: Duration::ZERO,
+            old_explicit_max_ttl: false,
+        }
+    }
+}
+
+/// Fields that a write knows.
+pub(super) const FIELDS: [&str; 19] = [
+    "allowed_entity_aliases",
+    "allowed_policies",
+    "allowed_policies_glob",
+    "bound_cidrs",
+    "disallowed_policies",
+    "disallowed_policies_glob",
+    "explicit_max_ttl",
+    "orphan",
+    "path_suffix",
+    "period",
+    "renewable",
+    "role_name",
+    "token_bound_cidrs",
+    "token_explicit_max_ttl",
+    "token_no_default_policy",
+    "token_num_uses",
+    "token_period",
+    "token_type",
+    "name",
+];
+
+/// The stored form; the variant is the version.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    V1(Box<Role>),
+}
+
+impl Role {
+    /// The role `name`; names are lower case.
+    pub fn load(view: &View, name: &str) -> Result<Option<Self>, Error> {
+        let Some(path) = record_path(name) else {
+            return Ok(None);
+        };
+        let found = view.get_record::<Stored>(&path, "token role")?;
+        Ok(found.map(|(_, Stored::V1(role))| *role))
+    }
+
+    /// Adds "write this role" to `batch`.
+    pub fn store(self, view: &View, batch: &mut Batch, name: &str) -> Result<(), Error> {
+        let path = record_path(name).ok_or_else(|| Error::invalid("invalid role name"))?;
+        Ok(view.put_record(batch, &path, &Stored::V1(Box::new(self)))?)
+    }
+
+    /// Takes over what the request sets; what it does not mention stays.
+    pub fn update(&mut self, request: &Request) -> Result<(), Error> {
+        let policies = |field| -> Result<_, Error> {
+            let names = bounded(field, field::comma_list(request, field)?)?;
+            Ok(names.map(|names| policy::sanitize(&names, false)))
+        };
+        set(&mut self.allowed_policies, policies("allowed_policies")?);
+        set(
+            &mut self.disallowed_policies,
+            policies("disallowed_policies")?,
+        );
+        let globs = |field| -> Result<_, Error> {
+            let names = bounded(field, field::comma_list(request, field)?)?;
+            Ok(names.map(|names| names.iter().map(|n| n.to_lowercase()).collect()))
+        };
+        set(
+            &mut self.allowed_policies_glob,
+            globs("allowed_policies_glob")?,
+        );
+        set(
+            &mut self.disallowed_policies_glob,
+            globs("disallowed_policies_glob")?,
+        );
+        set(
+            &mut self.allowed_entity_aliases,
+            globs("allowed_entity_aliases")?,
+        );
+        set(&mut self.orphan, field::flag(request, "orphan")?);
+        set(&mut self.renewable, field::flag(request, "renewable")?);
+        set(
+            &mut self.no_default_policy,
+            field::flag(request, "token_no_default_policy")?,
+        );
+        let negative = "'token_num_uses' cannot be negative";
+        set(
+            &mut self.num_uses,
+            field::count(request, "token_num_uses", negative)?,
+        );
+        self.update_suffix(request)?;
+        self.update_kind(request)?;
+        self.update_doubly_named(request)?;
+        self.check()
+    }
+
+    fn update_suffix(&mut self, request: &Request) -> Result<(), Error> {
+        if !request.data.contains_key("path_suffix") {
+            return Ok(());
+        }
+        let suffix = field::text(request, "path_suffix")?;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let fits = suffix.len() >= 3
+            && suffix.len() <= NAME_BYTES_MAX
+            && suffix.starts_with(word)
+            && suffix.ends_with(word)
+            && suffix.chars().all(|c| word(c) || c == '-' || c == '.')
+            && !suffix.contains("..");
+        if !suffix.is_empty() && !fits {
+            return Err(Error::invalid(
+                "given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w",
+            ));
+        }
+        self.path_suffix = suffix;
+        Ok(())
+    }
+
+    fn update_kind(&mut self, request: &Request) -> Result<(), Error> {
+        if request.data.contains_key("token_type") {
+            let name = field::text(request, "token_type")?;
+            self.kind = Kind::parse(&name)
+                .ok_or_else(|| Error::invalid(format!("invalid 'token_type' value {name:?}")))?;
+        }
+        Ok(())
+    }
+
+    /// Fields with an old and a new name: the new one counts where both are given.
+    fn update_doubly_named(&mut self, request: &Request) -> Result<(), Error> {
+        let (new, old) = (
+            field::duration(request, "token_period")?,
+            field::duration(request, "period")?,
+        );
+        if let Some(period) = new.or(old) {
+            self.period = period;
+            self.old_period = new.is_none() && !period.is_zero();
+        }
+        let (new, old) = (
+            field::duration(request, "token_explicit_max_ttl")?,
+            field::duration(request, "explicit_max_ttl")?,
+        );
+        if let Some(max) = new.or(old) {
+            self.explicit_max_ttl = max;
+            self.old_explicit_max_ttl = new.is_none() && !max.is_zero();
+        }
+        let (new, old) = (
+            field::comma_list(request, "token_bound_cidrs")?,
+            field::comma_list(request, "bound_cidrs")?,
+        );
+        let is_new = new.is_some();
+        if let Some(cidrs) = bounded("token_bound_cidrs", new.or(old))? {
+            if let Some(wrong) = cidrs.iter().find(|cidr| !is_cidr(cidr)) {
+                return Err(Error::invalid(format!(
+                    "error parsing role fields: error parsing address {wrong:?}: \
+                     Unable to convert {wrong:?} to an IPv4 or IPv6 address, or a UNIX Socket"
+                )));
+            }
+            self.old_bound_cidrs = !is_new && !cidrs.is_empty();
+            self.bound_cidrs = cidrs;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.kind != Kind::Batch {
+            return Ok(());
+        }
+        let conflict = if !self.period.is_zero() {
+            "periodic tokens"
+        } else if self.num_uses != 0 {
+            "tokens with limited use count"
+        } else if !self.explicit_max_ttl.is_zero() {
+            "tokens with explicit maximum TTL"
+        } else if self.renewable {
+            "renewable tokens"
+        } else if !self.orphan {
+            "non-orphan tokens"
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!(
+            "'token_type' cannot be 'batch' when role is set to generate {conflict}"
+        )))
+    }
+
+    /// As `GET roles/<name>` shows it.
+    pub fn describe(&self, name: &str) -> Map<String, Value> {
+        let old = |set: bool, seconds: Duration| if set { seconds.as_secs() } else { 0 };
+        let aliases = &self.allowed_entity_aliases;
+        let mut data = Map::new();
+        for (field, value) in [
+            (
+                "allowed_entity_aliases",
+                if aliases.is_empty() {
+                    Value::Null
+                } else {
+                    json!(aliases)
+                },
+            ),
+            ("allowed_policies", json!(self.allowed_policies)),
+            ("allowed_policies_glob", json!(self.allowed_policies_glob)),
+            ("disallowed_policies", json!(self.disallowed_policies)),
+            (
+                "disallowed_policies_glob",
+                json!(self.disallowed_policies_glob),
+            ),
+            (
+                "explicit_max_ttl",
+                json!(old(self.old_explicit_max_ttl, self.explicit_max_ttl)),
+            ),
+            ("name", json!(name)),
+            ("orphan", json!(self.orphan)),
+            ("path_suffix", json!(self.path_suffix)),
+            ("period", json!(old(self.old_period, self.period))),
+            ("renewable", json!(self.renewable)),
+            (
+                "token_explicit_max_ttl",
+                json!(self.explicit_max_ttl.as_secs()),
+            ),
+            ("token_no_default_policy", json!(self.no_default_policy)),
+            ("token_period", json!(self.period.as_secs())),
+            ("token_type", json!(self.kind.name())),
+        ] {
+            data.insert(field.to_owned(), value);
+        }
+        if self.num_uses > 0 {
+            data.insert("token_num_uses".to_owned(), json!(self.num_uses));
+        }
+        if !self.bound_cidrs.is_empty() {
+            data.insert("token_bound_cidrs".to_owned(), json!(self.bound_cidrs));
+            if self.old_bound_cidrs {
+                data.insert("bound_cidrs".to_owned(), json!(self.bound_cidrs));
+            }
+        }
+        data
+    }
+}
+
+/// Where a role is kept; `None` for a name that no role can have.
+pub(super) fn record_path(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
+    let fits = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.chars().all(plain)
+        && !matches!(name, "." | "..");
+    fits.then(|| format!("role/{}", name.to_lowercase()))
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn bounded(field: &str, list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Error> {
+    match &list {
+        Some(items) if items.len() > LIST_MAX => Err(Error::invalid(format!(
+            "{field} has more than {LIST_MAX} entries"
+        ))),
+        _ => Ok(list),
+    }
+}
