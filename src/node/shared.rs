@@ -31,6 +31,8 @@ pub(super) struct Facts {
     pub introspection_endpoint: bool,
     /// `metrics_prefix`.
     pub metrics_prefix: String,
+    /// Audit stanzas, and where else audit files may lie.
+    pub audit: crate::audit::Options,
 }
 
 /// Shared by the listeners, the sweeper and whoever stops the node.
@@ -118,7 +120,12 @@ impl Shared {
     }
 
     /// Opens the audit files again.
-    pub fn reload(&self) {}
+    pub fn reload(&self) {
+        let router = self.state().active.as_ref().map(|a| Arc::clone(&a.router));
+        if let Some(router) = router {
+            router.reopen_audit();
+        }
+    }
 
     pub fn addresses(&self) -> Addresses {
         self.addresses.get().cloned().unwrap_or_default()

@@ -6,15 +6,18 @@ use super::identity::Cluster;
 use super::lifecycle::Handle;
 use super::shared::{Facts, Shared};
 use super::{listeners, storage};
+use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
 use crate::http::{self, Bound, Gate, ServeError};
-use crate::router::{Role, Router};
-use crate::sys::LifecycleError;
+use crate::router::{Lifetimes, Role, Router};
+use crate::sys::{self, Assembly, LifecycleError};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where audit files may lie that are asked for over the API; the configuration may name any place.
+const AUDIT_DIRECTORIES: &[&str] = &["/var/log", "/tmp"];
 /// Vault's default for both lease limits.
 const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(768 * 3600);
 /// How long requests in flight may take to finish when the node stops.
@@ -185,9 +188,6 @@ fn warn_of_missing(config: &Config) {
         let kind = &registration.kind;
         tracing::warn!(%kind, "service_registration is not in this build: nothing is registered");
     }
-    if !config.audit_devices.is_empty() {
-        tracing::warn!("audit stanzas are not in this build: enable devices with the API");
-    }
 }
 
 fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts {
@@ -200,6 +200,20 @@ fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts
         raw_storage_endpoint: config.raw_storage_endpoint,
         introspection_endpoint: config.introspection_endpoint,
         metrics_prefix: config.telemetry.prefix.clone(),
+        audit: audit::Options {
+            devices: config.audit_devices.iter().map(audit_device).collect(),
+            directories: AUDIT_DIRECTORIES.iter().map(Into::into).collect(),
+        },
+    }
+}
+
+/// Devices of the configuration have no uuid: their path makes their key their own.
+fn audit_device(device: &crate::config::AuditDevice) -> audit::DeviceSpec {
+    audit::DeviceSpec {
+        description: device.description.clone(),
+        local: device.local,
+        uuid: String::new(),
+        ..audit::DeviceSpec::new(&device.path, &device.kind, device.options.clone())
     }
 }
 
@@ -209,6 +223,18 @@ pub(super) fn router(
     barrier: &Arc<Unsealed>,
     cluster: &Cluster,
 ) -> Result<Router, LifecycleError> {
-    let _ = (shared, barrier, cluster);
-    Ok(Router {})
+    let _ = cluster;
+    let assembly = Assembly {
+        barrier: Arc::clone(barrier),
+        clock: Arc::clone(&shared.clock),
+        lifetimes: Lifetimes {
+            default: shared.facts.default_lease_ttl,
+            max: shared.facts.max_lease_ttl,
+        },
+        audit: shared.facts.audit.clone(),
+        raw_storage_endpoint: shared.facts.raw_storage_endpoint,
+        metrics_prefix: shared.facts.metrics_prefix.clone(),
+        sanitized: serde_json::Map::new(),
+    };
+    sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

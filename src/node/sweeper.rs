@@ -16,7 +16,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 pub(super) fn spawn(router: Arc<Router>, clock: Arc<dyn Clock>) -> AbortHandle {
     let task = tokio::spawn(async move {
         loop {
-            let pause = match sweep(&router).await {
+            let pause = match router.sweep().await {
                 Ok(Some(deadline)) => deadline.since(clock.now()),
                 Ok(None) => PAUSE_MAX,
                 Err(error) => {
@@ -28,8 +28,4 @@ pub(super) fn spawn(router: Arc<Router>, clock: Arc<dyn Clock>) -> AbortHandle {
         }
     });
     task.abort_handle()
-}
-
-async fn sweep(_router: &Router) -> Result<Option<crate::clock::Timestamp>, crate::engine::Error> {
-    Ok(None)
 }

@@ -2,37 +2,29 @@
 
 use super::router::Router;
 use crate::barrier::BarrierError;
+use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::store::CommitError;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-/// How often it is looked whether something is due. Looking reads memory only.
-const INTERVAL: Duration = Duration::from_secs(1);
 /// Most tokens that one entry ends.
 const TOKENS_MAX: usize = 64;
 /// Most entries before others get a turn.
 const ROUNDS_MAX: usize = 16;
 
 impl Router {
-    /// Sweeps in the background until the router is dropped. Needs a tokio runtime.
-    pub fn start_sweeper(self: &Arc<Self>) {
-        let router = Arc::downgrade(self);
-        tokio::spawn(run(router));
-    }
-
-    /// Does what is due, in entries of bounded size. True when more is due already.
-    pub async fn sweep(&self) -> Result<bool, Error> {
+    /// Does what is due, in entries of bounded size. Gives the time of the next call that will
+    /// find something, as far as is known now; zero when that is at once.
+    pub async fn sweep(&self) -> Result<Option<Timestamp>, Error> {
         if !self.parts.barrier.storage().status().leads {
-            return Ok(false);
+            return Ok(None);
         }
         for _ in 0..ROUNDS_MAX {
             let again = self.sweep_tokens().await? | self.sweep_purges().await?;
             if !again {
-                return Ok(false);
+                return Ok(self.parts.tokens.next_sweep());
             }
         }
-        Ok(true)
+        Ok(Some(Timestamp::default()))
     }
 
     async fn sweep_tokens(&self) -> Result<bool, Error> {
@@ -60,21 +52,5 @@ impl Router {
             .commit(batch, self.parts.clock.now())
             .await?;
         Ok(true)
-    }
-}
-
-async fn run(router: Weak<Router>) {
-    loop {
-        tokio::time::sleep(INTERVAL).await;
-        let Some(router) = router.upgrade() else {
-            return;
-        };
-        if let Err(error) = router.sweep().await {
-            if matches!(error.cause, Some(BarrierError::Sealed)) {
-                return;
-            }
-            router.notice(&error);
-            tracing::warn!(%error, "sweeping failed; it is tried again");
-        }
     }
 }

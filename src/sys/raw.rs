@@ -18,8 +18,11 @@ const PROTECTED: &[&str] = &[
 
 impl System {
     pub(super) fn raw(&self, request: &Request, path: &str) -> Result<Outcome, Error> {
-        let protected = |known: &&str| path == **known || path.starts_with(&format!("{known}/"));
-        if PROTECTED.iter().any(|known| protected(&known)) {
+        let below = |known: &&str| {
+            path.strip_prefix(*known)
+                .is_some_and(|r| r.starts_with('/'))
+        };
+        if PROTECTED.contains(&path) || PROTECTED.iter().any(below) {
             return Err(Error::invalid(format!("cannot access {path:?}")));
         }
         let view = self.barrier.view("");
