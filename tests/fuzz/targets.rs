@@ -1,0 +1,193 @@
+//! What is fuzzed: one function for each decoder that meets bytes from outside. Each panics when
+//! a promise is broken. Shared by cargo-fuzz (`fuzz_targets/`) and by `cargo test` (`main.rs`).
+
+#![allow(dead_code, reason = "each fuzz binary uses one of these")]
+#![allow(clippy::unwrap_used, reason = "a broken promise is a panic here")]
+
+use coffer::barrier::{Sealed, Unsealed};
+use coffer::clock::Timestamp;
+use coffer::http::{Target, decode_body, parse_target};
+use coffer::policy::{Acl, Policy};
+use coffer::secret::{Key256, Secret};
+use coffer::store::{Inmem, Op, Storage, Transaction};
+use serde_json::Value;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+/// All targets by name.
+pub const ALL: &[(&str, fn(&[u8]))] = &[
+    ("body", body),
+    ("path", path),
+    ("policy", policy),
+    ("config", config),
+    ("share", share),
+    ("barrier", barrier),
+    ("transaction", transaction),
+    ("token", token),
+];
+
+/// The most that a parsed byte may be charged with: `{},` makes three into one object.
+const CHARGE_FACTOR: usize = 512;
+
+/// A request body: the first byte chooses the content type.
+pub fn body(data: &[u8]) {
+    let Some((kind, body)) = data.split_first() else {
+        return;
+    };
+    let content_type: Option<&[u8]> = match kind % 3 {
+        0 => None,
+        1 => Some(b"application/json"),
+        _ => Some(b"application/x-www-form-urlencoded"),
+    };
+    let mut charged = 0;
+    let decoded = decode_body(content_type, body, &mut |bytes| {
+        charged += bytes;
+        true
+    });
+    assert!(charged <= CHARGE_FACTOR * (body.len() + 4), "{charged}");
+    match decoded {
+        Ok(fields) => {
+            let text = serde_json::to_vec(&Value::Object(fields.clone())).unwrap();
+            let again = decode_body(None, &text, &mut |_| true);
+            assert_eq!(
+                again,
+                Ok(fields),
+                "what was read can be written and read again"
+            );
+        }
+        Err(error) => assert!(error.to_string().len() < 100, "{error}"),
+    }
+}
+
+/// A request target.
+pub fn path(data: &[u8]) {
+    let Ok(raw) = std::str::from_utf8(data) else {
+        return;
+    };
+    match parse_target(raw) {
+        Ok(Target::Api(path)) => {
+            coffer::path::check(&path).unwrap();
+            let encoded = ["%2e", "%2E", "%2f", "%2F", "%5c", "%5C"];
+            assert!(!encoded.iter().any(|hidden| raw.contains(hidden)), "{raw}");
+        }
+        Ok(Target::Redirect(to)) => {
+            assert!(to.starts_with('/') && !to.starts_with("//"), "{to}");
+            assert!(
+                !matches!(parse_target(&to), Ok(Target::Redirect(_))),
+                "{to}"
+            );
+        }
+        Ok(Target::Root | Target::Ui | Target::Unknown) | Err(_) => {}
+    }
+}
+
+/// A policy's text, then what it allows.
+pub fn policy(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(policy) = Policy::parse("fuzzed", text) else {
+        return;
+    };
+    let acl = Acl::compile(&[Arc::new(policy)]);
+    assert!(!acl.is_root(), "no text makes the root policy");
+    for path in ["", "secret/data/app", "secret/", "sys/seal", "+/+", "a*"] {
+        assert!(!acl.capabilities(path).contains(&"root"), "{path}");
+    }
+}
+
+/// A configuration file: the first byte chooses HCL or JSON.
+pub fn config(data: &[u8]) {
+    let Some((kind, text)) = data.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let name = if kind % 2 == 0 { "a.hcl" } else { "a.json" };
+    match coffer::config::from_text(&[(name.into(), text.into())], &[]) {
+        Ok(loaded) => drop(format!("{:?}", loaded.config)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// Unseal shares: the first byte is their length.
+pub fn share(data: &[u8]) {
+    let Some((length, bytes)) = data.split_first() else {
+        return;
+    };
+    let length = usize::from(*length).max(1);
+    let shares: Vec<_> = bytes
+        .chunks(length)
+        .take(300)
+        .map(|share| Secret::new(share.to_vec()))
+        .collect();
+    if let Ok(secret) = coffer::seal::combine(&shares) {
+        assert_eq!(secret.expose().len() + 1, length, "the x byte is gone");
+    }
+}
+
+/// A store whose reserved records are arbitrary: the first byte says which of them.
+pub fn barrier(data: &[u8]) {
+    let Some((which, value)) = data.split_first() else {
+        return;
+    };
+    let storage: Arc<dyn Storage> = Arc::new(Inmem::default());
+    let mut ops = Vec::new();
+    let names: [&'static [u8]; 3] = [b"\0seal-config", b"\0root-key", b"\0keyring"];
+    for (bit, key) in names.into_iter().enumerate() {
+        if which & (1 << bit) != 0 {
+            ops.push(Op::Put {
+                key: key.into(),
+                value: value.to_vec().into(),
+            });
+        }
+    }
+    let transaction = Transaction {
+        ops,
+        ..Transaction::default()
+    };
+    wait(storage.commit(transaction)).unwrap();
+    let sealed = Sealed::new(storage);
+    let _either = sealed.seal_config();
+    let _either = sealed.is_initialized();
+    let key = Key256::from_slice(&[7; 32]).unwrap();
+    assert!(
+        sealed.unseal(&key).is_err(),
+        "nothing opens without its key"
+    );
+}
+
+/// A replicated transaction.
+pub fn transaction(data: &[u8]) {
+    if let Ok(decoded) = postcard::from_bytes::<Transaction>(data) {
+        let bytes = postcard::to_allocvec(&decoded).unwrap();
+        let again: Transaction = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(again, decoded);
+        let storage = Inmem::default();
+        let _applied_or_refused = wait(storage.commit(decoded));
+    }
+}
+
+/// What a client sends as its token.
+pub fn token(data: &[u8]) {
+    static STORE: OnceLock<coffer::token::Store> = OnceLock::new();
+    let store = STORE.get_or_init(|| {
+        let barrier = Unsealed::for_test(Arc::new(Inmem::default()));
+        let leases = Arc::new(coffer::lease::Store::new(&barrier));
+        coffer::token::Store::new(&barrier, leases).unwrap()
+    });
+    let text = Secret::new(String::from_utf8_lossy(data).into_owned());
+    let found = store.lookup(&text, Timestamp::from_secs(1)).unwrap();
+    assert!(found.is_none(), "a made-up token is nobody's");
+}
+
+/// Polls a future that never waits: the in-memory store answers at once.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the in-memory store waited"),
+    }
+}
