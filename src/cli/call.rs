@@ -192,7 +192,7 @@ impl Call {
     /// Prints a value as JSON or YAML, whichever was asked for.
     pub fn print_value(&self, value: &Value, order: &Order) -> Outcome {
         match self.format {
-            Format::Yaml => self.out(&output::to_yaml(value)),
+            Format::Yaml => self.out(output::to_yaml(value).trim_end_matches('\n')),
             _ => self.out(&output::to_json(value, order)),
         }
         Ok(0)
@@ -211,6 +211,7 @@ impl Call {
     /// Prints an answer, or the one field of it that was asked for.
     pub fn print_secret(&self, secret: &Envelope) -> Outcome {
         if let Some(name) = self.flags.text("field") {
+            self.warn(&secret.warnings);
             let value = secret.field(name);
             return self.print_field(&value.ok_or_else(|| no_field(name))?);
         }

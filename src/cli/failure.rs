@@ -73,9 +73,15 @@ pub trait During<T> {
 
 impl<T> During<T> for Result<T, ClientError> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
-        self.map_err(|source| Failure::Request {
-            during: format!("{}: ", what()),
-            source,
+        self.map_err(|source| match source {
+            // Nothing was begun yet: these are about the client itself.
+            ClientError::Tls(_) | ClientError::Header { .. } | ClientError::Address(_) => {
+                Failure::from(source)
+            }
+            _ => Failure::Request {
+                during: format!("{}: ", what()),
+                source,
+            },
         })
     }
 }

@@ -4,7 +4,7 @@ use super::ask::Ask;
 use super::options::Options;
 
 /// Paths that need `sudo`; a `*` at the end stands for anything, a `+` for one segment.
-const SUDO: [&str; 18] = [
+const SUDO: [&str; 19] = [
     "auth/token/accessors",
     "auth/token/revoke-orphan",
     "sys/audit",
@@ -14,6 +14,7 @@ const SUDO: [&str; 18] = [
     "sys/config/ui/headers",
     "sys/config/ui/headers/*",
     "sys/leases",
+    "sys/leases/lookup",
     "sys/leases/lookup/*",
     "sys/leases/revoke-force/*",
     "sys/leases/revoke-prefix/*",

@@ -24,6 +24,9 @@ const RETRY_WAIT_MIN: Duration = Duration::from_millis(1000);
 /// The longest wait before a retry.
 const RETRY_WAIT_MAX: Duration = Duration::from_millis(5000);
 
+/// How long `sys/wrapping/wrap` wraps when nobody says.
+const WRAP_TTL_DEFAULT: Duration = Duration::from_secs(300);
+
 /// Makes requests, one at a time.
 pub struct Client {
     options: Options,
@@ -204,7 +207,9 @@ impl Client {
             let namespace = format!("{}/", namespace.trim_matches('/'));
             headers.push((String::from("X-Vault-Namespace"), namespace));
         }
-        if let Some(ttl) = self.options.wrap_ttl.filter(|_| ask.wraps) {
+        // This one path answers only when told for how long to wrap.
+        let default = (ask.path == "sys/wrapping/wrap").then_some(WRAP_TTL_DEFAULT);
+        if let Some(ttl) = self.options.wrap_ttl.or(default).filter(|_| ask.wraps) {
             headers.push((String::from("X-Vault-Wrap-Ttl"), format_duration(ttl)));
         }
         if ask.method == "PATCH" {

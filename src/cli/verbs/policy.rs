@@ -89,7 +89,7 @@ fn read(call: &mut Call) -> Outcome {
     let text = answer
         .as_ref()
         .and_then(|answer| answer.data.get("policy")?.as_str());
-    let Some(text) = text else {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Err(Failure::Local(format!("No policy named: {name}")));
     };
     if !call.is_table() {

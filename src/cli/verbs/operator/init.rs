@@ -14,7 +14,7 @@ const NOT_INITIALIZED: u8 = 2;
 /// `operator init`.
 pub static INIT: Verb = Verb {
     name: "init",
-    about: "Initializes a server: makes its keys and prints the key shares and the root token, once",
+    about: "Initializes a server and prints its key shares and root token",
     usage: "",
     arity: Arity::exactly(0),
     flags: &[

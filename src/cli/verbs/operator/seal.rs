@@ -12,8 +12,7 @@ use super::super::status::{print_status, with_leader};
 /// `operator unseal`.
 pub static UNSEAL: Verb = Verb {
     name: "unseal",
-    about: "Unseals the server with one key share; without one it asks for it unseen, and with - \
-            it reads it from standard input",
+    about: "Unseals the server: one key share at a time, asked for unseen unless given",
     usage: "[KEY | -]",
     arity: Arity::between(0, 1),
     flags: &[flag(
