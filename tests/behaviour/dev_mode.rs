@@ -1,0 +1,65 @@
+//! `server -dev` is ready at once and says how to use it.
+
+use crate::support::Server;
+use serde_json::json;
+
+#[test]
+fn prints_and_stores_what_one_needs() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(
+        &[
+            "-dev",
+            "-dev-root-token-id=root",
+            "-dev-listen-address=127.0.0.1:0",
+        ],
+        home.path(),
+    );
+    let banner = &server.banner;
+    assert!(banner.contains("Root Token: root\n"), "{banner}");
+    assert!(banner.contains("Unseal Key: "), "{banner}");
+    let export = format!("export VAULT_ADDR='http://{}'", server.address);
+    assert!(banner.contains(&export), "{banner}");
+    let stored = std::fs::read_to_string(home.path().join(".vault-token")).unwrap();
+    assert_eq!(stored, "root");
+
+    let root = server.client().with_token("root");
+    root.put("secret/data/a", json!({"data": {"b": "c"}}))
+        .expect(200);
+    let read = root.get("secret/data/a").expect(200).json();
+    assert_eq!(read["data"]["data"]["b"], "c");
+    let status = root.get("sys/seal-status").json();
+    assert_eq!(
+        (&status["storage_type"], &status["sealed"]),
+        (&json!("inmem"), &json!(false))
+    );
+
+    let key = banner
+        .lines()
+        .find_map(|line| line.strip_prefix("Unseal Key: "))
+        .unwrap();
+    root.put("sys/seal", json!({})).expect(204);
+    server.unseal(key);
+    root.get("secret/data/a").expect(200);
+}
+
+#[test]
+fn leaves_the_token_file_alone_when_told_to() {
+    let home = tempfile::tempdir().unwrap();
+    let args = [
+        "-dev",
+        "-dev-no-store-token",
+        "-dev-listen-address=127.0.0.1:0",
+    ];
+    let server = Server::start(&args, home.path());
+    assert!(!home.path().join(".vault-token").exists());
+    let token = server
+        .banner
+        .lines()
+        .find_map(|line| line.strip_prefix("Root Token: "))
+        .unwrap();
+    server
+        .client()
+        .with_token(token)
+        .get("sys/mounts")
+        .expect(200);
+}

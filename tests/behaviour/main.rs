@@ -1,0 +1,17 @@
+//! What an operator and a client can rely on, one promise a file, against the real binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod at_rest;
+mod dev_mode;
+mod kv_over_http;
+mod lifecycle;
+mod reload;
+mod restart;
+mod start_refused;
+#[path = "../support/mod.rs"]
+mod support;

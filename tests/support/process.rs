@@ -1,0 +1,190 @@
+//! The server as the operator runs it.
+
+use super::Client;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Longest wait for a server to start or stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    /// Everything before the log.
+    pub banner: String,
+    /// Of the first listener.
+    pub address: String,
+}
+
+impl Server {
+    /// Starts `coffer server <args>` and waits until it says that it has started.
+    #[track_caller]
+    pub fn start(args: &[&str], home: &Path) -> Self {
+        let mut child = command(args, home)
+            .stdout(Stdio::piped())
+            .stderr(log(home))
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut banner = String::new();
+        let deadline = Instant::now() + PATIENCE;
+        let last = if args.contains(&"-dev") {
+            "Development mode should NOT"
+        } else {
+            "server started!"
+        };
+        while !banner.contains(last) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) => banner.push_str(&format!("{line}\n")),
+                Err(_) => panic!("did not start: {banner}{}", read_log(home)),
+            }
+        }
+        let address = banner
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Listener 1: tcp (addr: \""))
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_else(|| panic!("no listener in {banner}"))
+            .to_owned();
+        Self {
+            child,
+            banner,
+            address,
+        }
+    }
+
+    /// Starts on `folder`/data with raft storage, writing the configuration first.
+    #[track_caller]
+    pub fn raft(folder: &Path) -> Self {
+        let config = write_config(folder, "tls_disable = true");
+        Self::start(&["-config", config.to_str().unwrap()], folder)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(done.success());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "did not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Initialises with one share and unseals; the share and the root token.
+    #[track_caller]
+    pub fn initialize(&self) -> (String, String) {
+        let request = json!({"secret_shares": 1, "secret_threshold": 1});
+        let made = self.client().put("sys/init", request).expect(200).json();
+        let key = made["keys_base64"][0].as_str().unwrap().to_owned();
+        let token = made["root_token"].as_str().unwrap().to_owned();
+        self.unseal(&key);
+        (key, token)
+    }
+
+    #[track_caller]
+    pub fn unseal(&self, key: &str) {
+        let status = self.client().put("sys/unseal", json!({"key": key}));
+        assert_eq!(status.expect(200).json()["sealed"], false);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Stopped already, then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs `coffer server <args>`, which must end by itself: exit code, and both outputs together.
+#[track_caller]
+pub fn exit_of(args: &[&str], home: &Path) -> (i32, String) {
+    let mut child = command(args, home)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("did not end: {args:?}");
+        }
+        std::thread::yield_now();
+    };
+    let mut text = String::new();
+    child.stdout.unwrap().read_to_string(&mut text).unwrap();
+    child.stderr.unwrap().read_to_string(&mut text).unwrap();
+    (status.code().unwrap(), text)
+}
+
+/// A configuration with raft storage at `folder`/data and one listener on a free port.
+pub fn write_config(folder: &Path, listener: &str) -> PathBuf {
+    let path = folder.join("coffer.hcl");
+    let text = format!(
+        "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"n1\"\n}}\n\
+         listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  {listener}\n}}\n\
+         disable_mlock = true\n",
+        folder.join("data").display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What the server logged so far.
+pub fn read_log(home: &Path) -> String {
+    std::fs::read_to_string(home.join("log")).unwrap_or_default()
+}
+
+fn log(home: &Path) -> Stdio {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(home.join("log"));
+    Stdio::from(file.unwrap())
+}
+
+fn command(args: &[&str], home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coffer"));
+    command.arg("server").args(args).env_clear();
+    command.env("HOME", home).stdin(Stdio::null());
+    command
+}
