@@ -28,6 +28,7 @@ mod lifecycle;
 mod listeners;
 mod pid_file;
 mod run;
+mod sanitized;
 mod shared;
 mod signals;
 mod start;
