@@ -225,7 +225,7 @@ impl Shared {
             .map_err(LifecycleError::Internal)?;
         self.clock.raise(self.storage.status().time_floor);
         let cluster = Cluster::read(barrier).map_err(internal)?;
-        let router = Arc::new(super::start::router(self, barrier, &cluster)?);
+        let router = Arc::new(super::start::router(self, barrier)?);
         let sweeper = sweeper::spawn(Arc::clone(&router), Arc::clone(&self.clock));
         Ok(Active {
             barrier: Arc::clone(barrier),

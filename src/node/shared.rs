@@ -27,10 +27,10 @@ pub(super) struct Facts {
     pub max_lease_ttl: Duration,
     /// `raw_storage_endpoint`.
     pub raw_storage_endpoint: bool,
-    /// `introspection_endpoint`.
-    pub introspection_endpoint: bool,
     /// `metrics_prefix`.
     pub metrics_prefix: String,
+    /// For `sys/config/state/sanitized`.
+    pub sanitized: serde_json::Map<String, serde_json::Value>,
     /// Audit stanzas, and where else audit files may lie.
     pub audit: crate::audit::Options,
 }

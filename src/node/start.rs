@@ -2,7 +2,6 @@
 
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
-use super::identity::Cluster;
 use super::lifecycle::Handle;
 use super::shared::{Facts, Shared};
 use super::{listeners, storage};
@@ -198,8 +197,8 @@ fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts
         default_lease_ttl: config.default_lease_ttl.unwrap_or(LEASE_TTL_DEFAULT),
         max_lease_ttl: config.max_lease_ttl.unwrap_or(LEASE_TTL_DEFAULT),
         raw_storage_endpoint: config.raw_storage_endpoint,
-        introspection_endpoint: config.introspection_endpoint,
         metrics_prefix: config.telemetry.prefix.clone(),
+        sanitized: super::sanitized::sanitized(config),
         audit: audit::Options {
             devices: config.audit_devices.iter().map(audit_device).collect(),
             directories: AUDIT_DIRECTORIES.iter().map(Into::into).collect(),
@@ -221,9 +220,7 @@ fn audit_device(device: &crate::config::AuditDevice) -> audit::DeviceSpec {
 pub(super) fn router(
     shared: &Arc<Shared>,
     barrier: &Arc<Unsealed>,
-    cluster: &Cluster,
 ) -> Result<Router, LifecycleError> {
-    let _ = cluster;
     let assembly = Assembly {
         barrier: Arc::clone(barrier),
         clock: Arc::clone(&shared.clock),
@@ -234,7 +231,7 @@ pub(super) fn router(
         audit: shared.facts.audit.clone(),
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
         metrics_prefix: shared.facts.metrics_prefix.clone(),
-        sanitized: serde_json::Map::new(),
+        sanitized: shared.facts.sanitized.clone(),
     };
     sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

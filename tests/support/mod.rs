@@ -3,5 +3,5 @@
 mod client;
 mod process;
 
-pub use client::{Answer, Client, hello};
+pub use client::{Client, hello};
 pub use process::{Server, exit_of, read_log, write_config};
