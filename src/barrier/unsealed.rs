@@ -42,7 +42,7 @@ impl Unsealed {
     pub(super) fn with_keys(storage: Arc<dyn Storage>, keys: Keys) -> Arc<Self> {
         let usage_key = keys.names.place(&Place::root(), USAGE_PATH).into_key();
         let changes = Arc::new(Changes::new(usage_key));
-        storage.observe(Arc::clone(&changes) as _);
+        storage.observe(Arc::downgrade(&changes) as _);
         Arc::new(Self {
             storage,
             keys: ArcSwapOption::from_pointee(keys),

@@ -75,7 +75,7 @@ impl Table {
             key: view.key(RECORD)?,
             generation: AtomicU64::new(1),
         });
-        barrier.storage().observe(Arc::clone(&watch) as _);
+        barrier.storage().observe(Arc::downgrade(&watch) as _);
         Ok(Self {
             view,
             purges: Purges::new(barrier),

@@ -36,9 +36,10 @@ mod storage;
 mod sweeper;
 mod systemd;
 
+pub use crate::secret::{MemoryError, lock_memory};
 pub use addresses::Addresses;
 pub use dev::{Dev, DevStart};
-pub use hardening::{LockError, forbid_dumps, lock_memory, restrict_umask};
+pub use hardening::{forbid_dumps, restrict_umask};
 pub use listeners::shown;
 pub use pid_file::PidFile;
 pub use run::run;

@@ -51,7 +51,7 @@ impl Store {
     /// Policies of `barrier`, with a cache that follows its storage.
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
         let cache = Arc::new(Cache::default());
-        barrier.storage().observe(Arc::clone(&cache) as _);
+        barrier.storage().observe(Arc::downgrade(&cache) as _);
         Self {
             view: barrier.view(PREFIX),
             cache,

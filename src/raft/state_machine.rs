@@ -9,7 +9,7 @@ use super::types::{
 };
 use super::wire::{self, Position};
 use crate::store::state::{Change, Image, Mark, State, StateError, touched};
-use crate::store::{Key, Observer, Revision, Transaction};
+use crate::store::{Key, Observer, Observers, Revision, Transaction};
 use futures_util::{Stream, TryStreamExt};
 use openraft::entry::RaftEntry;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
@@ -17,7 +17,7 @@ use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -41,7 +41,7 @@ pub(super) struct Applied {
     pub(super) poison: Arc<Poison>,
     /// Rung when a checkpoint is due.
     pub(super) due: Notify,
-    observers: Mutex<Vec<Arc<dyn Observer>>>,
+    observers: Observers,
     disk_full: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl Applied {
             state,
             poison,
             due: Notify::new(),
-            observers: Mutex::default(),
+            observers: Observers::default(),
             disk_full: AtomicBool::new(false),
         }
     }
@@ -65,23 +65,12 @@ impl Applied {
         self.disk_full.store(full, Ordering::Release);
     }
 
-    pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
-        let mut observers = self
-            .observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        observers.push(observer);
+    pub(super) fn observe(&self, observer: Weak<dyn Observer>) {
+        self.observers.add(observer);
     }
 
     fn notify(&self, revision: Revision, keys: &[Key]) {
-        let observers = self
-            .observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let observers = observers.clone();
-        for observer in observers {
-            observer.applied(revision, keys);
-        }
+        self.observers.notify(revision, keys);
     }
 
     fn apply(&self, entry: LogEntry) -> Result<Outcome, io::Error> {

@@ -19,7 +19,7 @@ use openraft::raft::ReadPolicy;
 use openraft::{Config, Raft, ServerState, SnapshotPolicy};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -244,7 +244,7 @@ impl Storage for RaftStorage {
         WriteIntent(Some(Arc::clone(&self.proposer.announced)))
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    fn observe(&self, observer: Weak<dyn Observer>) {
         self.applied.observe(observer);
     }
 

@@ -67,7 +67,7 @@ async fn preconditions_and_observers() {
     let storage = open(dir.path()).await;
     storage.become_leader().await.unwrap();
     let seen = Arc::new(Seen(Mutex::default()));
-    storage.observe(seen.clone());
+    storage.observe(Arc::downgrade(&seen) as _);
     let first = storage.commit(put("a", b"1")).await.unwrap();
     let mut again = put("a", b"2");
     again.preconditions.push(Precondition {

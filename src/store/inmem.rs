@@ -1,18 +1,18 @@
 //! A store in memory, for dev mode and tests. Nothing survives the process.
 
 use super::{
-    BoxFuture, CommitError, Key, Observer, Op, ReadError, Record, Revision, Storage, StorageStatus,
-    Transaction, Visit,
+    BoxFuture, CommitError, Key, Observer, Observers, Op, ReadError, Record, Revision, Storage,
+    StorageStatus, Transaction, Visit,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 /// A map behind a lock.
 #[derive(Default)]
 pub struct Inmem {
     state: Mutex<State>,
-    observers: Mutex<Vec<Arc<dyn Observer>>>,
+    observers: Observers,
 }
 
 #[derive(Default)]
@@ -71,14 +71,7 @@ impl Inmem {
             }
         }
         drop(state);
-        let observers = self
-            .observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for observer in observers {
-            observer.applied(revision, &keys);
-        }
+        self.observers.notify(revision, &keys);
         Ok(revision)
     }
 }
@@ -115,11 +108,8 @@ impl Storage for Inmem {
         Box::pin(async { Ok(()) })
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
-        self.observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(observer);
+    fn observe(&self, observer: Weak<dyn Observer>) {
+        self.observers.add(observer);
     }
 
     fn status(&self) -> StorageStatus {

@@ -9,10 +9,12 @@
 //! - Keys are ordered as bytes.
 
 mod inmem;
+mod observers;
 pub mod state;
 mod types;
 
 pub use inmem::Inmem;
+pub use observers::Observers;
 pub use types::{
     CommitError, Key, Observer, Op, Precondition, ReadError, Record, Revision, StorageStatus,
     Transaction, Visit,
@@ -20,7 +22,7 @@ pub use types::{
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A boxed future, so that the trait stays usable as an object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -50,8 +52,9 @@ pub trait Storage: Send + Sync + 'static {
     }
 
     /// Registers for the keys of every applied transaction (also those of other nodes), called
-    /// on the applying thread before `commit` returns. Keep it short.
-    fn observe(&self, observer: Arc<dyn Observer>);
+    /// on the applying thread before `commit` returns. Keep it short. The observer is not kept
+    /// alive: what followed a barrier goes with it.
+    fn observe(&self, observer: Weak<dyn Observer>);
 
     /// Indexes and role for status pages.
     fn status(&self) -> StorageStatus;

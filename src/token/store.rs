@@ -38,6 +38,8 @@ pub struct Store {
     pub(super) maybe_pending: AtomicBool,
     barrier: Arc<Unsealed>,
     cache: Arc<Cache>,
+    /// Storage does not keep it alive.
+    _follower: Arc<Follower>,
 }
 
 impl Store {
@@ -45,10 +47,11 @@ impl Store {
     pub fn new(barrier: &Arc<Unsealed>, leases: Arc<lease::Store>) -> Result<Self, TokenError> {
         let root = barrier.view(PREFIX);
         let cache = Arc::new(Cache::default());
-        barrier.storage().observe(Arc::new(Follower {
+        let follower = Arc::new(Follower {
             cache: Arc::clone(&cache),
             signal: root.key(super::revoke::SIGNAL)?,
-        }));
+        });
+        barrier.storage().observe(Arc::downgrade(&follower) as _);
         Ok(Self {
             records: root.sub("id/"),
             accessors: root.sub("accessor/"),
@@ -60,6 +63,7 @@ impl Store {
             maybe_pending: AtomicBool::new(true),
             barrier: Arc::clone(barrier),
             cache,
+            _follower: follower,
         })
     }
 
