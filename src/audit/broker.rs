@@ -72,7 +72,7 @@ impl Broker {
             keys: [view.key(RECORD)?, view.key(HEADERS)?],
             generation: AtomicU64::new(1),
         });
-        barrier.storage().observe(Arc::clone(&watch) as _);
+        barrier.storage().observe(Arc::downgrade(&watch) as _);
         for spec in &options.devices {
             spec.parse()?;
         }
