@@ -129,3 +129,402 @@ fn as_folder(path: &str) -> Cow<'_, str> {
         format!("{path}/").into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn policy(text: &str) -> Arc<Policy> {
+        Arc::new(Policy::parse("test", text).expect("the policy parses"))
+    }
+
+    fn acl(text: &str) -> Acl {
+        Acl::compile(&[policy(text)])
+    }
+
+    fn question<'a>(
+        operation: Operation,
+        path: &'a str,
+        data: &'a Map<String, Value>,
+    ) -> Question<'a> {
+        Question {
+            path,
+            operation,
+            data,
+            wrap_ttl: None,
+            needs_sudo: false,
+        }
+    }
+
+    fn permits(acl: &Acl, operation: Operation, path: &str) -> bool {
+        acl.authorize((), &question(operation, path, &Map::new()))
+            .is_ok()
+    }
+
+    /// Asks every line `read secret/x` (must pass) or `!read secret/x` (must not).
+    fn assert_table(name: &str, text: &str, table: &[&str]) {
+        let acl = acl(text);
+        for line in table {
+            let (wanted, line) = match line.strip_prefix('!') {
+                Some(rest) => (false, rest),
+                None => (true, *line),
+            };
+            let (operation, path) = line.split_once(' ').expect("operation and path");
+            let operation = match operation {
+                "create" => Operation::Create,
+                "read" => Operation::Read,
+                "update" => Operation::Update,
+                "patch" => Operation::Patch,
+                "delete" => Operation::Delete,
+                "list" => Operation::List,
+                "scan" => Operation::Scan,
+                other => panic!("unknown operation {other}"),
+            };
+            assert_eq!(permits(&acl, operation, path), wanted, "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_default() {
+        assert_table(
+            "empty",
+            "",
+            &["!read a", "!list a", "!read ", "!delete a/b"],
+        );
+        assert_eq!(acl("").capabilities("a"), ["deny"]);
+    }
+
+    #[test]
+    fn each_capability_grants_its_operation_alone() {
+        let all = [
+            "create", "read", "update", "patch", "delete", "list", "scan",
+        ];
+        for granted in all {
+            let text = format!("path \"a/*\" {{ capabilities = [\"{granted}\"] }}");
+            for asked in all {
+                let mark = if asked == granted { "" } else { "!" };
+                assert_table(granted, &text, &[&format!("{mark}{asked} a/b")]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_most_specific_rule_wins() {
+        assert_table(
+            "exact beats prefix",
+            r#"path "a/*" { capabilities = ["read"] }
+               path "a/b" { capabilities = ["delete"] }"#,
+            &["!read a/b", "delete a/b", "read a/bc"],
+        );
+        assert_table(
+            "longer prefix beats shorter",
+            r#"path "a/*" { capabilities = ["read"] }
+               path "a/b*" { capabilities = ["delete"] }"#,
+            &["read a/c", "!read a/bx", "delete a/bx", "delete a/b"],
+        );
+        assert_table(
+            "later first wildcard beats earlier",
+            r#"path "a/+/c" { capabilities = ["read"] }
+               path "a/b*" { capabilities = ["delete"] }"#,
+            &["delete a/b/c", "!read a/b/c", "read a/x/c"],
+        );
+        assert_table(
+            "closed beats open at the same first wildcard",
+            r#"path "a/+/c" { capabilities = ["read"] }
+               path "a/*" { capabilities = ["delete"] }
+               path "a/+/*" { capabilities = ["update"] }"#,
+            &["read a/x/c", "!delete a/x/c", "delete a/x"],
+        );
+        assert_table(
+            "fewer plus segments beat more",
+            r#"path "a/+/+/d" { capabilities = ["read"] }
+               path "a/+/c/d" { capabilities = ["delete"] }"#,
+            &["delete a/b/c/d", "!read a/b/c/d", "read a/b/x/d"],
+        );
+        assert_table(
+            "longer beats shorter",
+            r#"path "a/+/ba*" { capabilities = ["read"] }
+               path "a/+/b*" { capabilities = ["delete"] }"#,
+            &["read a/x/bar", "!delete a/x/bar", "delete a/x/bx"],
+        );
+    }
+
+    #[test]
+    fn plus_is_one_segment() {
+        assert_table(
+            "plus",
+            r#"path "secret/+/team" { capabilities = ["read"] }
+               path "kv/+" { capabilities = ["read"] }
+               path "+/last" { capabilities = ["read"] }
+               path "x/+/y*" { capabilities = ["read"] }"#,
+            &[
+                "read secret/a/team",
+                "!read secret/a/b/team",
+                "!read secret/team",
+                "!read secret/a/teams",
+                "read kv/a",
+                "!read kv/a/b",
+                "read any/last",
+                "!read any/x/last",
+                "read x/1/y",
+                "read x/1/yes/and/more",
+                "!read x/1/2/y",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_star_inside_a_path_is_a_character() {
+        assert_table(
+            "literal star",
+            r#"path "a/*/b" { capabilities = ["read"] }"#,
+            &["read a/*/b", "!read a/x/b"],
+        );
+    }
+
+    #[test]
+    fn deny_beats_every_grant_on_its_path() {
+        let deny = r#"path "a/*" { capabilities = ["deny"] }"#;
+        let grant = r#"path "a/*" { capabilities = ["read", "sudo"] }"#;
+        for order in [[deny, grant], [grant, deny]] {
+            let acl = Acl::compile(&order.map(policy));
+            assert!(!permits(&acl, Operation::Read, "a/b"));
+            assert_eq!(acl.capabilities("a/b"), ["deny"]);
+        }
+        assert_table(
+            "deny in one list",
+            r#"path "a" { capabilities = ["read", "deny"] }"#,
+            &["!read a"],
+        );
+        assert_table(
+            "a wider deny does not reach a narrower grant",
+            r#"path "a/*" { capabilities = ["deny"] }
+               path "a/b" { capabilities = ["read", "list"] }"#,
+            &["read a/b", "!read a/c", "list a/b/", "list a/b"],
+        );
+    }
+
+    #[test]
+    fn policies_join_on_the_same_path() {
+        let acl = Acl::compile(&[
+            policy(r#"path "a" { capabilities = ["read"] }"#),
+            policy(r#"path "a" { capabilities = ["delete"] }"#),
+            policy(r#"path "b/+/c" { capabilities = ["read"] }"#),
+            policy(r#"path "b/+/c" { capabilities = ["list"] }"#),
+        ]);
+        assert_eq!(acl.capabilities("a"), ["delete", "read"]);
+        assert_eq!(acl.capabilities("b/x/c"), ["list", "read"]);
+    }
+
+    #[test]
+    fn list_of_a_folder_matches_with_and_without_its_slash() {
+        assert_table(
+            "written without the slash",
+            r#"path "kv/metadata" { capabilities = ["list"] }"#,
+            &[
+                "list kv/metadata",
+                "list kv/metadata/",
+                "!list kv/metadata/a",
+            ],
+        );
+        assert_table(
+            "written with the slash",
+            r#"path "kv/metadata/" { capabilities = ["list"] }"#,
+            &["list kv/metadata", "list kv/metadata/", "!read kv/metadata"],
+        );
+        assert_table(
+            "plus",
+            r#"path "kv/metadata/+" { capabilities = ["list"] }"#,
+            &[
+                "list kv/metadata/a",
+                "list kv/metadata/a/",
+                "!list kv/metadata/a/b",
+            ],
+        );
+    }
+
+    #[test]
+    fn cve_2026_12624_list_obeys_a_narrower_deny() {
+        assert_table(
+            "glob below an exact grant",
+            r#"path "kv/metadata/a" { capabilities = ["list"] }
+               path "kv/metadata/a/*" { capabilities = ["deny"] }"#,
+            &[
+                "!list kv/metadata/a",
+                "!list kv/metadata/a/",
+                "!list kv/metadata/a/b",
+            ],
+        );
+        assert_table(
+            "plus beside a wider glob",
+            r#"path "kv/metadata/+" { capabilities = ["deny"] }
+               path "kv/metadata/*" { capabilities = ["list"] }"#,
+            &[
+                "!list kv/metadata/a",
+                "!list kv/metadata/a/",
+                "list kv/metadata/a/b",
+            ],
+        );
+        assert_table(
+            "exact name",
+            r#"path "kv/metadata/a" { capabilities = ["deny"] }
+               path "kv/metadata/*" { capabilities = ["list"] }"#,
+            &[
+                "!list kv/metadata/a",
+                "!list kv/metadata/a/",
+                "list kv/metadata/b",
+            ],
+        );
+    }
+
+    #[test]
+    fn sudo_is_asked_for_on_top() {
+        let acl = acl(r#"path "sys/raw" { capabilities = ["read", "sudo"] }
+               path "sys/audit" { capabilities = ["read"] }"#);
+        let data = Map::new();
+        for (path, granted) in [("sys/raw", true), ("sys/audit", false)] {
+            let mut question = question(Operation::Read, path, &data);
+            question.needs_sudo = true;
+            assert_eq!(acl.authorize((), &question).is_ok(), granted, "{path}");
+        }
+        let proof = acl.authorize((), &question(Operation::Read, "sys/raw", &data));
+        assert!(proof.expect("granted").sudo());
+    }
+
+    #[test]
+    fn root_may_do_everything() {
+        let acl = Acl::compile(&[Arc::new(Policy::root())]);
+        let data = Map::new();
+        let mut question = question(Operation::Delete, "sys/raw/core", &data);
+        question.needs_sudo = true;
+        assert!(acl.authorize((), &question).expect("granted").sudo());
+        assert_eq!(acl.capabilities("any"), ["root"]);
+    }
+
+    #[test]
+    fn parameters_are_held_to_what_the_rule_says() {
+        let acl = acl(r#"path "allowed" { capabilities = ["update"]
+                 allowed_parameters = { "zip" = ["a*", 5], "any" = [] } }
+               path "denied" { capabilities = ["update"]
+                 denied_parameters = { "zip" = ["bad*"], "gone" = [] } }
+               path "star" { capabilities = ["update"]
+                 allowed_parameters = { "*" = [], "zip" = ["x"] } }
+               path "nothing" { capabilities = ["update"]
+                 denied_parameters = { "*" = [] } }
+               path "required" { capabilities = ["update", "create"]
+                 required_parameters = ["Name"] }"#);
+        for (path, data, granted) in [
+            ("allowed", json!({"zip": "abc"}), true),
+            ("allowed", json!({"zip": 5}), true),
+            ("allowed", json!({"zip": "5"}), true),
+            ("allowed", json!({"zip": "b"}), false),
+            ("allowed", json!({"ZIP": "b"}), false),
+            ("allowed", json!({"any": [1]}), true),
+            ("allowed", json!({"other": 1}), false),
+            ("allowed", json!({}), true),
+            ("denied", json!({"zip": "bad one"}), false),
+            ("denied", json!({"ZIP": "bad one"}), false),
+            ("denied", json!({"zip": "good"}), true),
+            ("denied", json!({"gone": "x"}), false),
+            ("star", json!({"other": 1, "zip": "x"}), true),
+            ("star", json!({"other": 1, "zip": "y"}), false),
+            ("nothing", json!({"a": 1}), false),
+            ("nothing", json!({}), true),
+            ("required", json!({"name": 1}), true),
+            ("required", json!({"other": 1}), false),
+            ("required", json!({}), false),
+        ] {
+            let map = data.as_object().expect("an object");
+            let asked = question(Operation::Update, path, map);
+            assert_eq!(acl.authorize((), &asked).is_ok(), granted, "{path} {data}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_list_swallows_the_other_policy_s_values() {
+        let acl = Acl::compile(&[
+            policy(r#"path "a" { capabilities = ["update"] allowed_parameters = { k = ["v"] } }"#),
+            policy(r#"path "a" { capabilities = ["update"] allowed_parameters = { k = [] } }"#),
+        ]);
+        let data = json!({"k": "anything"});
+        let asked = question(Operation::Update, "a", data.as_object().expect("an object"));
+        assert!(acl.authorize((), &asked).is_ok());
+    }
+
+    #[test]
+    fn wrapping_is_held_to_its_limits() {
+        let acl = acl(r#"path "a" { capabilities = ["read"]
+            min_wrapping_ttl = "1m"
+            max_wrapping_ttl = 3600 }"#);
+        let data = Map::new();
+        for (seconds, granted) in [
+            (None, false),
+            (Some(59), false),
+            (Some(60), true),
+            (Some(3600), true),
+            (Some(3601), false),
+        ] {
+            let mut asked = question(Operation::Read, "a", &data);
+            asked.wrap_ttl = seconds.map(Duration::from_secs);
+            assert_eq!(acl.authorize((), &asked).is_ok(), granted, "{seconds:?}");
+        }
+    }
+
+    struct Someone(&'static str);
+
+    impl Subject for Someone {
+        fn value(&self, selector: &str) -> Option<String> {
+            (selector == "identity.entity.name").then(|| self.0.to_owned())
+        }
+    }
+
+    #[test]
+    fn templates_are_about_the_subject() {
+        let policies = [policy(
+            r#"path "kv/{{identity.entity.name}}/*" { capabilities = ["read"] }
+               path "kv/{{ identity.entity.id }}" { capabilities = ["read"] }"#,
+        )];
+        let anna = Acl::compile_for(&policies, Some(&Someone("anna")));
+        assert!(permits(&anna, Operation::Read, "kv/anna/x"));
+        assert!(!permits(&anna, Operation::Read, "kv/bert/x"));
+        let nobody = Acl::compile(&policies);
+        for path in ["kv/anna/x", "kv//x", "kv/", "kv/{{identity.entity.name}}/x"] {
+            assert!(!permits(&nobody, Operation::Read, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn cve_2026_5006_a_value_cannot_widen_a_template() {
+        let policies = [policy(
+            r#"path "kv/{{identity.entity.name}}" { capabilities = ["read"] }"#,
+        )];
+        for name in ["*", "+", "a/b", "a,b", "", "..", "a*", "{{x}}", "a\nb"] {
+            let acl = Acl::compile_for(&policies, Some(&Someone(name)));
+            for path in ["kv/x", "kv/a", "kv/", "kv/a/b"] {
+                assert!(!permits(&acl, Operation::Read, path), "{name:?} {path}");
+            }
+            assert!(
+                !permits(&acl, Operation::Read, &format!("kv/{name}")),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn touches_tells_which_mounts_concern_a_caller() {
+        let acl = acl(r#"path "secret/data/x" { capabilities = ["read"] }
+               path "+/cfg" { capabilities = ["read"] }
+               path "team/*" { capabilities = ["deny"] }
+               path "a*" { capabilities = ["read"] }"#);
+        for (prefix, seen) in [
+            ("secret/", true),
+            ("kv/", true),
+            ("apple/", true),
+            ("auth/b/", true),
+            ("x/y/z/", false),
+        ] {
+            assert_eq!(acl.touches(prefix), seen, "{prefix}");
+        }
+    }
+}

@@ -1,13 +1,11 @@
 //! Reads the outer form of a policy, HCL or JSON, into `path` blocks of plain values.
 
 use super::PolicyError;
+use super::source::{Source, syntax_at};
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Body, Structure};
 use serde_json::{Map, Number, Value};
-
-/// Deepest nesting of brackets; the parsers recurse, so it is checked before they start.
-const NESTING_MAX: usize = 16;
 
 /// One `path "..." { ... }`.
 #[derive(Debug)]
@@ -28,31 +26,28 @@ pub(super) fn read(text: &str) -> Result<Vec<PathBlock>, PolicyError> {
     if text.trim_start().starts_with('{') {
         return read_json(text);
     }
-    guard(text)?;
-    let body: Body = hcl_edit::parser::parse_body(text).map_err(|error| {
-        let at = error.location();
-        syntax_at(at.line(), at.column(), error.message())
+    let source = Source::new(text)?;
+    let body: Body = hcl_edit::parser::parse_body(&source.text).map_err(|error| {
+        let place = source.place(error.location().offset());
+        syntax_at(place, error.message())
     })?;
     let mut blocks = Vec::new();
     for structure in &body {
         match structure {
             Structure::Block(block) if block.ident.as_str() == "path" => {
                 let path = block.labels.first().map(|label| label.as_str().to_owned());
-                let line = line_of(text, block.span());
-                let path = path.ok_or_else(|| syntax_at(line, 1, "a path block needs a path"))?;
-                let fields = read_fields(text, &path, &block.body)?;
+                let line = source.line(block.span());
+                let path = path.ok_or_else(|| syntax_at((line, 1), "a path block needs a path"))?;
+                let fields = read_fields(&source, &path, &block.body)?;
                 blocks.push(PathBlock { path, fields });
             }
             Structure::Block(block) => {
-                return Err(invalid_key(
-                    block.ident.as_str(),
-                    line_of(text, block.span()),
-                ));
+                return Err(invalid_key(block.ident.as_str(), source.line(block.span())));
             }
             // Old policies carry their own name.
             Structure::Attribute(attribute) if attribute.key.as_str() == "name" => {}
             Structure::Attribute(attribute) => {
-                let line = line_of(text, attribute.span());
+                let line = source.line(attribute.span());
                 return Err(invalid_key(attribute.key.as_str(), line));
             }
         }
@@ -69,25 +64,12 @@ pub(super) fn invalid_key_text(key: &str, line: usize) -> String {
     format!("1 error occurred:\n\t* invalid key {key:?} on line {line}\n\n")
 }
 
-fn syntax_at(line: usize, column: usize, message: &str) -> PolicyError {
-    PolicyError::Syntax(format!(
-        "At {line}:{column}: {}",
-        message.replace('\n', "; ")
-    ))
-}
-
-fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> usize {
-    let start = span.map_or(0, |span| span.start);
-    let before = text.get(..start).unwrap_or_default();
-    before.bytes().filter(|byte| *byte == b'\n').count() + 1
-}
-
-fn read_fields(text: &str, path: &str, body: &Body) -> Result<Vec<Field>, PolicyError> {
+fn read_fields(source: &Source, path: &str, body: &Body) -> Result<Vec<Field>, PolicyError> {
     let mut fields = Vec::new();
     for structure in body {
         fields.push(match structure {
             Structure::Attribute(attribute) => {
-                let line = line_of(text, attribute.span());
+                let line = source.line(attribute.span());
                 Field {
                     key: attribute.key.as_str().to_owned(),
                     line,
@@ -99,8 +81,8 @@ fn read_fields(text: &str, path: &str, body: &Body) -> Result<Vec<Field>, Policy
             // `allowed_parameters { a = [] }`: the block form of an object.
             Structure::Block(block) => Field {
                 key: block.ident.as_str().to_owned(),
-                line: line_of(text, block.span()),
-                value: read_fields(text, path, &block.body)?
+                line: source.line(block.span()),
+                value: read_fields(source, path, &block.body)?
                     .into_iter()
                     .map(|field| (field.key, field.value))
                     .collect::<Map<_, _>>()
@@ -145,70 +127,10 @@ fn plain_number(number: &hcl_edit::Number) -> Result<Number, &'static str> {
         .ok_or("not a number")
 }
 
-/// Refuses what a policy never holds but what makes the parser recurse: deep nesting,
-/// operators, interpolation.
-fn guard(text: &str) -> Result<(), PolicyError> {
-    let mut depth = 0_usize;
-    let mut chars = text.chars().peekable();
-    let (mut line, mut column) = (1, 0);
-    let mut state = State::Code;
-    while let Some(c) = chars.next() {
-        column += 1;
-        let next = chars.peek().copied().unwrap_or(' ');
-        let refuse = |what: &str| Err(syntax_at(line, column, what));
-        state = match (state, c) {
-            (State::Code, '"') => State::Text,
-            (State::Code, '#') => State::LineComment,
-            (State::Code, '/') if next == '/' => State::LineComment,
-            (State::Code, '/') if next == '*' => State::BlockComment,
-            (State::Code, '{' | '[') => {
-                depth += 1;
-                if depth > NESTING_MAX {
-                    return refuse("nested too deeply");
-                }
-                State::Code
-            }
-            (State::Code, '}' | ']') => {
-                depth = depth.saturating_sub(1);
-                State::Code
-            }
-            (State::Code, '-') if !next.is_alphanumeric() => return refuse("unexpected '-'"),
-            (State::Code, '(' | ')' | '!' | '?' | '<' | '>' | '&' | '|' | '%' | '+' | '$') => {
-                return refuse("unexpected operator");
-            }
-            (State::Text, '\\') => State::Escape,
-            (State::Escape, _) => State::Text,
-            (State::Text, '"') => State::Code,
-            (State::Text, '$' | '%') if next == '{' => {
-                return refuse("interpolation is not supported");
-            }
-            (State::LineComment, '\n') => State::Code,
-            (State::BlockComment, '*') if next == '/' => State::BlockEnd,
-            (State::BlockEnd, _) => State::Code,
-            (state, _) => state,
-        };
-        if c == '\n' {
-            line += 1;
-            column = 0;
-        }
-    }
-    Ok(())
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Code,
-    Text,
-    Escape,
-    LineComment,
-    BlockComment,
-    BlockEnd,
-}
-
 /// `{"path": {"a": {...}}}` or `{"path": [{"a": {...}}, ...]}`.
 fn read_json(text: &str) -> Result<Vec<PathBlock>, PolicyError> {
     let root: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| syntax_at(error.line(), error.column(), &error.to_string()))?;
+        .map_err(|error| syntax_at((error.line(), error.column()), &error.to_string()))?;
     let mut blocks = Vec::new();
     for (key, value) in root {
         match (key.as_str(), value) {

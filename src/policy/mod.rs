@@ -21,6 +21,7 @@ mod name;
 mod parse;
 mod rule;
 mod select;
+mod source;
 mod store;
 mod template;
 

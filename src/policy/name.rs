@@ -57,3 +57,27 @@ pub fn check_attachable<S: AsRef<str>>(names: &[S], by_root: bool) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_form() {
+        assert_eq!(normalize(" Team-A "), Ok("team-a".to_owned()));
+        for name in ["", " ", "a/../b", "a\nb", "a/", "/a"] {
+            assert_eq!(normalize(name), Err(PolicyError::Name), "{name:?}");
+        }
+        assert_eq!(sanitize(&["b", " B", "A", ""], true), ["a", "b", "default"]);
+        assert_eq!(sanitize(&["a", "ROOT"], true), ["root"]);
+    }
+
+    #[test]
+    fn cve_2024_9180_root_in_any_spelling_is_refused() {
+        for name in ["root", "Root", " root", "root ", "ROOT\t", "\u{a0}root"] {
+            assert!(check_attachable(&["a", name], false).is_err(), "{name:?}");
+            assert!(check_attachable(&["a", name], true).is_ok(), "{name:?}");
+        }
+        assert!(check_attachable(&["Response-Wrapping"], true).is_err());
+    }
+}

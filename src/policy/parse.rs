@@ -214,3 +214,151 @@ fn parameters(key: &str, value: Value) -> Result<Parameters, Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Policy::parse("p", text)
+            .expect_err("must not parse")
+            .to_string()
+    }
+
+    #[test]
+    fn hcl_and_json_say_the_same() {
+        let hcl = Policy::parse(
+            "p",
+            "# comment\npath \"secret/*\" {\n  capabilities = [\"read\", \"list\",]\n}\n",
+        );
+        let map = Policy::parse(
+            "p",
+            r#"{"path":{"secret/*":{"capabilities":["read","list"]}}}"#,
+        );
+        let list = Policy::parse(
+            "p",
+            r#" {"path":[{"secret/*":{"capabilities":["read","list"]}}]}"#,
+        );
+        assert!(hcl.is_ok());
+        assert_eq!(hcl, map);
+        assert_eq!(hcl, list);
+    }
+
+    #[test]
+    fn line_breaks_may_be_left_out() {
+        let terse = r#"path "a" { capabilities = ["read"] min_wrapping_ttl = "1s" policy = "read"
+            allowed_parameters = { "x" = [] "y" = ["1"] z = [true, 2] } } path "b" { } # end
+            path "c" { min_wrapping_ttl = 5 capabilities = [/* none } */] }"#;
+        let policy = Policy::parse("p", terse).expect("parses");
+        let paths: Vec<&str> = policy.rules().iter().map(|r| r.path.as_str()).collect();
+        assert_eq!(paths, ["a", "b", "c"]);
+        let rule = policy.rules().first().expect("a rule");
+        assert_eq!(rule.permissions.allowed_parameters.len(), 3);
+        let broken = "path \"a\" { capabilities = [\"read\"] bogus = 1 }";
+        assert!(error(broken).contains("invalid key \"bogus\" on line 1"));
+        assert!(error("path \"b\" {\n} nope = 1").contains("on line 2"));
+        assert!(error("path \"b\" { x = 1 y = ] }").contains("At 1:22"));
+    }
+
+    #[test]
+    fn legacy_words_stand_for_capabilities() {
+        for (word, names) in [
+            ("deny", vec!["deny"]),
+            ("read", vec!["list", "read"]),
+            (
+                "write",
+                vec!["create", "delete", "list", "patch", "read", "update"],
+            ),
+            (
+                "sudo",
+                vec![
+                    "create", "delete", "list", "patch", "read", "sudo", "update",
+                ],
+            ),
+        ] {
+            let policy = Policy::parse("p", &format!("path \"a\" {{ policy = \"{word}\" }}"));
+            let policy = policy.expect("parses");
+            let rule = policy.rules().first().expect("one rule");
+            assert_eq!(rule.permissions.capabilities.names(), names, "{word}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        for (text, wanted) in [
+            (
+                "path \"x\" { capabilities = [\"foo\"] }",
+                "invalid capability \"foo\"",
+            ),
+            ("path \"x\" { policy = \"foo\" }", "invalid policy \"foo\""),
+            (
+                "path \"x\" {\n bogus = 1\n}",
+                "invalid key \"bogus\" on line 2",
+            ),
+            ("\npat \"x\" { }", "invalid key \"pat\" on line 2"),
+            ("path \"x\" { capabilities = [\"read\" }", "At 1:"),
+            ("path \"x/+*\" { }", "'+*' is forbidden"),
+            (
+                "path \"x\" { capabilities = \"read\" }",
+                "list of strings on line 1",
+            ),
+            (
+                "path \"x\" {\nmin_wrapping_ttl = \"1h\"\nmax_wrapping_ttl = \"1m\"\n}",
+                "max_wrapping_ttl cannot be less than min_wrapping_ttl",
+            ),
+            (
+                "path \"x\" {\nmin_wrapping_ttl = \"zz\"\n}",
+                "error parsing min_wrapping_ttl",
+            ),
+            (
+                "path \"{{identity.entity.id\" { }",
+                "unbalanced templating characters",
+            ),
+            ("path \"a}}\" { }", "unbalanced templating characters"),
+            (
+                "{\"path\": {\"a\": {\"capabilities\": [\"foo\"]}}}",
+                "invalid capability",
+            ),
+            ("{\"path\": ", "At 1:"),
+            ("{\"pat\": {}}", "invalid key \"pat\""),
+            ("{\"path\": {\"a\": 1}}", "each path must hold an object"),
+            ("hello", "At 1:"),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with("failed to parse policy: "), "{error}");
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_could_exhaust_the_parser_is_refused() {
+        let deep = format!("path \"a\" {{ capabilities = {} }}", "[".repeat(100_000));
+        assert!(error(&deep).contains("nested too deeply"));
+        for text in [
+            format!("path \"a\" {{ x = {}1 }}", "-".repeat(50_000)),
+            format!("path \"a\" {{ x = {}1 }}", "!".repeat(50_000)),
+            format!("path \"a\" {{ x = {} }}", "(".repeat(50_000)),
+            format!("path \"{}\" {{ }}", "${".repeat(10_000)),
+        ] {
+            error(&text);
+        }
+        assert_eq!(
+            Policy::parse("p", &" ".repeat(POLICY_BYTES_MAX + 1)),
+            Err(PolicyError::TooLong)
+        );
+        let many = "path \"a\" {}\n".repeat(PATHS_MAX + 1);
+        assert_eq!(Policy::parse("p", &many), Err(PolicyError::TooManyPaths));
+        let json = "[".repeat(100_000);
+        error(&format!("{{\"path\": {json}"));
+    }
+
+    #[test]
+    fn built_in_policies_parse() {
+        for text in [
+            super::super::builtin::DEFAULT_TEXT,
+            super::super::builtin::RESPONSE_WRAPPING_TEXT,
+        ] {
+            assert!(Policy::parse("b", text).is_ok());
+        }
+    }
+}

@@ -396,3 +396,445 @@ impl Observer for Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::store::Inmem;
+    use crate::token::{REVOKE_BATCH_MAX, Sweep};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    struct World {
+        barrier: Arc<Unsealed>,
+        tokens: Store,
+        clock: ManualClock,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+            let leases = Arc::new(lease::Store::new(&barrier));
+            Self {
+                tokens: Store::new(&barrier, leases).expect("opens"),
+                clock: ManualClock::new(Timestamp::from_secs(1_800_000_000)),
+                barrier,
+            }
+        }
+
+        async fn commit(&self, batch: Batch) {
+            let committed = self.barrier.commit(batch, self.clock.now()).await;
+            committed.expect("commits");
+        }
+
+        async fn create(&self, spec: Spec) -> Minted {
+            let mut batch = Batch::new();
+            let minted = self.tokens.create(&mut batch, spec, self.clock.now());
+            self.commit(batch).await;
+            minted.expect("creates")
+        }
+
+        async fn child(&self, parent: &Minted, ttl: Duration) -> Minted {
+            self.create(Spec {
+                parent: parent.entry.id.clone(),
+                ..spec(ttl)
+            })
+            .await
+        }
+
+        fn find(&self, minted: &Minted) -> Option<Arc<Token>> {
+            let found = self.tokens.lookup(&minted.token, self.clock.now());
+            found.expect("reads")
+        }
+
+        fn alive(&self, minted: &Minted) -> bool {
+            self.find(minted).is_some()
+        }
+
+        async fn revoke(&self, minted: &Minted) {
+            let mut batch = Batch::new();
+            let now = self.clock.now();
+            let revoked = self.tokens.revoke_tree(&mut batch, &minted.entry.id, now);
+            revoked.expect("revokes");
+            self.commit(batch).await;
+        }
+
+        async fn sweep(&self) -> usize {
+            let mut sweeps = 0;
+            loop {
+                let swept = self.tokens.sweep(self.clock.now(), 64);
+                let Sweep { batch, more, .. } = swept.expect("sweeps");
+                if batch.is_empty() {
+                    return sweeps;
+                }
+                self.commit(batch).await;
+                sweeps += 1;
+                assert!(sweeps < 1000, "the sweep ends");
+                if !more {
+                    return sweeps;
+                }
+            }
+        }
+
+        fn records(&self) -> usize {
+            let walked = self.barrier.view("sys/").walk("", usize::MAX);
+            walked.expect("walks").len()
+        }
+    }
+
+    fn spec(ttl: Duration) -> Spec {
+        Spec {
+            policies: vec!["default".into()],
+            path: "auth/token/create".into(),
+            ttl,
+            max_ttl: 100 * HOUR,
+            renewable: true,
+            ..Spec::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_found_by_its_text_alone() {
+        let world = World::new();
+        let minted = world.create(spec(HOUR)).await;
+        let found = world.find(&minted).expect("alive");
+        assert_eq!(
+            *found,
+            Token {
+                revision: found.revision,
+                ..(*minted.entry).clone()
+            }
+        );
+        assert!(minted.token.expose().starts_with("hvs."));
+        let other = Secret::new(format!("{}x", minted.token.expose()));
+        for text in [
+            other,
+            Secret::new(String::new()),
+            Secret::new(minted.entry.id.clone()),
+        ] {
+            assert!(
+                world
+                    .tokens
+                    .lookup(&text, world.clock.now())
+                    .expect("reads")
+                    .is_none()
+            );
+        }
+        let by_accessor = world
+            .tokens
+            .by_accessor(&minted.entry.accessor, world.clock.now());
+        assert_eq!(by_accessor.expect("reads"), Some(found));
+    }
+
+    #[tokio::test]
+    async fn the_text_is_stored_nowhere() {
+        let world = World::new();
+        let minted = world.create(spec(HOUR)).await;
+        let view = world.barrier.view("");
+        for path in view.walk("", usize::MAX).expect("walks") {
+            assert!(!path.contains(minted.token.expose()));
+            let entry = view.get(&path).expect("reads").expect("is there");
+            let text = minted.token.expose().as_bytes();
+            assert!(
+                !entry
+                    .value
+                    .expose()
+                    .windows(text.len())
+                    .any(|part| part == text)
+            );
+        }
+        assert!(!format!("{minted:?}").contains(minted.token.expose()));
+    }
+
+    #[tokio::test]
+    async fn a_token_dies_when_its_time_comes_swept_or_not() {
+        let world = World::new();
+        let before = world.records();
+        let minted = world.create(spec(HOUR)).await;
+        world.clock.advance(HOUR - Duration::from_nanos(1));
+        assert!(world.alive(&minted));
+        assert_eq!(world.sweep().await, 0);
+        world.clock.advance(Duration::from_nanos(1));
+        assert!(!world.alive(&minted));
+        assert_eq!(world.sweep().await, 1);
+        assert_eq!(world.records(), before, "nothing is left of it");
+        assert_eq!(world.sweep().await, 0);
+    }
+
+    #[tokio::test]
+    async fn children_die_with_their_parent() {
+        let world = World::new();
+        let before = world.records();
+        let parent = world.create(spec(HOUR)).await;
+        let child = world.child(&parent, 5 * HOUR).await;
+        let grandchild = world.child(&child, 5 * HOUR).await;
+        let stranger = world.create(spec(5 * HOUR)).await;
+        assert!(world.alive(&grandchild));
+        world.clock.advance(HOUR);
+        assert!(!world.alive(&grandchild), "its grandparent's time has come");
+        assert!(!world.alive(&child));
+        world.sweep().await;
+        assert!(world.alive(&stranger));
+        world.revoke(&stranger).await;
+        assert!(!world.alive(&stranger));
+        assert_eq!(world.records(), before);
+    }
+
+    #[tokio::test]
+    async fn revoking_orphans_leaves_the_children() {
+        let world = World::new();
+        let parent = world.create(spec(HOUR)).await;
+        let child = world.child(&parent, 5 * HOUR).await;
+        let grandchild = world.child(&child, 5 * HOUR).await;
+        let mut batch = Batch::new();
+        let token = world.find(&parent).expect("alive");
+        let now = world.clock.now();
+        let revoked = world.tokens.revoke_orphan(&mut batch, &token, now);
+        revoked.expect("revokes");
+        world.commit(batch).await;
+        assert!(!world.alive(&parent));
+        assert!(world.find(&child).expect("alive").parent.is_empty());
+        world.clock.advance(2 * HOUR);
+        assert!(world.alive(&grandchild));
+    }
+
+    #[tokio::test]
+    async fn a_tree_larger_than_a_batch_dies_at_once_and_goes_bit_by_bit() {
+        let world = World::new();
+        let before = world.records();
+        let parent = world.create(spec(HOUR)).await;
+        let mut children = Vec::new();
+        for _ in 0..REVOKE_BATCH_MAX + 20 {
+            children.push(world.child(&parent, HOUR).await);
+        }
+        assert!(children.iter().all(|child| world.alive(child)));
+        world.revoke(&parent).await;
+        assert!(children.iter().all(|child| !world.alive(child)));
+        assert!(world.records() > before, "the rest waits for the sweep");
+        world.sweep().await;
+        assert_eq!(world.records(), before);
+    }
+
+    #[tokio::test]
+    async fn uses_are_counted_and_the_last_ends_the_token() {
+        let world = World::new();
+        let minted = world
+            .create(Spec {
+                num_uses: 2,
+                ..spec(HOUR)
+            })
+            .await;
+        for left in [2, 1] {
+            let token = world.find(&minted).expect("alive");
+            assert_eq!(token.num_uses, left);
+            let mut batch = Batch::new();
+            let used = world.tokens.use_once(&mut batch, &token, world.clock.now());
+            used.expect("counts");
+            world.commit(batch).await;
+        }
+        assert!(!world.alive(&minted));
+    }
+
+    #[tokio::test]
+    async fn one_use_is_not_two_when_two_ask_at_once() {
+        let world = World::new();
+        for uses in [1, 2] {
+            let minted = world
+                .create(Spec {
+                    num_uses: uses,
+                    ..spec(HOUR)
+                })
+                .await;
+            let token = world.find(&minted).expect("alive");
+            let now = world.clock.now();
+            let (mut first, mut second) = (Batch::new(), Batch::new());
+            world
+                .tokens
+                .use_once(&mut first, &token, now)
+                .expect("counts");
+            world
+                .tokens
+                .use_once(&mut second, &token, now)
+                .expect("counts");
+            world.commit(first).await;
+            assert!(world.barrier.commit(second, now).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn renewals_stay_within_their_limits() {
+        let world = World::new();
+        let minted = world
+            .create(Spec {
+                max_ttl: 3 * HOUR,
+                ..spec(HOUR)
+            })
+            .await;
+        for (wait_s, increment, ttl_s) in
+            [(1800, HOUR, 3600), (3000, 9 * HOUR, 6000), (1, HOUR, 3600)]
+        {
+            world.clock.advance(Duration::from_secs(wait_s));
+            let token = world.find(&minted).expect("alive");
+            let mut batch = Batch::new();
+            let now = world.clock.now();
+            let renewed = world.tokens.renew(&mut batch, &token, increment, now);
+            world.commit(batch).await;
+            let (renewed, warnings) = renewed.expect("renews");
+            assert_eq!(renewed.ttl_left(now), Duration::from_secs(ttl_s));
+            assert_eq!(warnings.is_empty(), increment == HOUR);
+            let leases = world.tokens.leases();
+            let lease = leases.lookup(&renewed.lease_id().expect("has one"), now);
+            assert_eq!(
+                lease.expect("reads").expect("is there").expire_time,
+                renewed.expire_time
+            );
+        }
+        world.clock.advance(HOUR - Duration::from_secs(1));
+        assert!(world.alive(&minted));
+        world.sweep().await;
+        assert!(world.alive(&minted), "old deadlines are forgotten");
+        world.clock.advance(Duration::from_secs(1));
+        assert!(!world.alive(&minted));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_renewed_says_so() {
+        let world = World::new();
+        let refused = |token: &Token| {
+            let now = world.clock.now();
+            let renewed = world.tokens.renew(&mut Batch::new(), token, HOUR, now);
+            renewed.expect_err("must not renew").to_string()
+        };
+        let root = world.create(Spec::root()).await;
+        assert_eq!(refused(&root.entry), "invalid lease ID");
+        let fixed = world
+            .create(Spec {
+                renewable: false,
+                ..spec(HOUR)
+            })
+            .await;
+        assert_eq!(refused(&fixed.entry), "lease is not renewable");
+        let batch = world.create(batch_spec(HOUR)).await;
+        assert_eq!(refused(&batch.entry), "batch tokens cannot be renewed");
+    }
+
+    fn batch_spec(ttl: Duration) -> Spec {
+        Spec {
+            token_type: TokenType::Batch,
+            renewable: false,
+            ..spec(ttl)
+        }
+    }
+
+    #[tokio::test]
+    async fn batch_tokens_are_stored_nowhere_and_open_here_only() {
+        let world = World::new();
+        let before = world.records();
+        let minted = world.create(batch_spec(HOUR)).await;
+        assert_eq!(world.records(), before);
+        let token = world.find(&minted).expect("alive");
+        assert!(token.accessor.is_empty() && token.id.is_empty() && token.is_batch());
+        let stranger = World::new();
+        assert!(!stranger.alive(&minted));
+        let text = minted.token.expose();
+        for broken in [
+            text.replacen("hvb.", "hvb.A", 1),
+            format!("{text}A"),
+            text.chars().rev().collect(),
+            "hvb.".to_owned(),
+            format!("hvb.{}", "A".repeat(100_000)),
+        ] {
+            let found = world.tokens.lookup(&Secret::new(broken), world.clock.now());
+            assert!(found.expect("no error of ours").is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn cve_2020_25816_batch_tokens_close_to_their_end_still_end() {
+        let world = World::new();
+        let parent = world.create(spec(2 * HOUR)).await;
+        let minted = world
+            .create(Spec {
+                parent: parent.entry.id.clone(),
+                ..batch_spec(HOUR)
+            })
+            .await;
+        world.clock.advance(HOUR - Duration::from_secs(1));
+        assert!(world.alive(&minted));
+        world.clock.advance(Duration::from_secs(1));
+        assert!(!world.alive(&minted));
+        let longer = world
+            .create(Spec {
+                parent: parent.entry.id.clone(),
+                ..batch_spec(9 * HOUR)
+            })
+            .await;
+        assert!(world.alive(&longer));
+        world.revoke(&parent).await;
+        assert!(!world.alive(&longer), "it dies with its parent");
+    }
+
+    #[tokio::test]
+    async fn a_custom_text_is_taken_once() {
+        let world = World::new();
+        let custom = || Spec {
+            text: Some(Secret::new("mine".into())),
+            ..spec(HOUR)
+        };
+        let minted = world.create(custom()).await;
+        assert!(world.alive(&minted));
+        let again = world
+            .tokens
+            .create(&mut Batch::new(), custom(), world.clock.now());
+        assert!(
+            again
+                .expect_err("is taken")
+                .to_string()
+                .contains("duplicate ID")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_child_of_a_token_revoked_meanwhile_does_not_come_to_be() {
+        let world = World::new();
+        let parent = world.create(spec(HOUR)).await;
+        let mut batch = Batch::new();
+        let child = Spec {
+            parent: parent.entry.id.clone(),
+            ..spec(HOUR)
+        };
+        let created = world.tokens.create(&mut batch, child, world.clock.now());
+        created.expect("creates");
+        world.revoke(&parent).await;
+        assert!(
+            world
+                .barrier
+                .commit(batch, world.clock.now())
+                .await
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn addresses_are_held_to_the_bounds() {
+        let bound = Token {
+            bound_cidrs: vec!["10.0.0.0/8".into(), "fd00::/16".into(), "1.2.3.4".into()],
+            ..Token::default()
+        };
+        for (address, permitted) in [
+            ("10.9.8.7", true),
+            ("11.0.0.1", false),
+            ("1.2.3.4", true),
+            ("1.2.3.5", false),
+            ("::ffff:10.1.1.1", true),
+            ("fd00::1", true),
+            ("fd01::1", false),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(bound.permits_address(Some(address)), permitted, "{address}");
+        }
+        assert!(!bound.permits_address(None));
+        assert!(Token::default().permits_address(None));
+    }
+}

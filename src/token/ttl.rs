@@ -77,3 +77,154 @@ fn short(duration: Duration) -> String {
     text.strip_suffix("h0m")
         .map_or(text.clone(), |rest| format!("{rest}h"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn wish() -> Wish {
+        Wish {
+            mount_default_ttl: 768 * HOUR,
+            mount_max_ttl: 768 * HOUR,
+            start: Timestamp::from_secs(1000),
+            now: Timestamp::from_secs(1000),
+            ..Wish::default()
+        }
+    }
+
+    #[test]
+    fn the_least_limit_holds() {
+        let cases = [
+            ("default", wish(), 768 * HOUR, 0),
+            (
+                "asked",
+                Wish {
+                    ttl: HOUR,
+                    ..wish()
+                },
+                HOUR,
+                0,
+            ),
+            (
+                "mount max",
+                Wish {
+                    ttl: 1000 * HOUR,
+                    ..wish()
+                },
+                768 * HOUR,
+                1,
+            ),
+            (
+                "explicit max",
+                Wish {
+                    ttl: 5 * HOUR,
+                    explicit_max_ttl: 2 * HOUR,
+                    ..wish()
+                },
+                2 * HOUR,
+                1,
+            ),
+            (
+                "method max",
+                Wish {
+                    ttl: 5 * HOUR,
+                    method_max_ttl: HOUR,
+                    ..wish()
+                },
+                HOUR,
+                1,
+            ),
+            (
+                "period",
+                Wish {
+                    period: HOUR,
+                    ttl: 5 * HOUR,
+                    ..wish()
+                },
+                HOUR,
+                0,
+            ),
+            (
+                "period over max",
+                Wish {
+                    period: 2000 * HOUR,
+                    ..wish()
+                },
+                768 * HOUR,
+                1,
+            ),
+            (
+                "period outlives the mount max",
+                Wish {
+                    period: HOUR,
+                    now: Timestamp::from_secs(10_000_000),
+                    ..wish()
+                },
+                HOUR,
+                0,
+            ),
+            (
+                "what is left",
+                Wish {
+                    ttl: HOUR,
+                    mount_max_ttl: HOUR,
+                    now: Timestamp::from_secs(4000),
+                    ..wish()
+                },
+                Duration::from_secs(600),
+                1,
+            ),
+        ];
+        for (name, wish, ttl, warnings) in cases {
+            let granted = grant(&wish).expect(name);
+            assert_eq!((granted.0, granted.1.len()), (ttl, warnings), "{name}");
+        }
+    }
+
+    #[test]
+    fn cve_2021_32923_past_the_maximum_nothing_is_granted() {
+        for (period, explicit_max_ttl, mount_max_ttl) in [
+            (Duration::ZERO, Duration::ZERO, HOUR),
+            (HOUR, HOUR, 768 * HOUR),
+            (Duration::ZERO, HOUR, 768 * HOUR),
+        ] {
+            let wish = Wish {
+                ttl: HOUR,
+                period,
+                explicit_max_ttl,
+                mount_max_ttl,
+                now: Timestamp::from_secs(1000 + 3600),
+                ..wish()
+            };
+            assert!(grant(&wish).is_err(), "{period:?} {explicit_max_ttl:?}");
+            let almost = Wish {
+                now: Timestamp::from_secs(1000 + 3599),
+                ..wish
+            };
+            assert_eq!(
+                grant(&almost).expect("a second is left").0,
+                Duration::from_secs(1)
+            );
+        }
+    }
+
+    #[test]
+    fn warnings_read_as_clients_know_them() {
+        let (_, warnings) = grant(&Wish {
+            ttl: 1_000_000 * HOUR,
+            ..wish()
+        })
+        .expect("grants");
+        assert_eq!(
+            warnings,
+            [
+                "TTL of \"1000000h\" exceeded the effective max_ttl of \"768h\"; \
+              TTL value is capped accordingly"
+            ]
+        );
+        assert_eq!(short(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(short(Duration::from_secs(90)), "1m30s");
+    }
+}

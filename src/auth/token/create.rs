@@ -417,3 +417,264 @@ fn lesser(what: &str, wanted: Duration, role: Duration, warnings: &mut Vec<Strin
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::Bench;
+    use super::*;
+    use crate::engine::Operation;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn root_makes_root_unless_told_otherwise() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let (_, auth) = bench.create(&root, "create", json!({})).await;
+        assert_eq!(auth.policies, ["root"]);
+        assert!(auth.ttl.is_zero() && !auth.renewable && !auth.orphan);
+        let (_, auth) = bench
+            .create(
+                &root,
+                "create",
+                json!({"policies": ["B", "a"], "ttl": "1h"}),
+            )
+            .await;
+        assert_eq!(auth.policies, ["a", "b", "default"]);
+        assert_eq!(auth.ttl, Duration::from_secs(3600));
+        assert!(auth.renewable);
+    }
+
+    #[tokio::test]
+    async fn warnings_come_as_from_vault() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let data = json!({"policies": ["nope"], "ttl": "1000000h", "foo": 1, "bar": 2});
+        let response = bench.write(&root, "create", data).await.expect("creates");
+        assert_eq!(
+            response.warnings,
+            [
+                "TTL of \"1000000h\" exceeded the effective max_ttl of \"768h\"; \
+                 TTL value is capped accordingly",
+                "Policy \"nope\" does not exist",
+                "Endpoint ignored these unrecognized parameters: [bar foo]",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn without_sudo_a_child_is_no_more_than_its_parent() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let (dev, _) = bench
+            .create(&root, "create", json!({"policies": ["dev"]}))
+            .await;
+        for (data, message) in [
+            (
+                json!({"no_parent": true}),
+                "root or sudo privileges required to create orphan token",
+            ),
+            (
+                json!({"period": "1h"}),
+                "root or sudo privileges required to create periodic token",
+            ),
+            (
+                json!({"id": "foo"}),
+                "root or sudo privileges required to specify token id",
+            ),
+            (
+                json!({"policies": ["a"]}),
+                "child policies must be subset of parent",
+            ),
+            (
+                json!({"policies": ["root"]}),
+                "child policies must be subset of parent",
+            ),
+            (
+                json!({"policies": [" Root"]}),
+                "child policies must be subset of parent",
+            ),
+        ] {
+            assert_eq!(
+                bench.refusal(&dev, "create", data.clone()).await,
+                message,
+                "{data}"
+            );
+        }
+        let (_, auth) = bench.create(&dev, "create", json!({})).await;
+        assert_eq!(auth.policies, ["default", "dev"]);
+        let only = json!({"policies": ["dev"], "no_default_policy": true});
+        assert_eq!(bench.create(&dev, "create", only).await.1.policies, ["dev"]);
+        let (_, auth) = bench.create(&dev, "create-orphan", json!({})).await;
+        assert!(auth.orphan);
+    }
+
+    #[tokio::test]
+    async fn cve_2024_9180_sudo_alone_attaches_no_root() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let (admin, _) = bench
+            .create(&root, "create", json!({"policies": ["admin"]}))
+            .await;
+        for name in ["root", "Root", " root", "root "] {
+            let data = json!({"policies": [name]});
+            let refused = bench
+                .ask(&admin, Operation::Update, "create", data, true)
+                .await;
+            let error = refused.expect_err("must be refused");
+            assert_eq!(
+                error.messages,
+                ["root tokens may not be created without parent token being root"],
+                "{name:?}"
+            );
+            let role = json!({"allowed_policies": name});
+            bench.write(&root, "roles/r", role).await.expect("writes");
+            let through = bench
+                .ask(&admin, Operation::Update, "create/r", json!({}), true)
+                .await;
+            assert!(through.is_err(), "{name:?}");
+        }
+        let wrapping = json!({"policies": ["response-wrapping"]});
+        assert_eq!(
+            bench.refusal(&root, "create", wrapping).await,
+            "cannot assign policy \"response-wrapping\""
+        );
+    }
+
+    #[tokio::test]
+    async fn wrong_fields_are_named() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        for (data, message) in [
+            (json!({"ttl": "bogus"}), "time: invalid duration \"bogus\""),
+            (json!({"ttl": "-1h"}), "ttl must be positive"),
+            (json!({"num_uses": -1}), "number of uses cannot be negative"),
+            (json!({"type": "zz"}), "invalid 'token_type' value"),
+            (
+                json!({"type": "batch"}),
+                "batch tokens cannot be root tokens",
+            ),
+            (
+                json!({"type": "batch", "num_uses": 3}),
+                "batch tokens cannot have \"num_uses\" set",
+            ),
+            (
+                json!({"type": "batch", "period": "1h"}),
+                "batch tokens cannot have \"period\" set",
+            ),
+            (
+                json!({"id": "a.b"}),
+                "custom token ID cannot have a '.' in the value",
+            ),
+            (
+                json!({"id": "hvs.b"}),
+                "custom token ID cannot have the 'hvs.' prefix",
+            ),
+            (
+                json!({"entity_alias": "x"}),
+                "'entity_alias' is only allowed in combination with token role",
+            ),
+        ] {
+            assert_eq!(
+                bench.refusal(&root, "create", data.clone()).await,
+                message,
+                "{data}"
+            );
+        }
+        assert_eq!(
+            bench.refusal(&root, "create/norole", json!({})).await,
+            "unknown role norole"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_limited_makes_nothing() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let data = json!({"policies": ["a"], "num_uses": 3});
+        let (limited, _) = bench.create(&root, "create", data).await;
+        assert_eq!(
+            bench.refusal(&limited, "create", json!({})).await,
+            "restricted use token cannot generate child tokens"
+        );
+        let data = json!({"policies": ["a"], "type": "batch"});
+        let (batch, auth) = bench.create(&root, "create", data).await;
+        assert!(auth.accessor.is_empty() && batch.starts_with("hvb."));
+        assert_eq!(
+            bench.refusal(&batch, "create", json!({})).await,
+            "batch tokens cannot create more tokens"
+        );
+        let (ending, _) = bench.create(&root, "create", json!({"ttl": "1h"})).await;
+        assert_eq!(
+            bench.refusal(&ending, "create", json!({})).await,
+            "expiring root tokens cannot create non-expiring root tokens"
+        );
+    }
+
+    #[tokio::test]
+    async fn roles_shape_their_tokens() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let role = json!({"token_period": "1h", "token_explicit_max_ttl": "3h",
+            "token_num_uses": 4, "orphan": true, "path_suffix": "suffix",
+            "token_bound_cidrs": "10.0.0.0/8"});
+        bench.write(&root, "roles/R", role).await.expect("writes");
+        let data = json!({"policies": ["a"], "period": "30m", "explicit_max_ttl": "9h",
+            "num_uses": 20});
+        let response = bench.write(&root, "create/r", data).await.expect("creates");
+        assert_eq!(
+            response.warnings,
+            [
+                "Explicit max TTL specified both during creation call and in role; \
+                 using the lesser value of 10800 seconds",
+                "Period specified both during creation call and in role; \
+                 using the lesser value of 1800 seconds",
+                "Policy \"a\" does not exist",
+            ]
+        );
+        let auth = response.auth.expect("auth");
+        assert_eq!(auth.num_uses, 4);
+        assert!(auth.orphan);
+        let text = auth.client_token.expect("a token").expose().clone();
+        let data = bench.lookup(&text).await;
+        assert_eq!(data["path"], "auth/token/create/r/suffix");
+        assert_eq!(data["role"], "r");
+        assert_eq!(data["period"], 1800);
+        assert_eq!(data["bound_cidrs"], json!(["10.0.0.0/8"]));
+    }
+
+    #[tokio::test]
+    async fn roles_with_lists_decide_the_policies() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let (dev, _) = bench
+            .create(&root, "create", json!({"policies": ["dev"]}))
+            .await;
+        let role = json!({"allowed_policies": "A,b", "allowed_policies_glob": ["x*"],
+            "disallowed_policies_glob": "xy*"});
+        bench.write(&root, "roles/r", role).await.expect("writes");
+        for (wanted, policies) in [
+            (json!([]), vec!["a", "b", "default"]),
+            (json!(["b"]), vec!["b", "default"]),
+            (json!(["x1"]), vec!["default", "x1"]),
+        ] {
+            let data = json!({"policies": wanted});
+            assert_eq!(
+                bench.create(&dev, "create/r", data).await.1.policies,
+                policies
+            );
+        }
+        assert_eq!(
+            bench
+                .refusal(&dev, "create/r", json!({"policies": ["zz"]}))
+                .await,
+            "token policies ([\"default\" \"zz\"]) must be subset of the role's allowed policies \
+             ([\"a\" \"b\" \"default\"]) or glob policies ([\"x*\"])"
+        );
+        assert_eq!(
+            bench
+                .refusal(&dev, "create/r", json!({"policies": ["xyz"]}))
+                .await,
+            "token policy \"xyz\" is disallowed by this role"
+        );
+    }
+}

@@ -194,3 +194,168 @@ pub(super) fn tidy() -> Result<Outcome, Error> {
                    Any information from the operation will be printed to the server logs.";
     Ok(response.warn(started).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::Bench;
+    use super::*;
+    use crate::engine::Operation;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn lookup_shows_what_clients_read() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let data = bench.lookup(&root).await;
+        let accessor = data["accessor"].clone();
+        assert_eq!(
+            Value::Object(data),
+            json!({"accessor": accessor, "creation_time": 1_800_000_000, "creation_ttl": 0,
+                "display_name": "root", "entity_id": "", "expire_time": null,
+                "explicit_max_ttl": 0, "id": root, "issue_time": "2027-01-15T08:00:00Z",
+                "meta": null, "num_uses": 0, "orphan": true, "path": "auth/token/root",
+                "policies": ["root"], "renewable": false, "ttl": 0, "type": "service"})
+        );
+        let create = json!({"policies": ["a"], "ttl": "1h", "period": "30m", "meta": {"k": 1},
+            "display_name": "My App!"});
+        let (text, auth) = bench.create(&root, "create-orphan", create).await;
+        bench.clock.advance(Duration::from_millis(500));
+        let asked = bench.write(&root, "lookup", json!({"token": text})).await;
+        let data = asked.expect("looks up").data.expect("data");
+        assert_eq!(data["ttl"], 1799);
+        assert_eq!(data["meta"], json!({"k": "1"}));
+        assert_eq!(data["display_name"], "token-My-App");
+        assert_eq!(data["period"], 1800);
+        let asked = bench
+            .write(&root, "lookup-accessor", json!({"accessor": auth.accessor}))
+            .await;
+        assert_eq!(asked.expect("looks up").data.expect("data")["id"], "");
+    }
+
+    #[tokio::test]
+    async fn refusals_read_as_clients_know_them() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let missing = "1 error occurred:\n\t* missing accessor\n\n";
+        let invalid = "1 error occurred:\n\t* invalid accessor\n\n";
+        for (path, data, message) in [
+            ("lookup", json!({"token": "nope"}), "bad token"),
+            ("lookup-accessor", json!({}), missing),
+            ("lookup-accessor", json!({"accessor": "nope"}), invalid),
+            ("lookup-accessor", json!({"accessor": "../id/x"}), invalid),
+            ("renew", json!({"token": "nope"}), "token not found"),
+            ("renew", json!({}), "missing token ID"),
+            ("renew-self", json!({}), "invalid lease ID"),
+            ("renew-accessor", json!({}), missing),
+            ("revoke", json!({}), "missing token ID"),
+            (
+                "revoke-orphan",
+                json!({"token": "nope"}),
+                "token to revoke not found",
+            ),
+        ] {
+            let refusal = bench.refusal(&root, path, data.clone()).await;
+            assert_eq!(refusal, message, "{path} {data}");
+        }
+        let nothing = bench.write(&root, "revoke", json!({"token": "nope"})).await;
+        assert!(nothing.expect("204").warnings.is_empty());
+        let data = json!({"accessor": "nope"});
+        let nothing = bench
+            .write(&root, "revoke-accessor", data)
+            .await
+            .expect("200");
+        assert_eq!(nothing.warnings, ["No token found with this accessor"]);
+        for (operation, path, kind) in [
+            (Operation::Read, "create", ErrorKind::UnsupportedOperation),
+            (Operation::Delete, "create", ErrorKind::UnsupportedOperation),
+            (Operation::Read, "foo", ErrorKind::NotFound),
+            (Operation::Read, "lookup/x", ErrorKind::NotFound),
+            (Operation::List, "roles", ErrorKind::NotFound),
+        ] {
+            let answer = bench.ask(&root, operation, path, Value::Null, false).await;
+            assert_eq!(answer.expect_err(path).kind, kind, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn renewals_answer_with_the_token() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let create = json!({"policies": ["a"], "ttl": "1h"});
+        let (text, auth) = bench.create(&root, "create", create).await;
+        bench.clock.advance(Duration::from_secs(60));
+        let renewed = bench
+            .write(&text, "renew-self", json!({"increment": "10m"}))
+            .await;
+        let renewed = renewed.expect("renews").auth.expect("auth");
+        assert_eq!(renewed.ttl, Duration::from_secs(600));
+        assert_eq!(renewed.client_token.expect("its own").expose(), &text);
+        let data = json!({"accessor": auth.accessor});
+        let renewed = bench
+            .write(&root, "renew-accessor", data)
+            .await
+            .expect("renews");
+        let renewed = renewed.auth.expect("auth");
+        assert_eq!(renewed.ttl, Duration::from_secs(3600));
+        assert_eq!(renewed.client_token.expect("none").expose(), "");
+        assert_eq!(
+            bench.lookup(&text).await["last_renewal_time"],
+            1_800_000_060
+        );
+    }
+
+    #[tokio::test]
+    async fn revoking_takes_the_tree_and_orphaning_does_not() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let create = || json!({"policies": ["a"]});
+        let (parent, _) = bench.create(&root, "create", create()).await;
+        let (child, _) = bench.create(&parent, "create", json!({})).await;
+        let (grandchild, auth) = bench.create(&child, "create", json!({})).await;
+        let data = json!({"token": parent});
+        assert_eq!(
+            bench.refusal(&parent, "revoke-orphan", data.clone()).await,
+            "root or sudo privileges required to revoke and orphan"
+        );
+        bench
+            .write(&root, "revoke-orphan", data)
+            .await
+            .expect("revokes");
+        assert_eq!(bench.lookup(&child).await["orphan"], true);
+        bench
+            .write(&child, "revoke-self", json!({}))
+            .await
+            .expect("revokes");
+        for text in [parent, child, grandchild] {
+            let refusal = bench.refusal(&root, "lookup", json!({"token": text})).await;
+            assert_eq!(refusal, "bad token");
+        }
+        let accessors = bench
+            .ask(&root, Operation::List, "accessors", Value::Null, true)
+            .await;
+        let keys = accessors.expect("lists").data.expect("data")["keys"].clone();
+        assert_eq!(keys.as_array().map(Vec::len), Some(1), "root's alone");
+        assert!(!keys.to_string().contains(&auth.accessor));
+    }
+
+    #[tokio::test]
+    async fn batch_tokens_can_only_be_looked_up() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let create = json!({"policies": ["a"], "type": "batch", "ttl": "1h"});
+        let (text, _) = bench.create(&root, "create", create).await;
+        let data = bench.lookup(&text).await;
+        assert_eq!(
+            (&data["type"], &data["accessor"]),
+            (&json!("batch"), &json!(""))
+        );
+        assert_eq!(data["id"], text);
+        for (path, message) in [
+            ("renew-self", "batch tokens cannot be renewed"),
+            ("revoke-self", "batch tokens cannot be revoked"),
+        ] {
+            assert_eq!(bench.refusal(&text, path, json!({})).await, message);
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod describe;
 mod engine;
 mod field;
 mod handle;
+#[cfg(test)]
+mod harness;
 mod policies;
 mod role;
 mod roles;

@@ -1,0 +1,128 @@
+//! A token engine over a barrier in memory, for the tests of this room.
+
+use super::TokenEngine;
+use crate::barrier::Unsealed;
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::engine::{Auth, Caller, Engine, Error, MountContext, Operation, Request, Response};
+use crate::secret::Secret;
+use crate::store::Inmem;
+use crate::token::{Minted, Spec};
+use crate::{lease, policy, token};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct Bench {
+    pub barrier: Arc<Unsealed>,
+    pub engine: TokenEngine,
+    pub clock: ManualClock,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+        let leases = Arc::new(lease::Store::new(&barrier));
+        let tokens = Arc::new(token::Store::new(&barrier, leases).expect("opens"));
+        let policies = Arc::new(policy::Store::new(&barrier));
+        Self {
+            engine: TokenEngine::new(tokens, policies),
+            clock: ManualClock::new(Timestamp::from_secs(1_800_000_000)),
+            barrier,
+        }
+    }
+
+    pub async fn root(&self) -> String {
+        self.mint(Spec::root()).await.token.expose().clone()
+    }
+
+    pub async fn mint(&self, spec: Spec) -> Minted {
+        let mut batch = crate::barrier::Batch::new();
+        let now = self.clock.now();
+        let minted = self.engine.tokens.create(&mut batch, spec, now);
+        self.barrier.commit(batch, now).await.expect("commits");
+        minted.expect("mints")
+    }
+
+    /// Asks as the router does, for a caller whose policies allow the path.
+    pub async fn ask(
+        &self,
+        token: &str,
+        operation: Operation,
+        path: &str,
+        data: Value,
+        has_sudo: bool,
+    ) -> Result<Response, Error> {
+        let text = Secret::new(token.to_owned());
+        let now = self.clock.now();
+        let found = self.engine.tokens.lookup(&text, now).expect("reads");
+        let mut caller = found.expect("the caller lives").caller();
+        caller.has_sudo = has_sudo || caller.is_root;
+        caller.token = Some(Arc::new(text));
+        let request = self.request(caller, operation, path, data);
+        let view = self.barrier.view("logical/token/");
+        let outcome = self.engine.handle(&request, &view)?;
+        self.barrier
+            .commit(outcome.batch, now)
+            .await
+            .expect("commits");
+        Ok(outcome.response)
+    }
+
+    fn request(&self, caller: Caller, operation: Operation, path: &str, data: Value) -> Request {
+        let data = match data {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        Request {
+            id: String::new(),
+            operation,
+            path: path.to_owned(),
+            data,
+            caller,
+            client: crate::engine::Client::default(),
+            mount: Arc::new(MountContext {
+                path: "auth/token/".into(),
+                kind: "token".into(),
+                default_lease_ttl: Duration::from_secs(768 * 3600),
+                max_lease_ttl: Duration::from_secs(768 * 3600),
+                ..MountContext::default()
+            }),
+            wrap_ttl: None,
+            headers: Vec::new(),
+            now: self.clock.now(),
+        }
+    }
+
+    pub async fn write(&self, token: &str, path: &str, data: Value) -> Result<Response, Error> {
+        self.ask(token, Operation::Update, path, data, false).await
+    }
+
+    /// Creates a token and gives its text and its `auth`.
+    pub async fn create(&self, token: &str, path: &str, data: Value) -> (String, Auth) {
+        let response = self.write(token, path, data).await.expect("creates");
+        let auth = response.auth.expect("has auth");
+        let text = auth
+            .client_token
+            .as_ref()
+            .expect("has a token")
+            .expose()
+            .clone();
+        (text, auth)
+    }
+
+    /// The message of a refusal.
+    pub async fn refusal(&self, token: &str, path: &str, data: Value) -> String {
+        let error = self
+            .write(token, path, data)
+            .await
+            .expect_err("must be refused");
+        error.messages.join("; ")
+    }
+
+    pub async fn lookup(&self, token: &str) -> Map<String, Value> {
+        let response = self
+            .ask(token, Operation::Read, "lookup-self", Value::Null, false)
+            .await;
+        response.expect("looks up").data.expect("has data")
+    }
+}

@@ -1,0 +1,202 @@
+//! The text of a policy before it is parsed: what could exhaust the parser is refused, and the
+//! old language's freedom to leave line breaks out is given to the new one's grammar.
+
+use super::PolicyError;
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// Deepest nesting of brackets; the parsers recurse, so it is checked before they start.
+const NESTING_MAX: usize = 16;
+
+/// A text that is safe to parse, and the way back to its author's lines.
+pub(super) struct Source {
+    pub text: String,
+    /// Where each line of `text` begins, ascending, and the line and column that its author
+    /// knows that place by: some lines begin where the author wrote no break.
+    lines: Vec<(usize, usize, usize)>,
+}
+
+impl Source {
+    pub fn new(text: &str) -> Result<Self, PolicyError> {
+        Scanner::new(text).run()
+    }
+
+    /// The line and column, from 1, that the author knows `offset` by.
+    pub fn place(&self, offset: usize) -> (usize, usize) {
+        let after = self.lines.partition_point(|(start, ..)| *start <= offset);
+        let Some((start, line, column)) = self.lines.get(after.saturating_sub(1)) else {
+            return (1, 1);
+        };
+        let before = self.text.get(*start..offset).unwrap_or_default();
+        (*line, column + before.chars().count())
+    }
+
+    pub fn line(&self, span: Option<std::ops::Range<usize>>) -> usize {
+        self.place(span.map_or(0, |span| span.start)).0
+    }
+}
+
+/// `At 1:5: …`
+pub(super) fn syntax_at((line, column): (usize, usize), message: &str) -> PolicyError {
+    let message = message.replace('\n', "; ");
+    PolicyError::Syntax(format!("At {line}:{column}: {message}"))
+}
+
+/// What the last thing before the cursor was, comments and blanks aside.
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    /// A line break, an opening bracket, a comma: something may begin.
+    Begin,
+    /// `=` or `:`.
+    Equals,
+    /// A word that names something.
+    Name,
+    /// A string or word that ends a value, or a closing bracket.
+    Value,
+    /// A string that may as well be a label.
+    Label,
+}
+
+struct Scanner<'a> {
+    chars: Peekable<Chars<'a>>,
+    source: Source,
+    last: Last,
+    depth: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            chars: text.chars().peekable(),
+            source: Source {
+                text: String::with_capacity(text.len() + 16),
+                lines: vec![(0, 1, 1)],
+            },
+            last: Last::Begin,
+            depth: 0,
+        }
+    }
+
+    fn run(mut self) -> Result<Source, PolicyError> {
+        while let Some(c) = self.chars.next() {
+            let next = self.chars.peek().copied().unwrap_or(' ');
+            match c {
+                '"' => self.string()?,
+                '#' => self.comment('#'),
+                '/' if next == '/' || next == '*' => self.comment(next),
+                '{' | '[' => {
+                    self.depth += 1;
+                    if self.depth > NESTING_MAX {
+                        return Err(self.refused("nested too deeply"));
+                    }
+                    self.push(c, Last::Begin);
+                    if c == '{' {
+                        self.insert_break();
+                    }
+                }
+                '}' | ']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if c == '}' {
+                        self.insert_break();
+                    }
+                    self.push(c, Last::Value);
+                }
+                '=' | ':' => self.push(c, Last::Equals),
+                ',' | '\n' => self.push(c, Last::Begin),
+                '-' if !next.is_alphanumeric() => return Err(self.refused("unexpected '-'")),
+                '(' | ')' | '!' | '?' | '<' | '>' | '&' | '|' | '%' | '+' | '$' => {
+                    return Err(self.refused("unexpected operator"));
+                }
+                c if c.is_whitespace() => self.push(c, self.last),
+                c => self.word(c),
+            }
+        }
+        Ok(self.source)
+    }
+
+    fn push(&mut self, c: char, last: Last) {
+        self.source.text.push(c);
+        self.last = last;
+        if c == '\n' {
+            let (line, _) = self.source.place(self.source.text.len() - 1);
+            self.source
+                .lines
+                .push((self.source.text.len(), line + 1, 1));
+        }
+    }
+
+    fn insert_break(&mut self) {
+        let (line, column) = self.source.place(self.source.text.len());
+        self.source.text.push('\n');
+        self.last = Last::Begin;
+        self.source
+            .lines
+            .push((self.source.text.len(), line, column));
+    }
+
+    fn refused(&self, what: &str) -> PolicyError {
+        syntax_at(self.source.place(self.source.text.len()), what)
+    }
+
+    /// A word after a value begins the next attribute.
+    fn word(&mut self, first: char) {
+        let is_value = self.last == Last::Equals;
+        if matches!(self.last, Last::Value | Last::Label) {
+            self.insert_break();
+        }
+        let last = if is_value { Last::Value } else { Last::Name };
+        self.push(first, last);
+        while let Some(c) = self
+            .chars
+            .next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        {
+            self.push(c, last);
+        }
+    }
+
+    fn string(&mut self) -> Result<(), PolicyError> {
+        if self.last == Last::Value {
+            self.insert_break();
+        }
+        let last = if self.last == Last::Equals {
+            Last::Value
+        } else {
+            Last::Label
+        };
+        self.push('"', last);
+        while let Some(c) = self.chars.next() {
+            self.push(c, last);
+            match c {
+                '"' => break,
+                '\\' => {
+                    if let Some(escaped) = self.chars.next() {
+                        self.push(escaped, last);
+                    }
+                }
+                '$' | '%' if self.chars.peek() == Some(&'{') => {
+                    return Err(self.refused("interpolation is not supported"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// `kind` is `#`, `/` or `*`. What the comment says is nobody's business: blanks stand for
+    /// it, so that columns stay.
+    fn comment(&mut self, kind: char) {
+        self.push(' ', self.last);
+        if kind != '#' {
+            self.chars.next();
+            self.push(' ', self.last);
+        }
+        let mut before = ' ';
+        while let Some(c) = self.chars.next_if(|c| kind == '*' || *c != '\n') {
+            self.push(if c == '\n' { '\n' } else { ' ' }, self.last);
+            if kind == '*' && before == '*' && c == '/' {
+                break;
+            }
+            before = c;
+        }
+    }
+}
