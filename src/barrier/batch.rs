@@ -84,6 +84,15 @@ impl Batch {
         self.raw_expectations.extend(other.raw_expectations);
     }
 
+    /// The value that the last change of `path` puts there.
+    pub(super) fn pending(&self, path: &str) -> Option<&SecretBytes> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Put { target, value } if target.path() == path => Some(Some(value)),
+            Change::Delete { target } if target.path() == path => Some(None),
+            _ => None,
+        })?
+    }
+
     pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
         self.changes.push(Change::Put { target, value });
     }

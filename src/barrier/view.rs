@@ -132,6 +132,12 @@ impl View {
         Ok(())
     }
 
+    /// What `batch` will write at `path`, when its last word on it is a put. For a record that
+    /// two rooms change in one request: the second must go on from what the first wrote.
+    pub fn pending<'a>(&self, batch: &'a Batch, path: &str) -> Option<&'a SecretBytes> {
+        batch.pending(&self.absolute(path))
+    }
+
     /// Adds "delete `path`" to `batch`.
     pub fn delete(&self, batch: &mut Batch, path: &str) {
         batch.delete(self.target(path));

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Most leases that one call gives back; ask again for the rest.
 pub const LIST_MAX: usize = 10_000;
 
+/// Bytes of a digest that tell leases of the same nanosecond apart.
+const NAME_BYTES: usize = 8;
+
 /// Reads and writes leases.
 pub struct Store {
     records: View,
@@ -155,13 +158,18 @@ impl Store {
             self.schedule.found_empty(bucket, now);
         }
         for name in names {
-            let Some((deadline, id)) = parse_entry(&name) else {
+            let Some(deadline) = parse_deadline(&name) else {
                 continue;
             };
             if deadline > now {
                 *earliest = Some(earliest.map_or(deadline, |first| first.min(deadline)));
             } else if due.len() < limit {
-                due.extend(self.read(id)?);
+                let entry = self
+                    .expiry
+                    .get_record::<String>(&format!("{folder}{name}"), "deadline")?;
+                if let Some((_, id)) = entry {
+                    due.extend(self.read(&id)?);
+                }
             }
         }
         Ok(())
@@ -172,8 +180,7 @@ impl Store {
         self.records
             .put_record(batch, &lease.id, &Stored::from_lease(lease))?;
         self.expiry
-            .put(batch, &expiry_entry(lease), Secret::new(Vec::new()));
-        Ok(())
+            .put_record(batch, &expiry_entry(lease), &lease.id)
     }
 
     fn read_all(&self, ids: impl Iterator<Item = String>) -> Result<Vec<Lease>, BarrierError> {
@@ -185,18 +192,179 @@ impl Store {
     }
 }
 
-/// The whole entry is in its name, so that finding what is due opens no record that is not.
+/// The deadline is in the name, so that finding what is due opens no record that is not. The rest
+/// of the name tells leases with the same deadline apart; the record holds the id.
 fn expiry_entry(lease: &Lease) -> String {
     let bucket = bucket_name(bucket_of(lease.expire_time));
-    format!("{bucket}/{:016x}/{}", lease.expire_time.0, lease.id)
+    let digest = ring::digest::digest(&ring::digest::SHA256, lease.id.as_bytes());
+    let name = hex::encode(digest.as_ref().get(..NAME_BYTES).unwrap_or_default());
+    format!("{bucket}/{:x}.{name}", lease.expire_time.0)
 }
 
-fn parse_entry(name: &str) -> Option<(Timestamp, &str)> {
-    let (deadline, id) = name.split_once('/')?;
-    let deadline = u64::from_str_radix(deadline, 16).ok()?;
-    Some((Timestamp(deadline), id))
+fn parse_deadline(name: &str) -> Option<Timestamp> {
+    let (deadline, _) = name.split_once('.')?;
+    u64::from_str_radix(deadline, 16).ok().map(Timestamp)
 }
 
 fn owner_entry(lease: &Lease) -> String {
     format!("{}/{}", lease.owner, lease.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Undo;
+    use crate::store::{Inmem, Revision};
+    use std::time::Duration;
+
+    struct World {
+        barrier: Arc<Unsealed>,
+        leases: Store,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+            Self {
+                leases: Store::new(&barrier),
+                barrier,
+            }
+        }
+
+        async fn commit(&self, batch: Batch) {
+            let committed = self.barrier.commit(batch, at(1)).await;
+            committed.expect("commits");
+        }
+
+        async fn register(&self, lease: &Lease) {
+            let mut batch = Batch::new();
+            self.leases.register(&mut batch, lease).expect("registers");
+            self.commit(batch).await;
+        }
+
+        fn due(&self, now: Timestamp) -> Vec<String> {
+            let due = self.leases.due(now, 100).expect("reads");
+            let mut ids: Vec<String> = due.into_iter().map(|lease| lease.id).collect();
+            ids.sort_unstable();
+            ids
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_secs(seconds)
+    }
+
+    fn lease(id: &str, ends_s: u64) -> Lease {
+        Lease {
+            id: id.into(),
+            issue_time: at(0),
+            expire_time: at(ends_s),
+            last_renewal: Timestamp::default(),
+            max_expire_time: Timestamp::default(),
+            renewable: true,
+            owner: "owner".into(),
+            undo: Undo::Token("t".into()),
+            revision: Revision(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_due_at_its_deadline_and_not_before() {
+        let world = World::new();
+        for (id, ends_s) in [("a/1", 100), ("a/2", 101), ("b/3", 1000), ("a/x/1", 100)] {
+            world.register(&lease(id, ends_s)).await;
+        }
+        assert!(world.due(at(99)).is_empty());
+        assert_eq!(world.due(at(100)), ["a/1", "a/x/1"]);
+        assert_eq!(world.due(at(101)), ["a/1", "a/2", "a/x/1"]);
+        for id in ["a/1", "a/2", "a/x/1"] {
+            let found = world.leases.read(id).expect("reads").expect("is there");
+            let mut batch = Batch::new();
+            world.leases.remove(&mut batch, &found);
+            world.commit(batch).await;
+        }
+        assert!(world.due(at(900)).is_empty());
+        assert_eq!(world.due(at(1000)), ["b/3"]);
+    }
+
+    #[tokio::test]
+    async fn another_node_finds_what_is_due_without_being_told() {
+        let world = World::new();
+        world.register(&lease("a/1", 100)).await;
+        let other = Store::new(&world.barrier);
+        assert_eq!(
+            other.next_due(),
+            Some(Timestamp::default()),
+            "it must look once"
+        );
+        assert!(other.due(at(50), 10).expect("reads").is_empty());
+        assert!(other.next_due() > Some(at(50)), "and then knows when");
+        assert!(other.due(at(80), 10).expect("reads").is_empty());
+        assert_eq!(other.next_due(), Some(at(100)));
+        assert_eq!(other.due(at(100), 10).expect("reads").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lease_filed_while_it_was_quiet_is_found() {
+        let world = World::new();
+        world.register(&lease("a/late", 63)).await;
+        assert!(world.due(at(10)).is_empty());
+        world.register(&lease("a/early", 20)).await;
+        assert_eq!(world.leases.next_due(), Some(at(20)));
+        assert_eq!(world.due(at(20)), ["a/early"]);
+    }
+
+    #[tokio::test]
+    async fn renewal_moves_the_deadline_and_its_index() {
+        let world = World::new();
+        world.register(&lease("a/1", 100)).await;
+        let found = world.leases.lookup("a/1", at(50)).expect("reads");
+        let found = found.expect("is there");
+        let mut batch = Batch::new();
+        let renewed = world.leases.renew(&mut batch, &found, at(500), at(50));
+        world.commit(batch).await;
+        assert_eq!(
+            renewed.expect("renews").ttl(at(50)),
+            Duration::from_secs(450)
+        );
+        assert!(world.due(at(499)).is_empty());
+        assert_eq!(world.due(at(500)), ["a/1"]);
+        assert!(
+            world
+                .leases
+                .lookup("a/1", at(500))
+                .expect("reads")
+                .is_none()
+        );
+        let mut stale = Batch::new();
+        let again = world.leases.renew(&mut stale, &found, at(900), at(60));
+        again.expect("prepares");
+        assert!(
+            world.barrier.commit(stale, at(60)).await.is_err(),
+            "it changed meanwhile"
+        );
+    }
+
+    #[tokio::test]
+    async fn lists_and_owners_follow_the_records() {
+        let world = World::new();
+        for id in ["a/1", "a/b/2", "c/3"] {
+            world.register(&lease(id, 100)).await;
+        }
+        assert_eq!(world.leases.list("").expect("lists"), ["a/", "c/"]);
+        assert_eq!(world.leases.list("a/").expect("lists"), ["1", "b/"]);
+        assert_eq!(world.leases.below("a/", 10).expect("reads").len(), 2);
+        assert_eq!(world.leases.owned_by("owner", 10).expect("reads").len(), 3);
+        assert!(
+            world
+                .leases
+                .owned_by("other", 10)
+                .expect("reads")
+                .is_empty()
+        );
+        assert_eq!(world.leases.count("").expect("counts"), 3);
+        for id in ["", "a", "a/", "../a", "a//b"] {
+            assert!(world.leases.read(id).expect("reads").is_none(), "{id:?}");
+        }
+    }
 }

@@ -263,3 +263,122 @@ impl Observer for Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Inmem;
+
+    const READ_A: &str = r#"path "a" { capabilities = ["read"] }"#;
+    const LIST_A: &str = r#"path "a" { capabilities = ["list"] }"#;
+
+    struct World {
+        barrier: Arc<Unsealed>,
+        policies: Store,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+            Self {
+                policies: Store::new(&barrier),
+                barrier,
+            }
+        }
+
+        async fn commit(&self, batch: Batch) {
+            let committed = self.barrier.commit(batch, Timestamp::from_secs(1)).await;
+            committed.expect("commits");
+        }
+
+        async fn put(&self, name: &str, text: &str) {
+            let mut batch = Batch::new();
+            let now = Timestamp::from_secs(1);
+            self.policies
+                .put(&mut batch, name, text, now)
+                .expect("puts");
+            self.commit(batch).await;
+        }
+
+        fn capabilities(&self, names: &[&str]) -> Vec<&'static str> {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            self.policies
+                .acl_for(&names)
+                .expect("compiles")
+                .capabilities("a")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_seen_by_the_next_question() {
+        let world = World::new();
+        assert_eq!(world.capabilities(&["x", "y"]), ["deny"]);
+        world.put(" X ", READ_A).await;
+        assert_eq!(world.capabilities(&["x", "y"]), ["read"], "it exists now");
+        world.put("y", LIST_A).await;
+        assert_eq!(world.capabilities(&["x", "y"]), ["list", "read"]);
+        let mut batch = Batch::new();
+        world.policies.delete(&mut batch, "x").expect("deletes");
+        world.commit(batch).await;
+        assert_eq!(world.capabilities(&["x", "y"]), ["list"]);
+    }
+
+    #[tokio::test]
+    async fn an_unchanged_list_is_compiled_once() {
+        let world = World::new();
+        world.put("x", READ_A).await;
+        let names = ["x".to_owned()];
+        let first = world.policies.acl_for(&names).expect("compiles");
+        world.put("unrelated", READ_A).await;
+        let second = world.policies.acl_for(&names).expect("finds");
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[tokio::test]
+    async fn built_in_policies_are_there_and_stay() {
+        let world = World::new();
+        assert_eq!(world.policies.list().expect("lists"), ["default", "root"]);
+        assert_eq!(world.capabilities(&["root"]), ["root"]);
+        let now = Timestamp::from_secs(1);
+        for name in ["root", "Root ", "response-wrapping"] {
+            let mut batch = Batch::new();
+            assert!(
+                world.policies.put(&mut batch, name, READ_A, now).is_err(),
+                "{name}"
+            );
+            assert!(world.policies.delete(&mut batch, name).is_err(), "{name}");
+        }
+        assert!(world.policies.delete(&mut Batch::new(), "default").is_err());
+        world.put("default", READ_A).await;
+        assert_eq!(
+            world.capabilities(&["default"]),
+            ["read"],
+            "it may be rewritten"
+        );
+        let stored = world
+            .policies
+            .get("DEFAULT")
+            .expect("reads")
+            .expect("is there");
+        assert_eq!((stored.text.as_str(), stored.version), (READ_A, 1));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_parse_changes_nothing() {
+        let world = World::new();
+        world.put("x", READ_A).await;
+        let mut batch = Batch::new();
+        let wrong = "path \"a\" { capabilities = [\"fly\"] }";
+        let refused = world
+            .policies
+            .put(&mut batch, "x", wrong, Timestamp::from_secs(2));
+        assert!(
+            refused
+                .expect_err("is refused")
+                .messages
+                .join("")
+                .contains("fly")
+        );
+        assert!(batch.is_empty());
+    }
+}

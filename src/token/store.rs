@@ -6,7 +6,7 @@ use super::record::Stored;
 use super::text::{BATCH_PREFIX, SERVICE_PREFIX, TEXT_BYTES_MAX, random_text};
 use super::ttl::{Wish, grant};
 use super::{Minted, Spec, Token, TokenError};
-use crate::barrier::{Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
@@ -177,7 +177,8 @@ impl Store {
     }
 
     /// Adds "one use less" to `batch`; the last use ends the token with all below it. Nothing
-    /// for tokens without a limit. Append it after what the request itself writes.
+    /// for tokens without a limit. Call it after the request's own changes are in `batch`: where
+    /// they renew the token, the use is counted on the renewed one.
     pub fn use_once(
         &self,
         batch: &mut Batch,
@@ -191,7 +192,12 @@ impl Store {
                 self.revoke_tree(batch, &token.id, now)
             }
             uses => {
-                let mut used = token.clone();
+                let mut used = match self.records.pending(batch, &token.id) {
+                    Some(record) => postcard::from_bytes::<Stored>(record.expose())
+                        .map_err(|_| BarrierError::Decode("token"))?
+                        .into_token(&token.id, token.revision),
+                    None => token.clone(),
+                };
                 used.num_uses = uses - 1;
                 self.rewrite(batch, &used)
             }
@@ -634,6 +640,29 @@ mod tests {
             world.commit(batch).await;
         }
         assert!(!world.alive(&minted));
+    }
+
+    #[tokio::test]
+    async fn a_use_that_renews_counts_and_renews() {
+        let world = World::new();
+        let minted = world
+            .create(Spec {
+                num_uses: 5,
+                ..spec(HOUR)
+            })
+            .await;
+        world.clock.advance(HOUR / 2);
+        let token = world.find(&minted).expect("alive");
+        let (mut batch, now) = (Batch::new(), world.clock.now());
+        let renewed = world.tokens.renew(&mut batch, &token, Duration::ZERO, now);
+        renewed.expect("renews");
+        world
+            .tokens
+            .use_once(&mut batch, &token, now)
+            .expect("counts");
+        world.commit(batch).await;
+        let token = world.find(&minted).expect("alive");
+        assert_eq!((token.num_uses, token.ttl_left(now)), (4, HOUR));
     }
 
     #[tokio::test]
