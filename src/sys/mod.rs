@@ -30,3 +30,6 @@ pub use lifecycle::{
     ShareInput,
 };
 pub use step::Step;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The router and everything behind it, over a store in memory and a clock that is told the time.
+
+mod audit;
+mod mounts;
+mod requests;
+mod wrapping;
+
+use super::{Assembly, assemble};
+use crate::audit::Options;
+use crate::barrier::{Batch, Unsealed};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::engine::{Client, Error, Operation, Response};
+use crate::mount::Table;
+use crate::router::{Incoming, Lifetimes, Router};
+use crate::secret::Secret;
+use crate::store::{Inmem, Storage};
+use crate::{lease, token};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Harness {
+    pub router: Arc<Router>,
+    pub clock: Arc<ManualClock>,
+    pub storage: Arc<Inmem>,
+    pub barrier: Arc<Unsealed>,
+    pub directory: tempfile::TempDir,
+}
+
+pub const ROOT: &str = "root-token-for-tests";
+
+impl Harness {
+    /// A cluster's first moment, with kv version 2 at `secret/` and version 1 at `kv/`.
+    pub async fn new() -> Self {
+        let storage = Arc::new(Inmem::new());
+        let barrier = Unsealed::for_test(Arc::clone(&storage) as _);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
+        let mut batch = Batch::new();
+        Table::new(&barrier).unwrap().install(&mut batch).unwrap();
+        let leases = Arc::new(lease::Store::new(&barrier));
+        let tokens = token::Store::new(&barrier, leases).unwrap();
+        let mut spec = token::Spec::root();
+        spec.text = Some(Secret::new(ROOT.to_owned()));
+        tokens.create(&mut batch, spec, clock.now()).unwrap();
+        barrier.commit(batch, clock.now()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let router = Self::router(&barrier, &clock, &directory);
+        let harness = Self {
+            router: Arc::new(router),
+            clock,
+            storage,
+            barrier,
+            directory,
+        };
+        let v2 = json!({"type": "kv", "options": {"version": "2"}});
+        harness
+            .root(Operation::Update, "sys/mounts/secret", v2)
+            .await
+            .unwrap();
+        let v1 = json!({"type": "kv"});
+        harness
+            .root(Operation::Update, "sys/mounts/kv", v1)
+            .await
+            .unwrap();
+        harness
+    }
+
+    fn router(
+        barrier: &Arc<Unsealed>,
+        clock: &Arc<ManualClock>,
+        directory: &tempfile::TempDir,
+    ) -> Router {
+        assemble(Assembly {
+            barrier: Arc::clone(barrier),
+            clock: Arc::clone(clock) as _,
+            lifetimes: Lifetimes::default(),
+            audit: Options {
+                devices: Vec::new(),
+                directories: vec![directory.path().to_owned()],
+            },
+            raw_storage_endpoint: false,
+            metrics_prefix: String::new(),
+            sanitized: Map::new(),
+        })
+        .unwrap()
+    }
+
+    /// The same data behind a router that knows nothing yet.
+    pub fn restart(&mut self) {
+        self.router = Arc::new(Self::router(&self.barrier, &self.clock, &self.directory));
+    }
+
+    pub fn incoming(token: &str, operation: Operation, path: &str, data: Value) -> Incoming {
+        let Value::Object(data) = data else {
+            panic!("the body is an object");
+        };
+        Incoming {
+            id: uuid::Uuid::new_v4().to_string(),
+            operation,
+            path: path.to_owned(),
+            token: (!token.is_empty()).then(|| Secret::new(token.to_owned())),
+            data,
+            wrap_ttl: None,
+            headers: Vec::new(),
+            client: Client::default(),
+        }
+    }
+
+    pub async fn call(
+        &self,
+        token: &str,
+        operation: Operation,
+        path: &str,
+        data: Value,
+    ) -> Result<Response, Error> {
+        let incoming = Self::incoming(token, operation, path, data);
+        self.router.handle(incoming).await.result
+    }
+
+    pub async fn root(
+        &self,
+        operation: Operation,
+        path: &str,
+        data: Value,
+    ) -> Result<Response, Error> {
+        self.call(ROOT, operation, path, data).await
+    }
+
+    pub async fn read(&self, token: &str, path: &str) -> Result<Response, Error> {
+        self.call(token, Operation::Read, path, json!({})).await
+    }
+
+    /// A token with the policy `text` and the further fields of `spec`.
+    pub async fn token(&self, text: &str, spec: Value) -> String {
+        let name = format!("p{}", uuid::Uuid::new_v4().simple());
+        let policy = json!({"policy": text});
+        let path = format!("sys/policies/acl/{name}");
+        self.root(Operation::Update, &path, policy).await.unwrap();
+        let mut body = json!({"policies": [name], "no_parent": true});
+        body.as_object_mut()
+            .unwrap()
+            .extend(spec.as_object().unwrap().clone());
+        let made = self
+            .root(Operation::Update, "auth/token/create", body)
+            .await
+            .unwrap();
+        made.auth.unwrap().client_token.unwrap().into_inner()
+    }
+
+    /// The answer to a read, wrapped; gives the wrapping token.
+    pub async fn wrapped(&self, path: &str) -> String {
+        let mut incoming = Self::incoming(ROOT, Operation::Read, path, json!({}));
+        incoming.wrap_ttl = Some(Duration::from_secs(60));
+        let response = self.router.handle(incoming).await.result.unwrap();
+        assert!(response.data.is_none());
+        response.wrap_info.unwrap().token.into_inner()
+    }
+
+    pub fn applied(&self) -> u64 {
+        self.storage.status().applied_index
+    }
+}
+
+pub fn field<'a>(response: &'a Response, name: &str) -> &'a Value {
+    response.data.as_ref().unwrap().get(name).unwrap()
+}

@@ -1,0 +1,204 @@
+use super::*;
+
+#[tokio::test]
+async fn an_unmounted_engine_is_gone_and_a_new_one_starts_empty() {
+    let mut harness = Harness::new().await;
+    let body = json!({"a": "b"});
+    harness.root(Operation::Update, "kv/x", body).await.unwrap();
+    harness
+        .root(Operation::Delete, "sys/mounts/kv", json!({}))
+        .await
+        .unwrap();
+    assert!(harness.read(ROOT, "kv/x").await.is_err());
+    harness
+        .root(Operation::Update, "sys/mounts/kv", json!({"type": "kv"}))
+        .await
+        .unwrap();
+    assert!(
+        harness
+            .read(ROOT, "kv/x")
+            .await
+            .unwrap_err()
+            .messages
+            .is_empty()
+    );
+    let records = || {
+        harness
+            .barrier
+            .view("logical/")
+            .walk("", usize::MAX)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(records(), 1, "the purge has not come yet");
+    harness.restart();
+    harness.router.sweep().await.unwrap();
+    let records = || {
+        harness
+            .barrier
+            .view("logical/")
+            .walk("", usize::MAX)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(records(), 0, "a restart does not forget it");
+}
+
+#[tokio::test]
+async fn remounting_takes_the_secrets_along() {
+    let harness = Harness::new().await;
+    harness
+        .root(Operation::Update, "kv/x", json!({"a": "b"}))
+        .await
+        .unwrap();
+    let body = json!({"from": "kv", "to": "deep/kv"});
+    let moved = harness
+        .root(Operation::Update, "sys/remount", body)
+        .await
+        .unwrap();
+    assert_eq!(
+        *field(&harness.read(ROOT, "deep/kv/x").await.unwrap(), "a"),
+        json!("b")
+    );
+    assert!(harness.read(ROOT, "kv/x").await.is_err());
+    let id = field(&moved, "migration_id").as_str().unwrap();
+    let status = harness
+        .read(ROOT, &format!("sys/remount/status/{id}"))
+        .await
+        .unwrap();
+    assert_eq!(field(&status, "migration_info")["status"], json!("success"));
+}
+
+#[tokio::test]
+async fn refuses_in_the_words_of_vault() {
+    let harness = Harness::new().await;
+    let kv = |config: Value| json!({"type": "kv", "config": config});
+    for (path, body, message) in [
+        (
+            "sys/mounts/kv",
+            json!({"type": "kv"}),
+            "path is already in use at kv/",
+        ),
+        (
+            "sys/mounts/kv/sub",
+            json!({"type": "kv"}),
+            "path is already in use at kv/",
+        ),
+        (
+            "sys/mounts/sys/x",
+            json!({"type": "kv"}),
+            "cannot mount \"sys/x/\"",
+        ),
+        (
+            "sys/mounts/a",
+            json!({}),
+            "backend type must be specified as a string",
+        ),
+        (
+            "sys/mounts/a",
+            json!({"type": "nope"}),
+            "plugin not found in the catalog: nope",
+        ),
+        (
+            "sys/mounts/a",
+            json!({"type": "cubbyhole"}),
+            "mount type of \"cubbyhole\" is not mountable",
+        ),
+        (
+            "sys/mounts/a",
+            kv(json!({"default_lease_ttl": "3h", "max_lease_ttl": "2h"})),
+            "given default lease TTL greater than given max lease TTL",
+        ),
+        (
+            "sys/mounts/a",
+            kv(json!({"listing_visibility": "x"})),
+            "invalid listing_visibility x",
+        ),
+        (
+            "sys/mounts/a",
+            kv(json!({"default_lease_ttl": "x"})),
+            "unable to parse default TTL of x: time: invalid duration \"x\"",
+        ),
+        (
+            "sys/mounts/secret/tune",
+            json!({"options": {"version": "1"}}),
+            "cannot downgrade mount from version 2",
+        ),
+        (
+            "sys/mounts/kv/tune",
+            json!({"max_lease_ttl": "10m", "default_lease_ttl": "20m"}),
+            "backend max lease TTL of 600 would be less than backend default lease TTL of 1200",
+        ),
+        (
+            "sys/mounts/nope/tune",
+            json!({}),
+            "tune of path \"nope/\" failed: no mount entry found",
+        ),
+        (
+            "sys/auth/token",
+            json!({"type": "token"}),
+            "token credential backend cannot be instantiated",
+        ),
+    ] {
+        let error = harness
+            .root(Operation::Update, path, body)
+            .await
+            .unwrap_err();
+        assert_eq!(error.messages, [message], "{path}");
+    }
+    assert!(
+        harness.read(ROOT, "sys/mounts/a").await.is_err(),
+        "nothing was mounted"
+    );
+}
+
+#[tokio::test]
+async fn tuning_shows_and_works() {
+    let harness = Harness::new().await;
+    let body = json!({
+        "default_lease_ttl": "1h", "description": "x", "listing_visibility": "unauth",
+        "audit_non_hmac_request_keys": "a,b",
+    });
+    harness
+        .root(Operation::Update, "sys/mounts/kv/tune", body)
+        .await
+        .unwrap();
+    let shown = harness.read(ROOT, "sys/mounts/kv/tune").await.unwrap();
+    assert_eq!(*field(&shown, "default_lease_ttl"), json!(3600));
+    assert_eq!(*field(&shown, "max_lease_ttl"), json!(2_764_800));
+    assert_eq!(
+        *field(&shown, "audit_non_hmac_request_keys"),
+        json!(["a", "b"])
+    );
+    let public = harness.read("", "sys/internal/ui/mounts").await.unwrap();
+    assert_eq!(field(&public, "secret")["kv/"]["type"], json!("kv"));
+    harness
+        .root(Operation::Update, "kv/x", json!({"a": "b"}))
+        .await
+        .unwrap();
+    let read = harness.read(ROOT, "kv/x").await.unwrap();
+    assert_eq!(read.lease_duration, Duration::from_secs(3600));
+}
+
+#[tokio::test]
+async fn an_upgrade_of_kv_does_not_hide_secrets() {
+    let harness = Harness::new().await;
+    harness
+        .root(Operation::Update, "kv/x", json!({"a": "b"}))
+        .await
+        .unwrap();
+    let body = json!({"options": {"version": "2"}});
+    let path = "sys/mounts/kv/tune";
+    assert!(
+        harness
+            .root(Operation::Update, path, body.clone())
+            .await
+            .is_err()
+    );
+    assert!(harness.read(ROOT, "kv/x").await.is_ok());
+    harness
+        .root(Operation::Delete, "kv/x", json!({}))
+        .await
+        .unwrap();
+    assert!(harness.root(Operation::Update, path, body).await.is_ok());
+}
