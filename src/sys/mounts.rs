@@ -209,7 +209,9 @@ pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
     let mut row = Map::new();
     row.insert("accessor".into(), json!(entry.accessor));
     row.insert("config".into(), tune::describe(entry).into());
-    row.insert("deprecation_status".into(), json!("supported"));
+    if !matches!(entry.kind.as_str(), "system" | "cubbyhole" | "token") {
+        row.insert("deprecation_status".into(), json!("supported"));
+    }
     row.insert("description".into(), json!(entry.description));
     row.insert(
         "external_entropy_access".into(),

@@ -20,12 +20,11 @@ def run(report):
                 continue
             theirs, mine = [side.send(line) for side in sides]
             faults = compare(theirs, mine, line in LOOSE)
-            reason = DIFFERENCES.get(line)
-            if faults and reason and SERVER != "bao":
+            if faults and line in DIFFERENCES and SERVER != "bao":
                 used.add(line)
-                report.ok(line, True)
-            else:
-                report.ok(line, not faults, "\n".join(faults))
+                pattern, _ = DIFFERENCES[line]
+                faults = [fault for fault in faults if not re.search(pattern, fault)]
+            report.ok(line, not faults, "\n".join(faults))
         if SERVER != "bao":
             for line in DIFFERENCES.keys() - used:
                 report.fail(f"no longer different: {line}", DIFFERENCES[line])
@@ -50,7 +49,7 @@ class Side:
             if name == "token":
                 token = value
             else:
-                headers[name] = value.replace("+", " ")
+                headers[name] = value
             body = body or None
         status, found, raw = call(
             self.port, method, "/v1/" + path, body and body.encode(), headers, token
@@ -96,9 +95,9 @@ def differ(where, theirs, mine, faults):
         for key in sorted(theirs.keys() | mine.keys()):
             if key not in mine:
                 faults.append(f"{where}.{key} is missing here ({theirs[key]!r:.80})")
-            elif key not in theirs:
+            elif key not in theirs and key not in VAULTS:
                 faults.append(f"{where}.{key} is ours alone ({mine[key]!r:.80})")
-            else:
+            elif key in theirs:
                 differ(f"{where}.{key}", theirs[key], mine[key], faults)
     elif isinstance(theirs, list) and isinstance(mine, list):
         if where in (".errors", ".warnings") or where.endswith(".keys"):
@@ -114,6 +113,9 @@ def differ(where, theirs, mine, faults):
         faults.append(f"{where}: {theirs!r} there, {mine!r} here")
 
 
+# Fields that Vault's answers have and OpenBao's dropped.
+VAULTS = ("mount_type", "enterprise", "performance_standby", "build_date",
+          "performance_standby_last_remote_wal")
 # Values that lawfully differ from run to run, and maps whose keys do.
 COUNTS = ("ttl", "lease_duration", "creation_time", "encryptions", "_index", "server_time_utc",
           "clock_skew_ms", "echo_duration_ms", "max_lease_ttl", "start_time")
