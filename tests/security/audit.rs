@@ -1,0 +1,164 @@
+//! The audit log: what is in it, where it may lie, and that nothing happens without it.
+
+use crate::server::{ROOT, Server};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+fn enable(path: &std::path::Path, more: &str) -> String {
+    format!(
+        r#"{{"type":"file","options":{{"file_path":"{}"{more}}}}}"#,
+        path.display()
+    )
+}
+
+/// Secrets are hashed wherever a client may put them.
+#[tokio::test]
+async fn cve_2024_8365_2025_62513_no_canary_reaches_the_log() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    server
+        .root("PUT", "sys/audit/file", &enable(&log, ""))
+        .await;
+    let token = server
+        .token(r#"path "secret/*" { capabilities = ["create", "read"] }"#)
+        .await;
+    let body = r#"{"data":{"password":"CANARY-value","list":["CANARY-item",{"a":"CANARY-deep"}]}}"#;
+    assert!(
+        server
+            .call(&token, "PUT", "secret/data/x", body)
+            .await
+            .is_success()
+    );
+    let read = server.call(&token, "GET", "secret/data/x", "").await;
+    assert!(read.body.contains("CANARY-deep"), "{read:?}");
+    let headers = "Authorization: Bearer CANARY-bearer\r\nCookie: CANARY-cookie\r\n\
+                   X-Custom: CANARY-header\r\n";
+    server
+        .call_with("", headers, "GET", "secret/data/x", "")
+        .await;
+    server
+        .call("CANARY-token", "GET", "secret/data/x", "")
+        .await;
+    server
+        .call(&token, "PUT", "secret/data/x", r#"{"data":"CANARY-wrong"}"#)
+        .await;
+    server
+        .call(&token, "PUT", "secret/data/x", "{\"data\":\"CANARY-broken")
+        .await;
+    let wrap = "X-Vault-Wrap-TTL: 60\r\n";
+    let wrapped = server
+        .call_with(
+            ROOT,
+            wrap,
+            "POST",
+            "sys/wrapping/wrap",
+            r#"{"a":"CANARY-wrapped"}"#,
+        )
+        .await;
+    let wrapping = wrapped.json()["wrap_info"]["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    server
+        .call(&wrapping, "POST", "sys/wrapping/unwrap", "")
+        .await;
+    let made = server
+        .token_of(r#"{"policies":["default"],"meta":{"a":"CANARY-meta"}}"#)
+        .await;
+    server
+        .call(
+            &made,
+            "PUT",
+            "cubbyhole/x",
+            r#"{"CANARY-no":"CANARY-hole"}"#,
+        )
+        .await;
+    server
+        .call(ROOT, "PUT", "sys/unseal", r#"{"key":"CANARY-share"}"#)
+        .await;
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.lines().count() > 10, "{text}");
+    for secret in [
+        "CANARY-value",
+        "CANARY-item",
+        "CANARY-deep",
+        "CANARY-bearer",
+        "CANARY-cookie",
+        "CANARY-header",
+        "CANARY-token",
+        "CANARY-wrong",
+        "CANARY-broken",
+        "CANARY-wrapped",
+        "CANARY-hole",
+        "CANARY-share",
+        &token,
+        &wrapping,
+        &made,
+        ROOT,
+    ] {
+        assert!(!text.contains(secret), "{secret} is in the audit log");
+    }
+}
+
+/// An audit file is a plain file: not executable, not through a link, not instead of a device.
+#[tokio::test]
+async fn cve_2025_6000_an_audit_file_is_nothing_but_a_file() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target");
+    std::fs::write(&target, "precious\n").unwrap();
+    let link = folder.path().join("link");
+    symlink(&target, &link).unwrap();
+    for (path, more) in [
+        (folder.path().join("a"), r#","mode":"0755""#),
+        (folder.path().join("b"), r#","mode":"4600""#),
+        (link, ""),
+        (folder.path().to_owned(), ""),
+        (folder.path().join("missing/c"), ""),
+        ("relative.log".into(), ""),
+    ] {
+        let reply = server
+            .call(ROOT, "PUT", "sys/audit/x", &enable(&path, more))
+            .await;
+        assert!(!reply.is_success(), "{}{more}: {reply:?}", path.display());
+        let devices = server.root("GET", "sys/audit", "").await.json();
+        assert_eq!(devices["data"], serde_json::json!({}), "{}", path.display());
+    }
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious\n");
+    let executable = folder.path().join("run");
+    std::fs::write(&executable, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&executable, PermissionsExt::from_mode(0o755)).unwrap();
+    let prefix = r##","prefix":"#!/bin/sh\n""##;
+    for more in ["", prefix] {
+        let reply = server
+            .call(ROOT, "PUT", "sys/audit/x", &enable(&executable, more))
+            .await;
+        let mode = std::fs::metadata(&executable).unwrap().permissions().mode();
+        assert!(
+            !reply.is_success() || mode & 0o111 == 0,
+            "{reply:?} {mode:o}"
+        );
+        server.call(ROOT, "DELETE", "sys/audit/x", "").await;
+    }
+}
+
+/// Where no device can write, nothing is done.
+#[tokio::test]
+async fn what_cannot_be_audited_does_not_happen() {
+    let server = Server::start().await;
+    let full = std::path::Path::new("/dev/full");
+    let reply = server
+        .call(ROOT, "PUT", "sys/audit/full", &enable(full, ""))
+        .await;
+    if !reply.is_success() {
+        // Refused as a device: then it cannot stand in the way either.
+        server
+            .root("PUT", "secret/data/x", r#"{"data":{"a":1}}"#)
+            .await;
+        return;
+    }
+    let put = server
+        .call(ROOT, "PUT", "secret/data/x", r#"{"data":{"a":1}}"#)
+        .await;
+    assert_eq!(put.status, 500, "{put:?}");
+}

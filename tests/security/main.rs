@@ -1,0 +1,20 @@
+//! What went wrong in other servers of this kind, as tests against a whole node.
+//!
+//! Each file is one subject; each test names the advisory it answers. Some of them are answered
+//! where they can be seen best: path rules in `http::target`, JSON limits in `http::json` and
+//! `tests/edge`, policy names in `policy::name`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod audit;
+mod files;
+mod memory;
+mod paths;
+mod policies;
+mod server;
+mod tokens;
+mod wrapping;

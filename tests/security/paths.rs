@@ -1,0 +1,199 @@
+//! Paths that look like others.
+
+use crate::server::{ROOT, Server};
+
+/// The policy sees the path that the engine will see, or nobody sees it.
+#[tokio::test]
+async fn cve_2026_3605_no_path_is_read_in_two_ways() {
+    let server = Server::start().await;
+    server
+        .root("PUT", "secret/data/private", r#"{"data":{"a":"kept"}}"#)
+        .await;
+    let token = server
+        .token(
+            r#"
+            path "secret/data/open/*" { capabilities = ["create", "read", "update", "delete"] }
+            path "secret/metadata/open/*" { capabilities = ["read", "delete", "list"] }
+            "#,
+        )
+        .await;
+    for path in [
+        "secret/data/open/../private",
+        "secret/data/open/./../private",
+        "secret/data/open//../private",
+        "secret/data/open/%2e%2e/private",
+        "secret/data/open/%2E%2E/private",
+        "secret/data/open/..%2fprivate",
+        "secret/data/open%2f..%2fprivate",
+        "secret/data/open/%2e%2e%2fprivate",
+        "secret/data/open/.%2e/private",
+        "secret/data/open/..\\private",
+        "secret/data/open/%5c..%5cprivate",
+        "secret/data/open/%00/../private",
+        "secret/metadata/open/%2e%2e/private",
+    ] {
+        for method in ["GET", "PUT", "DELETE", "LIST", "PATCH"] {
+            let body = if method == "PUT" {
+                r#"{"data":{"a":"changed"}}"#
+            } else {
+                ""
+            };
+            let reply = server.call(&token, method, path, body).await;
+            assert!(!reply.is_success(), "{method} {path}: {reply:?}");
+            assert!(!reply.body.contains("kept"), "{method} {path}: {reply:?}");
+        }
+    }
+    let kept = server.root("GET", "secret/data/private", "").await.json();
+    assert_eq!(kept["data"]["data"]["a"], "kept");
+    assert_eq!(kept["data"]["metadata"]["version"], 1);
+}
+
+/// Redirects stay on this server.
+#[tokio::test]
+async fn a_redirect_never_leads_elsewhere() {
+    let server = Server::start().await;
+    for path in [
+        "//evil.example/..",
+        "..//evil.example",
+        "../..//evil.example/",
+    ] {
+        let reply = server.call(ROOT, "GET", path, "").await;
+        assert!(matches!(reply.status, 307 | 404), "{path}: {reply:?}");
+        assert!(!reply.body.contains("//evil"), "{path}: {reply:?}");
+    }
+}
+
+/// What a write accepts can be read again; what it refuses changed nothing. Nothing panics.
+#[tokio::test]
+async fn cve_2021_45042_odd_writes_apply_or_err() {
+    let server = Server::start().await;
+    server
+        .root("PUT", "sys/mounts/one", r#"{"type":"kv"}"#)
+        .await;
+    let long = "a".repeat(600);
+    let deep = ["d"; 70].join("/");
+    let names = [
+        "plain",
+        "with space",
+        "ü",
+        "%25",
+        "%252e%252e",
+        "a%0ab",
+        "a%7fb",
+        "a:b",
+        "a*b",
+        "a+b",
+        "~",
+        "-",
+        "_",
+        "..a",
+        "a..",
+        "...",
+        "%e2%80%ae",
+        "%f0%9f%94%91",
+        &long,
+        &deep,
+    ];
+    let values = [
+        r#"{"data":{"":""}}"#,
+        r#"{"data":{"a":null}}"#,
+        r#"{"data":{"a":[[[[{"b":1e400}]]]]}}"#,
+        r#"{"data":{"a":12345678901234567890123456789}}"#,
+        r#"{"data":{"\u0000":"\u0000","$serde_json::private::Number":"x"}}"#,
+        r#"{"data":{"ü":"\ud800"}}"#,
+        r#"{"data":[]}"#,
+        r#"{"data":null}"#,
+        r#"{"data":5,"options":{"cas":"x"}}"#,
+        r#"{"data":{},"options":{"cas":-1}}"#,
+        r#"{"data":{},"options":5}"#,
+    ];
+    for name in names {
+        let name = name.replace(' ', "%20");
+        for value in values {
+            for path in [format!("secret/data/{name}"), format!("one/{name}")] {
+                let reply = server.call(ROOT, "PUT", &path, value).await;
+                assert!(
+                    (200..500).contains(&reply.status),
+                    "{path} {value}: {reply:?}"
+                );
+                if reply.is_success() {
+                    server.root("GET", &path, "").await;
+                }
+            }
+        }
+    }
+    server.root("LIST", "one/", "").await;
+    server.root("LIST", "secret/metadata/", "").await;
+}
+
+/// A caller without a token cannot tell what exists from what does not.
+#[tokio::test]
+async fn cve_2020_25594_mounts_cannot_be_enumerated_without_a_token() {
+    let server = Server::start().await;
+    for (known, unknown) in [
+        ("secret/data/x", "nothing/data/x"),
+        ("auth/token/lookup-self", "auth/nothing/lookup-self"),
+        ("sys/mounts/secret/tune", "sys/mounts/nothing/tune"),
+        (
+            "sys/internal/ui/mounts/secret",
+            "sys/internal/ui/mounts/nothing",
+        ),
+        ("cubbyhole/x", "cubbyholf/x"),
+    ] {
+        for token in ["", "made-up", "s.madeupmadeupmadeupmadeup"] {
+            for method in ["GET", "LIST", "PUT", "DELETE"] {
+                let first = server.call(token, method, known, "").await;
+                let second = server.call(token, method, unknown, "").await;
+                assert_eq!(first.status, second.status, "{method} {known} {token}");
+                assert_eq!(
+                    first.without_id(),
+                    second.without_id(),
+                    "{method} {known} {token}"
+                );
+                assert!(!first.is_success(), "{method} {known} {token}");
+            }
+        }
+    }
+    let open = server.call("", "GET", "sys/internal/ui/mounts", "").await;
+    assert!(!open.body.contains("kv"), "{open:?}");
+}
+
+/// Endpoints that act on the node want a token.
+#[tokio::test]
+async fn the_nodes_life_is_not_anyones() {
+    let server = Server::start().await;
+    let weak = server
+        .token(r#"path "secret/*" { capabilities = ["read"] }"#)
+        .await;
+    for token in ["", "made-up", &weak] {
+        for (method, path) in [
+            ("PUT", "sys/seal"),
+            ("PUT", "sys/step-down"),
+            ("GET", "sys/ha-status"),
+            ("POST", "sys/rotate"),
+            ("GET", "sys/audit"),
+            ("GET", "sys/config/state/sanitized"),
+            ("POST", "sys/policies/acl/mine"),
+            ("GET", "sys/host-info"),
+            ("GET", "sys/in-flight-req"),
+        ] {
+            let reply = server.call(token, method, path, "").await;
+            assert_eq!(reply.status, 403, "{method} {path} {token}: {reply:?}");
+        }
+    }
+    let status = server.call("", "GET", "sys/seal-status", "").await.json();
+    assert_eq!(status["sealed"], false);
+}
+
+/// The raw store is not served unless the operator says so.
+#[tokio::test]
+async fn raw_is_off_unless_configured() {
+    let server = Server::start().await;
+    for (method, path) in [("GET", "sys/raw/core/mounts"), ("LIST", "sys/raw/core")] {
+        let reply = server.call(ROOT, method, path, "").await;
+        assert!(
+            matches!(reply.status, 404 | 405),
+            "{method} {path}: {reply:?}"
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Policies under other names, other cases and other operations.
+
+use crate::server::{ROOT, Server};
+
+const SPELLINGS: [&str; 7] = [
+    "root", "Root", "ROOT", " root", "root ", "\\troot", "rOOt\\n",
+];
+
+/// No spelling of `root` can be given away by someone who is not root.
+#[tokio::test]
+async fn cve_2024_9180_2025_5999_root_is_root_in_every_spelling() {
+    let server = Server::start().await;
+    let admin = server
+        .token(r#"path "auth/token/*" { capabilities = ["create", "update", "sudo"] }"#)
+        .await;
+    for name in SPELLINGS {
+        let policies = format!(r#"{{"policies":["default","{name}"]}}"#);
+        for path in ["create", "create-orphan"] {
+            let path = format!("auth/token/{path}");
+            let reply = server.call(&admin, "POST", &path, &policies).await;
+            assert!(
+                matches!(reply.status, 400 | 403),
+                "{path} {name}: {reply:?}"
+            );
+        }
+        let role = format!(r#"{{"allowed_policies":["{name}"]}}"#);
+        server
+            .call(&admin, "POST", "auth/token/roles/r", &role)
+            .await;
+        let reply = server
+            .call(&admin, "POST", "auth/token/create/r", &policies)
+            .await;
+        assert!(!reply.is_success(), "role {name}: {reply:?}");
+        let reply = server
+            .call(&admin, "POST", "auth/token/create/r", "{}")
+            .await;
+        if reply.is_success() {
+            let made = reply.client_token();
+            let forbidden = server.call(&made, "GET", "sys/audit", "").await;
+            assert_eq!(forbidden.status, 403, "role {name} made a root token");
+        }
+    }
+}
+
+/// The root policy cannot be written, read as another, or deleted under any spelling.
+#[tokio::test]
+async fn the_root_policy_stays_what_it_is() {
+    let server = Server::start().await;
+    for name in ["root", "Root", "ROOT"] {
+        for folder in ["sys/policies/acl", "sys/policy"] {
+            let path = format!("{folder}/{name}");
+            let body = r#"{"policy":"path \"x\" { capabilities = [\"read\"] }"}"#;
+            assert_eq!(
+                server.call(ROOT, "PUT", &path, body).await.status,
+                400,
+                "{path}"
+            );
+            assert_eq!(
+                server.call(ROOT, "DELETE", &path, "").await.status,
+                400,
+                "{path}"
+            );
+        }
+    }
+    server.root("GET", "sys/audit", "").await;
+}
+
+/// A denied policy stays denied when its name is written in another case.
+#[tokio::test]
+async fn cve_2026_89322_deny_holds_in_other_cases() {
+    let server = Server::start().await;
+    server
+        .policy("prod", r#"path "canary/*" { capabilities = ["read"] }"#)
+        .await;
+    let token = server
+        .token(
+            r#"
+            path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete"] }
+            path "sys/policies/acl/prod" { capabilities = ["deny"] }
+            "#,
+        )
+        .await;
+    for name in ["prod", "PROD", "Prod", "prod%20", "%20prod"] {
+        let path = format!("sys/policies/acl/{name}");
+        let read = server.call(&token, "GET", &path, "").await;
+        assert!(!read.body.contains("canary"), "{name}: {read:?}");
+        server.call(&token, "PUT", &path, r#"{"policy":""}"#).await;
+        server.call(&token, "DELETE", &path, "").await;
+    }
+    let kept = server.root("GET", "sys/policies/acl/prod", "").await;
+    assert!(kept.body.contains("canary"), "{kept:?}");
+}
+
+/// A deny of what lies in a folder covers the folder's list.
+#[tokio::test]
+async fn cve_2026_12624_a_list_obeys_the_narrower_deny() {
+    let server = Server::start().await;
+    server
+        .root("PUT", "secret/data/private/canary", r#"{"data":{"a":1}}"#)
+        .await;
+    for deny in [
+        "secret/metadata/private/*",
+        "secret/metadata/private*",
+        "secret/metadata/private/",
+    ] {
+        let policy = format!(
+            r#"
+            path "secret/*" {{ capabilities = ["list", "read"] }}
+            path "{deny}" {{ capabilities = ["deny"] }}
+            "#
+        );
+        let token = server.token(&policy).await;
+        for (method, path) in [
+            ("LIST", "secret/metadata/private/"),
+            ("LIST", "secret/metadata/private"),
+            ("GET", "secret/metadata/private/?list=true"),
+            ("GET", "secret/metadata/private?list=true"),
+            ("SCAN", "secret/metadata/private/"),
+        ] {
+            let reply = server.call(&token, method, path, "").await;
+            assert!(!reply.is_success(), "{deny} {method} {path}: {reply:?}");
+            assert!(
+                !reply.body.contains("canary"),
+                "{deny} {method} {path}: {reply:?}"
+            );
+        }
+    }
+}
+
+/// Without a policy that allows it, nothing is allowed.
+#[tokio::test]
+async fn default_deny() {
+    let server = Server::start().await;
+    server
+        .root("PUT", "secret/data/x", r#"{"data":{"a":"canary"}}"#)
+        .await;
+    let token = server.token_of(r#"{"policies":["default"]}"#).await;
+    for (method, path) in [
+        ("GET", "secret/data/x"),
+        ("PUT", "secret/data/x"),
+        ("DELETE", "secret/data/x"),
+        ("LIST", "secret/metadata/"),
+        ("GET", "sys/mounts"),
+        ("GET", "nothing/at/all"),
+    ] {
+        let reply = server.call(&token, method, path, "").await;
+        assert_eq!(reply.status, 403, "{method} {path}: {reply:?}");
+    }
+}

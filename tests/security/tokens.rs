@@ -1,0 +1,116 @@
+//! Tokens that are wrong, ending, or not the caller's.
+
+use crate::server::{ROOT, Server, until};
+
+/// Whatever is sent as a token that is none is refused in the same words.
+#[tokio::test]
+async fn bad_tokens_all_read_the_same() {
+    let server = Server::start().await;
+    let long = "s.".to_owned() + &"a".repeat(20_000);
+    let batch = "b.".to_owned() + &"A".repeat(200);
+    for token in [
+        "x", "s.", "b.", "hvs.AAAA", "a b", "'--", "%00", "ü", &long, &batch, "null",
+    ] {
+        let reply = server.call(token, "GET", "secret/data/x", "").await;
+        assert_eq!(reply.status, 403, "{token:.20}: {reply:?}");
+        let errors = reply.json()["errors"].clone();
+        assert_eq!(
+            errors,
+            serde_json::json!(["permission denied"]),
+            "{token:.20}"
+        );
+    }
+    let revoked = server.token_of(r#"{"policies":["default"]}"#).await;
+    let path = "auth/token/lookup-self";
+    assert!(server.call(&revoked, "GET", path, "").await.is_success());
+    let body = format!(r#"{{"token":"{revoked}"}}"#);
+    server.root("POST", "auth/token/revoke", &body).await;
+    assert_eq!(server.call(&revoked, "GET", path, "").await.status, 403);
+}
+
+/// Tokens of both kinds end, however they were made.
+#[tokio::test]
+async fn cve_2020_25816_2021_32923_short_tokens_expire() {
+    let server = Server::start().await;
+    for kind in ["service", "batch"] {
+        let request = format!(
+            r#"{{"policies":["default"],"ttl":"1s","explicit_max_ttl":"1s","type":"{kind}"}}"#
+        );
+        let token = server.token_of(&request).await;
+        let path = "auth/token/lookup-self";
+        assert!(
+            server.call(&token, "GET", path, "").await.is_success(),
+            "{kind}"
+        );
+        until(|| async { server.call(&token, "GET", path, "").await.status == 403 }).await;
+        let renewed = server
+            .call(&token, "POST", "auth/token/renew-self", "{}")
+            .await;
+        assert!(!renewed.is_success(), "{kind}: {renewed:?}");
+    }
+}
+
+/// A parent's end is its children's.
+#[tokio::test]
+async fn children_end_with_their_parent() {
+    let server = Server::start().await;
+    let parent = server
+        .token(r#"path "auth/token/create" { capabilities = ["update"] }"#)
+        .await;
+    let made = server
+        .call(&parent, "POST", "auth/token/create", "{}")
+        .await;
+    let child = made.client_token();
+    server
+        .call(&parent, "POST", "auth/token/revoke-self", "")
+        .await;
+    for token in [parent, child] {
+        let reply = server
+            .call(&token, "GET", "auth/token/lookup-self", "")
+            .await;
+        assert_eq!(reply.status, 403, "{reply:?}");
+    }
+}
+
+/// Uses are counted also when they come at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_use_limit_holds_in_parallel() {
+    let server = std::sync::Arc::new(Server::start().await);
+    let token = server
+        .token_of(r#"{"policies":["default"],"num_uses":3}"#)
+        .await;
+    let tasks: Vec<_> = (0..12)
+        .map(|_| {
+            let (server, token) = (server.clone(), token.clone());
+            tokio::spawn(async move {
+                server
+                    .call(&token, "GET", "auth/token/lookup-self", "")
+                    .await
+                    .status
+            })
+        })
+        .collect();
+    let mut allowed = 0;
+    for task in tasks {
+        allowed += usize::from(task.await.unwrap() == 200);
+    }
+    assert_eq!(allowed, 3);
+}
+
+/// A token's own drawer is nobody else's, not even root's.
+#[tokio::test]
+async fn a_cubbyhole_is_its_tokens_alone() {
+    let server = Server::start().await;
+    let owner = server.token_of(r#"{"policies":["default"]}"#).await;
+    let put = server
+        .call(&owner, "PUT", "cubbyhole/x", r#"{"a":"canary"}"#)
+        .await;
+    assert!(put.is_success(), "{put:?}");
+    let other = server.token_of(r#"{"policies":["default"]}"#).await;
+    for token in [&other, ROOT] {
+        assert_eq!(
+            server.call(token, "GET", "cubbyhole/x", "").await.status,
+            404
+        );
+    }
+}
