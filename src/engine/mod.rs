@@ -42,6 +42,13 @@ pub trait Engine: Send + Sync {
         SpecialPaths::default()
     }
 
+    /// The one spelling of a relative path that several spellings reach (a trailing slash, names
+    /// whose case is folded); `None` when `path` is it. Policies, `sudo` rules and audit see only
+    /// that spelling, so that no rule can be walked around by writing a name differently.
+    fn canonical_path(&self, _operation: Operation, _path: &str) -> Option<String> {
+        None
+    }
+
     /// Whether what the request writes to exists already, so that the policy can tell `create`
     /// from `update`. `None` where the engine makes no difference (then it is `update`).
     fn exists(&self, _request: &Request, _view: &View) -> Result<Option<bool>, Error> {
@@ -51,4 +58,58 @@ pub trait Engine: Send + Sync {
     /// Answers one request. `Err` changes nothing. May be called again for the same request when
     /// a precondition of its batch failed.
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error>;
+}
+
+/// Helps with [`Engine::canonical_path`]: drops trailing slashes except from lists, and folds the
+/// names below `folded` (each with its trailing slash).
+pub fn canonical(operation: Operation, path: &str, folded: &[&str]) -> Option<String> {
+    let lists = matches!(operation, Operation::List | Operation::Scan);
+    let plain = if lists {
+        path
+    } else {
+        path.trim_end_matches('/')
+    };
+    let below = folded
+        .iter()
+        .find_map(|folder| plain.strip_prefix(folder).map(|name| (*folder, name)));
+    let one = match below {
+        Some((folder, name)) => format!("{folder}{}", name.trim().to_lowercase()),
+        None => plain.to_owned(),
+    };
+    (one != path).then_some(one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_spellings_have_one_canonical_form() {
+        let folded = ["policies/acl/"];
+        for (operation, path, one) in [
+            (Operation::Update, "rotate/", Some("rotate")),
+            (Operation::Update, "rotate", None),
+            (
+                Operation::Read,
+                "policies/acl/Prod",
+                Some("policies/acl/prod"),
+            ),
+            (
+                Operation::Read,
+                "policies/acl/ prod ",
+                Some("policies/acl/prod"),
+            ),
+            (
+                Operation::Read,
+                "policies/acl/prod/",
+                Some("policies/acl/prod"),
+            ),
+            (Operation::Read, "policies/acl/prod", None),
+            (Operation::List, "policies/acl/", None),
+            (Operation::Read, "mounts/Secret", None),
+        ] {
+            let got = canonical(operation, path, &folded);
+            assert_eq!(got.as_deref(), one, "{path}");
+        }
+    }
 }

@@ -53,7 +53,13 @@ impl Router {
             .as_ref()
             .is_some_and(|known| Arc::ptr_eq(known, &route));
         if !same {
-            rest.clone_into(&mut request.path);
+            match route.engine.canonical_path(call.asked, rest) {
+                Some(one) => {
+                    call.path = format!("{}{one}", route.context.path);
+                    request.path = one;
+                }
+                None => rest.clone_into(&mut request.path),
+            }
             request.mount = Arc::clone(&route.context);
             let passed = &route.entry.config.passthrough_request_headers;
             request.headers = match passed.as_slice() {

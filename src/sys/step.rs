@@ -21,9 +21,9 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step at `path`, if it is one.
+    /// The step at `path`, if it is one, with or without a trailing slash.
     pub fn of(path: &str) -> Option<Self> {
-        match path {
+        match path.trim_end_matches('/') {
             "sys/seal" => Some(Self::Seal),
             "sys/step-down" => Some(Self::StepDown),
             "sys/ha-status" => Some(Self::HaStatus),

