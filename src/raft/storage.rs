@@ -61,6 +61,7 @@ impl RaftStorage {
             tracing::warn!("the last write was cut short before it was acknowledged; dropped it");
         }
         if is_alone(&applied.state, &files.recovery, id)? {
+            files.log.refuse_to_lag(applied.state.saved().position)?;
             files.log.set_alone();
         }
         let machine = StateMachine(Arc::clone(&applied));

@@ -71,6 +71,9 @@ impl Index {
     /// Drops the entries after `last`.
     pub(super) fn truncate(&mut self, last: Option<Position>) {
         let end = last.map_or(0, |last| last.index + 1);
+        if end >= self.end() {
+            return;
+        }
         while self.cache.back().is_some_and(|entry| entry.index() >= end) {
             if let Some(entry) = self.cache.pop_back() {
                 self.cache_bytes -= cost(&entry);

@@ -36,3 +36,6 @@ mod writer;
 pub use error::LogError;
 use segments::Segment;
 pub use store::{LogOptions, LogStore, Recovery};
+
+#[cfg(test)]
+mod tests;

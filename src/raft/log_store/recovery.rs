@@ -41,6 +41,26 @@ pub(super) struct Recovered {
     purged_told: Option<Position>,
 }
 
+impl Recovered {
+    /// True when a group with this number may come next.
+    fn expects(&self, sequence: u64) -> bool {
+        self.sequence == 0 || sequence == self.sequence + 1
+    }
+
+    /// Forgets what was replayed, and gives its segments back.
+    fn restart(&mut self) -> impl Iterator<Item = Candidate> + use<> {
+        let fresh = Self {
+            slot_next: self.slot_next,
+            ..Self::default()
+        };
+        let old = std::mem::replace(self, fresh);
+        old.live.into_iter().map(|segment| Candidate {
+            file: segment.file,
+            generation: segment.generation,
+        })
+    }
+}
+
 struct Candidate {
     file: Arc<SegmentFile>,
     /// As its first block claims; not verified.
@@ -57,12 +77,29 @@ pub(super) fn recover(dir: &Path, log_id: u64) -> Result<Recovered, LogError> {
         return no_segment(candidates, found, log_id);
     };
     let (first, newest) = (first.generation, newest.generation);
+    let mut broken = (first > oldest).then(|| missing(first - 1));
     for candidate in live {
-        let is_newest = candidate.generation == newest;
-        replay_segment(&mut found, candidate, log_id, is_newest)?;
+        let bytes = candidate.file.read(0, candidate.file.size)?;
+        let start = start_of(&bytes, &candidate, log_id)?;
+        let follows = start
+            .as_ref()
+            .is_some_and(|start| found.expects(start.sequence));
+        if !follows {
+            let what = "a break in the sequence of writes";
+            broken = Some(damaged(what, &candidate.file, 0));
+            candidates.extend(found.restart());
+        }
+        if start.is_some() {
+            let is_newest = candidate.generation == newest;
+            replay_segment(&mut found, candidate, &bytes, log_id, is_newest)?;
+        } else {
+            candidates.push(candidate);
+        }
     }
-    if first > oldest && found.purged_told < found.base {
-        return Err(missing(first - 1));
+    // What is missing or broken at the front is no loss if it had been purged: the write that was
+    // to recycle it may have been cut short.
+    if let Some(error) = broken.filter(|_| found.purged_told < found.base) {
+        return Err(error);
     }
     for candidate in candidates {
         let bytes = candidate.file.read(0, candidate.file.size)?;
@@ -82,13 +119,13 @@ fn list(dir: &Path, log_id: u64, slot_next: &mut u64) -> Result<Vec<Candidate>, 
             std::fs::remove_file(&path).map_err(failure("remove", &path))?;
             continue;
         }
-        let Some(slot) = slot_of(&path) else {
+        let Some((slot, size)) = slot_of(&path) else {
             continue;
         };
         *slot_next = (*slot_next).max(slot + 1);
         let file = SegmentFile::open(path)?;
         let block = file.block.max(UNIT_BYTES);
-        if file.size < block {
+        if file.size != size || file.size < block {
             let name = file.path().display();
             return Err(LogError::Incomplete(format!("{name} has been cut short")));
         }
@@ -111,7 +148,7 @@ fn choose(candidates: &mut Vec<Candidate>, log_id: u64) -> Result<(Vec<Candidate
         }
         let bytes = candidate.file.read(0, candidate.file.size)?;
         if let Some(start) = start_of(&bytes, candidate, log_id)? {
-            newest = Some((candidate.generation, start));
+            newest = Some((candidate.generation, start.oldest_generation));
             break;
         }
     }
@@ -140,18 +177,26 @@ fn missing(generation: u64) -> LogError {
     LogError::Incomplete(format!("the segment of generation {generation} is missing"))
 }
 
-/// The oldest generation that a whole first group names.
+/// What a whole first group says.
+struct Beginning {
+    sequence: u64,
+    oldest_generation: u64,
+}
+
 fn start_of(
     bytes: &AlignedBuffer,
     candidate: &Candidate,
     log_id: u64,
-) -> Result<Option<u64>, LogError> {
+) -> Result<Option<Beginning>, LogError> {
     let Some(group) = read_group(bytes.bytes(), &candidate.file, log_id)? else {
         return Ok(None);
     };
     let starts = group.header.starts_segment && group.header.generation == candidate.generation;
     Ok(match group.records.first() {
-        Some(Record::Start(start)) if starts => Some(start.oldest_generation),
+        Some(Record::Start(start)) if starts => Some(Beginning {
+            sequence: group.header.sequence,
+            oldest_generation: start.oldest_generation,
+        }),
         _ => None,
     })
 }
@@ -185,18 +230,17 @@ fn no_segment(
 fn replay_segment(
     found: &mut Recovered,
     candidate: Candidate,
+    bytes: &AlignedBuffer,
     log_id: u64,
     is_newest: bool,
 ) -> Result<(), LogError> {
     let Candidate { file, generation } = candidate;
-    let bytes = file.read(0, file.size)?;
     let mut offset = 0;
     while let Some(rest) = bytes.bytes().get(offset..).filter(|rest| !rest.is_empty()) {
         let Some(group) = read_group(rest, &file, log_id)? else {
             break;
         };
-        let follows = found.sequence == 0 || group.header.sequence == found.sequence + 1;
-        if group.header.generation != generation || !follows {
+        if group.header.generation != generation || !found.expects(group.header.sequence) {
             break;
         }
         found.sequence = group.header.sequence;
@@ -204,9 +248,6 @@ fn replay_segment(
         let size = group.bytes;
         replay_group(found, group, &file, offset)?;
         offset += size;
-    }
-    if offset == 0 {
-        return Err(damaged("a break in the sequence of writes", &file, 0));
     }
     found.live.push_back(Segment {
         file: Arc::clone(&file),
@@ -218,7 +259,7 @@ fn replay_segment(
         let rest = bytes.bytes().get(offset..).unwrap_or_default();
         found.torn = group::may_begin(rest, log_id)
             && group::claimed_generation(rest, log_id) == Some(generation);
-        refuse_later(&bytes, offset, &file, log_id, found.sequence)?;
+        refuse_later(bytes, offset, &file, log_id, found.sequence)?;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) struct SegmentFile {
 impl SegmentFile {
     /// Makes a file of zeros. It appears under its name only when it is whole.
     pub(super) fn create(dir: &Path, slot: u64, size: usize) -> Result<Self, LogError> {
-        let path = path_of(dir, slot);
+        let path = path_of(dir, slot, size);
         let temporary = path.with_extension("new");
         let fail = |what| failure(what, &temporary);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
@@ -110,7 +110,7 @@ impl SegmentFile {
             path,
             direct,
             block: UNIT_BYTES,
-            size: size - size % UNIT_BYTES,
+            size,
         })
     }
 
@@ -152,15 +152,17 @@ impl SegmentFile {
     }
 }
 
-/// `raft/0000000000000001.log` and so on; the number is only a name.
-fn path_of(dir: &Path, slot: u64) -> PathBuf {
-    dir.join(format!("{slot:016}.log"))
+/// `raft/0000000000000001-1310720.log`: a number, and the size, so that a file that has been cut
+/// short is noticed whatever is left of it.
+fn path_of(dir: &Path, slot: u64, size: usize) -> PathBuf {
+    dir.join(format!("{slot:016}-{size}.log"))
 }
 
-/// The number in a segment's name.
-pub(super) fn slot_of(path: &Path) -> Option<u64> {
+/// The number and the size in a segment's name.
+pub(super) fn slot_of(path: &Path) -> Option<(u64, usize)> {
     let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
-    name.parse().ok()
+    let (slot, size) = name.split_once('-')?;
+    Some((slot.parse().ok()?, size.parse().ok()?))
 }
 
 fn fill(file: &File, size: usize) -> io::Result<()> {

@@ -111,6 +111,17 @@ impl LogStore {
         Ok((store, recovery))
     }
 
+    /// Fails when the state is ahead of the log: a lone voter's log can only have lost its end.
+    pub fn refuse_to_lag(&self, applied: Option<Position>) -> Result<(), LogError> {
+        let last = self.shared.index().last;
+        if applied <= last {
+            return Ok(());
+        }
+        Err(LogError::Incomplete(
+            "the state has more entries than the log".into(),
+        ))
+    }
+
     /// Says that this node is the only voter in all memberships so far: what its log holds is
     /// then committed, since a quorum has it.
     pub fn set_alone(&self) {
@@ -182,7 +193,7 @@ impl LogStore {
     }
 
     /// The entries `start..end`, as far as the log has them.
-    fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
+    pub(super) fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
         let (places, cached) = self.shared.index().find(start, end);
         if places.is_empty() {
             return Ok(cached);

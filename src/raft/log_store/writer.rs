@@ -37,10 +37,11 @@ pub(super) struct Writer {
 impl Writer {
     /// Serves the queue until it is closed.
     pub(super) fn run(mut self) {
+        let group_bytes_max = GROUP_BYTES_MAX.min(self.segments.segment_bytes / 2);
         while let Some(jobs) = self.shared.take() {
             let mut steps = jobs.into_iter().flat_map(Job::into_steps).peekable();
             while steps.peek().is_some() {
-                let (records, dones) = next_group(&mut steps);
+                let (records, dones) = next_group(&mut steps, group_bytes_max);
                 let result = self.write(records);
                 if let Err(error) = &result {
                     self.shared.poison.set(&error.to_string());
@@ -206,13 +207,14 @@ impl Writer {
 /// Takes as much as one group holds, and whoever waits for it.
 fn next_group(
     steps: &mut std::iter::Peekable<impl Iterator<Item = Step>>,
+    bytes_max: usize,
 ) -> (Vec<Record>, Vec<Done>) {
     let (mut records, mut dones) = (Vec::new(), Vec::new());
     let mut bytes = HEADER_BYTES;
     while let Some(step) = steps.peek() {
         if let Step::Record(record) = step {
             bytes += record.size_bound();
-            let full = bytes > GROUP_BYTES_MAX || records.len() >= GROUP_RECORDS_MAX;
+            let full = bytes > bytes_max || records.len() >= GROUP_RECORDS_MAX;
             if full && !records.is_empty() {
                 break;
             }

@@ -1,3 +1,5 @@
+mod suite;
+
 use super::*;
 use crate::clock::Timestamp;
 use crate::store::{

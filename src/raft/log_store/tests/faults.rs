@@ -1,0 +1,233 @@
+//! Cuts, flips, lost and reordered blocks, over logs of many shapes.
+
+use super::disk::{BLOCK, Block, Dice, Disk};
+use super::*;
+
+/// A log after each of its writes.
+struct History {
+    steps: Vec<Step>,
+}
+
+struct Step {
+    disk: Disk,
+    content: Content,
+    /// What this write changed.
+    blocks: Vec<Block>,
+}
+
+/// Does `count` random things, each waited for, and takes a picture after each.
+async fn history(seed: u64, count: usize) -> History {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap();
+    let mut dice = Dice(seed);
+    let mut now = Content::default();
+    let (mut term, mut next) = (1, 0);
+    let mut steps = vec![Step {
+        disk: Disk::of(dir.path()),
+        content: now.clone(),
+        blocks: Vec::new(),
+    }];
+    for _ in 0..count {
+        match dice.roll(12) {
+            0 => {
+                term += 1;
+                let vote = Vote::new_committed(term, 1);
+                store.save_vote(&vote).await.unwrap();
+                now.vote = Some(vote);
+            }
+            1 if now.entries.len() > 3 => {
+                let last = now.entries[now.entries.len() - 1 - dice.roll(3)].log_id();
+                store.truncate_after(Some(last)).await.unwrap();
+                now.entries.retain(|entry| entry.log_id() <= last);
+                next = last.index() + 1;
+            }
+            2 if now.entries.len() > 8 => {
+                let upto = now.entries[now.entries.len() - 3].log_id();
+                store.purge(upto).await.unwrap();
+                now.entries.retain(|entry| entry.log_id() > upto);
+                now.purged = Some(upto.index());
+            }
+            _ => {
+                let entries: Vec<_> = (0..1 + dice.roll(3))
+                    .map(|n| entry(term, next + u64::try_from(n).unwrap(), dice.roll(1800)))
+                    .collect();
+                next += u64::try_from(entries.len()).unwrap();
+                now.entries.extend(entries.iter().cloned());
+                append(&mut store, entries).await;
+            }
+        }
+        let disk = Disk::of(dir.path());
+        let blocks = steps.last().unwrap().disk.changed(&disk);
+        steps.push(Step {
+            disk,
+            content: now.clone(),
+            blocks,
+        });
+    }
+    store.close();
+    History { steps }
+}
+
+#[tokio::test]
+async fn a_write_cut_short_anyhow_is_there_whole_or_not_at_all() {
+    let (mut tried, mut rolled) = (0, 0);
+    for seed in [3, 77, 4242, 90_001] {
+        let history = history(seed, 60).await;
+        let scratch = tempfile::tempdir().unwrap();
+        let mut there = None;
+        let mut dice = Dice(seed);
+        for pair in history.steps.windows(2) {
+            let [before, after] = pair else { panic!() };
+            rolled += usize::from(after.blocks.iter().any(|(_, number)| *number == 0));
+            // Cut after every block, then blocks lost and reordered at random.
+            let cuts = (0..=after.blocks.len()).map(|end| after.blocks[..end].to_vec());
+            let mut subsets: Vec<Vec<Block>> = cuts.collect();
+            for _ in 0..8 {
+                let kept = after.blocks.iter().filter(|_| dice.roll(2) == 0);
+                subsets.push(kept.cloned().collect());
+            }
+            for subset in subsets {
+                tried += 1;
+                before
+                    .disk
+                    .with(&after.disk, &subset)
+                    .put(scratch.path(), &mut there);
+                let found = recovered(scratch.path())
+                    .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                let is_old = before.content.matches(&found);
+                let is_new = after.content.matches(&found);
+                assert!(is_old || is_new, "seed {seed}: half a write");
+                assert!(
+                    is_new || subset.len() < after.blocks.len(),
+                    "seed {seed}: a lost write"
+                );
+            }
+        }
+    }
+    assert!(
+        tried > 1000 && rolled > 8,
+        "{tried} cuts, {rolled} segments"
+    );
+}
+
+#[tokio::test]
+async fn damage_to_what_was_acknowledged_is_told_and_nothing_is_touched() {
+    let (mut refused, mut harmless) = (0, 0);
+    for seed in [5, 1234, 999_983] {
+        let history = history(seed, 60).await;
+        let last = history.steps.last().unwrap();
+        let before_last = &history.steps[history.steps.len() - 2];
+        let scratch = tempfile::tempdir().unwrap();
+        let mut there = None;
+        let mut dice = Dice(seed);
+        for (name, bytes) in &last.disk.0 {
+            for number in 0..bytes.len() / BLOCK {
+                let mut disk = last.disk.clone();
+                let at = number * BLOCK + dice.roll(BLOCK);
+                disk.0.get_mut(name).unwrap()[at] ^= 1 << dice.roll(8);
+                disk.put(scratch.path(), &mut there);
+                let in_last = last.blocks.contains(&(name.clone(), number));
+                match recovered(scratch.path()) {
+                    // Past the end, or in a segment that was purged.
+                    Ok(found) if last.content.matches(&found) => harmless += 1,
+                    // The last write looks like one that was cut short: the known limit.
+                    Ok(found) if before_last.content.matches(&found) => assert!(in_last),
+                    Ok(_) => panic!("seed {seed}: writes vanished silently at {name} {number}"),
+                    Err(LogError::Damaged { .. } | LogError::Incomplete(_)) => refused += 1,
+                    Err(error) => panic!("seed {seed}: {error}"),
+                }
+                assert!(Disk::of(scratch.path()) == disk, "files were touched");
+            }
+        }
+    }
+    assert!(
+        refused > 30 && harmless > 30,
+        "{refused} refused, {harmless} harmless"
+    );
+}
+
+#[tokio::test]
+async fn a_cut_or_missing_file_is_told() {
+    let history = history(11, 50).await;
+    let last = history.steps.last().unwrap();
+    for (name, bytes) in &last.disk.0 {
+        for size in (0..bytes.len()).step_by(BLOCK) {
+            let scratch = tempfile::tempdir().unwrap();
+            let mut disk = last.disk.clone();
+            disk.0.get_mut(name).unwrap().truncate(size);
+            disk.put(scratch.path(), &mut None);
+            let error = recovered(scratch.path()).unwrap_err();
+            assert!(error.to_string().contains("cut short"), "{error}");
+        }
+    }
+    let live = recover_files(&last.disk);
+    let (newest, older) = live.split_last().unwrap();
+    assert!(!older.is_empty());
+    for name in older {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut disk = last.disk.clone();
+        disk.0.remove(name);
+        disk.put(scratch.path(), &mut None);
+        assert!(
+            recovered(scratch.path()).is_err(),
+            "{name} is needed beside {newest}"
+        );
+    }
+}
+
+/// Names of the segments in use, oldest first.
+fn recover_files(disk: &Disk) -> Vec<String> {
+    let scratch = tempfile::tempdir().unwrap();
+    disk.put(scratch.path(), &mut None);
+    let found = recover(scratch.path(), LOG_ID).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    found
+        .live
+        .iter()
+        .map(|segment| name(segment.file.path()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_recovered_log_is_written_on_and_recovers_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut next = 0;
+    for round in 0..30u64 {
+        let mut store = open(dir.path()).unwrap();
+        assert_eq!(
+            store
+                .entries(0, u64::MAX)
+                .unwrap()
+                .last()
+                .map(|e| e.index() + 1),
+            match next {
+                0 => None,
+                next => Some(next),
+            }
+        );
+        for _ in 0..7 {
+            append(&mut store, vec![entry(round + 1, next, 900)]).await;
+            next += 1;
+        }
+        if next > 40 {
+            let upto = store.entries(next - 20, next - 19).unwrap()[0].log_id();
+            store.purge(upto).await.unwrap();
+        }
+        store.close();
+    }
+    let files = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(files <= 6, "segments are recycled: {files} files");
+}
+
+#[test]
+fn an_empty_log_beside_a_state_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        dir: dir.path(),
+        log_id: LOG_ID,
+        segment_bytes: SEGMENT_BYTES,
+        applied: Some(Position { term: 1, index: 4 }),
+    };
+    let opened = LogStore::open(&options, 1, Arc::new(Poison::default()));
+    assert!(matches!(opened, Err(LogError::Incomplete(_))));
+}

@@ -1,0 +1,94 @@
+//! What the log survives, and what it refuses to pass over.
+
+mod disk;
+mod faults;
+mod reads;
+
+use super::super::poison::Poison;
+use super::super::types::{Command, LogEntry, TypeConfig, Vote, log_id};
+use super::super::wire::Position;
+use super::group::{self, Found};
+use super::recovery::{Recovered, recover};
+use super::{LogError, LogOptions, LogStore};
+use bytes::Bytes;
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, RaftLogStorage};
+use openraft::type_config::TypeConfigExt;
+use std::path::Path;
+use std::sync::Arc;
+
+const LOG_ID: u64 = 0x1234_5678_9abc_def0;
+const SEGMENT_BYTES: usize = 16 << 10;
+
+fn open(dir: &Path) -> Result<LogStore, LogError> {
+    let options = LogOptions {
+        dir,
+        log_id: LOG_ID,
+        segment_bytes: SEGMENT_BYTES,
+        applied: None,
+    };
+    LogStore::open(&options, 1, Arc::new(Poison::default())).map(|(store, _)| store)
+}
+
+fn entry(term: u64, index: u64, bytes: usize) -> LogEntry {
+    let fill = u8::try_from(index % 251).unwrap();
+    let command = Command(Bytes::from(vec![fill; bytes]));
+    LogEntry::new(
+        log_id(Position { term, index }),
+        EntryPayload::Normal(command),
+    )
+}
+
+/// Appends and returns once the entries are on the device.
+async fn append(store: &mut LogStore, entries: Vec<LogEntry>) {
+    let (sender, receiver) = TypeConfig::oneshot();
+    store
+        .append(entries, IOFlushed::signal(sender))
+        .await
+        .unwrap();
+    receiver.await.unwrap().unwrap();
+}
+
+/// What a recovered log holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Content {
+    vote: Option<Vote>,
+    entries: Vec<LogEntry>,
+    /// Index before the first one that must be there.
+    purged: Option<u64>,
+}
+
+impl Content {
+    /// Equal, but for entries that were purged and happen to be there still.
+    fn matches(&self, found: &Content) -> bool {
+        let from = self.purged.map_or(0, |purged| purged + 1);
+        let kept: Vec<_> = found.entries.iter().filter(|e| e.index() >= from).collect();
+        self.vote == found.vote && self.entries.iter().collect::<Vec<_>>() == kept
+    }
+}
+
+fn content(found: &Recovered) -> Content {
+    let (places, cached) = found.index.find(0, u64::MAX);
+    let mut entries = Vec::new();
+    for place in places {
+        let bytes = place.file.read(place.offset, place.bytes).unwrap();
+        let Found::Group(group) = group::decode(bytes.bytes(), LOG_ID) else {
+            panic!("a group that was recovered does not read back");
+        };
+        for record in group.records {
+            let entry = record.into_entry().unwrap();
+            entries.extend(entry.filter(|e| (place.first..place.end).contains(&e.index())));
+        }
+    }
+    entries.extend(cached);
+    Content {
+        vote: found.index.vote,
+        entries,
+        purged: found.index.purged.map(|purged| purged.index),
+    }
+}
+
+fn recovered(dir: &Path) -> Result<Content, LogError> {
+    recover(dir, LOG_ID).map(|found| content(&found))
+}

@@ -1,0 +1,45 @@
+//! openraft's own conformance suite over our log and state machine.
+
+use super::super::data_dir::DataDir;
+use super::super::log_store::{LogOptions, LogStore};
+use super::super::poison::Poison;
+use super::super::state_machine::{Applied, StateMachine};
+use super::super::types::TypeConfig;
+use crate::store::state::{Limits, State};
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, DataDir)> for Builder {
+    async fn build(
+        &self,
+    ) -> Result<((TempDir, DataDir), LogStore, StateMachine), StorageError<TypeConfig>> {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(temp.path()).unwrap();
+        dir.make_rooms().unwrap();
+        let state = State::open(&dir.state(), Limits::default()).unwrap();
+        let log = dir.log();
+        let options = LogOptions {
+            dir: &log,
+            log_id: dir.numbers.log_id,
+            segment_bytes: 64 << 10,
+            applied: None,
+        };
+        let (log, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
+        let applied = Applied::new(state, Arc::new(Poison::default()));
+        Ok(((temp, dir), log, StateMachine(Arc::new(applied))))
+    }
+}
+
+#[test]
+fn openraft_storage_suite() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(Suite::test_all(Builder)).unwrap();
+}
