@@ -124,7 +124,7 @@ pub struct StateMachine(pub(super) Arc<Applied>);
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotData = SnapshotData;
-    type SnapshotBuilder = Self;
+    type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
         let mark = self.0.state.mark();
@@ -151,8 +151,19 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder {
+            machine: self.clone(),
+            saves: true,
+        }
+    }
+
+    /// What raft builds because it was told of a checkpoint is that checkpoint.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        Some(Builder {
+            machine: self.clone(),
+            saves: force,
+        })
     }
 
     async fn install_snapshot(
@@ -185,25 +196,27 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
+/// Gives a view of the last checkpoint.
+pub struct Builder {
+    machine: StateMachine,
+    /// Saves one first.
+    saves: bool,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
-    /// Saves a checkpoint and gives a view of it. The storage handle saves one before it asks
-    /// raft for this, so that a full disk stays its own affair; then this writes nothing.
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
-        let applied = Arc::clone(&self.0);
-        let saved = blocking(move || {
-            if applied.state.saved().position.is_none() || applied.state.is_checkpoint_due() {
-                applied.state.checkpoint().map(drop)
-            } else {
-                Ok(())
+        let applied = &self.machine.0;
+        if self.saves {
+            let saving = Arc::clone(applied);
+            match blocking(move || saving.state.checkpoint()).await? {
+                // On a full disk the last checkpoint is still a snapshot.
+                Ok(_) | Err(StateError::DiskFull) => {}
+                Err(error) => return Err(state_failure(&applied.poison, &error)),
             }
-        });
-        match saved.await? {
-            Ok(()) | Err(StateError::DiskFull) => {}
-            Err(error) => return Err(state_failure(&self.0.poison, &error)),
         }
-        match self.get_current_snapshot().await? {
+        match self.machine.get_current_snapshot().await? {
             Some(snapshot) => Ok(snapshot),
             None => snapshot_of(Mark::default(), Image::new(std::iter::empty())),
         }

@@ -122,7 +122,11 @@ impl Index {
                 self.vote = start.vote.map(Vote::from);
             }
             Record::Vote(ballot) => self.vote = Some(ballot.into()),
-            Record::Truncate(last) => self.truncate(last),
+            Record::Truncate(last) => {
+                // What `Start` says of segments that are gone may reach beyond the truncation.
+                self.purged = self.purged.min(last);
+                self.truncate(last);
+            }
             Record::Purge(upto) => self.purge(upto),
             Record::Blank(_) | Record::Command(..) | Record::Membership(..) => {
                 if let Some(entry) = record.into_entry()? {

@@ -199,6 +199,7 @@ impl LogStore {
             return Ok(cached);
         }
         let mut entries = Vec::new();
+        let end = cached.first().map_or(end, |entry| entry.index().min(end));
         for place in places {
             self.read_place(&place, start, end, &mut entries)?;
         }

@@ -1,3 +1,5 @@
+//! The storage from end to end, in one process.
+
 mod suite;
 
 use super::*;

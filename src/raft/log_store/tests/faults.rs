@@ -71,7 +71,7 @@ async fn history(seed: u64, count: usize) -> History {
 #[tokio::test]
 async fn a_write_cut_short_anyhow_is_there_whole_or_not_at_all() {
     let (mut tried, mut rolled) = (0, 0);
-    for seed in [3, 77, 4242, 90_001] {
+    for seed in [77, 4242, 90_001] {
         let history = history(seed, 60).await;
         let scratch = tempfile::tempdir().unwrap();
         let mut there = None;

@@ -20,7 +20,7 @@ async fn entries_read_back_from_memory_and_from_the_device() {
     for (start, end) in [(0, 1000), (0, 10), (500, 700), (990, 2000), (999, 1000)] {
         let found = store.entries(start, end).unwrap();
         let expected: Vec<_> = (start..end.min(1000)).map(|i| entry(1, i, 1500)).collect();
-        assert_eq!(found, expected, "{start}..{end}");
+        assert!(found == expected, "{start}..{end}: {}", found.len());
     }
     assert!(store.entries(1000, 1001).unwrap().is_empty());
     store.close();
