@@ -49,7 +49,7 @@ static REVOKE: Verb = Verb {
             name: "force",
             alias: Some("f"),
             kind: Kind::Switch,
-            help: "Forget the leases even when what they stand for cannot be revoked. Needs -prefix.",
+            help: "Forget the leases even when revoking fails. Needs -prefix.",
         },
         flag(
             "prefix",
