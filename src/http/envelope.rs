@@ -78,11 +78,12 @@ fn has_body(response: &Response) -> bool {
 /// envelope under the error's status.
 fn failure(request_id: &str, mount_type: &str, error: Error) -> Answer {
     let status = status_of(error.kind);
-    if status.is_server_error() {
+    // Without more to tell (the node is sealed, say) the client's message says it all.
+    if let Some(inside) = error.inside.as_deref().filter(|_| status.is_server_error()) {
         tracing::error!(
             request_id,
             status = status.as_u16(),
-            inside = error.inside.as_deref().unwrap_or_default(),
+            inside,
             "request failed"
         );
     }

@@ -174,18 +174,64 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Valid settings that this build reads and does not act on: better said than discovered.
 fn warn_of_missing(config: &Config) {
     if let Some(crate::config::Storage::Raft(raft)) = &config.storage
         && !raft.retry_join.is_empty()
     {
+        let stanzas = raft.retry_join.len();
         tracing::warn!(
-            stanzas = raft.retry_join.len(),
+            stanzas,
             "retry_join is not in this build: this node stays alone"
         );
     }
     if let Some(registration) = &config.service_registration {
         let kind = &registration.kind;
         tracing::warn!(%kind, "service_registration is not in this build: nothing is registered");
+    }
+    let any = |is_set: fn(&crate::config::Listener) -> bool| config.listeners.iter().any(is_set);
+    let [versions, names, addresses] = [0, 1, 2].map(|at| {
+        let listeners = config.listeners.iter();
+        listeners
+            .filter_map(|listener| listener.redact.get(at))
+            .any(|flag| *flag)
+    });
+    for (is_set, name) in [
+        (config.ui, "ui"),
+        (config.introspection_endpoint, "introspection_endpoint"),
+        (config.disable_cache, "disable_cache"),
+        (config.cache_size.is_some(), "cache_size"),
+        (
+            config.response_header_hostname,
+            "enable_response_header_hostname",
+        ),
+        (
+            config.response_header_raft_node_id,
+            "enable_response_header_raft_node_id",
+        ),
+        (
+            config.logging.requests_level.is_some(),
+            "log_requests_level",
+        ),
+        (
+            any(|listener| listener.require_request_header),
+            "require_request_header",
+        ),
+        (
+            any(|listener| listener.unauthenticated_metrics),
+            "unauthenticated_metrics_access",
+        ),
+        (
+            any(|listener| listener.unauthenticated_in_flight),
+            "unauthenticated_in_flight_requests_access",
+        ),
+        (versions, "redact_version"),
+        (names, "redact_cluster_name"),
+        (addresses, "redact_addresses"),
+    ] {
+        if is_set {
+            tracing::warn!("{name} has no effect in this build");
+        }
     }
 }
 

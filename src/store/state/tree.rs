@@ -44,13 +44,20 @@ impl Tree {
             .collect();
         numbers.sort_unstable();
         let mut chosen: Option<Self> = None;
+        let mut unsaved = Vec::new();
         for number in numbers.into_iter().rev() {
             let tree = Self::keyspace(&database, number)?;
-            if chosen.is_none() && tree.mark()?.is_some() {
-                chosen = Some(tree);
-            } else {
-                tree.retire()?;
+            match tree.mark()? {
+                Some(_) if chosen.is_none() => chosen = Some(tree),
+                Some(_) => tree.retire()?,
+                None => unsaved.push(tree),
             }
+        }
+        // Ingestion is atomic, so a keyspace without a mark is empty: good to begin with, and
+        // making another at each start until the first checkpoint would cost twenty flushes.
+        let chosen = chosen.or_else(|| unsaved.pop());
+        for tree in unsaved {
+            tree.retire()?;
         }
         match chosen {
             Some(tree) => Ok(tree),
