@@ -6,7 +6,10 @@ use super::wrapping::Step;
 use crate::engine::{Caller, MountContext, Operation, Request};
 use crate::secret::SecretString;
 use crate::token::Token;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// What a request has before its mount is known, shared so that it costs nothing.
+static NOWHERE: LazyLock<Arc<MountContext>> = LazyLock::new(Arc::default);
 
 /// The router's side of a request. Filled in anew at each attempt.
 pub(super) struct Call {
@@ -51,7 +54,7 @@ impl Call {
             data: incoming.data,
             caller: Caller::default(),
             client: incoming.client,
-            mount: Arc::new(MountContext::default()),
+            mount: Arc::clone(&NOWHERE),
             wrap_ttl: incoming.wrap_ttl,
             headers: Vec::new(),
             now: crate::clock::Timestamp::default(),

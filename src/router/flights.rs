@@ -4,6 +4,7 @@ use super::Incoming;
 use crate::clock::Timestamp;
 use crate::engine::Operation;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One request that has no answer yet.
@@ -15,8 +16,8 @@ pub struct InFlight {
     pub operation: Operation,
     /// Without `/v1/`.
     pub path: String,
-    /// Who asks; empty on a unix socket.
-    pub address: String,
+    /// Who asks; `None` on a unix socket.
+    pub address: Option<SocketAddr>,
 }
 
 /// All of them. The edge bounds how many there can be.
@@ -44,14 +45,11 @@ impl Flights {
     }
 
     pub(super) fn enter(self: &Arc<Self>, incoming: &Incoming, now: Timestamp) -> Flight {
-        let address = incoming.client.address;
         let request = InFlight {
             start: now,
             operation: incoming.operation,
             path: incoming.path.clone(),
-            address: address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            address: incoming.client.address,
         };
         let mut inside = self.lock();
         let number = inside.next;

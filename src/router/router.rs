@@ -11,12 +11,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::engine::{Engine, Error, Operation, Request, Response};
 use crate::mount::Table;
 use crate::policy;
-use crate::store::{BoxFuture, CommitError, ReadError};
+use crate::store::{BoxFuture, CommitError};
 use crate::telemetry::{Counter, Summary, metrics};
 use crate::token;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::watch;
 
 /// How often a request is answered anew because a record changed under it.
 const ATTEMPTS_MAX: usize = 64;
@@ -57,7 +56,6 @@ pub struct Router {
     pub(super) parts: Parts,
     pub(super) routes: Routes,
     contention: Contention,
-    failed: watch::Sender<Option<String>>,
     requests: Arc<Summary>,
     errors: Arc<Counter>,
     conflicts: Arc<Counter>,
@@ -76,16 +74,10 @@ impl Router {
             routes,
             parts,
             contention: Contention::new(),
-            failed: watch::Sender::new(None),
             requests: metrics().summary("core.handle_request"),
             errors: metrics().counter("core.handle_request.errors"),
             conflicts: metrics().counter("core.handle_request.conflicts"),
         }
-    }
-
-    /// Becomes the reason once the store below failed for good; the node must stop.
-    pub fn failed(&self) -> watch::Receiver<Option<String>> {
-        self.failed.subscribe()
     }
 
     /// Opens the audit files anew, after they were rotated.
@@ -179,20 +171,12 @@ impl Router {
         Ok(())
     }
 
-    /// Tells the log what the client is not told, and the node what it cannot survive.
-    pub(super) fn notice(&self, error: &Error) {
-        let Some(cause) = &error.cause else {
-            return;
-        };
-        match cause {
-            BarrierError::Commit(CommitError::Fatal(reason))
-            | BarrierError::Read(ReadError::Fatal(reason)) => {
-                self.failed.send_replace(Some(reason.clone()));
-            }
-            BarrierError::Tampered | BarrierError::UnknownKeyTerm(_) | BarrierError::Decode(_) => {
-                tracing::error!(%cause, "a record cannot be read");
-            }
-            _ => {}
+    /// Tells the log what the client is not told. What the node cannot survive it learns from the
+    /// store itself.
+    fn notice(&self, error: &Error) {
+        use BarrierError::{Decode, Tampered, UnknownKeyTerm};
+        if let Some(cause @ (Tampered | UnknownKeyTerm(_) | Decode(_))) = &error.cause {
+            tracing::error!(%cause, "a record cannot be read");
         }
     }
 }

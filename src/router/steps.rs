@@ -67,7 +67,7 @@ impl Router {
                 names => call
                     .headers
                     .iter()
-                    .filter(|(name, _)| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+                    .filter(|(name, _)| passes(names, name))
                     .cloned()
                     .collect(),
             };
@@ -223,12 +223,18 @@ impl Router {
         }
         count_this_use(call, &mut response);
         match request.wrap_ttl {
-            Some(ttl) if wrapping::is_worth_it(&response) => {
+            Some(ttl) if !ttl.is_zero() && wrapping::is_worth_it(&response) => {
                 self.wrap(&call.path, &request.id, response, ttl, batch, now)
             }
             _ => Ok(response),
         }
     }
+}
+
+/// CVE-2026-4525: no tuning lets a token through to an engine.
+fn passes(names: &[String], name: &str) -> bool {
+    let token = name.eq_ignore_ascii_case("x-vault-token");
+    !token && names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
 }
 
 /// A token that looks itself up sees the use that this costs.
@@ -263,5 +269,18 @@ fn help(call: &Call, request: &Request) -> Response {
             bytes: help.to_string().into_bytes(),
         }),
         ..Response::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cve_2026_4525_no_tuning_passes_a_token_on() {
+        let names = ["X-Vault-Token".to_owned(), "X-Trace".to_owned()];
+        assert!(passes(&names, "x-trace"));
+        assert!(!passes(&names, "x-vault-token"));
+        assert!(!passes(&names, "x-other"));
     }
 }

@@ -54,7 +54,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     });
     let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
     let engines: Vec<Arc<dyn Engine>> = vec![
-        Arc::new(Kv::default()),
+        Arc::new(Kv),
         Arc::new(Cubbyhole),
         Arc::new(token_engine),
         Arc::clone(&system) as _,

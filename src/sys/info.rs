@@ -50,7 +50,7 @@ impl System {
         for (id, flight) in self.flights.list() {
             let row = json!({
                 "start_time": flight.start.rfc3339(),
-                "client_remote_address": flight.address,
+                "client_remote_address": flight.address.map(|a| a.to_string()).unwrap_or_default(),
                 "request_path": format!("/v1/{}", flight.path),
                 "request_method": flight.operation.name(),
                 "client_id": "",
@@ -74,11 +74,13 @@ impl System {
             .set(count(snapshot.entries().len()));
         let format = request.text("format").unwrap_or_default();
         if format.as_str() == "prometheus" {
-            let mut response = Response::default();
-            response.body = Some(Body {
-                content_type: "text/plain; version=0.0.4; charset=utf-8",
-                bytes: metrics().prometheus(prefix).into_bytes(),
-            });
+            let response = Response {
+                body: Some(Body {
+                    content_type: "text/plain; version=0.0.4; charset=utf-8",
+                    bytes: metrics().prometheus(prefix).into_bytes(),
+                }),
+                ..Response::default()
+            };
             return Ok(response.into());
         }
         Ok(raw_json(&metrics().json(prefix, request.now)).into())

@@ -2,10 +2,15 @@
 
 use super::field;
 use super::system::{System, doubled, expect};
+use crate::barrier::BarrierError;
 use crate::clock::{Timestamp, format_duration};
 use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::store::CommitError;
 use serde_json::{Map, json};
 use std::time::Duration;
+
+/// How often a rotation is tried again after a conflict.
+const CONFLICTS_MAX: usize = 8;
 
 impl System {
     pub(super) fn key_status(&self, request: &Request) -> Result<Outcome, Error> {
@@ -33,9 +38,18 @@ impl System {
     }
 
     pub(super) async fn rotate(&self, now: Timestamp) -> Result<Response, Error> {
-        let key_term = self.barrier.rotate(now).await?;
-        tracing::info!(key_term, "installed new encryption key");
-        Ok(Response::no_content())
+        for _ in 0..CONFLICTS_MAX {
+            match self.barrier.rotate(now).await {
+                // Someone else rotated at the same moment; both asked for a new key.
+                Err(BarrierError::Commit(CommitError::Conflict)) => {}
+                done => {
+                    let key_term = done?;
+                    tracing::info!(key_term, "installed new encryption key");
+                    return Ok(Response::no_content());
+                }
+            }
+        }
+        Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 
     pub(super) async fn configure_rotation(&self, request: &Request) -> Result<Response, Error> {

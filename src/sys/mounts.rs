@@ -210,7 +210,9 @@ pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
     row.insert("accessor".into(), json!(entry.accessor));
     row.insert("config".into(), tune::describe(entry).into());
     if !matches!(entry.kind.as_str(), "system" | "cubbyhole" | "token") {
-        row.insert("deprecation_status".into(), json!("supported"));
+        if !SINGLE_KINDS.contains(&entry.kind.as_str()) {
+            row.insert("deprecation_status".into(), json!("supported"));
+        }
     }
     row.insert("description".into(), json!(entry.description));
     row.insert(

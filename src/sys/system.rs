@@ -183,7 +183,7 @@ pub(super) fn doubled(data: Map<String, Value>) -> Outcome {
 /// The router wraps what this answers; without a wrapping header there is nothing to do.
 fn wrap(request: &Request) -> Result<Outcome, Error> {
     expect_update(request)?;
-    if request.wrap_ttl.is_none() {
+    if request.wrap_ttl.is_none_or(|ttl| ttl.is_zero()) {
         let message = "endpoint requires response wrapping to be used";
         return Err(Error::invalid(message));
     }

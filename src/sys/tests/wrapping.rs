@@ -162,3 +162,12 @@ async fn it_expires() {
         [INVALID]
     );
 }
+
+#[tokio::test]
+async fn a_life_of_zero_asks_for_no_wrapping() {
+    let harness = with_secret().await;
+    let mut incoming = Harness::incoming(ROOT, Operation::Read, "secret/data/x", json!({}));
+    incoming.wrap_ttl = Some(Duration::ZERO);
+    let response = harness.router.handle(incoming).await.result.unwrap();
+    assert!(response.wrap_info.is_none() && response.data.is_some());
+}
