@@ -19,6 +19,7 @@ pub mod log_store;
 mod network;
 mod options;
 mod poison;
+pub mod probe;
 mod proposer;
 mod state_machine;
 mod storage;

@@ -97,6 +97,16 @@ fn token() {
 }
 
 #[test]
+fn group() {
+    fuzz("group");
+}
+
+#[test]
+fn state() {
+    fuzz("state");
+}
+
+#[test]
 fn every_target_has_seeds() {
     for (name, _) in targets::ALL {
         assert!(!seeds(name).is_empty(), "tests/fuzz/seeds/{name} is empty");

@@ -2,7 +2,11 @@
 //! a promise is broken. Shared by cargo-fuzz (`fuzz_targets/`) and by `cargo test` (`main.rs`).
 
 #![allow(dead_code, reason = "each fuzz binary uses one of these")]
-#![allow(clippy::unwrap_used, reason = "a broken promise is a panic here")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a broken promise is a panic here"
+)]
 
 use coffer::barrier::{Sealed, Unsealed};
 use coffer::clock::Timestamp;
@@ -25,6 +29,8 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("barrier", barrier),
     ("transaction", transaction),
     ("token", token),
+    ("group", group),
+    ("state", state),
 ];
 
 /// The most that a parsed byte may be charged with: `{},` makes three into one object.
@@ -181,6 +187,45 @@ pub fn token(data: &[u8]) {
     let text = Secret::new(String::from_utf8_lossy(data).into_owned());
     let found = store.lookup(&text, Timestamp::from_secs(1)).unwrap();
     assert!(found.is_none(), "a made-up token is nobody's");
+}
+
+/// A group of the log under a right header and checksum: the first byte is its size in blocks.
+pub fn group(data: &[u8]) {
+    const LOG_ID: u64 = 0x1234_5678_9abc_def0;
+    const BLOCK_BYTES: usize = 512;
+    let Some((blocks, content)) = data.split_first() else {
+        return;
+    };
+    let _noise = coffer::raft::log_store::read_group(content, LOG_ID);
+    let size = BLOCK_BYTES * usize::from(*blocks);
+    let mut bytes = content.to_vec();
+    bytes.resize(size.max(60), 0);
+    bytes[..4].copy_from_slice(b"CFLG");
+    bytes[4] = 1;
+    bytes[8..16].copy_from_slice(&LOG_ID.to_le_bytes());
+    bytes[52..56].copy_from_slice(&u32::from(*blocks).to_le_bytes());
+    bytes[56..60].fill(0);
+    let crc = crc32fast::hash(&bytes);
+    bytes[56..60].copy_from_slice(&crc.to_le_bytes());
+    if let Some((_, used)) = coffer::raft::log_store::read_group(&bytes, LOG_ID) {
+        assert_eq!(used, size);
+        let middle = size / 2;
+        bytes[middle] ^= 1;
+        let torn = coffer::raft::log_store::read_group(&bytes, LOG_ID);
+        assert!(torn.is_none(), "a flipped bit goes unnoticed");
+    }
+}
+
+/// Entries, memberships, marks and records as they lie on the disk.
+pub fn state(data: &[u8]) {
+    if let Some(transaction) = coffer::raft::probe::read_command(data) {
+        let _applied_or_refused = wait(Inmem::default().commit(transaction));
+    }
+    let _either = coffer::raft::probe::is_membership(data);
+    let _either = coffer::store::state::probe::read_mark(data);
+    if let Ok(record) = coffer::store::state::probe::read_record(data) {
+        assert_eq!(record.value.len() + 8, data.len());
+    }
 }
 
 /// Polls a future that never waits: the in-memory store answers at once.

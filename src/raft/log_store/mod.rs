@@ -26,6 +26,7 @@
 mod error;
 mod group;
 mod index;
+mod probe;
 mod recovery;
 mod segment_file;
 mod segments;
@@ -34,6 +35,7 @@ mod store;
 mod writer;
 
 pub use error::LogError;
+pub use probe::read_group;
 use segments::Segment;
 pub use store::{LogOptions, LogStore, Recovery};
 

@@ -23,6 +23,7 @@ mod error;
 mod image;
 mod mark;
 mod overlay;
+pub mod probe;
 mod scan;
 mod tree;
 

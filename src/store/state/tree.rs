@@ -173,7 +173,7 @@ fn encode_record(record: &Record) -> Vec<u8> {
     bytes
 }
 
-fn decode_record(bytes: &[u8]) -> Result<Record, StateError> {
+pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StateError> {
     let (revision, value) = bytes
         .split_first_chunk::<REVISION_BYTES>()
         .ok_or(StateError::Damaged("record shorter than its revision"))?;

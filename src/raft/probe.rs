@@ -1,0 +1,16 @@
+//! Arbitrary bytes as a command or a membership: what the fuzzer of the wire format calls.
+
+use super::types::Command;
+use super::wire;
+use crate::store::Transaction;
+use bytes::Bytes;
+
+/// Reads the bytes of a log entry; `None` when they are not a transaction of a known version.
+pub fn read_command(bytes: &[u8]) -> Option<Transaction> {
+    wire::decode_command(&Command(Bytes::copy_from_slice(bytes))).ok()
+}
+
+/// Whether `bytes` are a membership.
+pub fn is_membership(bytes: &[u8]) -> bool {
+    wire::decode_members(bytes).is_ok()
+}

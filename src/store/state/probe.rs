@@ -1,0 +1,14 @@
+//! Arbitrary bytes as what lies in fjall: what the fuzzer of the state's formats calls.
+
+use super::{Mark, StateError, tree};
+use crate::store::Record;
+
+/// Reads bytes as the mark.
+pub fn read_mark(bytes: &[u8]) -> Result<Mark, StateError> {
+    Mark::decode(bytes)
+}
+
+/// Reads bytes as a record's value.
+pub fn read_record(bytes: &[u8]) -> Result<Record, StateError> {
+    tree::decode_record(bytes)
+}
