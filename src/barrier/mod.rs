@@ -35,6 +35,8 @@ mod xchacha;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wiping;
 
 pub use batch::{Batch, Commit};
 pub use keyring::{

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn config() -> SealConfig {
     SealConfig {
@@ -31,7 +31,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// An initialised store and the key that opens it.
-fn initialized() -> (Arc<dyn Storage>, Key256, Arc<Unsealed>) {
+pub(super) fn initialized() -> (Arc<dyn Storage>, Key256, Arc<Unsealed>) {
     let storage: Arc<dyn Storage> = Arc::new(Inmem::new());
     let key = Key256::generate();
     let fresh = Sealed::new(Arc::clone(&storage))
@@ -41,13 +41,13 @@ fn initialized() -> (Arc<dyn Storage>, Key256, Arc<Unsealed>) {
     (storage, key, fresh.barrier)
 }
 
-fn put(barrier: &Arc<Unsealed>, path: &str, value: &str) {
+pub(super) fn put(barrier: &Arc<Unsealed>, path: &str, value: &str) {
     let mut batch = Batch::new();
     barrier.view("").put(&mut batch, path, secret(value));
     block(barrier.commit(batch, NOW)).unwrap();
 }
 
-fn read(barrier: &Arc<Unsealed>, path: &str) -> Result<Option<String>, BarrierError> {
+pub(super) fn read(barrier: &Arc<Unsealed>, path: &str) -> Result<Option<String>, BarrierError> {
     let entry = barrier.view("").get(path)?;
     Ok(entry.map(|entry| String::from_utf8(entry.value.expose().clone()).unwrap()))
 }
