@@ -89,11 +89,7 @@ fn scalar(text: &str, depth: usize, block: bool) -> String {
         && !text.contains(": ")
         && !text.contains(" #")
         && !text.starts_with("---");
-    match plain {
-        true => text.to_owned(),
-        false if text.contains('\'') || text.contains(['"', '\\']) => single(text),
-        false => single(text),
-    }
+    if plain { text.to_owned() } else { single(text) }
 }
 
 fn single(text: &str) -> String {
