@@ -44,7 +44,7 @@ impl Acl {
         for policy in policies {
             acl.root |= policy.is_root();
             for (path, permissions) in policy.rules_for(subject) {
-                acl.rules.insert(&path, permissions);
+                acl.rules.insert(&canonical(&path), permissions);
             }
         }
         acl
@@ -71,7 +71,7 @@ impl Acl {
         } else {
             question.path.into()
         };
-        let permissions = self.find(&path).ok_or(Denied)?;
+        let permissions = self.find(&canonical(&path)).ok_or(Denied)?;
         let capabilities = permissions.capabilities;
         let sudo = capabilities.contains(Capability::Sudo);
         let granted = capabilities.permit(question.operation)
@@ -90,7 +90,7 @@ impl Acl {
         if self.root {
             return vec!["root"];
         }
-        let found = self.find(path.trim_start_matches('/'));
+        let found = self.find(&canonical(path.trim_start_matches('/')));
         found
             .map_or(Capabilities::default(), |p| p.capabilities)
             .names()
@@ -120,6 +120,20 @@ impl Acl {
         }
         winner(wildcard, self.rules.wildcard(name)).map(|found| found.permissions)
     }
+}
+
+/// Paths whose last part has many spellings for one thing.
+const LENIENT: [&str; 2] = ["sys/policy/", "sys/policies/acl/"];
+
+/// The one spelling of a path, for rules and questions alike: a deny of `sys/policies/acl/ops` is
+/// also one of `sys/policies/acl/OPS` (CVE-2026-89322).
+fn canonical(path: &str) -> Cow<'_, str> {
+    for folder in LENIENT {
+        if let Some(name) = path.strip_prefix(folder) {
+            return format!("{folder}{}", name.trim().to_lowercase()).into();
+        }
+    }
+    path.into()
 }
 
 fn as_folder(path: &str) -> Cow<'_, str> {
@@ -374,6 +388,25 @@ mod tests {
                 "!list kv/metadata/a",
                 "!list kv/metadata/a/",
                 "list kv/metadata/b",
+            ],
+        );
+    }
+
+    #[test]
+    fn cve_2026_89322_deny_holds_in_other_spellings() {
+        assert_table(
+            "policy names",
+            r#"path "sys/policies/acl/*" { capabilities = ["read", "update"] }
+               path "sys/policies/acl/Ops" { capabilities = ["deny"] }
+               path "sys/policy/ops" { capabilities = ["deny"] }
+               path "sys/policy/*" { capabilities = ["read"] }"#,
+            &[
+                "!update sys/policies/acl/ops",
+                "!update sys/policies/acl/OPS",
+                "!update sys/policies/acl/Ops",
+                "!update sys/policies/acl/ ops ",
+                "!read sys/policy/OPS",
+                "update sys/policies/acl/dev",
             ],
         );
     }

@@ -63,17 +63,11 @@ path "sys/wrapping/unwrap" {
     capabilities = ["update"]
 }
 
-# ... have something hashed, or get random bytes.
+# ... have something hashed.
 path "sys/tools/hash" {
     capabilities = ["update"]
 }
 path "sys/tools/hash/*" {
-    capabilities = ["update"]
-}
-path "sys/tools/random" {
-    capabilities = ["update"]
-}
-path "sys/tools/random/*" {
     capabilities = ["update"]
 }
 

@@ -141,7 +141,7 @@ impl<'a> Creation<'a> {
             path: self.path(),
             metadata: self.metadata()?,
             display_name: self.display_name()?,
-            role: self.role_name.to_lowercase(),
+            role: self.role_name.to_owned(),
             token_type,
             num_uses: limits.num_uses,
             period: limits.period,
@@ -617,7 +617,7 @@ mod tests {
         let role = json!({"token_period": "1h", "token_explicit_max_ttl": "3h",
             "token_num_uses": 4, "orphan": true, "path_suffix": "suffix",
             "token_bound_cidrs": "10.0.0.0/8"});
-        bench.write(&root, "roles/R", role).await.expect("writes");
+        bench.write(&root, "roles/r", role).await.expect("writes");
         let data = json!({"policies": ["a"], "period": "30m", "explicit_max_ttl": "9h",
             "num_uses": 20});
         let response = bench.write(&root, "create/r", data).await.expect("creates");

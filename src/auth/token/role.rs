@@ -125,7 +125,8 @@ enum Stored {
 }
 
 impl Role {
-    /// The role `name`; names are lower case.
+    /// The role `name`. Case matters: a name has one spelling, so that a policy's deny of
+    /// `create/admin` cannot be got around (CVE-2026-89322).
     pub fn load(view: &View, name: &str) -> Result<Option<Self>, Error> {
         let Some(path) = record_path(name) else {
             return Ok(None);
@@ -332,7 +333,7 @@ pub(super) fn record_path(name: &str) -> Option<String> {
         && name.len() <= NAME_BYTES_MAX
         && name.chars().all(plain)
         && !matches!(name, "." | "..");
-    fits.then(|| format!("role/{}", name.to_lowercase()))
+    fits.then(|| format!("role/{name}"))
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {

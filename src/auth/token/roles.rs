@@ -23,7 +23,7 @@ pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcom
 
 pub(super) fn read(view: &View, name: &str) -> Result<Outcome, Error> {
     let role = Role::load(view, name)?.ok_or_else(Error::not_found)?;
-    Ok(Response::data(role.describe(&name.to_lowercase())).into())
+    Ok(Response::data(role.describe(name)).into())
 }
 
 pub(super) fn delete(view: &View, name: &str) -> Result<Outcome, Error> {
@@ -53,7 +53,7 @@ mod tests {
         let bench = Bench::new();
         let root = bench.root().await;
         bench
-            .write(&root, "roles/X", json!({}))
+            .write(&root, "roles/x", json!({}))
             .await
             .expect("writes");
         let read = bench
@@ -83,6 +83,23 @@ mod tests {
             .ask(&root, Operation::Read, "roles/x", Value::Null, false)
             .await;
         assert_eq!(gone.expect_err("is gone").kind, ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn cve_2026_89322_a_role_has_one_spelling() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        bench
+            .write(&root, "roles/admin", json!({}))
+            .await
+            .expect("writes");
+        for name in ["Admin", "ADMIN", " admin", "admin "] {
+            let path = format!("create/{name}");
+            let refusal = bench.refusal(&root, &path, json!({})).await;
+            assert_eq!(refusal, format!("unknown role {name}"));
+        }
+        let slashed = bench.write(&root, "create/admin/", json!({})).await;
+        assert!(slashed.is_err());
     }
 
     #[tokio::test]
