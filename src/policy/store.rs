@@ -85,12 +85,13 @@ impl Store {
         Ok(self.get(name)?.is_some())
     }
 
-    /// All names, sorted; `default` and `root` are always among them.
+    /// All names, sorted, `default` among them, and `root` after all others as in Vault.
     pub fn list(&self) -> Result<Vec<String>, Error> {
         let mut names = self.view.walk("", usize::MAX)?;
-        names.extend([DEFAULT.to_owned(), ROOT.to_owned()]);
+        names.push(DEFAULT.to_owned());
         names.sort_unstable();
         names.dedup();
+        names.push(ROOT.to_owned());
         Ok(names)
     }
 

@@ -95,29 +95,6 @@ impl Default for Role {
     }
 }
 
-/// Fields that a write knows.
-pub(super) const FIELDS: [&str; 19] = [
-    "allowed_entity_aliases",
-    "allowed_policies",
-    "allowed_policies_glob",
-    "bound_cidrs",
-    "disallowed_policies",
-    "disallowed_policies_glob",
-    "explicit_max_ttl",
-    "orphan",
-    "path_suffix",
-    "period",
-    "renewable",
-    "role_name",
-    "token_bound_cidrs",
-    "token_explicit_max_ttl",
-    "token_no_default_policy",
-    "token_num_uses",
-    "token_period",
-    "token_type",
-    "name",
-];
-
 /// The stored form; the variant is the version.
 #[derive(Serialize, Deserialize)]
 enum Stored {

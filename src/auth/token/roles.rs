@@ -1,7 +1,6 @@
 //! `roles/`: write, read, delete, list.
 
-use super::field;
-use super::role::{FIELDS, Role, record_path};
+use super::role::{Role, record_path};
 use crate::barrier::{Batch, View};
 use crate::engine::{Error, Outcome, Request, Response};
 
@@ -17,8 +16,10 @@ pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcom
     role.update(request)?;
     let mut batch = Batch::new();
     role.store(view, &mut batch, name)?;
-    let response = field::warn_ignored(Response::no_content(), request, &FIELDS);
-    Ok(Outcome { response, batch })
+    Ok(Outcome {
+        batch,
+        ..Outcome::default()
+    })
 }
 
 pub(super) fn read(view: &View, name: &str) -> Result<Outcome, Error> {
