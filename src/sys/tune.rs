@@ -2,6 +2,7 @@
 
 use super::field;
 use super::system::{System, doubled};
+use crate::engine::kv;
 use crate::engine::{Error, Outcome, Request, Response};
 use crate::mount::{Class, Config, Entry};
 use serde_json::{Map, Value, json};
@@ -76,7 +77,7 @@ impl System {
         }
         let mut outcome = Outcome::default();
         if let Some(options) = field::texts(data, "options")? {
-            outcome.response = self.change_options(&mut after, options)?;
+            outcome = self.change_options(&mut after, options, request)?;
         }
         let change = |entry: &mut Entry| *entry = after;
         self.mounts.tune(&mut outcome.batch, class, path, change)?;
@@ -87,29 +88,30 @@ impl System {
         &self,
         entry: &mut Entry,
         options: BTreeMap<String, String>,
-    ) -> Result<Response, Error> {
+        request: &Request,
+    ) -> Result<Outcome, Error> {
         check_version(&entry.kind, &options)?;
         let current = entry.options.get_or_insert_default();
         let version = |options: &BTreeMap<String, String>| options.get("version").cloned();
         let from = version(current).unwrap_or_else(|| "1".into());
         let to = version(&options).unwrap_or_else(|| from.clone());
         current.extend(options);
-        if from == to {
-            return Ok(Response::no_content());
-        }
-        if from == "2" {
+        if from == "2" && to != from {
             return Err(Error::invalid("cannot downgrade mount from version 2"));
         }
-        let storage = self.barrier.view(&entry.storage_path());
-        if !storage.walk("", 1)?.is_empty() {
-            return Err(Error::invalid(
-                "cannot upgrade a mount that holds secrets: mount version 2 beside it and copy",
+        let mut outcome = Outcome::default();
+        if entry.kind == "kv" && to == "2" {
+            // Also when it is version 2 already: a writer may have been under way at the change.
+            let storage = self.barrier.view(&entry.storage_path());
+            kv::upgrade(&storage, &mut outcome.batch, request.now)?;
+        }
+        if from != to {
+            outcome.response = outcome.response.warn(format!(
+                "Upgrading mount from version {from} to version {to}. This mount will be \
+                 unavailable for a brief period and will resume service shortly."
             ));
         }
-        Ok(Response::no_content().warn(format!(
-            "Upgrading mount from version {from} to version {to}. This mount will be unavailable \
-             for a brief period and will resume service shortly."
-        )))
+        Ok(outcome)
     }
 }
 

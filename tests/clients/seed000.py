@@ -172,6 +172,17 @@ class Steps:
         self.ok("enable v1", "secrets", "enable", "-path=old", "-version=1", "kv")
         self.ok("move", "secrets", "move", "old/", "older/")
         self.ok("disable", "secrets", "disable", "older/")
+        self.ok("enable v1 again", "secrets", "enable", "-path=grown", "-version=1", "kv")
+        self.ok("put there", "kv", "put", "grown/a/b", "x=y")
+        self.ok("upgrade it", "kv", "enable-versioning", "grown/")
+
+        def upgraded():
+            got = self.cli("kv", "get", "-format=json", "grown/a/b")
+            return got.code == 0 and got.json()
+
+        got = wait("the upgrade is done", upgraded)
+        self.report.equal("its secret is version 1", got["data"]["metadata"]["version"], 1)
+        self.report.equal("with its data", got["data"]["data"], {"x": "y"})
 
     def put_get_patch(self):
         made = self.ok("kv put", "kv", "put", "kv/apikey", f"webapp={SECRET}")

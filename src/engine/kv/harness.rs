@@ -38,6 +38,12 @@ impl<E: Engine> Mount<E> {
         }
     }
 
+    pub(crate) fn set_option(&mut self, name: &str, value: &str) {
+        let mut context = MountContext::clone(&self.context);
+        context.options.insert(name.into(), value.into());
+        self.context = Arc::new(context);
+    }
+
     pub(crate) fn request(&self, operation: Operation, path: &str, data: Value) -> Request {
         Request {
             id: "request".into(),

@@ -27,3 +27,4 @@ mod v2;
 
 pub use engine::Kv;
 pub(super) use field::warn_ignored;
+pub use v2::{UPGRADE_SECRETS_MAX, upgrade};

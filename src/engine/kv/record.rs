@@ -31,7 +31,8 @@ pub(crate) fn get<T: DeserializeOwned>(view: &View, path: &str) -> Result<Option
     }
 }
 
-fn decode<T: DeserializeOwned>(bytes: &SecretBytes) -> Result<T, BarrierError> {
+/// Reads the bytes of a data record.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &SecretBytes) -> Result<T, BarrierError> {
     match bytes.expose().split_first() {
         Some((&FORMAT, json)) => serde_json::from_slice(json).ok(),
         _ => None,

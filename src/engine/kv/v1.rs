@@ -39,7 +39,8 @@ pub(super) fn handle(request: &Request, view: &View) -> Result<Outcome, Error> {
     }
 }
 
-fn location(path: &str) -> String {
+/// Where the secret `path` is kept.
+pub(super) fn location(path: &str) -> String {
     format!("s/{path}")
 }
 

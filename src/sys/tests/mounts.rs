@@ -189,16 +189,9 @@ async fn an_upgrade_of_kv_does_not_hide_secrets() {
         .unwrap();
     let body = json!({"options": {"version": "2"}});
     let path = "sys/mounts/kv/tune";
-    assert!(
-        harness
-            .root(Operation::Update, path, body.clone())
-            .await
-            .is_err()
-    );
-    assert!(harness.read(ROOT, "kv/x").await.is_ok());
-    harness
-        .root(Operation::Delete, "kv/x", json!({}))
-        .await
-        .unwrap();
-    assert!(harness.root(Operation::Update, path, body).await.is_ok());
+    harness.root(Operation::Update, path, body).await.unwrap();
+    let read = harness.read(ROOT, "kv/data/x").await.unwrap();
+    assert_eq!(read.data.unwrap()["data"], json!({"a": "b"}));
+    let back = json!({"options": {"version": "1"}});
+    assert!(harness.root(Operation::Update, path, back).await.is_err());
 }

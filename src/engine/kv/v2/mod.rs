@@ -11,9 +11,11 @@ mod route;
 mod settings;
 mod stored;
 mod subkeys;
+mod upgrade;
 mod versions;
 
 pub(super) use handle::{exists, handle};
+pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 
 #[cfg(test)]
 mod model;
