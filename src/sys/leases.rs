@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Most leases that one entry ends.
-pub(super) const BATCH_MAX: usize = 64;
+const BATCH_MAX: usize = 64;
 /// How often one entry of a prefix's revocation is made anew after a conflict.
 const CONFLICTS_MAX: usize = 16;
 
@@ -106,12 +106,7 @@ impl System {
     }
 
     /// Adds the end of `lease`, and of what it stands for, to `batch`.
-    pub(super) fn end_lease(
-        &self,
-        batch: &mut Batch,
-        lease: &Lease,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    fn end_lease(&self, batch: &mut Batch, lease: &Lease, now: Timestamp) -> Result<(), Error> {
         if let Undo::Token(id) = &lease.undo {
             self.tokens.revoke_tree(batch, id, now)?;
         }

@@ -3,15 +3,20 @@
 use super::field;
 use super::system::{System, doubled, expect, expect_update, is_update};
 use super::tune;
+use crate::barrier::BarrierError;
+use crate::clock::Timestamp;
 use crate::engine::{Error, Operation, Outcome, Request, Response};
 use crate::mount::{Class, Entry, MountError};
 use crate::policy::Acl;
+use crate::store::CommitError;
 use serde_json::{Map, Value, json};
 
 /// Secrets engines that can be mounted.
 pub(super) const SECRET_KINDS: &[&str] = &["kv"];
 /// Auth methods that can be enabled.
 pub(super) const AUTH_KINDS: &[&str] = &[];
+/// How often a method is disabled anew after a conflict.
+const CONFLICTS_MAX: usize = 16;
 /// Engines that exist once.
 const SINGLE_KINDS: &[&str] = &["cubbyhole", "identity", "ns_cubbyhole", "system", "token"];
 
@@ -39,7 +44,7 @@ impl System {
         }
         match request.operation {
             Operation::Read => self.read_mount(class, path),
-            Operation::Delete => self.unmount(class, request, path),
+            Operation::Delete => self.unmount(class, path),
             _ if is_update(request) => self.mount(class, request, path),
             _ => Err(Error::unsupported_operation()),
         }
@@ -91,21 +96,31 @@ impl System {
         Ok(outcome)
     }
 
-    fn unmount(&self, class: Class, request: &Request, path: &str) -> Result<Outcome, Error> {
+    fn unmount(&self, class: Class, path: &str) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        let batch = &mut outcome.batch;
-        let removed = self.mounts.remove(batch, class, path)?;
-        if let Some(entry) = removed.filter(|_| class == Class::Auth) {
-            // What a method let in does not outlive it; the rest of very many go with the sweep.
-            let leases = self
-                .tokens
-                .leases()
-                .below(&entry.full_path(), super::leases::BATCH_MAX)?;
-            for lease in &leases {
-                self.end_lease(batch, lease, request.now)?;
+        self.mounts.remove(&mut outcome.batch, class, path)?;
+        Ok(outcome)
+    }
+
+    /// Disables an auth method and ends every token that it let in, as many entries as it takes.
+    /// The method goes first, so that nobody logs in behind the revocation.
+    pub(super) async fn disable_method(
+        &self,
+        path: &str,
+        now: Timestamp,
+    ) -> Result<Response, Error> {
+        let path = path.trim_matches('/');
+        for _ in 0..CONFLICTS_MAX {
+            let outcome = self.unmount(Class::Auth, path)?;
+            match self.barrier.commit(outcome.batch, now).await {
+                Err(BarrierError::Commit(CommitError::Conflict)) => {}
+                done => {
+                    done?;
+                    return self.revoke_prefix(&format!("auth/{path}"), now).await;
+                }
             }
         }
-        Ok(outcome)
+        Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 
     /// `sys/remount`, `sys/remount/status/<id>`.

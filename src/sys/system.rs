@@ -95,7 +95,11 @@ impl Engine for System {
         let path = request.path.trim_end_matches('/');
         let (head, rest) = path.split_once('/').unwrap_or((path, ""));
         match head {
-            "mounts" => match rest.strip_prefix("auth/") {
+            // Tuning has this second door in Vault, without sudo; enabling and disabling has not.
+            "mounts" => match rest
+                .strip_prefix("auth/")
+                .filter(|rest| rest.ends_with("/tune"))
+            {
                 Some(method) => self.mounts(Class::Auth, request, method),
                 None => self.mounts(Class::Secret, request, rest),
             },
@@ -137,6 +141,13 @@ impl Direct for System {
         &'a self,
         request: &'a Request,
     ) -> Option<BoxFuture<'a, Result<Response, Error>>> {
+        if request.operation == Operation::Delete {
+            let method = request
+                .path
+                .strip_prefix("auth/")
+                .filter(|path| !path.is_empty())?;
+            return Some(Box::pin(self.disable_method(method, request.now)));
+        }
         if !is_update(request) {
             return None;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mount::{Class, Entry};
 
 #[tokio::test]
 async fn an_unmounted_engine_is_gone_and_a_new_one_starts_empty() {
@@ -194,4 +195,57 @@ async fn an_upgrade_of_kv_does_not_hide_secrets() {
     assert_eq!(read.data.unwrap()["data"], json!({"a": "b"}));
     let back = json!({"options": {"version": "1"}});
     assert!(harness.root(Operation::Update, path, back).await.is_err());
+}
+
+#[tokio::test]
+async fn a_disabled_method_takes_its_tokens_along() {
+    let harness = Harness::new().await;
+    let mut batch = Batch::new();
+    let mounts = Table::new(&harness.barrier).unwrap();
+    mounts
+        .add(&mut batch, Entry::new(Class::Auth, "up", "userpass"))
+        .unwrap();
+    harness
+        .barrier
+        .commit(batch, harness.clock.now())
+        .await
+        .unwrap();
+    let leases = Arc::new(lease::Store::new(&harness.barrier));
+    let tokens = token::Store::new(&harness.barrier, leases).unwrap();
+    let mut texts = Vec::new();
+    for n in 0..100 {
+        let mut batch = Batch::new();
+        let spec = token::Spec {
+            policies: vec!["default".into()],
+            path: format!("auth/up/login/{n}"),
+            ttl: Duration::from_secs(3600),
+            ..token::Spec::default()
+        };
+        let minted = tokens
+            .create(&mut batch, spec, harness.clock.now())
+            .unwrap();
+        harness
+            .barrier
+            .commit(batch, harness.clock.now())
+            .await
+            .unwrap();
+        texts.push(minted.token.into_inner());
+    }
+    let path = "auth/token/lookup-self";
+    assert!(harness.read(&texts[99], path).await.is_ok());
+    harness
+        .root(Operation::Delete, "sys/auth/up", json!({}))
+        .await
+        .unwrap();
+    for text in &texts {
+        assert!(harness.read(text, path).await.is_err());
+    }
+    let refused = harness
+        .root(Operation::Delete, "sys/auth/token", json!({}))
+        .await;
+    assert_eq!(
+        refused.unwrap_err().messages,
+        ["token credential backend cannot be disabled"]
+    );
+    assert!(harness.read(ROOT, path).await.is_ok());
 }

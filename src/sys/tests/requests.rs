@@ -155,6 +155,19 @@ async fn sudo_paths_need_sudo() {
         );
     }
     assert!(harness.read(&plain, "sys/mounts").await.is_ok());
+    let path = "sys/mounts/auth/token";
+    let around = harness
+        .call(&plain, Operation::Delete, path, json!({}))
+        .await;
+    assert!(around.is_ok(), "there is no secrets engine of that name");
+    assert!(harness.read(ROOT, "auth/token/lookup-self").await.is_ok());
+    assert!(
+        harness
+            .read(&plain, "sys/mounts/auth/token/tune")
+            .await
+            .is_ok()
+    );
+    assert!(harness.read(&plain, "sys/auth/token/tune").await.is_err());
 }
 
 #[tokio::test]
