@@ -7,7 +7,7 @@
 //! Invariants
 //! - Nothing a client sends is held without a named limit: see [`Options`] and [`limits`].
 //! - A path reaches the router decoded exactly once, checked, and free of encoded separators.
-//! - A refusal never repeats what the client sent.
+//! - A refusal never repeats a body, a token or a path that the client sent.
 //! - A token travels in [`Incoming::token`](crate::router::Incoming) and in no other field.
 //! - The status of an error is decided in `status.rs` and nowhere else.
 //!
