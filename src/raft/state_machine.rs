@@ -18,14 +18,10 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
-
-/// How long apply waits before it looks again whether a checkpoint made room.
-const OVERFULL_POLL: Duration = Duration::from_millis(5);
 
 /// What a snapshot carries besides its meta.
 pub struct SnapshotData {
@@ -105,16 +101,21 @@ impl Applied {
         })
     }
 
-    /// Waits while the overlay is too full, so that memory stays bounded.
-    async fn make_room(&self) -> io::Result<()> {
-        while self.state.is_overfull() {
-            if let Some(reason) = self.poison.reason() {
-                return Err(io::Error::other(reason));
-            }
-            self.due.notify_one();
-            tokio::time::sleep(OVERFULL_POLL).await;
+    /// Saves a checkpoint when the overlay is too full for more, so that memory stays bounded
+    /// however fast entries come. On a full disk it goes on: no more commits are admitted then.
+    async fn make_room(self: &Arc<Self>) -> io::Result<()> {
+        if self.is_disk_full() {
+            return Ok(());
         }
-        Ok(())
+        let saving = Arc::clone(self);
+        match blocking(move || saving.state.checkpoint()).await? {
+            Ok(_) => Ok(()),
+            Err(StateError::DiskFull) => {
+                self.set_disk_full(true);
+                Ok(())
+            }
+            Err(error) => Err(state_failure(&self.poison, &error)),
+        }
     }
 }
 
@@ -136,7 +137,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     where
         Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
-        self.0.make_room().await?;
+        if self.0.state.is_overfull() {
+            self.0.make_room().await?;
+            self.0.due.notify_one();
+        }
         let mut answers: Vec<(ApplyResponder<TypeConfig>, Outcome)> = Vec::new();
         while let Some((entry, responder)) = entries.try_next().await? {
             let outcome = self.0.apply(entry)?;

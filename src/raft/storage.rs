@@ -119,6 +119,11 @@ impl RaftStorage {
             .map_err(|error| unavailable(error.to_string()))
     }
 
+    /// Flushes of the log since it was opened.
+    pub fn flushes(&self) -> u64 {
+        self.log.flushes()
+    }
+
     /// Saves a checkpoint now.
     pub async fn checkpoint(&self) -> Result<(), CommitError> {
         let applied = Arc::clone(&self.applied);
@@ -363,26 +368,33 @@ async fn begin(
 
 /// Saves a checkpoint whenever one is due, and lets raft purge the log up to it.
 async fn save_when_due(raft: Raft<TypeConfig, StateMachine>, applied: Arc<Applied>) {
+    let mut told = applied.state.saved().position;
     loop {
         applied.due.notified().await;
-        if applied.poison.is_set() || !applied.state.is_checkpoint_due() {
-            continue;
+        if applied.poison.is_set() {
+            return;
         }
-        let saving = Arc::clone(&applied);
-        match blocking(move || saving.state.checkpoint()).await {
-            Ok(Ok(_)) => {
-                applied.set_disk_full(false);
-                if raft.trigger().snapshot().await.is_err() {
-                    return;
-                }
-            }
-            Ok(Err(StateError::DiskFull)) => {
-                applied.set_disk_full(true);
-                tracing::warn!("the disk is full: no checkpoint can be saved, trying again");
-                tokio::time::sleep(FULL_RETRY).await;
-            }
-            Ok(Err(error)) => applied.poison.set(&error.to_string()),
-            Err(error) => applied.poison.set(&error.to_string()),
+        if applied.state.is_checkpoint_due() {
+            save(&applied).await;
         }
+        let saved = applied.state.saved().position;
+        if saved != told && raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+        told = saved;
+    }
+}
+
+async fn save(applied: &Arc<Applied>) {
+    let saving = Arc::clone(applied);
+    match blocking(move || saving.state.checkpoint()).await {
+        Ok(Ok(_)) => applied.set_disk_full(false),
+        Ok(Err(StateError::DiskFull)) => {
+            applied.set_disk_full(true);
+            tracing::warn!("the disk is full: no checkpoint can be saved, trying again");
+            tokio::time::sleep(FULL_RETRY).await;
+        }
+        Ok(Err(error)) => applied.poison.set(&error.to_string()),
+        Err(error) => applied.poison.set(&error.to_string()),
     }
 }

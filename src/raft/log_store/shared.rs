@@ -58,6 +58,7 @@ pub(super) struct Shared {
     pub(super) room: AtomicUsize,
     pub(super) spare: AtomicUsize,
     commands: AtomicU64,
+    groups: AtomicU64,
     pub(super) written: Notify,
 }
 
@@ -71,6 +72,7 @@ impl Shared {
             room: AtomicUsize::new(0),
             spare: AtomicUsize::new(0),
             commands: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
             written: Notify::new(),
         }
     }
@@ -123,10 +125,15 @@ impl Shared {
         self.wake.notify_all();
     }
 
-    /// Counts commands that are on the device.
+    /// Counts a group, and the commands in it, that are on the device.
     pub(super) fn flushed(&self, commands: u64) {
+        self.groups.fetch_add(1, Ordering::AcqRel);
         self.commands.fetch_add(commands, Ordering::AcqRel);
         self.written.notify_waiters();
+    }
+
+    pub(super) fn groups_flushed(&self) -> u64 {
+        self.groups.load(Ordering::Acquire)
     }
 
     pub(super) fn commands_flushed(&self) -> u64 {

@@ -140,6 +140,11 @@ impl LogStore {
         self.shared.commands_flushed()
     }
 
+    /// Writes since the log was opened; each is one flush.
+    pub fn flushes(&self) -> u64 {
+        self.shared.groups_flushed()
+    }
+
     /// Returns at the next flush. To miss none, make the future before looking at the count.
     pub fn next_flush(&self) -> tokio::sync::futures::Notified<'_> {
         self.shared.written.notified()

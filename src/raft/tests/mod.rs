@@ -1,5 +1,7 @@
 //! The storage from end to end, in one process.
 
+mod full_disk;
+mod group_commit;
 mod suite;
 
 use super::*;
