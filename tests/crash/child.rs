@@ -99,7 +99,7 @@ async fn write(storage: Arc<RaftStorage>, writer: u64, mut n: u64, mut dice: u64
         .map_or(Revision(0), |record| record.revision);
     loop {
         dice = step(dice);
-        if dice % 3 == 0 {
+        if dice.is_multiple_of(3) {
             tokio::task::yield_now().await;
         }
         n += 1;

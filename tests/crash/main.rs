@@ -80,7 +80,9 @@ fn one_life(dir: &std::path::Path, seed: u64, life: Option<Duration>, ledger: &m
     let begun = Instant::now();
     let mut told = false;
     // A few kills fall into opening, most into the load after it.
-    let mut end = life.filter(|_| seed % 8 == 0).map(|life| begun + life);
+    let mut end = life
+        .filter(|_| seed.is_multiple_of(8))
+        .map(|life| begun + life);
     let deadline = begun + Duration::from_secs(60);
     loop {
         let wait = end

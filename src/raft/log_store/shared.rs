@@ -30,7 +30,7 @@ pub(super) enum Done {
 
 impl Done {
     pub(super) fn tell(self, result: &Result<(), LogError>) {
-        let result = result.as_ref().map(|()| ()).map_err(|error| {
+        let result = result.as_ref().copied().map_err(|error| {
             let kind = error.io_kind().unwrap_or(io::ErrorKind::Other);
             io::Error::new(kind, error.to_string())
         });

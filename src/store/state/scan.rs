@@ -44,7 +44,7 @@ pub(super) fn scan(
                 }
                 continue 'walk;
             };
-            if chunk.next.as_ref().is_some_and(|next| &key >= next) {
+            if chunk.next.as_ref().is_some_and(|next| key >= *next) {
                 from = Bound::Included(key);
                 continue 'walk;
             }
