@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Most records that one batch of a purge deletes.
 pub const PURGE_BATCH_RECORDS_MAX: usize = 256;
 
-/// The markers `core/purge/<class prefix><uuid>`; each is the name of a subtree to delete.
+/// The markers `core/purge/<storage path>`; each is the name of a subtree to delete.
 pub struct Purges {
     root: View,
     markers: View,
