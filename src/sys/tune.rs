@@ -3,7 +3,7 @@
 use super::field;
 use super::system::{System, doubled};
 use crate::engine::kv;
-use crate::engine::{Error, Outcome, Request, Response};
+use crate::engine::{Error, Outcome, Request};
 use crate::mount::{Class, Config, Entry};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
