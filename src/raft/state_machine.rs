@@ -39,6 +39,8 @@ pub(super) struct Applied {
     pub(super) due: Notify,
     observers: Observers,
     disk_full: AtomicBool,
+    /// The log is being replayed: nobody answers [`Applied::due`] yet.
+    replaying: AtomicBool,
 }
 
 impl Applied {
@@ -49,7 +51,13 @@ impl Applied {
             due: Notify::new(),
             observers: Observers::default(),
             disk_full: AtomicBool::new(false),
+            replaying: AtomicBool::new(true),
         }
+    }
+
+    /// From here on somebody saves a checkpoint when one is due.
+    pub(super) fn replayed(&self) {
+        self.replaying.store(false, Ordering::Release);
     }
 
     /// True when the last checkpoint failed for want of space.

@@ -91,6 +91,7 @@ impl RaftStorage {
         let proposing = tokio::spawn(Arc::clone(&self.proposer).run(sink));
         let saving = save_when_due(self.raft.clone(), Arc::clone(&self.applied));
         let saving = tokio::spawn(saving);
+        self.applied.replayed();
         self.tasks().extend([proposing, saving]);
     }
 

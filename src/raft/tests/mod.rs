@@ -27,6 +27,13 @@ async fn open(path: &std::path::Path) -> Arc<RaftStorage> {
     RaftStorage::open(Options::new(path, "a")).await.unwrap()
 }
 
+/// Copies the files as a killed process leaves them.
+fn copy_as_killed(from: &std::path::Path, to: &std::path::Path) {
+    let mut copying = std::process::Command::new("cp");
+    let status = copying.arg("-r").arg(from.join(".")).arg(to).status();
+    assert!(status.unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_is_readable_and_survives_a_clean_stop() {
     let dir = tempfile::tempdir().unwrap();
@@ -108,14 +115,7 @@ async fn what_was_acknowledged_is_there_without_a_clean_stop() {
             .await
             .unwrap();
     }
-    // The files as a killed process leaves them.
-    let status = std::process::Command::new("cp")
-        .arg("-r")
-        .arg(dir.path().join("."))
-        .arg(copy.path())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    copy_as_killed(dir.path(), copy.path());
     let other = open(copy.path()).await;
     for n in 4300..5000u32 {
         let record = other
@@ -126,4 +126,30 @@ async fn what_was_acknowledged_is_there_without_a_clean_stop() {
     }
     other.shutdown().await;
     storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_much_longer_than_the_memory_is_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.become_leader().await.unwrap();
+    for n in 0..600u32 {
+        let value = n.to_le_bytes().repeat(100);
+        storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
+    }
+    copy_as_killed(dir.path(), copy.path());
+    storage.shutdown().await;
+    let mut options = Options::new(copy.path(), "a");
+    options.limits.overlay_bytes_max = 16 << 10;
+    let opening = RaftStorage::open(options);
+    let opened = tokio::time::timeout(std::time::Duration::from_secs(60), opening).await;
+    let other = opened.expect("does not wait for ever").unwrap();
+    for n in 0..600u32 {
+        let record = other.get(format!("k{n}").as_bytes()).unwrap().unwrap();
+        assert_eq!(&record.value[..4], n.to_le_bytes());
+    }
+    other.become_leader().await.unwrap();
+    other.commit(put("after", b"1")).await.unwrap();
+    other.shutdown().await;
 }
