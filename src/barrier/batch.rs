@@ -84,6 +84,15 @@ impl Batch {
         self.raw_expectations.extend(other.raw_expectations);
     }
 
+    /// Is the last change of `path` its end?
+    pub(super) fn deletes(&self, path: &str) -> bool {
+        let last = self.changes.iter().rev().find(|change| match change {
+            Change::Put { target, .. } | Change::Delete { target } => target.path() == path,
+            Change::PutRaw { .. } => false,
+        });
+        matches!(last, Some(Change::Delete { .. }))
+    }
+
     /// The value that the last change of `path` puts there.
     pub(super) fn pending(&self, path: &str) -> Option<&SecretBytes> {
         self.changes.iter().rev().find_map(|change| match change {

@@ -138,6 +138,11 @@ impl View {
         batch.pending(&self.absolute(path))
     }
 
+    /// Is deleting `path` the last word of `batch` on it?
+    pub fn deletes(&self, batch: &Batch, path: &str) -> bool {
+        batch.deletes(&self.absolute(path))
+    }
+
     /// Adds "delete `path`" to `batch`.
     pub fn delete(&self, batch: &mut Batch, path: &str) {
         batch.delete(self.target(path));

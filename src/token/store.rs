@@ -178,7 +178,7 @@ impl Store {
 
     /// Adds "one use less" to `batch`; the last use ends the token with all below it. Nothing
     /// for tokens without a limit. Call it after the request's own changes are in `batch`: where
-    /// they renew the token, the use is counted on the renewed one.
+    /// they renew the token, the use is counted on the renewed one; where they end it, it stays so.
     pub fn use_once(
         &self,
         batch: &mut Batch,
@@ -187,6 +187,7 @@ impl Store {
     ) -> Result<(), TokenError> {
         match token.num_uses {
             0 => Ok(()),
+            _ if self.records.deletes(batch, &token.id) => Ok(()),
             1 => {
                 self.records.expect(batch, &token.id, token.revision);
                 self.revoke_tree(batch, &token.id, now)
@@ -663,6 +664,29 @@ mod tests {
         world.commit(batch).await;
         let token = world.find(&minted).expect("alive");
         assert_eq!((token.num_uses, token.ttl_left(now)), (4, HOUR));
+    }
+
+    #[tokio::test]
+    async fn a_use_that_ends_the_token_does_not_bring_it_back() {
+        let world = World::new();
+        let before = world.records();
+        for uses in [1, 2, 5] {
+            let minted = world
+                .create(Spec {
+                    num_uses: uses,
+                    ..spec(HOUR)
+                })
+                .await;
+            let token = world.find(&minted).expect("alive");
+            let (mut batch, now) = (Batch::new(), world.clock.now());
+            let revoked = world.tokens.revoke_tree(&mut batch, &token.id, now);
+            revoked.expect("revokes");
+            let used = world.tokens.use_once(&mut batch, &token, now);
+            used.expect("counts");
+            world.commit(batch).await;
+            assert!(!world.alive(&minted));
+            assert_eq!(world.records(), before, "nothing is left of it");
+        }
     }
 
     #[tokio::test]
