@@ -155,7 +155,9 @@ impl Direct for System {
             "rotate" | "rotate/keyring" => Some(Box::pin(self.rotate(request.now))),
             "rotate/config" => Some(Box::pin(self.configure_rotation(request))),
             path => {
-                let (verb, prefix) = path.trim_start_matches("leases/").split_once('/')?;
+                // Once only: what needs sudo is known by these names.
+                let path = path.strip_prefix("leases/").unwrap_or(path);
+                let (verb, prefix) = path.split_once('/')?;
                 matches!(verb, "revoke-prefix" | "revoke-force")
                     .then(|| Box::pin(self.revoke_prefix(prefix, request.now)) as _)
             }
