@@ -14,7 +14,16 @@ pub struct Batch {
     pub(super) expectations: Vec<(Target, Revision)>,
     /// Preconditions on reserved keys.
     pub(super) raw_expectations: Vec<(&'static [u8], Revision)>,
+    /// About the bytes of the log entry to be.
+    weight: usize,
 }
+
+/// From this weight on whoever can leave the rest to a later batch should; far below what one
+/// log entry may hold.
+const HEAVY_BYTES: usize = 256 << 10;
+/// What encryption adds to each segment of a path, and to a record with its place in the entry.
+const SEGMENT_OVERHEAD_BYTES: usize = 18;
+const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// Where a change goes.
 #[derive(Debug)]
@@ -32,6 +41,11 @@ impl Target {
     /// The absolute barrier path.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    fn weight(&self) -> usize {
+        let slashes = self.path.bytes().filter(|byte| *byte == b'/').count();
+        RECORD_OVERHEAD_BYTES + self.path.len() + (slashes + 1) * SEGMENT_OVERHEAD_BYTES
     }
 
     /// The encrypted prefix and what follows it.
@@ -82,6 +96,12 @@ impl Batch {
         self.changes.extend(other.changes);
         self.expectations.extend(other.expectations);
         self.raw_expectations.extend(other.raw_expectations);
+        self.weight += other.weight;
+    }
+
+    /// Is there so much in it that more belongs into another one?
+    pub fn is_heavy(&self) -> bool {
+        self.weight >= HEAVY_BYTES
     }
 
     /// Is the last change of `path` its end?
@@ -103,14 +123,17 @@ impl Batch {
     }
 
     pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
+        self.weight += target.weight() + value.expose().len();
         self.changes.push(Change::Put { target, value });
     }
 
     pub(super) fn delete(&mut self, target: Target) {
+        self.weight += target.weight();
         self.changes.push(Change::Delete { target });
     }
 
     pub(super) fn expect(&mut self, target: Target, revision: Revision) {
+        self.weight += target.weight();
         self.expectations.push((target, revision));
     }
 

@@ -130,6 +130,9 @@ impl System {
             }
             let mut batch = Batch::new();
             for lease in &leases {
+                if batch.is_heavy() {
+                    break;
+                }
                 self.end_lease(&mut batch, lease, now)?;
             }
             match self.barrier.commit(batch, now).await {

@@ -45,16 +45,17 @@ impl Store {
         let mut removed = 0;
         self.root.delete(batch, SIGNAL);
         while let Some(id) = queue.pop_front() {
-            if removed == REVOKE_BATCH_MAX {
+            if removed > 0 && batch.is_heavy() {
                 queue.push_front(id);
                 break;
             }
             removed += 1;
             let mut done = self.remove(batch, &id, now)?;
-            let room = REVOKE_BATCH_MAX + 1;
-            let children = self.children.walk(&format!("{id}/"), room)?;
-            done &= children.len() < room;
-            queue.extend(children);
+            // Children beyond that are found again through their parent.
+            let room = REVOKE_BATCH_MAX.saturating_sub(removed + queue.len());
+            let children = self.children.walk(&format!("{id}/"), room + 1)?;
+            done &= children.len() <= room;
+            queue.extend(children.into_iter().take(room));
             if !done {
                 self.postpone(batch, &id);
             }
@@ -89,7 +90,9 @@ impl Store {
             }
         }
         self.root.delete(batch, SIGNAL);
-        self.remove(batch, &token.id, now)?;
+        if !self.remove(batch, &token.id, now)? {
+            self.postpone(batch, &token.id);
+        }
         Ok(())
     }
 
@@ -105,6 +108,10 @@ impl Store {
         let due = self.leases.due(now, limit)?;
         sweep.more = due.len() == limit;
         for lease in due {
+            if sweep.batch.is_heavy() {
+                sweep.more = true;
+                break;
+            }
             match &lease.undo {
                 Undo::Token(id) => {
                     // The record knows best: a lease without its token is only litter.
@@ -160,12 +167,16 @@ impl Store {
         }
         // Leases are ended, not removed: their engines have something to undo.
         let owned = self.leases.owned_by(id, BELONGINGS_MAX)?;
+        let mut done = owned.len() < BELONGINGS_MAX;
         for lease in owned.iter().filter(|lease| !lease.is_expired(now)) {
+            if batch.is_heavy() {
+                return Ok(false);
+            }
             self.leases.renew(batch, lease, now, now)?;
         }
         if let Some(view) = self.cubbyhole.get() {
-            cubbyhole::purge(view, batch, id)?;
+            done &= cubbyhole::purge(view, batch, id)?;
         }
-        Ok(owned.len() < BELONGINGS_MAX)
+        Ok(done)
     }
 }

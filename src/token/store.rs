@@ -408,6 +408,7 @@ impl Observer for Follower {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+    use crate::engine::cubbyhole;
     use crate::store::Inmem;
     use crate::token::{REVOKE_BATCH_MAX, Sweep};
 
@@ -621,6 +622,33 @@ mod tests {
         assert!(world.records() > before, "the rest waits for the sweep");
         world.sweep().await;
         assert_eq!(world.records(), before);
+    }
+
+    #[tokio::test]
+    async fn a_token_with_a_huge_cubbyhole_dies_at_once_and_goes_bit_by_bit() {
+        let world = World::new();
+        let view = world.barrier.view("cubbyhole/");
+        world.tokens.set_cubbyhole(view.clone());
+        let minted = world.create(spec(HOUR)).await;
+        let child = world.child(&minted, HOUR).await;
+        let long = ["x".repeat(500), "y".repeat(500), "z".repeat(500)].join("/");
+        for n in 0..cubbyhole::RECORDS_MAX {
+            let mut batch = Batch::new();
+            let path = format!("{}/{long}/{n}", minted.entry.id);
+            view.put(&mut batch, &path, Secret::new(vec![1]));
+            world.commit(batch).await;
+        }
+        let mut batch = Batch::new();
+        let now = world.clock.now();
+        let revoked = world.tokens.revoke_tree(&mut batch, &minted.entry.id, now);
+        revoked.expect("revokes");
+        world.commit(batch).await;
+        assert!(!world.alive(&minted) && !world.alive(&child));
+        let left = view.walk("", 1).expect("walks");
+        assert!(!left.is_empty(), "the rest waits for the sweep");
+        world.sweep().await;
+        assert!(view.walk("", 1).expect("walks").is_empty());
+        assert_eq!(world.records(), 0);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use crate::engine::kv::{list, record, warn_ignored};
 use crate::engine::{Engine, Error, Operation, Outcome, Request, Response};
 use serde_json::{Map, Value};
 
-/// Most records a token may keep, so that [`purge`] fits into one log entry.
+/// Most records a token may keep.
 pub const RECORDS_MAX: usize = 1000;
 
 /// The cubbyhole engine. It keeps nothing in memory.
@@ -13,16 +13,19 @@ pub const RECORDS_MAX: usize = 1000;
 pub struct Cubbyhole;
 
 /// Adds "remove everything of the token with `cubbyhole_id`" to `batch`; `view` is the
-/// cubbyhole's mount.
-pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<(), BarrierError> {
+/// cubbyhole's mount. False when `batch` is full before all is in it.
+pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool, BarrierError> {
     if cubbyhole_id.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let own = view.sub(&format!("{cubbyhole_id}/"));
     for path in own.walk("", RECORDS_MAX)? {
+        if batch.is_heavy() {
+            return Ok(false);
+        }
         own.delete(batch, &path);
     }
-    Ok(())
+    Ok(true)
 }
 
 impl Engine for Cubbyhole {
