@@ -58,15 +58,17 @@ impl Lifecycle for Handle {
         &self,
         request: InitRequest,
     ) -> BoxFuture<'_, Result<InitResult, LifecycleError>> {
-        Box::pin(async move {
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move {
             let shares = i64::from(request.secret_shares);
             let threshold = i64::from(request.secret_threshold);
-            self.0.initialize_with(shares, threshold, None).await
+            shared.initialize_with(shares, threshold, None).await
         })
     }
 
     fn unseal(&self, share: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
-        Box::pin(self.0.submit_share(share))
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move { shared.submit_share(share).await })
     }
 
     fn reset_unseal(&self) -> SealStatus {
@@ -84,12 +86,27 @@ impl Lifecycle for Handle {
     }
 
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
-        Box::pin(self.0.step_down())
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move { shared.step_down().await })
     }
 
     fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+}
+
+/// Takes a step to its end even when the client goes away: one that is cut short would leave a
+/// store that is initialised beside a node that does not know, or a node that serves nobody.
+fn to_the_end<T: Send + 'static>(
+    step: impl Future<Output = Result<T, LifecycleError>> + Send + 'static,
+) -> BoxFuture<'static, Result<T, LifecycleError>> {
+    let task = tokio::spawn(step);
+    Box::pin(async move {
+        task.await.unwrap_or_else(|error| {
+            let message = format!("the task of a step ended early: {error}");
+            Err(LifecycleError::Internal(message))
+        })
+    })
 }
 
 impl Shared {
@@ -207,6 +224,7 @@ impl Shared {
         let active = active.inspect_err(|_| {
             barrier.seal();
             self.leadership.give_up();
+            self.publish(Role::Sealed);
         })?;
         let router = Arc::clone(&active.router);
         self.state().active = Some(active);
