@@ -151,7 +151,7 @@ impl Router {
     }
 
     /// Spends one use of the token and commits everything as one entry.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         call: &Call,
         mut batch: Batch,

@@ -159,7 +159,7 @@ impl Router {
     /// Has the request answered. The batch is what must commit before the answer is good.
     pub(super) async fn perform(
         &self,
-        call: &Call,
+        call: &mut Call,
         authorized: Authorized<&mut Request>,
         now: Timestamp,
     ) -> (Result<Response, Error>, Batch) {
@@ -180,11 +180,11 @@ impl Router {
 
     async fn ask_engine(
         &self,
-        call: &Call,
+        call: &mut Call,
         request: &Request,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let Some(route) = &call.route else {
+        let Some(route) = call.route.clone() else {
             let path = &call.path;
             return Err(Error::new(
                 ErrorKind::NotFound,
@@ -201,6 +201,9 @@ impl Router {
             && let Some(direct) = &self.parts.direct
             && let Some(answer) = direct.handle(request)
         {
+            // What it does cannot be taken back, nor done twice: the token's use comes first.
+            self.conclude(call, Batch::new(), now).await?;
+            call.spends = false;
             return Ok(answer.await?.into());
         }
         route.engine.handle(request, &route.view)

@@ -105,6 +105,23 @@ async fn writers_of_one_secret_all_get_their_turn() {
     assert_eq!(versions, (1..=64).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_with_one_use_rotates_once() {
+    let harness = Harness::new().await;
+    let policy = "path \"sys/rotate\" { capabilities = [\"update\", \"sudo\"] }";
+    let token = harness.token(policy, json!({"num_uses": 1})).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let router = Arc::clone(&harness.router);
+        let incoming = Harness::incoming(&token, Operation::Update, "sys/rotate", json!({}));
+        calls.spawn(async move { router.handle(incoming).await.result.is_ok() });
+    }
+    let granted = calls.join_all().await;
+    assert_eq!(granted.iter().filter(|ok| **ok).count(), 1);
+    let status = harness.read(ROOT, "sys/key-status").await.unwrap();
+    assert_eq!(field(&status, "term"), 2);
+}
+
 #[tokio::test]
 async fn one_request_is_one_log_entry() {
     let harness = Harness::new().await;
