@@ -80,7 +80,7 @@ async fn a_trailing_slash_is_the_same_path() {
         ("GET", "sys/mounts/kept/"),
         ("DELETE", "sys/mounts/kept/"),
         ("GET", "sys/policies/acl/kept/"),
-        ("PUT", "auth/token/roles/Kept"),
+        ("PUT", "auth/token/roles/kept"),
         ("PUT", "sys/rotate/"),
         ("POST", "sys/remount/"),
         ("PUT", "sys/seal/"),
@@ -245,4 +245,36 @@ async fn raw_is_off_unless_configured() {
             "{method} {path}: {reply:?}"
         );
     }
+}
+
+/// Roles differ by case, so a rule that spells one in capitals holds for it.
+#[tokio::test]
+async fn a_deny_on_a_role_in_capitals_holds() {
+    let server = Server::start().await;
+    for role in ["Admin", "plain"] {
+        server
+            .root("PUT", &format!("auth/token/roles/{role}"), "{}")
+            .await;
+    }
+    let token = server
+        .token(
+            r#"
+            path "auth/token/create/*" { capabilities = ["create", "update", "sudo"] }
+            path "auth/token/create/Admin" { capabilities = ["deny"] }
+            "#,
+        )
+        .await;
+    let allowed = server
+        .call(&token, "POST", "auth/token/create/plain", "{}")
+        .await;
+    assert!(allowed.is_success(), "{allowed:?}");
+    for path in ["auth/token/create/Admin", "auth/token/create/Admin/"] {
+        let denied = server.call(&token, "POST", path, "{}").await;
+        assert_eq!(denied.status, 403, "{path}: {denied:?}");
+    }
+    // Another spelling is another role, and there is none.
+    let other = server
+        .call(&token, "POST", "auth/token/create/admin", "{}")
+        .await;
+    assert!(!other.is_success(), "{other:?}");
 }

@@ -66,7 +66,7 @@ impl Engine for TokenEngine {
     }
 
     fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
-        engine::canonical(operation, path, &["roles/", "create/"])
+        engine::canonical(operation, path, &[])
     }
 
     fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
