@@ -13,6 +13,7 @@
 //!
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 
+mod command;
 mod data_dir;
 mod error;
 pub mod log_store;

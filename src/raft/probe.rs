@@ -1,13 +1,13 @@
 //! Arbitrary bytes as a command or a membership: what the fuzzer of the wire format calls.
 
 use super::types::Command;
-use super::wire;
+use super::{command, wire};
 use crate::store::Transaction;
 use bytes::Bytes;
 
 /// Reads the bytes of a log entry; `None` when they are not a transaction of a known version.
 pub fn read_command(bytes: &[u8]) -> Option<Transaction> {
-    wire::decode_command(&Command(Bytes::copy_from_slice(bytes))).ok()
+    command::decode(&Command(Bytes::copy_from_slice(bytes))).ok()
 }
 
 /// Whether `bytes` are a membership.

@@ -3,6 +3,7 @@
 //! It has no keys, no clock and no randomness, so a sealed node applies what an unsealed one does.
 //! A checkpoint of the state is raft's snapshot: the snapshot's data is a read view of it.
 
+use super::command;
 use super::poison::Poison;
 use super::types::{
     LogEntry, LogId, Membership, Outcome, StoredMembership, TypeConfig, log_id, position,
@@ -87,7 +88,7 @@ impl Applied {
                     .map(|_| Outcome::Nothing)
             }
             EntryPayload::Normal(command) => {
-                let transaction = wire::decode_command(&command).map_err(io::Error::other)?;
+                let transaction = command::decode(&command).map_err(io::Error::other)?;
                 self.run(at, &transaction, command.len())
             }
         }

@@ -1,5 +1,6 @@
 //! [`Storage`] over raft: what the barrier sees.
 
+use super::command;
 use super::data_dir::DataDir;
 use super::error::OpenError;
 use super::log_store::{LogOptions, LogStore, Recovery};
@@ -167,7 +168,7 @@ impl RaftStorage {
         if !self.elect.load(Ordering::Acquire) {
             return Err(CommitError::NotLeader);
         }
-        let command = wire::encode_command(&transaction);
+        let command = command::encode(&transaction);
         let command = command.map_err(|error| CommitError::Fatal(error.to_string()))?;
         if command.len() > TRANSACTION_BYTES_MAX {
             return Err(CommitError::TooLarge {

@@ -4,12 +4,11 @@
 //! order, so new ones go to the end and old ones stay.
 //!
 //! ```text
-//! command   <version: 1 byte> <Transaction: postcard>
+//! command   see `command`
 //! record    <variant: varint> <fields: postcard>     inside a group of the log
 //! ```
 
 use super::types::{Command, LogEntry, Membership, Peer, Vote, log_id, position};
-use crate::store::Transaction;
 use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
@@ -17,9 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::store::state::Position;
-
-/// First byte of a command.
-const COMMAND_VERSION: u8 = 1;
 
 /// Bytes a record may take besides a command's own: variant, position, length.
 pub(super) const RECORD_OVERHEAD_BYTES: usize = 32;
@@ -183,32 +179,6 @@ impl From<Ballot> for Vote {
     }
 }
 
-/// The command that carries `transaction`.
-pub(super) fn encode_command(transaction: &Transaction) -> Result<Command, WireError> {
-    let ops = transaction.ops.iter().map(|op| match op {
-        crate::store::Op::Put { key, value } => 24 + key.len() + value.len(),
-        crate::store::Op::Delete { key } => 12 + key.len(),
-    });
-    let preconditions = transaction.preconditions.iter().map(|p| 24 + p.key.len());
-    let size = 32 + ops.sum::<usize>() + preconditions.sum::<usize>();
-    let mut buffer = Vec::with_capacity(size);
-    buffer.push(COMMAND_VERSION);
-    postcard::to_extend(transaction, buffer)
-        .map(|bytes| Command(Bytes::from(bytes)))
-        .map_err(|_| WireError::Malformed("transaction"))
-}
-
-/// Reads what [`encode_command`] made.
-pub(super) fn decode_command(command: &Command) -> Result<Transaction, WireError> {
-    match command.0.split_first() {
-        Some((&COMMAND_VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|_| WireError::Malformed("transaction"))
-        }
-        Some((&version, _)) => Err(WireError::Version(version)),
-        None => Err(WireError::Malformed("empty command")),
-    }
-}
-
 /// A membership's bytes for the state's mark.
 pub(super) fn encode_members(membership: &Membership) -> Result<Vec<u8>, WireError> {
     postcard::to_stdvec(&Members::from(membership)).map_err(|_| WireError::Malformed("membership"))
@@ -224,37 +194,6 @@ pub(super) fn decode_members(bytes: &[u8]) -> Result<Membership, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::store::{Op, Precondition, Revision};
-
-    #[test]
-    fn a_command_reads_back_and_refuses_other_versions() {
-        let transaction = Transaction {
-            time: Timestamp(7),
-            preconditions: vec![Precondition {
-                key: Bytes::from_static(b"k"),
-                revision: Revision(3),
-            }],
-            ops: vec![
-                Op::Put {
-                    key: Bytes::from_static(b"k"),
-                    value: Bytes::from_static(b"v"),
-                },
-                Op::Delete {
-                    key: Bytes::from_static(b"d"),
-                },
-            ],
-        };
-        let command = encode_command(&transaction).unwrap();
-        assert_eq!(decode_command(&command).unwrap(), transaction);
-        let mut other = command.0.to_vec();
-        other[0] = 9;
-        let error = decode_command(&Command(other.into())).unwrap_err();
-        assert_eq!(error, WireError::Version(9));
-        assert!(decode_command(&Command(Bytes::new())).is_err());
-        let cut = command.0.slice(..command.0.len() - 1);
-        assert!(decode_command(&Command(cut)).is_err());
-    }
 
     #[test]
     fn size_bounds_hold() {

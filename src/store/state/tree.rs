@@ -4,8 +4,10 @@ use super::overlay::Frozen;
 use super::{Image, Mark, StateError};
 use crate::store::{Key, Record, Revision};
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable, Slice};
 use std::path::Path;
+use std::sync::Arc;
 
 /// fjall's block cache. The overlay holds the hot records, so it can be small.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -13,6 +15,11 @@ const CACHE_BYTES: u64 = 1 << 20;
 const OPEN_FILES_MAX: usize = 64;
 /// Values from this size on go to blob files, so that compaction does not move them.
 const SEPARATION_BYTES_MIN: u32 = 512;
+/// Checkpoints that gather before they are merged into what is below. A merge rewrites all keys
+/// below it, so fewer merges write less; more tables cost a bloom filter each on a read.
+const TABLES_GATHERED: u8 = 16;
+/// A merged table's size, which also bounds the level that a merge rewrites (16 times this).
+const TABLE_BYTES: u64 = 4 << 20;
 /// Keyspaces are named this and a number; the highest one with a mark is the state.
 const NAME: &str = "state-";
 
@@ -70,6 +77,11 @@ impl Tree {
             KeyspaceCreateOptions::default()
                 .manual_journal_persist(true)
                 .max_memtable_size(1 << 20)
+                .compaction_strategy(Arc::new(
+                    Leveled::default()
+                        .with_l0_threshold(TABLES_GATHERED)
+                        .with_table_target_size(TABLE_BYTES),
+                ))
                 .with_kv_separation(Some(
                     KvSeparationOptions::default().separation_threshold(SEPARATION_BYTES_MIN),
                 ))
