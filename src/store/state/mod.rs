@@ -20,6 +20,7 @@
 //! ```
 
 mod error;
+mod hot;
 mod image;
 mod mark;
 mod overlay;
@@ -33,6 +34,7 @@ pub use mark::{Mark, Position};
 
 use super::{Key, Op, Record, Revision, Transaction, Visit};
 use crate::clock::Timestamp;
+use hot::Hot;
 use overlay::{Frozen, Overlay};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -75,6 +77,7 @@ pub struct State {
     limits: Limits,
     memory: RwLock<Memory>,
     tree: RwLock<Arc<Tree>>,
+    hot: Hot,
     checkpointing: Mutex<()>,
 }
 
@@ -103,16 +106,31 @@ impl State {
                 generation: 0,
             }),
             tree: RwLock::new(Arc::new(tree)),
+            hot: Hot::new(),
             checkpointing: Mutex::new(()),
         })
     }
 
     /// The record at `key`, as applied.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>, StateError> {
-        if let Some(found) = self.read().find(key) {
-            return Ok(found);
+        let generation = {
+            let memory = self.read();
+            if let Some(found) = memory.find(key) {
+                return Ok(found);
+            }
+            if let Some(found) = self.hot.get(key) {
+                return Ok(found);
+            }
+            memory.generation
+        };
+        let found = self.tree().get(key)?;
+        let memory = self.read();
+        // Kept only while fjall is as it was and nothing newer waits in memory: whoever applies
+        // holds the lock alone, so nothing comes between this look and the keeping.
+        if memory.generation == generation && memory.find(key).is_none() {
+            self.hot.keep(key, &found);
         }
-        self.tree().get(key)
+        Ok(found)
     }
 
     /// Visits keys as [`super::Storage::scan`] says.
@@ -141,10 +159,10 @@ impl State {
                 memory.active.replay_bytes += bytes;
                 if holds {
                     let revision = Revision(position.index);
-                    transaction
-                        .ops
-                        .iter()
-                        .for_each(|op| memory.active.put(op, revision));
+                    for op in &transaction.ops {
+                        memory.active.put(op, revision);
+                    }
+                    touched(transaction).for_each(|key| self.hot.forget(key));
                 }
             }
         }
@@ -251,6 +269,7 @@ impl State {
         memory.mark = mark.clone();
         memory.saved = mark.clone();
         memory.generation += 1;
+        self.hot.forget_all();
         let old = std::mem::replace(&mut *tree, fresh);
         drop(tree);
         drop(memory);

@@ -207,3 +207,38 @@ fn limits_ask_for_a_checkpoint() {
     state.checkpoint().unwrap();
     assert!(!state.is_checkpoint_due());
 }
+
+/// What a reader keeps hot is never older than what was applied before it asked.
+#[test]
+fn a_hot_record_is_never_stale() {
+    const ENTRIES: u64 = 600;
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    let applied = std::sync::atomic::AtomicU64::new(0);
+    let order = std::sync::atomic::Ordering::SeqCst;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while applied.load(order) < ENTRIES {
+                    let floor = applied.load(order);
+                    let found = state.get(b"k").unwrap();
+                    let revision = found.map_or(0, |record| record.revision.0);
+                    assert!(revision >= floor, "{revision} after {floor} was applied");
+                }
+            });
+        }
+        for index in 1..=ENTRIES {
+            let value = index.to_le_bytes().repeat(100);
+            assert!(run(&state, index, vec![put("k", &value)], vec![]));
+            applied.store(index, order);
+            if index % 3 == 0 {
+                state.checkpoint().unwrap();
+            }
+        }
+    });
+    let absent = state.get(b"none").unwrap();
+    assert_eq!(absent, None);
+    assert!(run(&state, ENTRIES + 1, vec![put("none", b"now")], vec![]));
+    state.checkpoint().unwrap();
+    assert!(state.get(b"none").unwrap().is_some(), "absence was kept");
+}

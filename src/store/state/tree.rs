@@ -5,12 +5,13 @@ use super::{Image, Mark, StateError};
 use crate::store::{Key, Record, Revision};
 use bytes::Bytes;
 use fjall::compaction::Leveled;
+use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable, Slice};
 use std::path::Path;
 use std::sync::Arc;
 
-/// fjall's block cache. The overlay holds the hot records, so it can be small.
-const CACHE_BYTES: u64 = 1 << 20;
+/// fjall's block cache. Overlay and `Hot` hold the hot records, so it can be small.
+const CACHE_BYTES: u64 = 512 << 10;
 /// Open table and blob files.
 const OPEN_FILES_MAX: usize = 64;
 /// Values from this size on go to blob files, so that compaction does not move them.
@@ -19,7 +20,7 @@ const SEPARATION_BYTES_MIN: u32 = 512;
 /// below it, so fewer merges write less; more tables cost a bloom filter each on a read.
 const TABLES_GATHERED: u8 = 16;
 /// A merged table's size, which also bounds the level that a merge rewrites (16 times this).
-const TABLE_BYTES: u64 = 4 << 20;
+const TABLE_BYTES: u64 = 2 << 20;
 /// Keyspaces are named this and a number; the highest one with a mark is the state.
 const NAME: &str = "state-";
 
@@ -82,6 +83,11 @@ impl Tree {
                         .with_l0_threshold(TABLES_GATHERED)
                         .with_table_target_size(TABLE_BYTES),
                 ))
+                // Below the gathered tables, filters and indexes come in pieces on demand, so that
+                // memory does not grow with the data.
+                .index_block_pinning_policy(PinningPolicy::new([true, false]))
+                .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+                .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
                 .with_kv_separation(Some(
                     KvSeparationOptions::default().separation_threshold(SEPARATION_BYTES_MIN),
                 ))

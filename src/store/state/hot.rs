@@ -1,0 +1,55 @@
+//! Records read from fjall lately, so that a hot read costs one map access.
+//!
+//! It also knows keys that are absent: a new key is looked up twice, once by its engine and once
+//! by the precondition that it is still absent.
+
+use crate::store::{Key, Record};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+/// Bytes of keys and values kept.
+const BYTES_MAX: u64 = 768 << 10;
+/// What an entry costs besides them, about.
+const ENTRY_BYTES: u64 = 128;
+/// A larger record would push out too many others.
+const RECORD_BYTES_MAX: usize = 64 << 10;
+
+/// Keys and what fjall holds at them. Whoever changes a key must [`Hot::forget`] it.
+pub(super) struct Hot(Cache<Key, Option<Record>, Weight>);
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Option<Record>> for Weight {
+    fn weight(&self, key: &Key, found: &Option<Record>) -> u64 {
+        let bytes = key.len() + found.as_ref().map_or(0, |record| record.value.len());
+        ENTRY_BYTES + u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+impl Hot {
+    pub(super) fn new() -> Self {
+        let items = usize::try_from(BYTES_MAX / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(items, BYTES_MAX, Weight))
+    }
+
+    /// The outer `None`: not known here. The inner: absent.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Record>> {
+        self.0.get(key)
+    }
+
+    pub(super) fn keep(&self, key: &[u8], found: &Option<Record>) {
+        let bytes = found.as_ref().map_or(0, |record| record.value.len());
+        if bytes <= RECORD_BYTES_MAX {
+            self.0.insert(Key::copy_from_slice(key), found.clone());
+        }
+    }
+
+    pub(super) fn forget(&self, key: &Key) {
+        self.0.remove(key);
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.0.clear();
+    }
+}
