@@ -224,10 +224,8 @@ pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
     let mut row = Map::new();
     row.insert("accessor".into(), json!(entry.accessor));
     row.insert("config".into(), tune::describe(entry).into());
-    if !matches!(entry.kind.as_str(), "system" | "cubbyhole" | "token") {
-        if !SINGLE_KINDS.contains(&entry.kind.as_str()) {
-            row.insert("deprecation_status".into(), json!("supported"));
-        }
+    if !SINGLE_KINDS.contains(&entry.kind.as_str()) {
+        row.insert("deprecation_status".into(), json!("supported"));
     }
     row.insert("description".into(), json!(entry.description));
     row.insert(

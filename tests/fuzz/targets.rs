@@ -19,8 +19,11 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
+/// A target's name, and what takes the bytes.
+pub type Named = (&'static str, fn(&[u8]));
+
 /// All targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[Named] = &[
     ("body", body),
     ("path", path),
     ("policy", policy),
