@@ -100,6 +100,47 @@ async fn cve_2024_8365_2025_62513_no_canary_reaches_the_log() {
     }
 }
 
+/// No setting of headers brings a token into the log, in clear or hashed.
+#[tokio::test]
+async fn cve_2026_4525_46405_no_setting_logs_a_token_header() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    server
+        .root("PUT", "sys/audit/file", &enable(&log, ""))
+        .await;
+    let names = ["X-Vault-Token", "Authorization", "X-Trace"];
+    for name in names {
+        let path = format!("sys/config/auditing/request-headers/{name}");
+        server.call(ROOT, "PUT", &path, r#"{"hmac":false}"#).await;
+    }
+    let tune = serde_json::json!({ "passthrough_request_headers": names }).to_string();
+    server
+        .call(ROOT, "POST", "sys/mounts/secret/tune", &tune)
+        .await;
+    let token = server
+        .token(r#"path "secret/*" { capabilities = ["read"] }"#)
+        .await;
+    let trace = "X-Trace: seen\r\n";
+    server
+        .call_with(&token, trace, "GET", "secret/data/x", "")
+        .await;
+    let bearer = format!("{trace}Authorization: Bearer {token}\r\n");
+    server
+        .call_with("", &bearer, "GET", "secret/data/x", "")
+        .await;
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("seen"), "{text}");
+    assert!(!text.contains(&token), "{text}");
+    for name in ["\"x-vault-token\"", "\"authorization\""] {
+        let last = text.lines().rev().take(4);
+        assert!(
+            !last.collect::<String>().to_lowercase().contains(name),
+            "{text}"
+        );
+    }
+}
+
 /// An audit file is a plain file: not executable, not through a link, not instead of a device.
 #[tokio::test]
 async fn cve_2025_6000_an_audit_file_is_nothing_but_a_file() {

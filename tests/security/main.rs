@@ -16,5 +16,6 @@ mod memory;
 mod paths;
 mod policies;
 mod server;
+mod start;
 mod tokens;
 mod wrapping;

@@ -234,6 +234,41 @@ async fn the_nodes_life_is_not_anyones() {
     assert_eq!(status["sealed"], false);
 }
 
+/// Joining, rekeying and making root tokens are not built, so they are nobody's.
+#[tokio::test]
+async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
+    let server = Server::start().await;
+    let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a","otp":"x"}"#;
+    for path in [
+        "sys/storage/raft/join",
+        "sys/storage/raft/bootstrap/challenge",
+        "sys/storage/raft/bootstrap/answer",
+        "sys/storage/raft/remove-peer",
+        "sys/storage/raft/configuration",
+        "sys/storage/raft/snapshot",
+        "sys/storage/raft/snapshot-force",
+        "sys/replication/dr/secondary/operation-token/delete",
+        "sys/rekey/init",
+        "sys/rekey/update",
+        "sys/rekey/verify",
+        "sys/rekey-recovery-key/init",
+        "sys/rotate/root/init",
+        "sys/generate-root/attempt",
+        "sys/generate-root/update",
+        "sys/decode-token",
+    ] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let open = server.call("", method, path, body).await;
+            assert_eq!(open.status, 403, "{method} {path}: {open:?}");
+            let root = server.call(ROOT, method, path, body).await;
+            assert!(
+                matches!(root.status, 404 | 405),
+                "{method} {path}: {root:?}"
+            );
+        }
+    }
+}
+
 /// The raw store is not served unless the operator says so.
 #[tokio::test]
 async fn raw_is_off_unless_configured() {
