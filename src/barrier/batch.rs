@@ -122,6 +122,21 @@ impl Batch {
         })?
     }
 
+    /// What lies below `prefix` and whose last change puts something there, relative to it.
+    pub(super) fn pending_below(&self, prefix: &str) -> Vec<String> {
+        let put = self.changes.iter().filter_map(|change| match change {
+            Change::Put { target, .. } => {
+                let below = target.path().strip_prefix(prefix)?;
+                (!self.deletes(target.path())).then(|| below.to_owned())
+            }
+            Change::Delete { .. } | Change::PutRaw { .. } => None,
+        });
+        let mut paths: Vec<String> = put.collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
     pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
         self.weight += target.weight() + value.expose().len();
         self.changes.push(Change::Put { target, value });

@@ -21,7 +21,8 @@ pub struct KeyStatus {
     pub key_term: u32,
     /// When it became active.
     pub installed: Timestamp,
-    /// Encryptions under it; may be a little too high after a crash, never too low.
+    /// Encryptions under it. After a crash a little too high, or too low by the blobs that were
+    /// sealed since the last write.
     pub encryptions: u64,
 }
 

@@ -3,7 +3,11 @@
 //! The count lives in memory; storage holds an upper bound of it, the reservation, which joins a
 //! write's log entry whenever the count passes it. So one entry in a thousand is a few bytes
 //! longer, an idle node writes nothing, and after a crash the count is too high by at most
-//! [`RESERVATION_STEP`], never too low.
+//! [`RESERVATION_STEP`].
+//!
+//! It is never too low for what storage holds. Blobs (batch tokens) are written nowhere: those
+//! sealed past the reservation since the last write are forgotten by a crash. The limits have room
+//! for that: they stand far below what random 192-bit nonces bear.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};

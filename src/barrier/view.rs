@@ -138,6 +138,12 @@ impl View {
         batch.pending(&self.absolute(path))
     }
 
+    /// The paths below `prefix` (empty, or ending in `/`), relative to it, where `batch` will write
+    /// something: what a purge in the same batch must delete beside what is stored.
+    pub fn pending_below(&self, batch: &Batch, prefix: &str) -> Vec<String> {
+        batch.pending_below(&self.absolute(prefix))
+    }
+
     /// Is deleting `path` the last word of `batch` on it?
     pub fn deletes(&self, batch: &Batch, path: &str) -> bool {
         batch.deletes(&self.absolute(path))

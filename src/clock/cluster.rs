@@ -25,7 +25,7 @@ struct Base {
     wall_checked: Option<Instant>,
 }
 
-/// How often the kernel is asked again whether its clock is synchronised.
+/// How often it is asked again whether the wall clock is trusted.
 const WALL_CHECK_INTERVAL: Duration = Duration::from_secs(16);
 
 impl ClusterClock {
@@ -90,13 +90,18 @@ pub fn wall_clock() -> Timestamp {
     Timestamp(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The kernel's own word: `STA_UNSYNC` is clear, or a battery-backed clock set the time at boot.
+/// Did somebody who should know set the wall clock? Either a time service, or a hardware clock
+/// at boot.
 fn wall_is_trusted() -> bool {
-    kernel_is_synchronised() || std::path::Path::new("/sys/class/rtc/rtc0").exists()
+    timesyncd_has_synchronised() || std::path::Path::new("/sys/class/rtc/rtc0").exists()
 }
 
-fn kernel_is_synchronised() -> bool {
-    // systemd-timesyncd, chrony and ntpd all clear STA_UNSYNC; this file is timesyncd's own mark.
+/// systemd-timesyncd's own mark. The kernel's flag (`STA_UNSYNC`, which chrony and ntpd clear
+/// too) is told by a system call only, which no safe wrapper here offers, and those two leave no
+/// file that means "synchronised" rather than "running". So on a machine with one of them and
+/// without a hardware clock cluster time goes on from the last write by the monotonic clock: the
+/// time that the machine was off does not count, and what has an end ends later, never sooner.
+fn timesyncd_has_synchronised() -> bool {
     std::path::Path::new("/run/systemd/timesync/synchronized").exists()
 }
 

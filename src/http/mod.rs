@@ -30,6 +30,7 @@ mod service;
 mod status;
 mod target;
 mod tls;
+mod unbroken;
 
 pub use body::{BodyError, decode as decode_body};
 pub use forwarded::ForwardedError;

@@ -149,7 +149,9 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<SecretString>, HeadErr
     }
 }
 
-/// `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent.
+/// `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent. The longest is that of
+/// [`parse_duration`] (292 years), as with Vault: lease limits of the system do not hold for
+/// wrapping tokens, `max_wrapping_ttl` in a policy does.
 pub(super) fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, HeadError> {
     let Some(value) = headers.get(WRAP_TTL) else {
         return Ok(None);
@@ -301,6 +303,9 @@ mod tests {
             ("5m", Ok(Some(300))),
             ("0", Ok(None)),
             ("", Ok(None)),
+            ("9223372036", Ok(Some(9_223_372_036))),
+            ("9223372037", Err(HeadError::WrapTtl)),
+            ("2562048h", Err(HeadError::WrapTtl)),
             ("abc", Err(HeadError::WrapTtl)),
             ("-5", Err(HeadError::NegativeWrapTtl)),
             ("-abc", Err(HeadError::WrapTtl)),

@@ -9,6 +9,7 @@ use super::json::JsonError;
 use super::request::{self, HeadError, Query};
 use super::server::Shared;
 use super::target::{self, Target};
+use super::unbroken::Unbroken;
 use crate::engine::{Client, Operation};
 use crate::router::{Incoming, Leader, Reply, Role, Router};
 use crate::sys::Step;
@@ -211,7 +212,7 @@ impl Call<'_> {
         let mut charge = self.shared.budget.charge();
         let data = self.data(operation, query, body, &mut charge).await?;
         let token = request::token(&self.head.headers).map_err(refusal)?;
-        let _turn = match token {
+        let turn = match token {
             Some(_) => None,
             None => self.tokenless_turn().await,
         };
@@ -225,12 +226,18 @@ impl Call<'_> {
             token,
             data,
         };
-        let reply = hand_over(router, incoming).await;
-        let reply = match step {
-            Some(step) => step.take(reply, self.shared.gate.lifecycle.as_ref()).await,
-            None => reply,
+        let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
+        let id = incoming.id.clone();
+        let work = async move {
+            let _held = (charge, turn);
+            let reply = router.handle(incoming).await;
+            drop(router);
+            match step {
+                Some(step) => step.take(reply, lifecycle.as_ref()).await,
+                None => reply,
+            }
         };
-        Ok(envelope::encode(reply))
+        Ok(envelope::encode(to_the_end(id, operation, work).await))
     }
 
     /// The role gate: the router that may answer, or why none does.
@@ -362,18 +369,22 @@ fn as_listed(mut path: String, operation: Operation) -> String {
     path
 }
 
-/// Writes run to their end even when the client goes away: half an audit trail is none.
-async fn hand_over(router: Arc<Router>, incoming: Incoming) -> Reply {
+/// What is begun is finished even when the client goes away: half an audit trail is none, and
+/// reads commit too when they are wrapped or their token is limited. Those rarely wait, so they
+/// become a task only when the client does go.
+async fn to_the_end(
+    id: String,
+    operation: Operation,
+    work: impl Future<Output = Reply> + Send + 'static,
+) -> Reply {
     let writes = matches!(
-        incoming.operation,
+        operation,
         Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
     );
     if !writes {
-        return router.handle(incoming).await;
+        return Unbroken::new(work).await;
     }
-    let id = incoming.id.clone();
-    let task = tokio::spawn(async move { router.handle(incoming).await });
-    task.await.unwrap_or_else(|error| Reply {
+    tokio::spawn(work).await.unwrap_or_else(|error| Reply {
         request_id: id,
         mount_type: String::new(),
         result: Err(crate::engine::Error::internal(format!(

@@ -46,6 +46,20 @@ impl Store {
         Ok(found.map(|(revision, stored)| stored.into_lease(id.to_owned(), revision)))
     }
 
+    /// The lease as it will be once `batch` is committed: what it writes, or else what is stored.
+    pub fn latest(&self, batch: &Batch, id: &str) -> Result<Option<Lease>, BarrierError> {
+        match self.records.pending(batch, id) {
+            Some(record) => {
+                let stored: Stored = postcard::from_bytes(record.expose())
+                    .map_err(|_| BarrierError::Decode("lease"))?;
+                Ok(Some(
+                    stored.into_lease(id.to_owned(), crate::store::Revision(0)),
+                ))
+            }
+            None => self.read(id),
+        }
+    }
+
     /// Adds a new lease to `batch`.
     pub fn register(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
         self.write(batch, lease)?;

@@ -147,7 +147,9 @@ impl Router {
                 }
             }
         }
-        Err(BarrierError::Commit(CommitError::Conflict).into())
+        let result = Err(BarrierError::Commit(CommitError::Conflict).into());
+        self.audit_response(call, request, result.as_ref())?;
+        result
     }
 
     /// Spends one use of the token and commits everything as one entry.

@@ -5,7 +5,7 @@ use super::router::Router;
 use super::wrapping;
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
-use crate::engine::{Body, Error, ErrorKind, Operation, Outcome, Request, Response};
+use crate::engine::{Body, Caller, Error, ErrorKind, Operation, Outcome, Request, Response};
 use crate::policy::{Authorized, Question};
 use crate::token::Spec;
 use serde_json::{Value, json};
@@ -25,8 +25,11 @@ impl Router {
         now: Timestamp,
     ) -> Result<Authorized<&'r mut Request>, Error> {
         request.now = now;
+        // Nothing of an earlier attempt may stay: the token may be gone meanwhile.
+        request.caller = Caller::default();
         call.token = None;
         call.spends = false;
+        call.allowed = false;
         self.find_route(call, request)?;
         let route = call.route.as_deref();
         let open = route.is_some_and(|route| route.is_open(&request.path));

@@ -3,7 +3,7 @@
 use super::field;
 use super::system::{System, doubled, expect, expect_update, is_update};
 use super::tune;
-use crate::barrier::BarrierError;
+use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::{Error, Operation, Outcome, Request, Response};
 use crate::mount::{Class, Entry, MountError};
@@ -103,7 +103,8 @@ impl System {
     }
 
     /// Disables an auth method and ends every token that it let in, as many entries as it takes.
-    /// The method goes first, so that nobody logs in behind the revocation.
+    /// The method goes first, so that nobody logs in behind the revocation. Where there is no
+    /// such method nothing ends: the path may be one below another method.
     pub(super) async fn disable_method(
         &self,
         path: &str,
@@ -111,8 +112,11 @@ impl System {
     ) -> Result<Response, Error> {
         let path = path.trim_matches('/');
         for _ in 0..CONFLICTS_MAX {
-            let outcome = self.unmount(Class::Auth, path)?;
-            match self.barrier.commit(outcome.batch, now).await {
+            let mut batch = Batch::new();
+            if self.mounts.remove(&mut batch, Class::Auth, path)?.is_none() {
+                return Ok(Response::no_content());
+            }
+            match self.barrier.commit(batch, now).await {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     done?;

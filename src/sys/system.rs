@@ -145,7 +145,7 @@ impl Direct for System {
             let method = request
                 .path
                 .strip_prefix("auth/")
-                .filter(|path| !path.is_empty())?;
+                .filter(|path| !path.is_empty() && !path.ends_with("/tune"))?;
             return Some(Box::pin(self.disable_method(method, request.now)));
         }
         if !is_update(request) {

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::engine::cubbyhole;
 use crate::lease::{Lease, Undo};
 use crate::secret::Secret;
+use crate::store::Revision;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +18,7 @@ pub const REVOKE_BATCH_MAX: usize = 256;
 const BELONGINGS_MAX: usize = 1024;
 /// Most children that one revocation can turn into orphans.
 const ORPHANS_MAX: usize = 1024;
-/// Never written, only deleted: tells every node's cache that a tree was revoked.
+/// Never written, only deleted: tells every node's cache that a tree was revoked, or ends sooner.
 pub(super) const SIGNAL: &str = "revoked";
 
 /// What a sweep found to do.
@@ -34,7 +35,8 @@ pub struct Sweep {
 
 impl Store {
     /// Adds the end of the token `id` and of all below it to `batch`: records, indexes, leases,
-    /// cubbyholes. Nothing happens where there is no such token.
+    /// cubbyholes. What `batch` was about to write of them goes too, so call it last. Nothing
+    /// happens where there is no such token.
     pub fn revoke_tree(
         &self,
         batch: &mut Batch,
@@ -56,6 +58,7 @@ impl Store {
             let children = self.children.walk(&format!("{id}/"), room + 1)?;
             done &= children.len() <= room;
             queue.extend(children.into_iter().take(room));
+            queue.extend(self.children.pending_below(batch, &format!("{id}/")));
             if !done {
                 self.postpone(batch, &id);
             }
@@ -153,14 +156,18 @@ impl Store {
 
     /// Adds the end of one token and its belongings; true when nothing of it is left.
     fn remove(&self, batch: &mut Batch, id: &str, now: Timestamp) -> Result<bool, TokenError> {
-        if let Some(token) = self.read(id)? {
+        let token = match self.read(id)? {
+            Some(token) => Some(token),
+            None => self.pending_token(batch, id, Revision(0))?,
+        };
+        if let Some(token) = token {
             self.records.delete(batch, id);
             self.accessors.delete(batch, &token.accessor);
             if !token.parent.is_empty() {
                 self.children.delete(batch, &child_entry(&token));
             }
             if let Some(lease_id) = token.lease_id()
-                && let Some(lease) = self.leases.read(&lease_id)?
+                && let Some(lease) = self.leases.latest(batch, &lease_id)?
             {
                 self.leases.remove(batch, &lease);
             }

@@ -193,10 +193,8 @@ impl Store {
                 self.revoke_tree(batch, &token.id, now)
             }
             uses => {
-                let mut used = match self.records.pending(batch, &token.id) {
-                    Some(record) => postcard::from_bytes::<Stored>(record.expose())
-                        .map_err(|_| BarrierError::Decode("token"))?
-                        .into_token(&token.id, token.revision),
+                let mut used = match self.pending_token(batch, &token.id, token.revision)? {
+                    Some(changed) => changed,
                     None => token.clone(),
                 };
                 used.num_uses = uses - 1;
@@ -244,6 +242,10 @@ impl Store {
         renewed.expire_time = deadline(now, ttl);
         renewed.last_renewal = now;
         self.rewrite(batch, &renewed)?;
+        if ends_sooner(renewed.expire_time, token.expire_time) {
+            // Tokens below it are remembered as good until its old end.
+            self.root.delete(batch, super::revoke::SIGNAL);
+        }
         if let Some(lease) = self.leases.read(&lease_id)? {
             self.leases.renew(batch, &lease, renewed.expire_time, now)?;
         }
@@ -259,6 +261,21 @@ impl Store {
     pub(super) fn read(&self, id: &str) -> Result<Option<Token>, TokenError> {
         let found = self.records.get_record::<Stored>(id, "token")?;
         Ok(found.map(|(revision, stored)| stored.into_token(id, revision)))
+    }
+
+    /// The token as `batch` will write it, if it does.
+    pub(super) fn pending_token(
+        &self,
+        batch: &Batch,
+        id: &str,
+        revision: Revision,
+    ) -> Result<Option<Token>, TokenError> {
+        let Some(record) = self.records.pending(batch, id) else {
+            return Ok(None);
+        };
+        let stored: Stored =
+            postcard::from_bytes(record.expose()).map_err(|_| BarrierError::Decode("token"))?;
+        Ok(Some(stored.into_token(id, revision)))
     }
 
     /// The name of the record of the token `text`.
@@ -387,7 +404,12 @@ fn earlier(a: Timestamp, b: Timestamp) -> Timestamp {
     }
 }
 
-/// Clears the cache when a tree was revoked: some of its tokens may be removed later, or were
+/// Is `a` before `b`, where zero is "never"?
+fn ends_sooner(a: Timestamp, b: Timestamp) -> bool {
+    !a.is_zero() && (b.is_zero() || a < b)
+}
+
+/// Clears the cache when a tree was revoked or its end moved forward: some of its tokens may be removed later, or were
 /// made while it was being revoked.
 struct Follower {
     cache: Arc<Cache>,
@@ -715,6 +737,54 @@ mod tests {
             assert!(!world.alive(&minted));
             assert_eq!(world.records(), before, "nothing is left of it");
         }
+    }
+
+    #[tokio::test]
+    async fn a_last_use_leaves_nothing_of_what_it_gave_the_token() {
+        let world = World::new();
+        let cubbyhole = world.barrier.view("sys/cubbyhole/");
+        world.tokens.set_cubbyhole(cubbyhole.clone());
+        let before = world.records();
+        let minted = world
+            .create(Spec {
+                num_uses: 1,
+                ..spec(HOUR)
+            })
+            .await;
+        world.clock.advance(HOUR / 2);
+        let token = world.find(&minted).expect("alive");
+        let (mut batch, now) = (Batch::new(), world.clock.now());
+        let renewed = world.tokens.renew(&mut batch, &token, Duration::ZERO, now);
+        renewed.expect("renews");
+        let path = format!("{}/a", token.cubbyhole_id);
+        cubbyhole.put(&mut batch, &path, Secret::new(vec![1]));
+        let child = Spec {
+            parent: token.id.clone(),
+            ..spec(HOUR)
+        };
+        let child = world.tokens.create(&mut batch, child, now);
+        let child = child.expect("creates");
+        let used = world.tokens.use_once(&mut batch, &token, now);
+        used.expect("counts");
+        world.commit(batch).await;
+        assert!(!world.alive(&minted) && !world.alive(&child));
+        assert_eq!(world.records(), before, "nothing is left");
+    }
+
+    #[tokio::test]
+    async fn a_shorter_renewal_holds_for_the_children_too() {
+        let world = World::new();
+        let parent = world.create(spec(5 * HOUR)).await;
+        let child = world.child(&parent, 9 * HOUR).await;
+        assert!(world.alive(&child), "and is remembered");
+        let token = world.find(&parent).expect("alive");
+        let (mut batch, now) = (Batch::new(), world.clock.now());
+        let renewed = world.tokens.renew(&mut batch, &token, HOUR, now);
+        renewed.expect("renews");
+        world.commit(batch).await;
+        assert!(world.alive(&child));
+        world.clock.advance(HOUR);
+        assert!(!world.alive(&parent) && !world.alive(&child));
     }
 
     #[tokio::test]

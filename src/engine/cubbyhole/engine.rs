@@ -25,6 +25,9 @@ pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool,
         }
         own.delete(batch, &path);
     }
+    for path in own.pending_below(batch, "") {
+        own.delete(batch, &path);
+    }
     Ok(true)
 }
 

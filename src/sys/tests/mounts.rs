@@ -249,3 +249,25 @@ async fn a_disabled_method_takes_its_tokens_along() {
     );
     assert!(harness.read(ROOT, path).await.is_ok());
 }
+
+#[tokio::test]
+async fn disabling_what_is_no_method_ends_no_token() {
+    let harness = Harness::new().await;
+    let token = harness.token("path \"kv/*\" { capabilities = [\"read\"] }", json!({}));
+    let token = token.await;
+    for path in [
+        "sys/auth/token/create",
+        "sys/auth/token/create-orphan",
+        "sys/auth/nope",
+    ] {
+        harness
+            .root(Operation::Delete, path, json!({}))
+            .await
+            .unwrap();
+        let found = harness.read(&token, "auth/token/lookup-self").await;
+        assert!(found.is_ok(), "{path}");
+    }
+    let tuning = harness.root(Operation::Delete, "sys/auth/token/tune", json!({}));
+    let kind = tuning.await.unwrap_err().kind;
+    assert_eq!(kind, crate::engine::ErrorKind::UnsupportedOperation);
+}
