@@ -1,6 +1,6 @@
 //! What went wrong in other servers of this kind, as tests against a whole node.
 //!
-//! Each file is one subject; each test names the advisory it answers. Some of them are answered
+//! Each file is one subject; each test names the advisory it answers, and `README.md` lists all. Some of them are answered
 //! where they can be seen best: path rules in `http::target`, JSON limits in `http::json` and
 //! `tests/edge`, policy names in `policy::name`.
 
