@@ -409,8 +409,8 @@ fn ends_sooner(a: Timestamp, b: Timestamp) -> bool {
     !a.is_zero() && (b.is_zero() || a < b)
 }
 
-/// Clears the cache when a tree was revoked or its end moved forward: some of its tokens may be removed later, or were
-/// made while it was being revoked.
+/// Clears the cache when a tree was revoked or ends sooner: some of its tokens may be removed
+/// later, were made while it was being revoked, or are remembered with the later end.
 struct Follower {
     cache: Arc<Cache>,
     signal: Key,

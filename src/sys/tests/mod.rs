@@ -1,6 +1,7 @@
 //! The router and everything behind it, over a store in memory and a clock that is told the time.
 
 mod audit;
+mod conflicts;
 mod mounts;
 mod requests;
 mod wrapping;
@@ -33,7 +34,12 @@ impl Harness {
     /// A cluster's first moment, with kv version 2 at `secret/` and version 1 at `kv/`.
     pub async fn new() -> Self {
         let storage = Arc::new(Inmem::new());
-        let barrier = Unsealed::for_test(Arc::clone(&storage) as _);
+        Self::over(Arc::clone(&storage), storage).await
+    }
+
+    /// The same, where the barrier sees `storage` through `front`.
+    pub async fn over(storage: Arc<Inmem>, front: Arc<dyn Storage>) -> Self {
+        let barrier = Unsealed::for_test(front);
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
         let mut batch = Batch::new();
         Table::new(&barrier).unwrap().install(&mut batch).unwrap();
