@@ -1,11 +1,20 @@
 //! Dev mode: initialised, unsealed and with a kv engine from the first moment.
+//!
+//! With a data directory it keeps its only share and its root token beside the data, in a file for
+//! the owner alone, so that the next start opens it again. That is what makes it a toy: whoever
+//! has the directory has everything in it.
 
 use super::shared::Shared;
 use crate::engine::{Client, Operation};
 use crate::router::{Incoming, Role};
 use crate::secret::{Secret, SecretBytes, SecretString};
 use crate::sys::LifecycleError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What dev mode shall make.
@@ -15,6 +24,8 @@ pub struct Dev {
     pub root_token: Option<SecretString>,
     /// Mount kv version 2 at `secret/`?
     pub mount_kv: bool,
+    /// The file that keeps share and root token for the next start; `None` in memory.
+    pub keys: Option<PathBuf>,
 }
 
 /// What dev mode made.
@@ -27,19 +38,68 @@ pub struct DevStart {
 }
 
 pub(super) async fn start(shared: &Arc<Shared>, dev: Dev) -> Result<DevStart, LifecycleError> {
-    let result = shared.initialize_with(1, 1, dev.root_token).await?;
-    let key = result.shares.into_iter().next();
-    let key = key.ok_or_else(|| LifecycleError::Internal("no share was made".into()))?;
+    let uninitialised = matches!(*shared.role().borrow(), Role::Uninitialised);
+    let start = match &dev.keys {
+        Some(path) if !uninitialised => read_keys(path)?,
+        _ => initialize(shared, &dev).await?,
+    };
     shared
-        .submit_share(Secret::new(key.expose().clone()))
+        .submit_share(Secret::new(start.unseal_key.expose().clone()))
         .await?;
-    if dev.mount_kv {
-        mount_kv(shared, &result.root_token).await?;
+    if dev.mount_kv && uninitialised {
+        mount_kv(shared, &start.root_token).await?;
     }
-    Ok(DevStart {
-        unseal_key: key,
+    Ok(start)
+}
+
+async fn initialize(shared: &Arc<Shared>, dev: &Dev) -> Result<DevStart, LifecycleError> {
+    let token = dev.root_token.as_ref();
+    let token = token.map(|token| Secret::new(token.expose().clone()));
+    let result = shared.initialize_with(1, 1, token).await?;
+    let key = result.shares.into_iter().next();
+    let start = DevStart {
+        unseal_key: key.ok_or_else(|| LifecycleError::Internal("no share was made".into()))?,
         root_token: result.root_token,
-    })
+    };
+    if let Some(path) = &dev.keys {
+        write_keys(path, &start)?;
+    }
+    Ok(start)
+}
+
+/// Two lines: the share in base64, and the root token.
+fn write_keys(path: &Path, start: &DevStart) -> Result<(), LifecycleError> {
+    let share = STANDARD.encode(start.unseal_key.expose());
+    let text = Secret::new(format!("{share}\n{}\n", start.root_token.expose()));
+    let file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text.expose().as_bytes()))
+        .map_err(|error| LifecycleError::Internal(format!("{}: {error}", path.display())))
+}
+
+fn read_keys(path: &Path) -> Result<DevStart, LifecycleError> {
+    let foreign = |_| {
+        LifecycleError::Invalid(format!(
+            "{} cannot be read: the store beside it was not made by -dev, start it with -config",
+            path.display()
+        ))
+    };
+    let text = Secret::new(std::fs::read_to_string(path).map_err(foreign)?);
+    let mut lines = text.expose().lines();
+    let share = lines.next().and_then(|line| STANDARD.decode(line).ok());
+    match (share, lines.next()) {
+        (Some(share), Some(token)) => Ok(DevStart {
+            unseal_key: Secret::new(share),
+            root_token: Secret::new(token.to_owned()),
+        }),
+        _ => Err(LifecycleError::Invalid(format!(
+            "{} is damaged: remove the directory to begin anew",
+            path.display()
+        ))),
+    }
 }
 
 async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), LifecycleError> {

@@ -1,6 +1,6 @@
 //! `server -dev` is ready at once and says how to use it.
 
-use crate::support::Server;
+use crate::support::{Server, exit_of};
 use serde_json::json;
 
 #[test]
@@ -62,4 +62,42 @@ fn leaves_the_token_file_alone_when_told_to() {
         .with_token(token)
         .get("sys/mounts")
         .expect(200);
+}
+
+/// With `-dev-path` a dev node is the same node after a kill, and opens no store that it did not
+/// make.
+#[test]
+fn lasts_in_the_embedded_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let path = format!("-dev-path={}", data.display());
+    let args = [
+        "-dev",
+        path.as_str(),
+        "-dev-root-token-id=root",
+        "-dev-listen-address=127.0.0.1:0",
+    ];
+    let server = Server::start(&args, home.path());
+    let root = server.client().with_token("root");
+    root.put("secret/data/a", json!({"data": {"b": "c"}}))
+        .expect(200);
+    server.kill();
+    let mode = std::fs::metadata(data.join("dev.keys")).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+
+    let server = Server::start(&args, home.path());
+    let root = server.client().with_token("root");
+    let read = root.get("secret/data/a").expect(200).json();
+    assert_eq!(read["data"]["data"]["b"], "c");
+    assert_eq!(
+        root.get("sys/seal-status").json()["storage_type"],
+        json!("raft")
+    );
+    server.kill();
+
+    std::fs::remove_file(data.join("dev.keys")).unwrap();
+    let (code, output) = exit_of(&args, home.path());
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("was not made by -dev"), "{output}");
 }

@@ -43,6 +43,7 @@ impl Server {
         let dev = Dev {
             root_token: Some(Secret::new(ROOT.into())),
             mount_kv: true,
+            keys: None,
         };
         let node = Node::start(loaded.config, Some(dev)).await.unwrap();
         let Bound::Tcp(address) = node.bound()[0].clone() else {

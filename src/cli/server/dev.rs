@@ -11,16 +11,27 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const LISTEN_ADDRESS: &str = "127.0.0.1:8200";
+/// Share and root token of a dev node that lasts, in its data directory.
+const KEYS_FILE: &str = "dev.keys";
 
-/// In memory behind one plain listener; `-config` may add to it, as in Vault.
+/// In memory, or with `-dev-path` in the embedded store, behind one plain listener; `-config` may
+/// add to it, as in Vault.
 pub fn config(flags: &Flags) -> Result<Loaded, String> {
     let mut loaded = config::load(&flags.config).map_err(|error| error.to_string())?;
     let address = flags
         .dev_listen_address
         .as_deref()
         .unwrap_or(LISTEN_ADDRESS);
+    let storage = match &flags.dev_path {
+        Some(path) => {
+            let directory = std::fs::create_dir_all(path);
+            directory.map_err(|error| format!("-dev-path {}: {error}", path.display()))?;
+            serde_json::json!({"raft": {"path": path, "node_id": "dev"}})
+        }
+        None => serde_json::json!({"inmem": {}}),
+    };
     let text = serde_json::json!({
-        "storage": {"inmem": {}},
+        "storage": storage,
         "listener": {"tcp": {"address": address, "tls_disable": true}},
     });
     let texts = [("-dev-listen-address.json".to_owned(), text.to_string())];
@@ -35,6 +46,7 @@ pub fn options(flags: &Flags) -> Dev {
     Dev {
         root_token: flags.dev_root_token.clone().map(Secret::new),
         mount_kv: !flags.dev_no_kv,
+        keys: flags.dev_path.as_ref().map(|path| path.join(KEYS_FILE)),
     }
 }
 

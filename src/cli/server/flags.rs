@@ -12,6 +12,8 @@ pub struct Flags {
     pub dev: bool,
     /// `-dev-root-token-id`.
     pub dev_root_token: Option<String>,
+    /// `-dev-path`.
+    pub dev_path: Option<PathBuf>,
     /// `-dev-listen-address`.
     pub dev_listen_address: Option<String>,
     /// `-dev-no-store-token`.
@@ -65,6 +67,7 @@ Options:
 Dev options:
 
   -dev                          In memory, initialised and unsealed.
+  -dev-path=<dir>               In the embedded store at this directory instead of in memory.
   -dev-root-token-id=<token>    The root token. COFFER_DEV_ROOT_TOKEN_ID.
   -dev-listen-address=<addr>    Default 127.0.0.1:8200. COFFER_DEV_LISTEN_ADDRESS.
   -dev-no-store-token           Leave ~/.vault-token alone.
@@ -136,6 +139,7 @@ impl Flags {
         match name {
             "config" => self.config.push(value()?.into()),
             "dev-root-token-id" => self.dev_root_token = Some(value()?),
+            "dev-path" => self.dev_path = Some(value()?.into()),
             "dev-listen-address" => self.dev_listen_address = Some(value()?),
             "log-level" => self.log_level = Some(checked(name, &value()?, LogLevel::parse)?),
             "log-format" => self.log_format = Some(checked(name, &value()?, format)?),

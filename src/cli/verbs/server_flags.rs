@@ -26,6 +26,11 @@ pub static SERVER: Verb = Verb {
             "Where to listen in dev mode.",
         ),
         flag(
+            "dev-path",
+            Kind::Text,
+            "Keep the dev server's data in this directory.",
+        ),
+        flag(
             "dev-root-token-id",
             Kind::Text,
             "The root token in dev mode.",
