@@ -10,11 +10,12 @@ use coffer::sys::{
 };
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Longest wait for anything in these tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,6 +26,11 @@ pub struct FakeNode {
     pub status: Mutex<SealStatus>,
     pub shares: Mutex<Vec<Vec<u8>>>,
     pub inits: Mutex<Vec<(u8, u8)>>,
+    /// Calls of `seal` so far.
+    pub seals_begun: AtomicUsize,
+    /// Those that came to their end; each first waits for `let_seal`.
+    pub seals_done: AtomicUsize,
+    pub let_seal: Notify,
 }
 
 impl Lifecycle for FakeNode {
@@ -94,7 +100,12 @@ impl Lifecycle for FakeNode {
     }
 
     fn seal(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            self.seals_begun.fetch_add(1, Ordering::SeqCst);
+            self.let_seal.notified().await;
+            self.seals_done.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
     }
 
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {

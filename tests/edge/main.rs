@@ -9,5 +9,6 @@
 mod bounds;
 mod fake;
 mod gate;
+mod hang_up;
 mod sockets;
 mod tls;
