@@ -369,9 +369,9 @@ fn as_listed(mut path: String, operation: Operation) -> String {
     path
 }
 
-/// What is begun is finished even when the client goes away: half an audit trail is none, and
-/// reads commit too when they are wrapped or their token is limited. Those rarely wait, so they
-/// become a task only when the client does go.
+/// What is begun is finished even when nobody waits for it any more (its time is over, the
+/// connection was cut): half an audit trail is none, and reads commit too when they are wrapped or
+/// their token is limited. Those rarely wait, so they become a task only when that happens.
 async fn to_the_end(
     id: String,
     operation: Operation,

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 
-/// Runs where it is awaited, which costs no task; what is left of it when it is dropped (the
-/// client hung up, the time was over) becomes a task of its own.
+/// Runs where it is awaited, which costs no task; what is left of it when it is dropped (its
+/// time is over, the connection was cut) becomes a task of its own.
 pub(super) struct Unbroken<F>(Option<Pin<Box<F>>>)
 where
     F: Future + Send + 'static,

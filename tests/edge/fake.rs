@@ -26,9 +26,7 @@ pub struct FakeNode {
     pub status: Mutex<SealStatus>,
     pub shares: Mutex<Vec<Vec<u8>>>,
     pub inits: Mutex<Vec<(u8, u8)>>,
-    /// Calls of `seal` so far.
-    pub seals_begun: AtomicUsize,
-    /// Those that came to their end; each first waits for `let_seal`.
+    /// Calls of `seal` that came to their end; each first waits for `let_seal`.
     pub seals_done: AtomicUsize,
     pub let_seal: Notify,
 }
@@ -101,7 +99,6 @@ impl Lifecycle for FakeNode {
 
     fn seal(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
         Box::pin(async {
-            self.seals_begun.fetch_add(1, Ordering::SeqCst);
             self.let_seal.notified().await;
             self.seals_done.fetch_add(1, Ordering::SeqCst);
             Ok(())

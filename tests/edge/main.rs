@@ -9,6 +9,6 @@
 mod bounds;
 mod fake;
 mod gate;
-mod hang_up;
+mod overdue;
 mod sockets;
 mod tls;
