@@ -18,9 +18,9 @@ const OPEN_FILES_MAX: usize = 64;
 const SEPARATION_BYTES_MIN: u32 = 512;
 /// Checkpoints that gather before they are merged into what is below. A merge rewrites all keys
 /// below it, so fewer merges write less; more tables cost a bloom filter each on a read.
-const TABLES_GATHERED: u8 = 16;
-/// A merged table's size, which also bounds the level that a merge rewrites (16 times this).
-const TABLE_BYTES: u64 = 2 << 20;
+const TABLES_GATHERED: u8 = 28;
+/// A merged table's size, which also bounds the level that a merge rewrites (28 times this).
+const TABLE_BYTES: u64 = 1 << 20;
 /// Keyspaces are named this and a number; the highest one with a mark is the state.
 const NAME: &str = "state-";
 
