@@ -41,7 +41,7 @@ impl Server {
         let mut banner = String::new();
         let deadline = Instant::now() + PATIENCE;
         let last = if args.contains(&"-dev") {
-            "Development mode should NOT"
+            "\nRoot Token: "
         } else {
             "server started!"
         };

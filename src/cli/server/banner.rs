@@ -3,6 +3,7 @@
 use crate::clock::format_duration;
 use crate::config::{Config, Listener, Storage};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Width of the names' column.
 const NAME_COLUMNS: usize = 24;
@@ -75,19 +76,24 @@ fn storage(config: &Config) -> &'static str {
     }
 }
 
-/// What dev mode prints behind it.
-pub fn dev(address: &str, unseal_key: &str, root_token: &str) -> String {
+/// What dev mode prints behind it. `path` is where its data lasts; `None` in memory.
+pub fn dev(address: &str, unseal_key: &str, root_token: &str, path: Option<&Path>) -> String {
+    let life = path.map_or_else(
+        || "all data is lost when it stops".to_owned(),
+        |path| {
+            format!(
+                "the data and the key that opens it stay in {}",
+                path.display()
+            )
+        },
+    );
     format!(
-        "WARNING! dev mode is enabled! In this mode, Coffer runs entirely in-memory\n\
-         and starts unsealed with a single unseal key. The root token is already\n\
-         authenticated to the CLI, so you can immediately begin using Coffer.\n\n\
-         You may need to set the following environment variables:\n\n    \
+        "WARNING! This is a dev server: it unsealed itself, it speaks without TLS, and {life}.\n\
+         Never keep a real secret in it.\n\n\
+         The command line knows the root token already. Tell it the address with\n\n    \
          $ export VAULT_ADDR='{address}'\n\n\
-         The unseal key and root token are displayed below in case you want to\n\
-         seal/unseal the Vault or re-authenticate.\n\n\
          Unseal Key: {unseal_key}\n\
-         Root Token: {root_token}\n\n\
-         Development mode should NOT be used in production installations!\n\n"
+         Root Token: {root_token}\n\n"
     )
 }
 

@@ -60,7 +60,8 @@ pub fn announce(node: &Node, start: &DevStart, flags: &Flags) -> String {
         tracing::warn!(%error, "the root token could not be stored in ~/.vault-token");
     }
     let key = base64::engine::general_purpose::STANDARD.encode(start.unseal_key.expose());
-    banner::dev(&node.addresses().api, &key, token)
+    let path = flags.dev_path.as_deref();
+    banner::dev(&node.addresses().api, &key, token, path)
 }
 
 fn store(path: &Path, token: &str) -> std::io::Result<()> {
