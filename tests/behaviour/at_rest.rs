@@ -88,7 +88,7 @@ fn the_data_directory_holds_no_plaintext() {
 }
 
 #[test]
-fn files_are_for_the_owner_only_whatever_the_umask() {
+fn files_are_for_the_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let server = Server::raft(folder.path());
