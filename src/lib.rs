@@ -27,6 +27,7 @@ pub mod lease;
 pub mod mount;
 pub mod node;
 pub mod path;
+pub mod peer;
 pub mod policy;
 pub mod raft;
 pub mod router;

@@ -278,6 +278,7 @@ pub(super) fn router(
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
         metrics_prefix: shared.facts.metrics_prefix.clone(),
         sanitized: shared.facts.sanitized.clone(),
+        cluster: None,
     };
     sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! Puts the rooms that need the keys together.
 
+use super::cluster::Cluster;
 use super::system::{Options, System};
 use crate::audit;
 use crate::auth::token::TokenEngine;
@@ -30,6 +31,8 @@ pub struct Assembly {
     pub metrics_prefix: String,
     /// `sys/config/state/sanitized`: the configuration without its secrets.
     pub sanitized: Map<String, Value>,
+    /// The members; `None` for a store that has no others.
+    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 /// A router with every engine of this build.

@@ -1,8 +1,10 @@
 //! What the open endpoints need of the node. `node` implements it.
 
+use super::cluster::Cluster;
 use crate::clock::Timestamp;
 use crate::secret::{SecretBytes, SecretString};
 use crate::store::BoxFuture;
+use std::sync::Arc;
 
 /// `sys/seal-status` and the answer of `sys/unseal`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,4 +139,9 @@ pub trait Lifecycle: Send + Sync {
 
     /// Cluster time now.
     fn now(&self) -> Timestamp;
+
+    /// The members; `None` for a store that has no others.
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        None
+    }
 }

@@ -7,6 +7,7 @@
 mod assemble;
 mod audits;
 mod catalog;
+mod cluster;
 mod config;
 mod field;
 mod info;
@@ -25,6 +26,10 @@ mod tools;
 mod tune;
 
 pub use assemble::{Assembly, assemble};
+pub use cluster::{
+    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
+    Membership,
+};
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
     ShareInput,

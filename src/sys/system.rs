@@ -1,6 +1,7 @@
 //! The engine behind `sys/`: which path does what.
 
 use super::assemble::Assembly;
+use super::cluster::Cluster;
 use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
@@ -30,6 +31,7 @@ pub(super) struct Options {
     pub raw_storage_endpoint: bool,
     pub metrics_prefix: String,
     pub sanitized: Map<String, Value>,
+    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Options {
@@ -38,6 +40,7 @@ impl Options {
             raw_storage_endpoint: assembly.raw_storage_endpoint,
             metrics_prefix: assembly.metrics_prefix.clone(),
             sanitized: assembly.sanitized.clone(),
+            cluster: assembly.cluster.clone(),
         }
     }
 }

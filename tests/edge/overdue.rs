@@ -40,6 +40,7 @@ async fn router() -> Router {
         raw_storage_endpoint: false,
         metrics_prefix: String::new(),
         sanitized: serde_json::Map::new(),
+        cluster: None,
     })
     .unwrap()
 }

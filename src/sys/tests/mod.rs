@@ -87,6 +87,7 @@ impl Harness {
             raw_storage_endpoint: false,
             metrics_prefix: String::new(),
             sanitized: Map::new(),
+            cluster: None,
         })
         .unwrap()
     }

@@ -1,0 +1,16 @@
+//! The network between members: who may speak, and how bytes get from one to another.
+//!
+//! Owns the seam [`Network`] (calls and streams to a member) and [`Service`] (what answers them).
+//! Consensus and forwarding are written against these two, so that a test can put a network of its
+//! own making between nodes.
+//!
+//! Invariants
+//! - A member is its public key. Addresses only say where to look for it.
+//! - Who is not a member is not heard, and a connection of somebody who was removed is cut at once.
+//! - Everything is bounded: frames, calls in flight, what waits to be sent.
+//!
+//! It never looks into what it carries, and knows no terms, votes or secrets.
+
+mod network;
+
+pub use network::{CallError, Chunks, Member, Network, Protocol, PublicKey, Service};

@@ -1,0 +1,118 @@
+//! The seam: calls and streams between members.
+
+use bytes::Bytes;
+use futures_util::Stream;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A boxed future, so that the traits stay usable as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The body of a stream, in pieces. An error ends it, and the other side learns that it is cut.
+pub type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// What a connection carries; each has its own ALPN name and version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Consensus: `coffer-raft/1`.
+    Raft,
+    /// Requests of clients on their way to the active node: `coffer-forward/1`.
+    Forward,
+}
+
+/// A node's identity: a DER SubjectPublicKeyInfo.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PublicKey(pub Bytes);
+
+impl fmt::Debug for PublicKey {
+    /// Its end: the beginning is the same for all keys of a kind.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tail = self.0.len().saturating_sub(6);
+        write!(f, "{}", hex::encode(self.0.get(tail..).unwrap_or_default()))
+    }
+}
+
+/// Somebody to speak to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// The operator's `node_id`, for messages.
+    pub name: String,
+    /// `host:port` of its cluster listener.
+    pub address: String,
+    /// Its pin.
+    pub public_key: PublicKey,
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// Not now: no connection could be made, or it broke before the answer. The other side may or
+    /// may not have acted.
+    #[error("{name} at {address}: {reason}")]
+    Unreachable {
+        /// Whom.
+        name: String,
+        /// Where.
+        address: String,
+        /// Why, in words for the log.
+        reason: String,
+    },
+    /// Not now: no answer in time; the other side may or may not have acted.
+    #[error("{0} did not answer in time")]
+    TimedOut(String),
+    /// Not now: too much is waiting for that member already. Nothing was sent.
+    #[error("too many calls wait for {0}")]
+    Busy(String),
+    /// The caller's: it is not, or is no longer, a member.
+    #[error("{0} is not a member")]
+    NotMember(String),
+    /// The other side refused, in its words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Calls and streams to members. Cheap to share.
+pub trait Network: Send + Sync + 'static {
+    /// Sends one request and gives its answer, within `within`.
+    fn call(
+        &self,
+        to: &Member,
+        protocol: Protocol,
+        request: Bytes,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>>;
+
+    /// Sends `head` and then all of `body`, as fast as the other side takes it, and gives the
+    /// answer. Fails when nothing moves for `stalled`.
+    fn stream(
+        &self,
+        to: &Member,
+        protocol: Protocol,
+        head: Bytes,
+        body: Chunks,
+        stalled: Duration,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>>;
+
+    /// Says who may speak from now on. Connections of anybody else are cut before this returns.
+    fn set_members(&self, members: Vec<Member>);
+
+    /// Names who answers a protocol. Until then its calls are refused.
+    fn serve(&self, protocol: Protocol, service: std::sync::Weak<dyn Service>);
+}
+
+/// Answers calls of members.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one call. `Err` reaches the caller as [`CallError::Refused`].
+    fn call(&self, from: PublicKey, request: Bytes) -> BoxFuture<'_, Result<Bytes, String>>;
+
+    /// Takes a stream and answers at its end, or earlier to refuse it.
+    fn stream(
+        &self,
+        from: PublicKey,
+        head: Bytes,
+        body: Chunks,
+    ) -> BoxFuture<'_, Result<Bytes, String>>;
+}
