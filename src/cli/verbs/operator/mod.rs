@@ -2,6 +2,7 @@
 
 mod init;
 mod keyring;
+mod raft;
 mod seal;
 
 use crate::cli::verb::{Group, Node};
@@ -13,6 +14,7 @@ pub static OPERATOR: Group = Group {
     nodes: &[
         Node::Verb(&init::INIT),
         Node::Verb(&keyring::KEY_STATUS),
+        Node::Group(&raft::RAFT),
         Node::Verb(&keyring::ROTATE),
         Node::Verb(&seal::SEAL),
         Node::Verb(&seal::STEP_DOWN),
