@@ -15,6 +15,7 @@
 
 mod command;
 mod data_dir;
+mod device;
 mod error;
 pub mod log_store;
 mod network;
@@ -27,6 +28,7 @@ mod storage;
 mod types;
 mod wire;
 
+pub use device::{Device, Verdict};
 pub use error::OpenError;
 pub use options::Options;
 pub use storage::{RaftStorage, TRANSACTION_BYTES_MAX};

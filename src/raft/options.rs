@@ -1,10 +1,13 @@
 //! How the storage is opened.
 
+use super::device::Device;
 use crate::store::state::Limits;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where it is and who this node is; the rest has defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The data directory; made when it is absent.
     pub path: PathBuf,
@@ -14,6 +17,8 @@ pub struct Options {
     pub cluster_address: String,
     /// Size of a segment of the log.
     pub segment_bytes: usize,
+    /// A test's device in place of the sound one.
+    pub device: Option<Arc<dyn Device>>,
     /// When a checkpoint is due.
     pub limits: Limits,
 }
@@ -28,8 +33,18 @@ impl Options {
             path: path.into(),
             node_id: node_id.into(),
             cluster_address: String::new(),
+            device: None,
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             limits: Limits::default(),
         }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("path", &self.path)
+            .field("node_id", &self.node_id)
+            .finish_non_exhaustive()
     }
 }

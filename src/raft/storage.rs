@@ -297,6 +297,7 @@ fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files, OpenError
         log_id: dir.numbers.log_id,
         segment_bytes: options.segment_bytes,
         applied: state.saved().position,
+        device: options.device.clone(),
     };
     let (log, recovery) =
         LogStore::open(&log_options, dir.numbers.raft_id, poison).map_err(OpenError::log)?;

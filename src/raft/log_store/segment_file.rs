@@ -1,5 +1,6 @@
 //! One preallocated file of the log.
 
+use super::super::device::Verdict;
 use super::LogError;
 use super::group::UNIT_BYTES;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
@@ -133,6 +134,25 @@ impl SegmentFile {
             return Ok(());
         }
         self.file.sync_data().map_err(failure("flush", &self.path))
+    }
+
+    /// Writes as a device does that fails: the front of `bytes`, or nothing, and an error.
+    pub(super) fn fail(
+        &self,
+        bytes: &[u8],
+        offset: usize,
+        verdict: Verdict,
+    ) -> Result<(), LogError> {
+        let kind = match verdict {
+            Verdict::Write => return self.write(bytes, offset),
+            Verdict::Tear(size) => {
+                let whole = size / self.block * self.block;
+                self.write(bytes.get(..whole).unwrap_or(bytes), offset)?;
+                io::ErrorKind::BrokenPipe
+            }
+            Verdict::Fail(kind) => kind,
+        };
+        Err(failure("write", &self.path)(kind.into()))
     }
 
     /// Reads `size` bytes from `offset` on.

@@ -1,5 +1,6 @@
 //! The log's handle: openraft's view of it.
 
+use super::super::device::Device;
 use super::super::poison::Poison;
 use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
 use super::super::wire::{Ballot, Members, Position, Record};
@@ -36,6 +37,8 @@ pub struct LogOptions<'a> {
     pub segment_bytes: usize,
     /// What the state has without the log; an empty log beside it is an error.
     pub applied: Option<Position>,
+    /// A test's device in place of the sound one.
+    pub device: Option<Arc<dyn Device>>,
 }
 
 /// A cheap handle; all are the same log.
@@ -86,6 +89,7 @@ impl LogStore {
             log_id: options.log_id,
             sequence: found.sequence,
             written_last,
+            device: options.device.clone(),
             buffer: AlignedBuffer::new(GROUP_BYTES_MAX, group::UNIT_BYTES),
         };
         if writer.sequence == 0 {

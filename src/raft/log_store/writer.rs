@@ -1,13 +1,15 @@
 //! The thread that writes the log: what waits becomes one group, one write, one flush.
 
+use super::super::device::{Device, Verdict};
 use super::super::types::Vote;
 use super::super::wire::{Ballot, Position, Record, Start};
 use super::LogError;
 use super::group::{self, HEADER_BYTES, Header};
 use super::index::Place;
-use super::segment_file::AlignedBuffer;
+use super::segment_file::{AlignedBuffer, failure};
 use super::segments::Segments;
 use super::shared::{Done, Job, Shared};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -32,6 +34,7 @@ pub(super) struct Writer {
     /// The last entry on the device.
     pub(super) written_last: Option<Position>,
     pub(super) buffer: AlignedBuffer,
+    pub(super) device: Option<Arc<dyn Device>>,
 }
 
 impl Writer {
@@ -48,7 +51,7 @@ impl Writer {
                 }
                 for done in dones {
                     // Only making a spare segment may fail without an end to all writing.
-                    let spare = matches!(done, Done::Spare(_)).then(|| self.segments.prepare());
+                    let spare = matches!(done, Done::Spare(_)).then(|| self.prepare());
                     done.tell(spare.as_ref().unwrap_or(&result));
                 }
                 self.publish();
@@ -73,6 +76,15 @@ impl Writer {
             .room
             .store(self.segments.room(), Ordering::Release);
         self.shared.spare.store(free, Ordering::Release);
+    }
+
+    /// Makes sure that a free segment is at hand.
+    fn prepare(&mut self) -> Result<(), LogError> {
+        if self.device.as_ref().is_some_and(|device| !device.has_room()) {
+            let full = io::Error::from(io::ErrorKind::StorageFull);
+            return Err(failure("create", &self.segments.dir)(full));
+        }
+        self.segments.prepare()
     }
 
     fn write(&mut self, records: Vec<Record>) -> Result<(), LogError> {
@@ -124,7 +136,11 @@ impl Writer {
         if offset + size > segment.file.size {
             return Err(LogError::GroupTooLarge);
         }
-        segment.file.write(bytes, offset)?;
+        let verdict = self.device.as_ref().map(|device| device.before_write(size));
+        match verdict {
+            None | Some(Verdict::Write) => segment.file.write(bytes, offset)?,
+            Some(verdict) => segment.file.fail(bytes, offset, verdict)?,
+        }
         self.sequence = sequence;
         self.segments.offset += size;
         let place = Place {

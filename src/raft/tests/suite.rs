@@ -27,6 +27,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, DataDir)> for Bu
             log_id: dir.numbers.log_id,
             segment_bytes: 64 << 10,
             applied: None,
+            device: None,
         };
         let (log, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
         let applied = Applied::new(state, Arc::new(Poison::default()));

@@ -227,6 +227,7 @@ fn an_empty_log_beside_a_state_is_refused() {
         log_id: LOG_ID,
         segment_bytes: SEGMENT_BYTES,
         applied: Some(Position { term: 1, index: 4 }),
+        device: None,
     };
     let opened = LogStore::open(&options, 1, Arc::new(Poison::default()));
     assert!(matches!(opened, Err(LogError::Incomplete(_))));

@@ -27,6 +27,7 @@ fn open(dir: &Path) -> Result<LogStore, LogError> {
         log_id: LOG_ID,
         segment_bytes: SEGMENT_BYTES,
         applied: None,
+        device: None,
     };
     LogStore::open(&options, 1, Arc::new(Poison::default())).map(|(store, _)| store)
 }
