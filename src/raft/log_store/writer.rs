@@ -80,7 +80,11 @@ impl Writer {
 
     /// Makes sure that a free segment is at hand.
     fn prepare(&mut self) -> Result<(), LogError> {
-        if self.device.as_ref().is_some_and(|device| !device.has_room()) {
+        if self
+            .device
+            .as_ref()
+            .is_some_and(|device| !device.has_room())
+        {
             let full = io::Error::from(io::ErrorKind::StorageFull);
             return Err(failure("create", &self.segments.dir)(full));
         }
