@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::parse_duration;
+use crate::http::client::TlsOptions;
 use crate::secret::{Secret, SecretString};
 
 use super::client::{Ask, Client, ClientError, Options, Preview, Reply};
@@ -103,12 +104,14 @@ impl Call {
                 .as_deref()
                 .and_then(parse_duration),
             headers: self.headers()?,
-            ca_cert: either("ca-cert", "CACERT"),
-            ca_path: either("ca-path", "CAPATH"),
-            client_cert: either("client-cert", "CLIENT_CERT"),
-            client_key: either("client-key", "CLIENT_KEY"),
+            tls: TlsOptions {
+                ca_cert: either("ca-cert", "CACERT"),
+                ca_path: either("ca-path", "CAPATH"),
+                client_cert: either("client-cert", "CLIENT_CERT"),
+                client_key: either("client-key", "CLIENT_KEY"),
+                skip_verify: switch("tls-skip-verify", "SKIP_VERIFY"),
+            },
             tls_server_name: either("tls-server-name", "TLS_SERVER_NAME"),
-            tls_skip_verify: switch("tls-skip-verify", "SKIP_VERIFY"),
             redirects: !switch("disable-redirects", "DISABLE_REDIRECTS"),
             retries_max: retries.unwrap_or(0),
             timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(DEFAULT_TIMEOUT),

@@ -3,6 +3,7 @@
 use super::client::ClientError;
 use super::data::DataError;
 use super::flags::FlagError;
+use crate::http::client::SetupError;
 
 /// A verb's exit code, or why it failed.
 pub type Outcome = Result<u8, Failure>;
@@ -75,9 +76,8 @@ impl<T> During<T> for Result<T, ClientError> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
         self.map_err(|source| match source {
             // Nothing was begun yet: these are about the client itself.
-            ClientError::Tls(_) | ClientError::Header { .. } | ClientError::Address(_) => {
-                Failure::from(source)
-            }
+            ClientError::Setup(SetupError::Tls(_) | SetupError::Address(_))
+            | ClientError::Header { .. } => Failure::from(source),
             _ => Failure::Request {
                 during: format!("{}: ", what()),
                 source,

@@ -17,6 +17,7 @@ mod activity;
 mod answer;
 mod body;
 mod budget;
+pub mod client;
 mod connection;
 mod envelope;
 mod forwarded;

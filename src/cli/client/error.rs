@@ -2,18 +2,14 @@
 
 use serde_json::Value;
 
+use crate::http::client::SetupError;
+
 /// Why a request did not bring what it was made for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The caller's address cannot be read; `http://host:port` is meant.
-    #[error("invalid address {0:?}: expected http://, https:// or unix:// and a host")]
-    Address(String),
-    /// The caller's address has a scheme that is not spoken here.
-    #[error("unsupported protocol scheme {0:?}")]
-    Scheme(String),
-    /// A TLS file of the caller's is missing or wrong.
-    #[error("failed to setup TLS config: {0}")]
-    Tls(String),
+    /// The caller's address or TLS files are wrong.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// A header of the caller's cannot be sent.
     #[error("failed to setup Headers[{name}]: {reason}")]
     Header {

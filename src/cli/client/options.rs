@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::http::client::TlsOptions;
 use crate::secret::SecretString;
 
 /// What a client is made from: flags, variables and files, already read.
@@ -16,18 +17,10 @@ pub struct Options {
     pub wrap_ttl: Option<Duration>,
     /// Further headers of the caller's.
     pub headers: Vec<(String, String)>,
-    /// PEM file of authorities.
-    pub ca_cert: Option<String>,
-    /// Directory of PEM files of authorities.
-    pub ca_path: Option<String>,
-    /// PEM file of a certificate of ours.
-    pub client_cert: Option<String>,
-    /// PEM file of its key.
-    pub client_key: Option<String>,
+    /// Whom to trust, and what to show.
+    pub tls: TlsOptions,
     /// Name to expect in the server's certificate.
     pub tls_server_name: Option<String>,
-    /// Accept any certificate.
-    pub tls_skip_verify: bool,
     /// Whether to follow one redirect.
     pub redirects: bool,
     /// How often to try again.

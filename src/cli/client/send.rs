@@ -8,16 +8,14 @@ use hyper::{Request, header};
 use tokio::runtime::Runtime;
 
 use crate::clock::format_duration;
+use crate::http::client::{self, Address, Dialer, Route};
 use crate::secret::SecretString;
 
-use super::address::{Address, Route};
 use super::ask::Ask;
-use super::connect::Dialer;
 use super::error::ClientError;
 use super::options::{Options, Preview};
 use super::preview;
 use super::reply::Reply;
-use super::tls;
 
 /// The wait before the first retry; it doubles from there.
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(1000);
@@ -41,9 +39,9 @@ impl Client {
         let address = Address::parse(&options.address)?;
         let speaks_tls = matches!(address.route, Route::Tcp { tls: true, .. });
         // Wrong TLS files are told even when this address does not need them.
-        let names_files = options.ca_cert.is_some() || options.client_cert.is_some();
+        let names_files = options.tls.ca_cert.is_some() || options.tls.client_cert.is_some();
         let tls = match speaks_tls || names_files {
-            true => Some(tls::config(&options)?),
+            true => Some(client::tls_config(&options.tls)?),
             false => None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

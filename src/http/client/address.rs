@@ -1,6 +1,6 @@
 //! Where the server is: a URL, or a unix socket's path.
 
-use super::error::ClientError;
+use super::error::SetupError;
 
 /// A server's address, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub enum Route {
 
 impl Address {
     /// Reads `http://host:port/prefix`, `https://...` or `unix:///path`.
-    pub fn parse(text: &str) -> Result<Self, ClientError> {
-        let bad = || ClientError::Address(text.to_owned());
+    pub fn parse(text: &str) -> Result<Self, SetupError> {
+        let bad = || SetupError::Address(text.to_owned());
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         if scheme == "unix" {
             return Ok(Self {
@@ -44,7 +44,7 @@ impl Address {
         let tls = match scheme {
             "http" => false,
             "https" => true,
-            _ => return Err(ClientError::Scheme(scheme.to_owned())),
+            _ => return Err(SetupError::Scheme(scheme.to_owned())),
         };
         let (authority, prefix) = match rest.find('/') {
             Some(at) => rest.split_at(at),

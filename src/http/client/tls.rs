@@ -9,19 +9,33 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::error::ClientError;
-use super::options::Options;
+use super::error::SetupError;
 
 /// The most files that are read from a directory of authorities.
 const CA_FILES_MAX: usize = 10_000;
 
+/// Whom to trust, and what to show.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM file of authorities.
+    pub ca_cert: Option<String>,
+    /// Directory of PEM files of authorities.
+    pub ca_path: Option<String>,
+    /// PEM file of a certificate of ours.
+    pub client_cert: Option<String>,
+    /// PEM file of its key.
+    pub client_key: Option<String>,
+    /// Accept any certificate.
+    pub skip_verify: bool,
+}
+
 /// The configuration for one client.
-pub fn config(options: &Options) -> Result<Arc<ClientConfig>, ClientError> {
+pub fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, SetupError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Tls(error.to_string()))?;
-    let builder = if options.tls_skip_verify {
+        .map_err(|error| SetupError::Tls(error.to_string()))?;
+    let builder = if options.skip_verify {
         let verifier = Arc::new(AnyCertificate { provider });
         builder
             .dangerous()
@@ -33,16 +47,16 @@ pub fn config(options: &Options) -> Result<Arc<ClientConfig>, ClientError> {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => builder
             .with_client_auth_cert(certificates(cert)?, private_key(key)?)
-            .map_err(|error| ClientError::Tls(error.to_string()))?,
+            .map_err(|error| SetupError::Tls(error.to_string()))?,
         _ => {
             let both = "both client cert and client key must be provided";
-            return Err(ClientError::Tls(String::from(both)));
+            return Err(SetupError::Tls(String::from(both)));
         }
     };
     Ok(Arc::new(config))
 }
 
-fn roots(options: &Options) -> Result<RootCertStore, ClientError> {
+fn roots(options: &TlsOptions) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
     match (&options.ca_cert, &options.ca_path) {
         (Some(file), _) => add(&mut roots, certificates(file)?),
@@ -65,11 +79,11 @@ fn add(roots: &mut RootCertStore, certificates: Vec<CertificateDer<'static>>) {
     roots.add_parsable_certificates(certificates);
 }
 
-fn unreadable(path: &str, error: &dyn std::fmt::Display) -> ClientError {
-    ClientError::Tls(format!("Error loading {path}: {error}"))
+fn unreadable(path: &str, error: &dyn std::fmt::Display) -> SetupError {
+    SetupError::Tls(format!("Error loading {path}: {error}"))
 }
 
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     let found = CertificateDer::pem_file_iter(Path::new(path));
     let found = found.map_err(|error| unreadable(path, &error))?;
     let found: Result<Vec<_>, _> = found.collect();
@@ -80,7 +94,7 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, ClientError>
     Ok(found)
 }
 
-fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, ClientError> {
+fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, SetupError> {
     PrivateKeyDer::from_pem_file(Path::new(path)).map_err(|error| unreadable(path, &error))
 }
 

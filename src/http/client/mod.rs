@@ -1,0 +1,15 @@
+//! The client's side of HTTP, for whoever asks another server: the verbs of the command line, and a
+//! node that wants to join. One exchange over a fresh connection: TCP, TLS or a unix socket.
+//!
+//! It bounds what it reads. It never uses a proxy, keeps no connection, follows no redirect and
+//! tries nothing twice: that is the caller's.
+
+mod address;
+mod connect;
+mod error;
+mod tls;
+
+pub use address::{Address, Route};
+pub use connect::{Answer, Dialer};
+pub use error::SetupError;
+pub use tls::{TlsOptions, config as tls_config};
