@@ -11,6 +11,14 @@
 //!
 //! It never looks into what it carries, and knows no terms, votes or secrets.
 
+mod error;
+mod identity;
+mod limits;
 mod network;
+mod peers;
 
-pub use network::{CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+pub use error::PeerError;
+pub use identity::{IDENTITY_FILE, Identity};
+pub use limits::{Limits, MESSAGE_BYTES_MAX};
+pub use network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+pub use peers::Peers;

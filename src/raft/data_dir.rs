@@ -3,6 +3,7 @@
 //! ```text
 //! <path>/coffer.lock   locked while a process uses the directory
 //! <path>/coffer.data   text: what this directory is (see `Numbers`)
+//! <path>/identity.key  the node's key, see `peer`
 //! <path>/raft/         the log
 //! <path>/state/        the state
 //! ```
@@ -24,6 +25,9 @@ const FILE_MODE: u32 = 0o600;
 
 /// Names that a fresh directory may hold: what mkfs leaves on a partition of its own.
 const IGNORED: [&str; 3] = [LOCK_FILE, TEMPORARY_FILE, "lost+found"];
+
+/// How the names of the node's key begin, whole or half made: it may be there before the rest.
+const IDENTITY: &str = "identity.key";
 
 /// Numbers that are drawn when a directory is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,9 @@ impl DataDir {
         make_dir(path)?;
         let found = names(path)?;
         let is_ours = found.iter().any(|name| name == DATA_FILE);
-        if !is_ours && let Some(other) = found.iter().find(|n| !IGNORED.contains(&n.as_str())) {
+        let is_foreign =
+            |name: &&String| !IGNORED.contains(&name.as_str()) && !name.starts_with(IDENTITY);
+        if !is_ours && let Some(other) = found.iter().find(is_foreign) {
             return Err(OpenError::Foreign {
                 path: path.to_path_buf(),
                 found: other.clone(),

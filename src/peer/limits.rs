@@ -1,0 +1,55 @@
+//! Every limit of this room, in one place.
+
+use std::time::Duration;
+
+/// Largest request or answer of a call, in bytes. What is larger goes as a stream.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What tests and small machines may set lower. The rest are constants.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest request or answer of a call, in bytes.
+    pub message_bytes_max: usize,
+    /// Most calls of one connection that wait for their answers; one more is `Busy`.
+    pub calls_in_flight_max: usize,
+    /// Most streams of one connection at the same time; one more is `Busy`.
+    pub streams_in_flight_max: usize,
+    /// Most bytes that wait to be sent to one peer; a call beyond them is `Busy`.
+    pub queued_bytes_max: usize,
+    /// Most bytes of requests that one connection may have being answered, and of answers not yet
+    /// sent; until they are fewer nothing more is read from it.
+    pub served_bytes_max: usize,
+    /// Most connections that one peer may hold open here; one more closes its oldest.
+    pub connections_per_peer_max: usize,
+    /// Most connections of all peers together; one more is refused.
+    pub connections_max: usize,
+    /// Most connections that have not said yet who they are; one more closes the oldest.
+    pub handshakes_max: usize,
+    /// Longest time from a connection's first byte to its hello, on both sides.
+    pub handshake_within: Duration,
+    /// Longest time for a TCP connection to be made.
+    pub connect_within: Duration,
+    /// Pause after the first failed attempt to connect; each further one doubles it.
+    pub backoff_min: Duration,
+    /// Longest pause between attempts.
+    pub backoff_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            calls_in_flight_max: 2048,
+            streams_in_flight_max: 32,
+            queued_bytes_max: 32 * 1024 * 1024,
+            served_bytes_max: 32 * 1024 * 1024,
+            connections_per_peer_max: 8,
+            connections_max: 256,
+            handshakes_max: 32,
+            handshake_within: Duration::from_secs(5),
+            connect_within: Duration::from_secs(1),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(1),
+        }
+    }
+}
