@@ -1,6 +1,7 @@
 //! Everything secret that an unsealed barrier holds, dropped and wiped as one.
 
 use super::BarrierError;
+use super::join::JoinKey;
 use super::keyring::Keyring;
 use super::mac::MacKey;
 use super::names::Names;
@@ -35,6 +36,18 @@ impl RootKey {
         record::seal(&self.0, 0, &nonce, Kind::Keyring, keyring.encode().expose())
     }
 
+    pub(super) fn seal_join_key(&self, key: &JoinKey) -> Vec<u8> {
+        let inside = key.expose().expose();
+        record::seal(&self.0, 0, &nonces::single(), Kind::JoinKey, inside)
+    }
+
+    pub(super) fn open_join_key(&self, sealed: &[u8]) -> Result<JoinKey, BarrierError> {
+        let opened = Parsed::new(sealed)?.open(&self.0, Kind::JoinKey)?;
+        let key = Key256::from_slice(opened.expose());
+        key.map(JoinKey::new)
+            .ok_or(BarrierError::Decode("join key"))
+    }
+
     fn open_keyring(&self, sealed: &[u8]) -> Result<Keyring, BarrierError> {
         Keyring::decode(&Parsed::new(sealed)?.open(&self.0, Kind::Keyring)?)
     }
@@ -48,6 +61,8 @@ pub(super) struct Keys {
     pub(super) revision: Revision,
     pub(super) names: Names,
     pub(super) mac: MacKey,
+    /// For a store that was sealed before join keys were kept.
+    pub(super) derived_join_key: Option<JoinKey>,
 }
 
 impl Keys {
@@ -56,6 +71,7 @@ impl Keys {
         Self {
             names: Names::new(&keyring.path_key),
             mac: MacKey::new(&derivation.derive("keyed hashes")),
+            derived_join_key: None,
             root_key,
             keyring,
             revision,

@@ -13,10 +13,12 @@
 //!   only the right seal key makes one. Sealing drops the keys, whoever still holds a handle.
 //! - A record opens only at the path it was sealed for.
 //! - One [`Batch`] becomes one log entry.
+//! - A node joins by proving that it holds the unseal keys, which never travel (`join.rs`).
 //! - Keys are wiped when dropped and leave this room only as sealed records.
 
 mod batch;
 mod blobs;
+mod join;
 mod keyring;
 mod keys;
 mod mac;
@@ -39,6 +41,10 @@ mod tests;
 mod wiping;
 
 pub use batch::{Batch, Commit};
+pub use join::{
+    AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
+    OpenedChallenge, PROOF_BYTES,
+};
 pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
@@ -85,6 +91,18 @@ pub enum BarrierError {
          message authentication failed"
     )]
     WrongSealKey,
+    /// The joiner's operator's fault: the unseal keys, or the cluster, are the wrong ones.
+    #[error("the challenge does not open: the unseal keys are not those of that cluster")]
+    WrongJoinKey,
+    /// Not now: ask for a fresh challenge.
+    #[error("the challenge has expired")]
+    ChallengeExpired,
+    /// The joiner's fault: what it says is not what it proved.
+    #[error("the proof does not fit what the joiner says")]
+    WrongProof,
+    /// Not now: the store was sealed before join keys were kept; unseal this node once more.
+    #[error("no join key is known: seal and unseal the active node")]
+    NoJoinKey,
     /// The operator's fault: the keyring is full; this takes years of daily rotations.
     #[error("the keyring holds {KEY_TERMS_MAX} key terms, which is the most")]
     TooManyKeyTerms,

@@ -33,19 +33,28 @@ pub(super) enum Kind<'a> {
     RootKey,
     /// The keyring under the root key.
     Keyring,
+    /// The join key under the root key.
+    JoinKey,
+    /// A challenge to a joiner, inside and outside.
+    Challenge,
+    /// The reply to the joiner that gave this proof.
+    JoinReply(&'a [u8]),
 }
 
 impl Kind<'_> {
     fn associated_data(self) -> Vec<u8> {
-        let (kind, label) = match self {
-            Self::Record(path) => (1, path),
-            Self::Blob(domain) => (2, domain),
-            Self::RootKey => (3, ""),
-            Self::Keyring => (4, ""),
+        let (kind, label): (u8, &[u8]) = match self {
+            Self::Record(path) => (1, path.as_bytes()),
+            Self::Blob(domain) => (2, domain.as_bytes()),
+            Self::RootKey => (3, &[]),
+            Self::Keyring => (4, &[]),
+            Self::JoinKey => (5, &[]),
+            Self::Challenge => (6, &[]),
+            Self::JoinReply(proof) => (7, proof),
         };
         let mut data = Vec::with_capacity(2 + label.len());
         data.extend([FORMAT_VERSION, kind]);
-        data.extend_from_slice(label.as_bytes());
+        data.extend_from_slice(label);
         data
     }
 }

@@ -6,8 +6,10 @@
 //! 0x00 "seal-config"   SealConfig, in clear
 //! 0x00 "root-key"      the root key, sealed by the seal key
 //! 0x00 "keyring"       the keyring, sealed by the root key
+//! 0x00 "join-key"      the join key, sealed by the root key
 //! ```
 
 pub(super) const SEAL_CONFIG: &[u8] = b"\0seal-config";
 pub(super) const ROOT_KEY: &[u8] = b"\0root-key";
 pub(super) const KEYRING: &[u8] = b"\0keyring";
+pub(super) const JOIN_KEY: &[u8] = b"\0join-key";

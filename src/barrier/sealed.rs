@@ -1,5 +1,6 @@
 //! The barrier at rest: public parameters and sealed keys, nothing that decrypts.
 
+use super::join::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::record::{self, Kind, Parsed};
@@ -82,7 +83,8 @@ impl Sealed {
         let opened = opened.map_err(|_| BarrierError::WrongSealKey)?;
         let root_key =
             Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("root key"))?;
-        let keys = Keys::load(&*self.storage, RootKey::new(root_key))?;
+        let mut keys = Keys::load(&*self.storage, RootKey::new(root_key))?;
+        keys.derived_join_key = Some(JoinKey::of_seal_key(seal_key));
         let barrier = Unsealed::with_keys(Arc::clone(&self.storage), keys);
         barrier.adopt_usage()?;
         Ok(barrier)
@@ -101,4 +103,6 @@ pub(super) fn seal_root_key(
     let sealed = record::seal(&cipher, 0, &nonce, Kind::RootKey, root_key.expose());
     batch.put_raw(reserved::SEAL_CONFIG, config.encode());
     batch.put_raw(reserved::ROOT_KEY, sealed);
+    let join_key = JoinKey::of_seal_key(seal_key);
+    batch.put_raw(reserved::JOIN_KEY, root_key.seal_join_key(&join_key));
 }

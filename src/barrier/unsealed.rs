@@ -1,6 +1,7 @@
 //! The barrier while its keys are in memory.
 
 use super::batch::{Change, Target};
+use super::join::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::names::{self, Place};
@@ -294,13 +295,15 @@ impl Unsealed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let present = self.keys.load_full().ok_or(BarrierError::Sealed)?;
-        let next = match Keys::load(&*self.storage, present.root_key.duplicate()) {
+        let mut next = match Keys::load(&*self.storage, present.root_key.duplicate()) {
             Ok(next) => next,
             Err(BarrierError::NotInitialized) => return Ok(()),
             // Someone else initialized first; the commit of ours will conflict and say so.
             Err(BarrierError::Tampered) if present.revision == Revision(0) => return Ok(()),
             Err(error) => return Err(error),
         };
+        let derived = present.derived_join_key.as_ref();
+        next.derived_join_key = derived.map(JoinKey::duplicate);
         if next.keyring.active().number != present.keyring.active().number {
             self.usage.reset();
         }

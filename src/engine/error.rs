@@ -129,6 +129,10 @@ impl From<BarrierError> for Error {
             | BarrierError::TooManyKeyTerms
             | BarrierError::AlreadyInitialized
             | BarrierError::NotInitialized
+            | BarrierError::WrongJoinKey
+            | BarrierError::ChallengeExpired
+            | BarrierError::WrongProof
+            | BarrierError::NoJoinKey
             | BarrierError::WrongSealKey => Self::invalid(inside.clone()),
             BarrierError::Commit(CommitError::TooLarge { .. }) => {
                 Self::new(ErrorKind::TooLarge, inside.clone())

@@ -1,0 +1,261 @@
+//! Joining: how a node that holds the unseal keys, and nothing else, proves it to the active node,
+//! and how it knows that the active node is the one it looks for.
+//!
+//! Both sides can know the *join key*: HMAC-SHA256 of the seal key. The joiner computes it from
+//! the shares; the active node, which forgot the seal key after unsealing, keeps it sealed by the
+//! root key. From it come a key for challenges, one for proofs and one for replies.
+//!
+//! ```text
+//! token:      version 1 | issuer (16) | nonce (16) | expires, ns (8) | node_id
+//! challenge:  record sealed by "join challenge" of ( record sealed by the cluster's own key of token )
+//! proof:      HMAC of "join proof": len(inner) | inner | statement       (inner: the token, sealed)
+//! reply:      record sealed by "join reply", associated with the proof
+//! ```
+//!
+//! So: nothing is stored for a challenge, and a flood of questions costs no memory. Only who holds
+//! the unseal keys reads a challenge; the proof covers all that the joiner says; a reply belongs to
+//! one proof and opens for nobody else, so who only pretends to lead learns nothing and is not
+//! believed. A challenge is good for [`CHALLENGE_TTL`], for one name, with the process that issued
+//! it.
+
+use super::mac::MacKey;
+use super::record::{self, Kind, Parsed};
+use super::xchacha::Cipher;
+use super::{BarrierError, Unsealed, nonces, reserved};
+use crate::clock::Timestamp;
+use crate::secret::{Key256, fill_random};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// How long a challenge may be answered. A joiner asks for it when it has its keys, so this is a
+/// few exchanges over a slow network.
+pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
+/// The longest challenge that is looked at.
+pub const CHALLENGE_BYTES_MAX: usize = 1024;
+/// The longest `node_id` that joins.
+pub const NODE_ID_BYTES_MAX: usize = 256;
+/// Length of a proof.
+pub const PROOF_BYTES: usize = 32;
+
+const TOKEN_VERSION: u8 = 1;
+const ID_BYTES: usize = 16;
+
+/// Who issued a challenge: made anew at each start of the active node's work.
+pub type Issuer = [u8; ID_BYTES];
+
+/// What the holders of the unseal keys have in common.
+pub struct JoinKey(Key256);
+
+/// A challenge that this node's unseal keys opened.
+pub struct OpenedChallenge {
+    key: JoinKey,
+    inner: Vec<u8>,
+}
+
+/// An answer whose proof held.
+pub struct AcceptedAnswer {
+    key: JoinKey,
+    proof: [u8; PROOF_BYTES],
+    /// Tells this challenge from all others.
+    pub nonce: [u8; ID_BYTES],
+    /// When the challenge would have expired.
+    pub expires: Timestamp,
+}
+
+impl JoinKey {
+    /// The join key of a store that `seal_key` opens.
+    pub fn of_seal_key(seal_key: &Key256) -> Self {
+        Self(MacKey::new(seal_key).derive("join"))
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
+    pub(super) fn expose(&self) -> &Key256 {
+        &self.0
+    }
+
+    pub(super) fn new(key: Key256) -> Self {
+        Self(key)
+    }
+
+    fn mac(&self) -> MacKey {
+        MacKey::new(&self.0)
+    }
+
+    fn cipher(&self, purpose: &str) -> Cipher {
+        Cipher::new(self.mac().derive(purpose))
+    }
+
+    fn proof(&self, inner: &[u8], statement: &[u8]) -> [u8; PROOF_BYTES] {
+        let length = (inner.len() as u64).to_be_bytes();
+        let key = MacKey::new(&self.mac().derive("join proof"));
+        key.sign(&[&length, inner, statement])
+    }
+
+    /// The joiner's step. [`BarrierError::WrongJoinKey`]: the challenge is of a cluster that other
+    /// keys unseal, or was altered.
+    pub fn open(self, challenge: &[u8]) -> Result<OpenedChallenge, BarrierError> {
+        if challenge.len() > CHALLENGE_BYTES_MAX {
+            return Err(BarrierError::WrongJoinKey);
+        }
+        let cipher = self.cipher("join challenge");
+        let opened = Parsed::new(challenge).and_then(|it| it.open(&cipher, Kind::Challenge));
+        let opened = opened.map_err(|_| BarrierError::WrongJoinKey)?;
+        Ok(OpenedChallenge {
+            inner: opened.expose().clone(),
+            key: self,
+        })
+    }
+}
+
+impl OpenedChallenge {
+    /// Proves that this node holds the unseal keys and says `statement`.
+    pub fn prove(&self, statement: &[u8]) -> [u8; PROOF_BYTES] {
+        self.key.proof(&self.inner, statement)
+    }
+
+    /// What the leader replied to that proof. [`BarrierError::Tampered`]: whoever replied does not
+    /// hold the keys, or replied to something else.
+    pub fn open_reply(
+        &self,
+        proof: &[u8; PROOF_BYTES],
+        reply: &[u8],
+    ) -> Result<Vec<u8>, BarrierError> {
+        let cipher = self.key.cipher("join reply");
+        let opened = Parsed::new(reply)?.open(&cipher, Kind::JoinReply(proof))?;
+        Ok(opened.expose().clone())
+    }
+}
+
+impl AcceptedAnswer {
+    /// Seals what the joiner needs to know, for this joiner alone.
+    pub fn reply(&self, plaintext: &[u8]) -> Vec<u8> {
+        let cipher = self.key.cipher("join reply");
+        let kind = Kind::JoinReply(&self.proof);
+        record::seal(&cipher, 0, &nonces::single(), kind, plaintext)
+    }
+}
+
+/// The inside of a challenge.
+struct Token<'a> {
+    issuer: Issuer,
+    nonce: [u8; ID_BYTES],
+    expires: Timestamp,
+    node_id: &'a str,
+}
+
+impl<'a> Token<'a> {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![TOKEN_VERSION];
+        out.extend(self.issuer);
+        out.extend(self.nonce);
+        out.extend(self.expires.0.to_be_bytes());
+        out.extend_from_slice(self.node_id.as_bytes());
+        out
+    }
+
+    fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (version, rest) = bytes.split_first()?;
+        let (issuer, rest) = rest.split_first_chunk()?;
+        let (nonce, rest) = rest.split_first_chunk()?;
+        let (expires, node_id) = rest.split_first_chunk()?;
+        if *version != TOKEN_VERSION {
+            return None;
+        }
+        Some(Self {
+            issuer: *issuer,
+            nonce: *nonce,
+            expires: Timestamp(u64::from_be_bytes(*expires)),
+            node_id: std::str::from_utf8(node_id).ok()?,
+        })
+    }
+}
+
+impl Unsealed {
+    /// A challenge for a joiner of this name, good until `now` and [`CHALLENGE_TTL`].
+    pub fn challenge(
+        &self,
+        issuer: Issuer,
+        node_id: &str,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, BarrierError> {
+        let mut nonce = [0; ID_BYTES];
+        fill_random(&mut nonce);
+        let token = Token {
+            issuer,
+            nonce,
+            expires: now.plus(CHALLENGE_TTL),
+            node_id,
+        };
+        // Not under a key term: a flood must not wear it out.
+        let kind = Kind::Challenge;
+        let inner = record::seal(
+            &self.token_cipher()?,
+            0,
+            &nonces::single(),
+            kind,
+            &token.encode(),
+        );
+        let outer = self.join_key()?.cipher("join challenge");
+        Ok(record::seal(&outer, 0, &nonces::single(), kind, &inner))
+    }
+
+    /// Judges an answer: `challenge` as it was given, what the joiner says, and its proof.
+    /// [`BarrierError::WrongJoinKey`], [`BarrierError::ChallengeExpired`] and
+    /// [`BarrierError::WrongProof`] are the joiner's.
+    pub fn judge_answer(
+        &self,
+        issuer: Issuer,
+        node_id: &str,
+        challenge: &[u8],
+        statement: &[u8],
+        proof: &[u8],
+        now: Timestamp,
+    ) -> Result<AcceptedAnswer, BarrierError> {
+        let opened = self.join_key()?.open(challenge)?;
+        let token = Parsed::new(&opened.inner)
+            .and_then(|inner| inner.open(&self.token_cipher()?, Kind::Challenge))
+            .map_err(|error| match error {
+                BarrierError::Tampered => BarrierError::WrongJoinKey,
+                other => other,
+            })?;
+        let token = Token::decode(token.expose()).ok_or(BarrierError::WrongJoinKey)?;
+        let expected = opened.prove(statement);
+        if !bool::from(expected.ct_eq(proof)) || token.node_id != node_id {
+            return Err(BarrierError::WrongProof);
+        }
+        if now >= token.expires || token.issuer != issuer {
+            return Err(BarrierError::ChallengeExpired);
+        }
+        let (nonce, expires) = (token.nonce, token.expires);
+        Ok(AcceptedAnswer {
+            key: opened.key,
+            proof: expected,
+            nonce,
+            expires,
+        })
+    }
+
+    /// What stands in the store since the seal was made, or else what this node's own unsealing
+    /// left behind.
+    fn join_key(&self) -> Result<JoinKey, BarrierError> {
+        let keys = self.keys()?;
+        if let Some(record) = self.storage.get(reserved::JOIN_KEY)? {
+            return keys.root_key.open_join_key(&record.value);
+        }
+        let derived = keys.derived_join_key.as_ref().map(JoinKey::duplicate);
+        derived.ok_or(BarrierError::NoJoinKey)
+    }
+
+    fn token_cipher(&self) -> Result<Cipher, BarrierError> {
+        let key = self.mac("join token", &[])?;
+        Ok(Cipher::new(
+            Key256::from_slice(&key).ok_or(BarrierError::Decode("join token key"))?,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;
