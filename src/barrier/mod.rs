@@ -49,6 +49,7 @@ pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
+pub use reserved::is_reserved;
 pub use rotation::KeyStatus;
 pub use seal_config::{SealConfig, SealType};
 pub use sealed::{Fresh, Sealed};

@@ -13,3 +13,9 @@ pub(super) const SEAL_CONFIG: &[u8] = b"\0seal-config";
 pub(super) const ROOT_KEY: &[u8] = b"\0root-key";
 pub(super) const KEYRING: &[u8] = b"\0keyring";
 pub(super) const JOIN_KEY: &[u8] = b"\0join-key";
+
+/// Is it one of the keys that stay readable while sealed: the seal's, the root key's, the
+/// keyring's? `key` is a storage key.
+pub fn is_reserved(key: &[u8]) -> bool {
+    [SEAL_CONFIG, ROOT_KEY, KEYRING].contains(&key)
+}

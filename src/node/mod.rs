@@ -20,18 +20,22 @@
 //! - A store that failed ends the node.
 
 mod addresses;
+mod controller;
 mod dev;
 mod hardening;
 mod host;
 mod identity;
 mod lifecycle;
 mod listeners;
+mod phase;
 mod pid_file;
 mod run;
 mod sanitized;
 mod shared;
 mod signals;
 mod start;
+mod status;
+mod steps;
 mod storage;
 mod sweeper;
 mod systemd;

@@ -9,7 +9,7 @@ use super::{Node, systemd};
 /// # Errors
 /// Why the node could not go on.
 pub async fn run(node: Node, mut signals: Signals, reload: impl Fn()) -> Result<(), String> {
-    systemd::ready("running");
+    systemd::ready();
     let watchdog = systemd::watchdog_interval();
     let failure = loop {
         tokio::select! {

@@ -2,6 +2,7 @@
 
 use super::addresses::Addresses;
 use super::identity::Cluster;
+use super::phase::Phase;
 use super::storage::Leadership;
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
@@ -10,7 +11,7 @@ use crate::seal::UnsealProgress;
 use crate::store::Storage;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// What the configuration settles once and for all.
@@ -35,7 +36,7 @@ pub(super) struct Facts {
     pub audit: crate::audit::Options,
 }
 
-/// Shared by the listeners, the sweeper and whoever stops the node.
+/// Shared by the listeners, the controller and whoever stops the node.
 pub(super) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub leadership: Leadership,
@@ -44,12 +45,15 @@ pub(super) struct Shared {
     pub facts: Facts,
     /// One step at a time: initialise, unseal, seal, step down.
     pub step: tokio::sync::Mutex<()>,
+    /// Rung when an applied entry may concern the keys or the seal.
+    pub keys_changed: Arc<Notify>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<State>,
 }
 
-/// What a step changes. The lock is held for moments only, never across an await.
+/// What steps and the controller change. The lock is held for moments only, never across an
+/// await.
 #[derive(Default)]
 pub(super) struct State {
     /// How the root key is sealed; `None` before initialisation.
@@ -57,15 +61,26 @@ pub(super) struct State {
     /// Shares given so far.
     pub progress: UnsealProgress,
     /// From unseal to seal.
-    pub active: Option<Active>,
+    pub session: Option<Session>,
+    /// While this node is active.
+    pub reign: Option<Reign>,
+    /// The end has begun.
+    pub stopping: bool,
+    /// What the listeners were told last.
+    pub phase: Phase,
 }
 
 /// What exists only while the keys are in memory.
-pub(super) struct Active {
+#[derive(Clone)]
+pub(super) struct Session {
     pub barrier: Arc<Unsealed>,
     pub router: Arc<Router>,
-    pub since: Timestamp,
     pub cluster: Cluster,
+}
+
+/// What exists only while this node is active.
+pub(super) struct Reign {
+    pub since: Timestamp,
     pub sweeper: AbortHandle,
 }
 
@@ -76,27 +91,28 @@ impl Shared {
         leadership: Leadership,
         clock: Arc<dyn Clock>,
         facts: Facts,
-    ) -> Result<Self, BarrierError> {
+    ) -> Result<Arc<Self>, BarrierError> {
         let sealed = Sealed::new(Arc::clone(&storage));
         let seal = sealed.seal_config()?;
-        let role = match seal {
-            Some(_) => Role::Sealed,
-            None => Role::Uninitialised,
-        };
-        Ok(Self {
+        let shared = Arc::new(Self {
             storage,
             leadership,
             sealed,
             clock,
             facts,
             step: tokio::sync::Mutex::new(()),
+            keys_changed: Arc::default(),
             addresses: OnceLock::new(),
-            role: watch::channel(role).0,
+            role: watch::channel(Role::Uninitialised).0,
             state: Mutex::new(State {
                 seal,
                 ..State::default()
             }),
-        })
+        });
+        let observer = Arc::downgrade(&shared);
+        shared.storage.observe(observer as _);
+        shared.settle();
+        Ok(shared)
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -108,22 +124,16 @@ impl Shared {
         self.role.subscribe()
     }
 
-    /// Tells the listeners. A node that is stopping stays so.
+    /// Tells the listeners.
     pub fn publish(&self, role: Role) {
-        self.role.send_if_modified(|current| {
-            let changes = !matches!(current, Role::Stopping);
-            if changes {
-                *current = role;
-            }
-            changes
-        });
+        self.role.send_replace(role);
     }
 
     /// Opens the audit files again.
     pub fn reload(&self) {
-        let router = self.state().active.as_ref().map(|a| Arc::clone(&a.router));
-        if let Some(router) = router {
-            router.reopen_audit();
+        let session = self.state().session.clone();
+        if let Some(session) = session {
+            session.router.reopen_audit();
         }
     }
 

@@ -4,13 +4,13 @@ use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
 use super::lifecycle::Handle;
 use super::shared::{Facts, Shared};
-use super::{listeners, storage};
+use super::{controller, listeners, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
 use crate::http::{self, Bound, Gate, ServeError};
-use crate::router::{Lifetimes, Role, Router};
+use crate::router::{Lifetimes, Router};
 use crate::sys::{self, Assembly, LifecycleError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Node {
         let facts = facts(&config, opened.kind, opened.ha_enabled);
         let shared = Shared::new(opened.storage, opened.leadership, clock, facts)
             .map_err(|error| StartError::Storage(error.to_string()))?;
-        let shared = Arc::new(shared);
+        tokio::spawn(controller::run(Arc::downgrade(&shared)));
         let gate = Gate {
             role: shared.role(),
             lifecycle: Arc::new(Handle(Arc::clone(&shared))),
@@ -134,9 +134,10 @@ impl Node {
         self.shared.storage.status();
     }
 
-    /// Lets requests in flight finish, drops the keys, checkpoints and closes the store.
+    /// Hands leadership over, lets requests in flight finish, drops the keys, checkpoints and
+    /// closes the store.
     pub async fn shutdown(self) {
-        self.shared.publish(Role::Stopping);
+        self.shared.stop().await;
         if !self.server.shutdown(DRAIN_MAX).await {
             tracing::warn!("requests were cut off");
         }

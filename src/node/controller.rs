@@ -1,0 +1,179 @@
+//! Brings the node's phase in line with the situation, and does what that asks for.
+
+use super::identity::Cluster;
+use super::phase::{self, Effect, Phase, Situation};
+use super::shared::{Reign, Session, Shared, State};
+use super::{sweeper, systemd};
+use crate::barrier::{self, BarrierError};
+use crate::router::Role;
+use crate::store::{Key, Observer, Revision};
+use std::sync::{Arc, Weak};
+
+/// Called on the applying thread: it takes note, and the controller acts.
+impl Observer for Shared {
+    fn applied(&self, _revision: Revision, keys: &[Key]) {
+        if keys.is_empty() || keys.iter().any(|key| barrier::is_reserved(key)) {
+            self.keys_changed.notify_one();
+        }
+        if !self.storage.status().leads {
+            // Who leads stamped the entry; what ends, ends for readers here at the same time.
+            self.clock.raise(self.storage.status().time_floor);
+        }
+    }
+}
+
+/// Follows consensus and the applied entries until the node is gone.
+pub(super) async fn run(shared: Weak<Shared>) {
+    let Some(mut leads) = shared.upgrade().map(|shared| shared.leadership.watch()) else {
+        return;
+    };
+    while let Some(alive) = shared.upgrade() {
+        alive.follow_keys();
+        alive.settle();
+        let changed = Arc::clone(&alive.keys_changed);
+        drop(alive);
+        tokio::select! {
+            () = changed.notified() => {}
+            () = leads.changed() => {}
+        }
+    }
+}
+
+impl Shared {
+    /// Brings the phase in line with the situation. Never waits; whoever changed something calls
+    /// it.
+    pub(super) fn settle(self: &Arc<Self>) {
+        let mut state = self.state();
+        let situation = Situation {
+            initialised: state.seal.is_some(),
+            unsealed: state.session.is_some(),
+            leads: self.leadership.leads(),
+            stopping: state.stopping,
+        };
+        self.enter(&mut state, &situation);
+    }
+
+    fn enter(self: &Arc<Self>, state: &mut State, situation: &Situation) {
+        let (phase, effects) = phase::next(&state.phase, situation);
+        state.phase = phase;
+        for effect in effects {
+            self.carry_out(effect, state);
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, effect: Effect, state: &mut State) {
+        match effect {
+            Effect::StopSweeping => {
+                if let Some(reign) = state.reign.take() {
+                    reign.sweeper.abort();
+                }
+            }
+            Effect::RaiseClock => self.clock.raise(self.storage.status().time_floor),
+            Effect::RenewRouter => {
+                if let Some(session) = &mut state.session {
+                    self.renew_router(session);
+                }
+            }
+            Effect::StartSweeping => {
+                if let Some(session) = &state.session {
+                    let router = Arc::clone(&session.router);
+                    state.reign = Some(Reign {
+                        since: self.clock.now(),
+                        sweeper: sweeper::spawn(router, Arc::clone(&self.clock)),
+                    });
+                }
+            }
+            Effect::Publish => {
+                self.publish(role(&state.phase, state.session.as_ref()));
+                systemd::status(&state.phase.describe());
+            }
+        }
+    }
+
+    /// What the old router remembers of deadlines was true while this node did not lead; it
+    /// serves on when a new one cannot be made.
+    fn renew_router(self: &Arc<Self>, session: &mut Session) {
+        match super::start::router(self, &session.barrier) {
+            Ok(router) => session.router = Arc::new(router),
+            Err(error) => tracing::error!(%error, "the router could not be made anew"),
+        }
+    }
+
+    /// Gives up being active for a moment, so that it begins anew.
+    pub(super) fn interrupt(self: &Arc<Self>) {
+        let mut state = self.state();
+        let situation = Situation {
+            initialised: state.seal.is_some(),
+            unsealed: state.session.is_some(),
+            leads: phase::Leads::Nobody,
+            stopping: state.stopping,
+        };
+        self.enter(&mut state, &situation);
+    }
+
+    /// Reads again what an applied entry, or a snapshot, may have changed under this node.
+    fn follow_keys(self: &Arc<Self>) {
+        match self.sealed.seal_config() {
+            Ok(Some(seal)) => self.state().seal = Some(seal),
+            // Initialised elsewhere, and the entry is on its way.
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the seal configuration cannot be read"),
+        }
+        let session = self.state().session.clone();
+        let Some(session) = session else {
+            return;
+        };
+        let opened = session.barrier.key_status();
+        match opened.and_then(|_| Cluster::read(&session.barrier)) {
+            Ok(cluster) => {
+                if let Some(present) = &mut self.state().session
+                    && Arc::ptr_eq(&present.barrier, &session.barrier)
+                {
+                    present.cluster = cluster;
+                }
+            }
+            Err(BarrierError::Read(error)) => {
+                tracing::error!(%error, "the keyring cannot be read");
+            }
+            Err(BarrierError::Sealed) => {}
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "the store's keyring was replaced by one that the root key in memory does not \
+                     open, as a restored snapshot of another cluster does: sealing this node; \
+                     unseal it with the keys of what was restored"
+                );
+                self.end_session(|present| Arc::ptr_eq(&present.barrier, &session.barrier));
+            }
+        }
+    }
+
+    pub(super) fn drop_keys(self: &Arc<Self>) {
+        self.end_session(|_| true);
+    }
+
+    /// Closes the gate first, so that no new request finds a router without keys.
+    fn end_session(self: &Arc<Self>, which: impl FnOnce(&mut Session) -> bool) {
+        let session = self.state().session.take_if(which);
+        self.settle();
+        if let Some(session) = session {
+            session.barrier.seal();
+            self.leadership.give_up();
+        }
+    }
+}
+
+/// The phase as the listeners see it.
+fn role(phase: &Phase, session: Option<&Session>) -> Role {
+    let router = session.map(|session| Arc::clone(&session.router));
+    match (phase, router) {
+        (Phase::Stopping, _) => Role::Stopping,
+        (Phase::Uninitialised, _) => Role::Uninitialised,
+        (Phase::Standby { leader }, Some(router)) => Role::Standby {
+            router,
+            leader: leader.clone(),
+        },
+        (Phase::Active { .. }, Some(router)) => Role::Active { router },
+        (Phase::Sealed | Phase::Standby { .. } | Phase::Active { .. }, _) => Role::Sealed,
+    }
+}

@@ -1,0 +1,274 @@
+//! What the node is for its clients, as a small state machine without effects of its own.
+//!
+//! ```text
+//!                 seal configuration appears        keys given
+//! Uninitialised ---------------------------> Sealed ----------> Standby <----> Active
+//!                                              ^                   |   leads     |
+//!                                              +---- keys dropped -+-------------+
+//! any ---- stopping ----> Stopping
+//! ```
+//!
+//! The phase follows from the situation alone, and what must be done follows from the phase that
+//! was and the one that is. So it does not matter how many changes were missed in between.
+
+use crate::router::Leader;
+
+/// Who leads, as consensus tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// Nobody that this node knows of.
+    #[default]
+    Nobody,
+    /// Another node.
+    Other(Leader),
+    /// This node, and it has applied all that was acknowledged before.
+    Me {
+        /// In which term: it may be lost and won again between two looks.
+        term: u64,
+    },
+}
+
+/// Everything that the phase depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Situation {
+    /// A seal configuration is known.
+    pub initialised: bool,
+    /// The keys are in memory, and the router stands.
+    pub unsealed: bool,
+    /// See there.
+    pub leads: Leads,
+    /// The end has begun.
+    pub stopping: bool,
+}
+
+/// What the node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No keyring exists, as far as this node knows.
+    #[default]
+    Uninitialised,
+    /// The keys are not in memory. It replicates and votes all the same.
+    Sealed,
+    /// It answers reads; another node is active, or none.
+    Standby {
+        /// Who is active, when known.
+        leader: Option<Leader>,
+    },
+    /// It serves everything.
+    Active {
+        /// Since which term.
+        term: u64,
+    },
+    /// For good.
+    Stopping,
+}
+
+/// What a change of the phase asks for, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing expires by this node's hand any more.
+    StopSweeping,
+    /// Takes the cluster's time up where the last active node left it.
+    RaiseClock,
+    /// Makes a router that knows nothing of what was before.
+    RenewRouter,
+    /// Undoes what expires from now on.
+    StartSweeping,
+    /// Tells the listeners and systemd.
+    Publish,
+}
+
+impl Situation {
+    /// The phase that belongs to it.
+    fn phase(&self) -> Phase {
+        match self {
+            Self { stopping: true, .. } => Phase::Stopping,
+            Self { unsealed: true, .. } => match &self.leads {
+                Leads::Nobody => Phase::Standby { leader: None },
+                Leads::Other(leader) => Phase::Standby {
+                    leader: Some(leader.clone()),
+                },
+                Leads::Me { term } => Phase::Active { term: *term },
+            },
+            Self {
+                initialised: true, ..
+            } => Phase::Sealed,
+            Self { .. } => Phase::Uninitialised,
+        }
+    }
+}
+
+/// What the node is next, and what must be done for it.
+pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>) {
+    let next = match phase {
+        Phase::Stopping => Phase::Stopping,
+        _ => situation.phase(),
+    };
+    let mut effects = Vec::new();
+    if next == *phase {
+        return (next, effects);
+    }
+    if matches!(phase, Phase::Active { .. }) {
+        effects.push(Effect::StopSweeping);
+    }
+    if matches!(next, Phase::Active { .. }) {
+        effects.extend([
+            Effect::RaiseClock,
+            Effect::RenewRouter,
+            Effect::StartSweeping,
+        ]);
+    }
+    effects.push(Effect::Publish);
+    (next, effects)
+}
+
+impl Phase {
+    /// For `systemctl status`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Uninitialised => "not initialised".into(),
+            Self::Sealed => "sealed".into(),
+            Self::Standby { leader: None } => "standby; no active node is known".into(),
+            Self::Standby {
+                leader: Some(leader),
+            } => format!("standby; active is {}", leader.api_address),
+            Self::Active { .. } => "active".into(),
+            Self::Stopping => "stopping".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Effect::{Publish, RaiseClock, RenewRouter, StartSweeping, StopSweeping};
+    use super::*;
+
+    const TAKE_OVER: [Effect; 4] = [RaiseClock, RenewRouter, StartSweeping, Publish];
+
+    fn leader(name: &str) -> Leader {
+        Leader {
+            api_address: format!("http://{name}:8200"),
+            cluster_address: format!("https://{name}:8201"),
+        }
+    }
+
+    fn situation(initialised: bool, unsealed: bool, leads: Leads) -> Situation {
+        Situation {
+            initialised,
+            unsealed,
+            leads,
+            stopping: false,
+        }
+    }
+
+    fn standby(leader: Option<Leader>) -> Phase {
+        Phase::Standby { leader }
+    }
+
+    #[test]
+    fn every_change_and_what_it_asks_for() {
+        let (me, other) = (Leads::Me { term: 3 }, Leads::Other(leader("b")));
+        let active = Phase::Active { term: 3 };
+        let nobody = Leads::Nobody;
+        for (name, from, now, to, effects) in [
+            (
+                "an applied entry tells of initialisation elsewhere",
+                Phase::Uninitialised,
+                situation(true, false, other.clone()),
+                Phase::Sealed,
+                vec![Publish],
+            ),
+            (
+                "a lone node is unsealed and leads at once",
+                Phase::Sealed,
+                situation(true, true, me.clone()),
+                active.clone(),
+                TAKE_OVER.to_vec(),
+            ),
+            (
+                "a follower is unsealed",
+                Phase::Sealed,
+                situation(true, true, other.clone()),
+                standby(Some(leader("b"))),
+                vec![Publish],
+            ),
+            (
+                "the leader is lost",
+                standby(Some(leader("b"))),
+                situation(true, true, nobody.clone()),
+                standby(None),
+                vec![Publish],
+            ),
+            (
+                "this node wins",
+                standby(None),
+                situation(true, true, me.clone()),
+                active.clone(),
+                TAKE_OVER.to_vec(),
+            ),
+            (
+                "leadership moves away",
+                active.clone(),
+                situation(true, true, other.clone()),
+                standby(Some(leader("b"))),
+                vec![StopSweeping, Publish],
+            ),
+            (
+                "lost and won again while nobody looked",
+                active.clone(),
+                situation(true, true, Leads::Me { term: 5 }),
+                Phase::Active { term: 5 },
+                [vec![StopSweeping], TAKE_OVER.to_vec()].concat(),
+            ),
+            (
+                "the active node is sealed, whoever leads by now",
+                active.clone(),
+                situation(true, false, me.clone()),
+                Phase::Sealed,
+                vec![StopSweeping, Publish],
+            ),
+            (
+                "a standby is sealed",
+                standby(Some(leader("b"))),
+                situation(true, false, other.clone()),
+                Phase::Sealed,
+                vec![Publish],
+            ),
+            (
+                "what everything was lost from is uninitialised again",
+                Phase::Sealed,
+                situation(false, false, nobody.clone()),
+                Phase::Uninitialised,
+                vec![Publish],
+            ),
+        ] {
+            assert_eq!(next(&from, &now), (to.clone(), effects), "{name}");
+            assert_eq!(next(&to, &now), (to, vec![]), "{name}: twice is once");
+        }
+    }
+
+    #[test]
+    fn a_sealed_node_never_serves_though_it_leads() {
+        for initialised in [false, true] {
+            let now = situation(initialised, false, Leads::Me { term: 1 });
+            let (phase, _) = next(&Phase::Sealed, &now);
+            assert!(!matches!(
+                phase,
+                Phase::Active { .. } | Phase::Standby { .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn stopping_is_for_good() {
+        let mut now = situation(true, true, Leads::Me { term: 1 });
+        now.stopping = true;
+        let (phase, effects) = next(&Phase::Active { term: 1 }, &now);
+        assert_eq!(
+            (phase, effects),
+            (Phase::Stopping, vec![StopSweeping, Publish])
+        );
+        now.stopping = false;
+        assert_eq!(next(&Phase::Stopping, &now), (Phase::Stopping, vec![]));
+    }
+}

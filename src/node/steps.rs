@@ -1,0 +1,183 @@
+//! The steps of a node's life: initialise, unseal, seal, step down, stop.
+
+use super::identity::Cluster;
+use super::shared::{Session, Shared};
+use crate::barrier::{BarrierError, SealConfig, Unsealed};
+use crate::mount;
+use crate::seal::{self, Collected, SealError};
+use crate::secret::{Key256, SecretString};
+use crate::store::CommitError;
+use crate::sys::{InitResult, LifecycleError, SealStatus, ShareInput};
+use crate::token;
+use std::sync::Arc;
+
+impl Shared {
+    /// Makes everything that a cluster starts with, in one log entry. The node stays sealed.
+    pub(super) async fn initialize_with(
+        self: &Arc<Self>,
+        shares: i64,
+        threshold: i64,
+        root_token: Option<SecretString>,
+    ) -> Result<InitResult, LifecycleError> {
+        let _one = self.step.lock().await;
+        if self.state().seal.is_some() {
+            return Err(LifecycleError::AlreadyInitialized);
+        }
+        let config = seal::check_config(shares, threshold).map_err(invalid)?;
+        let (seal_key, shares) = seal::generate(config).map_err(invalid)?;
+        self.leadership
+            .take()
+            .await
+            .map_err(LifecycleError::Internal)?;
+        let made = self.write_first_entry(&seal_key, config, root_token).await;
+        self.leadership.give_up();
+        let root_token = made?;
+        self.state().seal = Some(config);
+        self.settle();
+        tracing::info!(
+            shares = config.shares,
+            threshold = config.threshold,
+            "security barrier initialized"
+        );
+        Ok(InitResult { shares, root_token })
+    }
+
+    async fn write_first_entry(
+        &self,
+        seal_key: &Key256,
+        config: SealConfig,
+        root_token: Option<SecretString>,
+    ) -> Result<SecretString, LifecycleError> {
+        let now = self.clock.now();
+        let fresh = self
+            .sealed
+            .initialize(seal_key, config, now)
+            .map_err(internal)?;
+        let (barrier, mut batch) = (fresh.barrier, fresh.batch);
+        let cluster = Cluster::new(self.facts.cluster_name.as_deref());
+        cluster.put(&barrier, &mut batch).map_err(internal)?;
+        let mounts = mount::Table::new(&barrier).map_err(internal)?;
+        mounts.install(&mut batch).map_err(internal)?;
+        let leases = Arc::new(crate::lease::Store::new(&barrier));
+        let tokens = token::Store::new(&barrier, leases).map_err(internal)?;
+        let mut spec = token::Spec::root();
+        spec.text = root_token;
+        let minted = tokens.create(&mut batch, spec, now).map_err(internal)?;
+        let committed = barrier.commit(batch, now).await;
+        barrier.seal();
+        match committed {
+            Ok(_) => Ok(minted.token),
+            Err(BarrierError::Commit(CommitError::Conflict)) => {
+                Err(LifecycleError::AlreadyInitialized)
+            }
+            Err(error) => Err(internal(error)),
+        }
+    }
+
+    /// Takes one share; at the threshold the node is unsealed.
+    pub(super) async fn submit_share(
+        self: &Arc<Self>,
+        share: ShareInput,
+    ) -> Result<SealStatus, LifecycleError> {
+        let _one = self.step.lock().await;
+        let collected = {
+            let mut state = self.state();
+            let config = state.seal.ok_or(LifecycleError::NotInitialized)?;
+            match state.session {
+                Some(_) => None,
+                None => Some(state.progress.submit(config, share).map_err(invalid)?),
+            }
+        };
+        if let Some(Collected::Key(key)) = collected {
+            let barrier = self.sealed.unseal(&key).map_err(|error| match error {
+                BarrierError::WrongSealKey => LifecycleError::Invalid(WRONG_KEY.into()),
+                error => internal(error),
+            })?;
+            self.begin_session(&barrier).await.inspect_err(|_| {
+                barrier.seal();
+                self.leadership.give_up();
+            })?;
+            tracing::info!("vault is unsealed");
+        }
+        Ok(self.seal_status())
+    }
+
+    /// Builds what needs the keys, from what is applied here, and writes nothing. A node without
+    /// others is active on return; any other answers as a standby, and may be elected from now on.
+    async fn begin_session(
+        self: &Arc<Self>,
+        barrier: &Arc<Unsealed>,
+    ) -> Result<(), LifecycleError> {
+        let session = Session {
+            cluster: Cluster::read(barrier).map_err(internal)?,
+            router: Arc::new(super::start::router(self, barrier)?),
+            barrier: Arc::clone(barrier),
+        };
+        self.leadership
+            .take()
+            .await
+            .map_err(LifecycleError::Internal)?;
+        self.state().session = Some(session);
+        self.settle();
+        Ok(())
+    }
+
+    /// Another node leads before the keys are gone, where one can.
+    pub(super) async fn seal(self: &Arc<Self>) -> Result<(), LifecycleError> {
+        let _one = self.step.lock().await;
+        self.hand_over().await;
+        self.drop_keys();
+        tracing::info!("vault is sealed");
+        Ok(())
+    }
+
+    /// With no other node to take over, this one is active again at once.
+    pub(super) async fn step_down(self: &Arc<Self>) -> Result<(), LifecycleError> {
+        let _one = self.step.lock().await;
+        if self.state().session.is_none() {
+            return Err(LifecycleError::Sealed);
+        }
+        if !self.hand_over().await {
+            tracing::warn!("stepped down; no other node can take over");
+            self.interrupt();
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// The end: others take over while requests are still answered, then the gate closes.
+    pub(super) async fn stop(self: &Arc<Self>) {
+        self.hand_over().await;
+        self.state().stopping = true;
+        self.settle();
+    }
+
+    /// True when another node leads now, or did before.
+    async fn hand_over(self: &Arc<Self>) -> bool {
+        if self.state().reign.is_none() {
+            return true;
+        }
+        match self.leadership.hand_over().await {
+            Ok(()) => {
+                self.settle();
+                true
+            }
+            Err(why) => {
+                tracing::debug!(%why, "leadership stays here");
+                false
+            }
+        }
+    }
+}
+
+/// In Vault's words, so that scripts that look for them find them.
+const WRONG_KEY: &str =
+    "failed to decrypt encrypted stored keys: cipher: message authentication failed";
+
+fn invalid(error: SealError) -> LifecycleError {
+    LifecycleError::Invalid(error.to_string())
+}
+
+fn internal(error: impl std::fmt::Display) -> LifecycleError {
+    LifecycleError::Internal(error.to_string())
+}
