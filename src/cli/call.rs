@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::parse_duration;
-use crate::http::client::TlsOptions;
+use crate::http::client::{Pem, TlsOptions};
 use crate::secret::{Secret, SecretString};
 
 use super::client::{Ask, Client, ClientError, Options, Preview, Reply};
@@ -105,10 +105,10 @@ impl Call {
                 .and_then(parse_duration),
             headers: self.headers()?,
             tls: TlsOptions {
-                ca_cert: either("ca-cert", "CACERT"),
+                ca_cert: either("ca-cert", "CACERT").map(Pem::File),
                 ca_path: either("ca-path", "CAPATH"),
-                client_cert: either("client-cert", "CLIENT_CERT"),
-                client_key: either("client-key", "CLIENT_KEY"),
+                client_cert: either("client-cert", "CLIENT_CERT").map(Pem::File),
+                client_key: either("client-key", "CLIENT_KEY").map(Pem::File),
                 skip_verify: switch("tls-skip-verify", "SKIP_VERIFY"),
             },
             tls_server_name: either("tls-server-name", "TLS_SERVER_NAME"),

@@ -12,4 +12,4 @@ mod tls;
 pub use address::{Address, Route};
 pub use connect::{Answer, Dialer};
 pub use error::SetupError;
-pub use tls::{TlsOptions, config as tls_config};
+pub use tls::{Pem, TlsOptions, config as tls_config};

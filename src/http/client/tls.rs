@@ -4,27 +4,42 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::secret::SecretString;
 
 use super::error::SetupError;
 
 /// The most files that are read from a directory of authorities.
 const CA_FILES_MAX: usize = 10_000;
 
+/// PEM, here or in a file.
+#[derive(Debug)]
+pub enum Pem {
+    /// The file that holds it.
+    File(String),
+    /// The text itself; it may be a private key.
+    Text(SecretString),
+}
+
 /// Whom to trust, and what to show.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct TlsOptions {
-    /// PEM file of authorities.
-    pub ca_cert: Option<String>,
+    /// Authorities, or the server's own certificate.
+    pub ca_cert: Option<Pem>,
     /// Directory of PEM files of authorities.
     pub ca_path: Option<String>,
-    /// PEM file of a certificate of ours.
-    pub client_cert: Option<String>,
-    /// PEM file of its key.
-    pub client_key: Option<String>,
+    /// A certificate of ours.
+    pub client_cert: Option<Pem>,
+    /// Its key.
+    pub client_key: Option<Pem>,
     /// Accept any certificate.
     pub skip_verify: bool,
 }
@@ -41,7 +56,10 @@ pub fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, SetupError> {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
     } else {
-        builder.with_root_certificates(roots(options)?)
+        let verifier = Trusted::new(roots(options)?, provider);
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
     };
     let config = match (&options.client_cert, &options.client_key) {
         (None, None) => builder.with_no_client_auth(),
@@ -56,46 +74,146 @@ pub fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, SetupError> {
     Ok(Arc::new(config))
 }
 
-fn roots(options: &TlsOptions) -> Result<RootCertStore, SetupError> {
-    let mut roots = RootCertStore::empty();
-    match (&options.ca_cert, &options.ca_path) {
-        (Some(file), _) => add(&mut roots, certificates(file)?),
-        (None, Some(directory)) => {
-            let entries = std::fs::read_dir(directory);
-            let entries = entries.map_err(|error| unreadable(directory, &error))?;
-            for entry in entries.take(CA_FILES_MAX).flatten() {
-                if entry.path().is_file() {
-                    add(&mut roots, certificates(&entry.path().to_string_lossy())?);
-                }
-            }
+fn roots(options: &TlsOptions) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let (Some(directory), None) = (&options.ca_path, &options.ca_cert) else {
+        return match &options.ca_cert {
+            Some(pem) => certificates(pem),
+            None => Ok(rustls_native_certs::load_native_certs().certs),
+        };
+    };
+    let mut roots = Vec::new();
+    let entries = std::fs::read_dir(directory);
+    let entries = entries.map_err(|error| unreadable(directory, &error))?;
+    for entry in entries.take(CA_FILES_MAX).flatten() {
+        if entry.path().is_file() {
+            let path = entry.path().to_string_lossy().into_owned();
+            roots.extend(certificates(&Pem::File(path))?);
         }
-        (None, None) => add(&mut roots, rustls_native_certs::load_native_certs().certs),
     }
     Ok(roots)
-}
-
-fn add(roots: &mut RootCertStore, certificates: Vec<CertificateDer<'static>>) {
-    // A system's store may hold certificates that webpki cannot read: they are left out.
-    roots.add_parsable_certificates(certificates);
 }
 
 fn unreadable(path: &str, error: &dyn std::fmt::Display) -> SetupError {
     SetupError::Tls(format!("Error loading {path}: {error}"))
 }
 
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, SetupError> {
-    let found = CertificateDer::pem_file_iter(Path::new(path));
-    let found = found.map_err(|error| unreadable(path, &error))?;
-    let found: Result<Vec<_>, _> = found.collect();
-    let found = found.map_err(|error| unreadable(path, &error))?;
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let wrong = |error: pem::Error| unreadable(pem.name("the certificate"), &error);
+    let found: Result<Vec<_>, _> = match pem {
+        Pem::File(path) => CertificateDer::pem_file_iter(Path::new(path))
+            .map_err(wrong)?
+            .collect(),
+        Pem::Text(text) => CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect(),
+    };
+    let found = found.map_err(wrong)?;
     if found.is_empty() {
-        return Err(unreadable(path, &"no certificate in it"));
+        return Err(unreadable(
+            pem.name("the certificate"),
+            &"no certificate in it",
+        ));
     }
     Ok(found)
 }
 
-fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, SetupError> {
-    PrivateKeyDer::from_pem_file(Path::new(path)).map_err(|error| unreadable(path, &error))
+fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, SetupError> {
+    let key = match pem {
+        Pem::File(path) => PrivateKeyDer::from_pem_file(Path::new(path)),
+        Pem::Text(text) => PrivateKeyDer::from_pem_slice(text.expose().as_bytes()),
+    };
+    key.map_err(|error| unreadable(pem.name("the private key"), &error))
+}
+
+impl Pem {
+    /// For messages.
+    fn name<'a>(&'a self, otherwise: &'a str) -> &'a str {
+        match self {
+            Self::File(path) => path,
+            Self::Text(_) => otherwise,
+        }
+    }
+}
+
+/// Trusts who is signed by a root, and a root itself: `openssl req -x509` makes certificates that
+/// are authorities and serve at the same time, and clients written in Go accept them.
+#[derive(Debug)]
+struct Trusted {
+    anchors: RootCertStore,
+    roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Trusted {
+    fn new(roots: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Self {
+        let mut anchors = RootCertStore::empty();
+        // A system's store may hold certificates that webpki cannot read: they are left out.
+        anchors.add_parsable_certificates(roots.iter().cloned());
+        Self {
+            anchors,
+            roots,
+            provider,
+        }
+    }
+
+    /// Is the only thing wrong with a root's certificate that it is a root's? webpki looks at the
+    /// dates before that.
+    fn is_own_root(&self, error: &rustls::Error, certificate: &CertificateDer<'_>) -> bool {
+        let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
+            return false;
+        };
+        other.to_string() == "CaUsedAsEndEntity"
+            && self.roots.iter().any(|root| root == certificate)
+    }
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        let signed = verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.anchors,
+            intermediates,
+            now,
+            algorithms,
+        );
+        match signed {
+            Err(error) if !self.is_own_root(&error, end_entity) => return Err(error),
+            _ => verify_server_name(&certificate, server_name)?,
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
 }
 
 /// Accepts any certificate, for `-tls-skip-verify`; signatures are still checked.
@@ -139,5 +257,40 @@ impl ServerCertVerifier for AnyCertificate {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let algorithms = &self.provider.signature_verification_algorithms;
         algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use std::time::Duration;
+
+    /// As `openssl req -x509` makes it: signed by itself, an authority, for a name.
+    fn authority(name: &str) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
+    }
+
+    fn verify(root: &CertificateDer<'_>, leaf: &CertificateDer<'_>, name: &str, at: u64) -> bool {
+        let provider = Arc::new(ring::default_provider());
+        let trusted = Trusted::new(vec![root.clone().into_owned()], provider);
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(at));
+        trusted
+            .verify_server_cert(leaf, &[], &name, &[], at)
+            .is_ok()
+    }
+
+    #[test]
+    fn a_server_whose_certificate_is_the_configured_root_itself_is_trusted() {
+        let (root, other) = (authority("pi.local"), authority("pi.local"));
+        let (now, far) = (1_800_000_000, 100_000_000_000);
+        assert!(verify(&root, &root, "pi.local", now));
+        assert!(!verify(&root, &root, "pi2.local", now), "another name");
+        assert!(!verify(&root, &root, "pi.local", far), "expired");
+        assert!(!verify(&root, &other, "pi.local", now), "not configured");
     }
 }
