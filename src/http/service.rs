@@ -173,6 +173,11 @@ impl Call<'_> {
         } else {
             Map::new()
         };
+        if endpoint.is_for_active()
+            && let Role::Standby { leader, .. } = &*self.shared.gate.role.borrow()
+        {
+            return Err(self.elsewhere(leader.as_ref()));
+        }
         let _turn = self.tokenless_turn().await;
         let standing = open::Standing::from(&*self.shared.gate.role.borrow());
         let lifecycle = self.shared.gate.lifecycle.as_ref();

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod audits;
+mod bootstrap;
 mod catalog;
 mod cluster;
 mod config;

@@ -1,6 +1,8 @@
 //! Endpoints that answer while sealed, before any token can be checked: init, seal-status,
-//! unseal, health, leader. They answer bare objects without an envelope.
+//! unseal, health, leader, and what joining needs (`bootstrap.rs`). Most answer bare objects without
+//! an envelope.
 
+use super::bootstrap;
 use super::lifecycle::{InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus};
 use crate::engine::{Body, Error, ErrorKind, Response};
 use crate::router::Role;
@@ -29,6 +31,12 @@ pub enum Endpoint {
     Health,
     /// `sys/leader`.
     Leader,
+    /// `sys/storage/raft/join`.
+    Join,
+    /// `sys/storage/raft/bootstrap/challenge`.
+    Challenge,
+    /// `sys/storage/raft/bootstrap/answer`.
+    Answer,
 }
 
 /// How an open endpoint is called.
@@ -90,6 +98,9 @@ pub fn endpoint(path: &str) -> Option<Endpoint> {
         "sys/unseal" => Some(Endpoint::Unseal),
         "sys/health" => Some(Endpoint::Health),
         "sys/leader" => Some(Endpoint::Leader),
+        "sys/storage/raft/join" => Some(Endpoint::Join),
+        "sys/storage/raft/bootstrap/challenge" => Some(Endpoint::Challenge),
+        "sys/storage/raft/bootstrap/answer" => Some(Endpoint::Answer),
         _ => None,
     }
 }
@@ -100,9 +111,16 @@ impl Endpoint {
         match self {
             Self::Init => matches!(verb, Verb::Get | Verb::Put),
             Self::SealStatus | Self::Leader => matches!(verb, Verb::Get),
-            Self::Unseal => matches!(verb, Verb::Put),
+            Self::Unseal | Self::Join | Self::Challenge | Self::Answer => {
+                matches!(verb, Verb::Put)
+            }
             Self::Health => matches!(verb, Verb::Get | Verb::Head),
         }
+    }
+
+    /// Whether only the active node can answer it.
+    pub const fn is_for_active(self) -> bool {
+        matches!(self, Self::Challenge | Self::Answer)
     }
 }
 
@@ -126,10 +144,14 @@ pub async fn answer(
         (Endpoint::Unseal, _) => unseal(request.fields, lifecycle).await,
         (Endpoint::Health, _) => health(request.query, standing, lifecycle),
         (Endpoint::Leader, _) => leader(standing, &lifecycle.leader()),
+        (Endpoint::Join | Endpoint::Challenge | Endpoint::Answer, _) => {
+            let cluster = lifecycle.cluster();
+            bootstrap::answer(endpoint, &request.fields, standing, cluster.as_deref()).await
+        }
     }
 }
 
-fn bare(value: &Value) -> Response {
+pub(super) fn bare(value: &Value) -> Response {
     let mut bytes = value.to_string().into_bytes();
     bytes.push(b'\n');
     Response {

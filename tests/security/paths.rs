@@ -234,15 +234,36 @@ async fn the_nodes_life_is_not_anyones() {
     assert_eq!(status["sealed"], false);
 }
 
-/// Joining, rekeying and making root tokens are not built, so they are nobody's.
+/// What a joiner calls has no token and needs none; it says nothing before it was proven that the
+/// caller holds the unseal keys, and a store without other nodes has none of it.
+#[tokio::test]
+async fn cve_2022_36129_joining_is_open_and_a_lone_store_refuses_it() {
+    let server = Server::start().await;
+    let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a"}"#;
+    for path in [
+        "sys/storage/raft/join",
+        "sys/storage/raft/bootstrap/challenge",
+        "sys/storage/raft/bootstrap/answer",
+    ] {
+        for token in ["", ROOT] {
+            for method in ["GET", "DELETE", "LIST"] {
+                let reply = server.call(token, method, path, body).await;
+                assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
+            }
+            let reply = server.call(token, "PUT", path, body).await;
+            assert_eq!(reply.status, 400, "{path}: {reply:?}");
+            let errors = reply.json();
+            assert_eq!(errors["errors"][0], "raft storage is not in use", "{path}");
+        }
+    }
+}
+
+/// Rekeying and making root tokens are not built, so they are nobody's.
 #[tokio::test]
 async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     let server = Server::start().await;
     let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a","otp":"x"}"#;
     for path in [
-        "sys/storage/raft/join",
-        "sys/storage/raft/bootstrap/challenge",
-        "sys/storage/raft/bootstrap/answer",
         "sys/storage/raft/remove-peer",
         "sys/storage/raft/configuration",
         "sys/storage/raft/snapshot",
