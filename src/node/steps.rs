@@ -26,6 +26,10 @@ impl Shared {
         let config = seal::check_config(shares, threshold).map_err(invalid)?;
         let (seal_key, shares) = seal::generate(config).map_err(invalid)?;
         self.leadership
+            .found()
+            .await
+            .map_err(LifecycleError::Internal)?;
+        self.leadership
             .take()
             .await
             .map_err(LifecycleError::Internal)?;

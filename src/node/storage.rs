@@ -94,6 +94,14 @@ impl Leadership {
         Watch
     }
 
+    /// Begins a new cluster with this node.
+    pub async fn found(&self) -> Result<(), String> {
+        match self {
+            Self::Always => Ok(()),
+            Self::Raft(raft) => raft.found().await.map_err(|error| error.to_string()),
+        }
+    }
+
     /// Lets this node lead, and returns once it does where nobody else could.
     pub async fn take(&self) -> Result<(), String> {
         match self {

@@ -70,6 +70,20 @@ pub enum OpenError {
     Raft(String),
 }
 
+/// Why the members were not changed, or leadership not handed over.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The caller's: the message says what is wrong and what to do. Nothing changed.
+    #[error("{0}")]
+    Refused(String),
+    /// Not now: this node does not lead.
+    #[error("this node does not lead")]
+    NotLeader,
+    /// Not now: no quorum answered, or time ran out; the change may still happen.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
 impl OpenError {
     /// Makes the error for `what` on `path`.
     pub(super) fn io(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + use<> {

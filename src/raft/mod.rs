@@ -6,7 +6,8 @@
 //! Invariants
 //! - Acknowledged means flushed on a quorum and applied here.
 //! - Applying is deterministic: no keys, no clock, no randomness.
-//! - A node leads only after [`RaftStorage::become_leader`]; a sealed one is never told to.
+//! - A node serves as leader only while it is told that it may ([`RaftStorage::set_elect`]); a
+//!   sealed one is not.
 //! - One process per data directory.
 //! - The first failed write or flush poisons the node; nothing is tried again over it.
 //! - Without requests nothing is written.
@@ -14,24 +15,36 @@
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 
 mod command;
+mod conductor;
 mod data_dir;
 mod device;
 mod error;
+mod leadership;
 pub mod log_store;
+mod member;
+mod members;
 mod network;
+mod opening;
 mod options;
 mod poison;
 pub mod probe;
 mod proposer;
+mod saving;
+mod shared;
 mod state_machine;
 mod storage;
+mod timing;
 mod types;
 mod wire;
 
 pub use device::{Device, Verdict};
-pub use error::OpenError;
+pub use error::{ChangeError, OpenError};
+pub use leadership::Leadership;
+pub use member::{Change, MemberInfo, NewMember};
 pub use options::Options;
 pub use storage::{RaftStorage, TRANSACTION_BYTES_MAX};
+pub use timing::Timing;
+pub use types::Peer;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! How the storage is opened.
 
 use super::device::Device;
+use super::timing::Timing;
+use crate::peer::{Network, PublicKey};
 use crate::store::state::Limits;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +17,16 @@ pub struct Options {
     pub node_id: String,
     /// Where peers reach this node.
     pub cluster_address: String,
+    /// Where clients reach this node.
+    pub api_address: String,
+    /// This node's identity.
+    pub public_key: PublicKey,
+    /// How it reaches its peers; without one it stays alone.
+    pub network: Option<Arc<dyn Network>>,
+    /// How fast a lost leader is noticed.
+    pub timing: Timing,
+    /// This host's name, for lists.
+    pub hostname: String,
     /// Size of a segment of the log.
     pub segment_bytes: usize,
     /// A test's device in place of the sound one.
@@ -34,6 +46,11 @@ impl Options {
             node_id: node_id.into(),
             cluster_address: String::new(),
             device: None,
+            api_address: String::new(),
+            public_key: PublicKey::default(),
+            network: None,
+            timing: Timing::default(),
+            hostname: String::new(),
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             limits: Limits::default(),
         }
@@ -45,6 +62,10 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("path", &self.path)
             .field("node_id", &self.node_id)
+            .field("cluster_address", &self.cluster_address)
+            .field("api_address", &self.api_address)
+            .field("public_key", &self.public_key)
+            .field("timing", &self.timing)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! openraft's parameters and our forms of its words.
 
 use super::wire;
+use crate::peer::{Member, PublicKey};
 use bytes::Bytes;
 use openraft::type_config::alias;
 use serde::{Deserialize, Serialize};
@@ -69,8 +70,23 @@ pub struct Peer {
     pub name: String,
     /// Where its peers reach it.
     pub cluster_address: String,
-    /// Its pinned public key; empty while it is alone.
+    /// Its pinned public key; empty when it was never told.
     pub public_key: Vec<u8>,
+    /// Where clients reach it.
+    pub api_address: String,
+    /// It was asked to stay without a vote.
+    pub non_voter: bool,
+}
+
+impl Peer {
+    /// What the network needs to know of it.
+    pub fn member(&self) -> Member {
+        Member {
+            name: self.name.clone(),
+            address: self.cluster_address.clone(),
+            public_key: PublicKey(Bytes::copy_from_slice(&self.public_key)),
+        }
+    }
 }
 
 /// The place in the log that `id` names.

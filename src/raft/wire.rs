@@ -43,12 +43,39 @@ pub struct Ballot {
 }
 
 /// Voters, as one or two overlapping quorums, and the nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
     /// Two while membership changes.
     pub configs: Vec<BTreeSet<u64>>,
     /// Voters and learners.
     pub nodes: BTreeMap<u64, Peer>,
+}
+
+/// [`Members`] as nodes without a cluster wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersAlone {
+    configs: Vec<BTreeSet<u64>>,
+    nodes: BTreeMap<u64, PeerAlone>,
+}
+
+/// A node of [`MembersAlone`]: name, cluster address, public key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PeerAlone(String, String, Vec<u8>);
+
+impl From<MembersAlone> for Members {
+    fn from(old: MembersAlone) -> Self {
+        let peer = |PeerAlone(name, cluster_address, public_key)| Peer {
+            name,
+            cluster_address,
+            public_key,
+            ..Peer::default()
+        };
+        let nodes = old.nodes.into_iter();
+        Self {
+            configs: old.configs,
+            nodes: nodes.map(|(id, old)| (id, peer(old))).collect(),
+        }
+    }
 }
 
 /// One item of a group of the log.
@@ -62,12 +89,14 @@ pub enum Record {
     Blank(Position),
     /// An entry with a command.
     Command(Position, Bytes),
-    /// An entry with a membership.
-    Membership(Position, Members),
+    /// An entry with a membership, as nodes without a cluster wrote it.
+    MembershipAlone(Position, MembersAlone),
     /// Entries after this place are void; all when there is none.
     Truncate(Option<Position>),
     /// Entries up to this place are no longer needed.
     Purge(Position),
+    /// An entry with a membership.
+    Membership(Position, Members),
 }
 
 /// See [`Record::Start`].
@@ -87,9 +116,10 @@ impl Record {
     /// The place of the entry it holds, if it holds one.
     pub fn entry_position(&self) -> Option<Position> {
         match self {
-            Self::Blank(position) | Self::Command(position, _) | Self::Membership(position, _) => {
-                Some(*position)
-            }
+            Self::Blank(position)
+            | Self::Command(position, _)
+            | Self::MembershipAlone(position, _)
+            | Self::Membership(position, _) => Some(*position),
             Self::Start(_) | Self::Vote(_) | Self::Truncate(_) | Self::Purge(_) => None,
         }
     }
@@ -103,12 +133,18 @@ impl Record {
                     let configs: usize = members.configs.iter().map(|c| 10 + 10 * c.len()).sum();
                     let nodes = members.nodes.values();
                     let nodes = nodes.map(|peer| {
-                        40 + peer.name.len() + peer.cluster_address.len() + peer.public_key.len()
+                        let addresses = peer.cluster_address.len() + peer.api_address.len();
+                        60 + peer.name.len() + addresses + peer.public_key.len()
                     });
                     20 + configs + nodes.sum::<usize>()
                 }
                 Self::Start(_) => 96,
-                Self::Vote(_) | Self::Blank(_) | Self::Truncate(_) | Self::Purge(_) => 0,
+                // Read, never written.
+                Self::MembershipAlone(..)
+                | Self::Vote(_)
+                | Self::Blank(_)
+                | Self::Truncate(_)
+                | Self::Purge(_) => 0,
             }
     }
 
@@ -130,6 +166,10 @@ impl Record {
             Self::Membership(position, members) => {
                 (position, EntryPayload::Membership(members.try_into()?))
             }
+            Self::MembershipAlone(position, old) => (
+                position,
+                EntryPayload::Membership(Members::from(old).try_into()?),
+            ),
             Self::Start(_) | Self::Vote(_) | Self::Truncate(_) | Self::Purge(_) => return Ok(None),
         };
         Ok(Some(LogEntry::new(log_id(position), payload)))
@@ -179,15 +219,26 @@ impl From<Ballot> for Vote {
     }
 }
 
+/// First byte of a membership in the state's mark. Without it the bytes are a [`MembersAlone`],
+/// whose first byte counts configurations and is two at most.
+const MEMBERS_VERSION: u8 = 0x42;
+
 /// A membership's bytes for the state's mark.
 pub(super) fn encode_members(membership: &Membership) -> Result<Vec<u8>, WireError> {
-    postcard::to_stdvec(&Members::from(membership)).map_err(|_| WireError::Malformed("membership"))
+    postcard::to_extend(&Members::from(membership), vec![MEMBERS_VERSION])
+        .map_err(|_| WireError::Malformed("membership"))
 }
 
 /// Reads what [`encode_members`] made.
 pub(super) fn decode_members(bytes: &[u8]) -> Result<Membership, WireError> {
-    let members: Members =
-        postcard::from_bytes(bytes).map_err(|_| WireError::Malformed("membership"))?;
+    let malformed = |_| WireError::Malformed("membership");
+    let members: Members = match bytes.split_first() {
+        Some((&MEMBERS_VERSION, rest)) => postcard::from_bytes(rest).map_err(malformed)?,
+        Some((&version, _)) if version > 2 => return Err(WireError::Version(version)),
+        _ => postcard::from_bytes::<MembersAlone>(bytes)
+            .map_err(malformed)?
+            .into(),
+    };
     members.try_into()
 }
 
@@ -206,6 +257,8 @@ mod tests {
             name: "n".repeat(40),
             cluster_address: "a".repeat(60),
             public_key: vec![1; 91],
+            api_address: "b".repeat(60),
+            non_voter: true,
         };
         let ids: BTreeSet<u64> = (big - 5..big).collect();
         let ballot = Ballot {
@@ -238,5 +291,31 @@ mod tests {
             assert!(bytes.len() <= record.size_bound(), "{record:?}");
             assert_eq!(postcard::from_bytes::<Record>(&bytes).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn what_a_lone_node_wrote_is_still_read() {
+        // Written by the version before clusters: record 4 of the log, and the state's mark.
+        let peer = PeerAlone("a".into(), "h:1".into(), Vec::new());
+        let old = MembersAlone {
+            configs: vec![BTreeSet::from([7])],
+            nodes: BTreeMap::from([(7, peer)]),
+        };
+        let mut bytes = vec![4, 3, 9];
+        let mark = [1, 1, 7, 1, 7, 1, b'a', 3, b'h', b':', b'1', 0];
+        bytes.extend(mark);
+        let record: Record = postcard::from_bytes(&bytes).unwrap();
+        let place = Position { term: 3, index: 9 };
+        assert_eq!(record, Record::MembershipAlone(place, old));
+        let entry = record.into_entry().unwrap().unwrap();
+        let EntryPayload::Membership(members) = entry.payload else {
+            panic!("not a membership");
+        };
+        assert_eq!(decode_members(&mark).unwrap(), members);
+        let node = members.get_node(&7).unwrap();
+        assert_eq!((&*node.name, &*node.cluster_address), ("a", "h:1"));
+        let again = encode_members(&members).unwrap();
+        assert_eq!(decode_members(&again).unwrap(), members);
+        assert_eq!(decode_members(&[9]), Err(WireError::Version(9)));
     }
 }

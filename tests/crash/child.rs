@@ -36,6 +36,7 @@ pub fn run(dir: &Path, seed: u64) {
             ..Limits::default()
         };
         let storage = RaftStorage::open(options).await.unwrap();
+        storage.found().await.unwrap();
         let found: Vec<u64> = (0..WRITERS).map(|writer| look(&storage, writer)).collect();
         storage.become_leader().await.unwrap();
         say("ready");

@@ -32,6 +32,8 @@ pub(super) struct Index {
     pub(super) purged: Option<Position>,
     pub(super) last: Option<Position>,
     pub(super) committed: Option<LogId>,
+    /// The newest entry with voters besides this node, since the log was opened.
+    pub(super) others_at: u64,
     /// The newest entries, contiguous up to `last`.
     cache: VecDeque<LogEntry>,
     cache_bytes: usize,
@@ -128,7 +130,10 @@ impl Index {
                 self.truncate(last);
             }
             Record::Purge(upto) => self.purge(upto),
-            Record::Blank(_) | Record::Command(..) | Record::Membership(..) => {
+            Record::Blank(_)
+            | Record::Command(..)
+            | Record::MembershipAlone(..)
+            | Record::Membership(..) => {
                 if let Some(entry) = record.into_entry()? {
                     self.push(entry);
                 }

@@ -318,6 +318,7 @@ fn note(found: &mut Recovered, record: &Record) {
             found.base = found.base.min(*last);
         }
         Record::Membership(at, members) => found.members.push((*at, members.clone())),
+        Record::MembershipAlone(at, old) => found.members.push((*at, old.clone().into())),
         Record::Vote(_) | Record::Blank(_) | Record::Command(..) => {}
     }
 }

@@ -6,7 +6,7 @@ use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
 use super::super::wire::{Ballot, Members, Position, Record};
 use super::LogError;
 use super::group::{self, Found};
-use super::index::Place;
+use super::index::{Index, Place};
 use super::recovery::recover;
 use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
@@ -134,6 +134,15 @@ impl LogStore {
         index.committed = index.last_log_id().max(index.committed);
     }
 
+    /// Says that this node leads and that the committed membership at `index` has no other voter.
+    /// A later entry with other voters wins.
+    pub fn lead_alone(&self, index: u64) {
+        let log = self.shared.index();
+        if index >= log.others_at {
+            self.alone.store(true, Ordering::Release);
+        }
+    }
+
     /// True while this node is the only voter.
     pub fn is_alone(&self) -> bool {
         self.alone.load(Ordering::Acquire)
@@ -242,10 +251,11 @@ impl LogStore {
     }
 
     /// Notices memberships with other voters before they can take effect.
-    fn watch_members(&self, entry: &LogEntry) {
+    fn watch_members(&self, entry: &LogEntry, index: &mut Index) {
         if let EntryPayload::Membership(members) = &entry.payload {
             let alone = members.voter_ids().all(|id| id == self.node);
             if !alone {
+                index.others_at = entry.index();
                 self.alone.store(false, Ordering::Release);
             }
         }
@@ -322,7 +332,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let entries: Vec<LogEntry> = entries.into_iter().collect();
         let mut index = self.shared.index();
         for entry in &entries {
-            self.watch_members(entry);
+            self.watch_members(entry, &mut index);
             index.push(entry.clone());
         }
         drop(index);

@@ -215,6 +215,7 @@ impl Writer {
                 Record::Start(_)
                 | Record::Blank(_)
                 | Record::Command(..)
+                | Record::MembershipAlone(..)
                 | Record::Membership(..) => {}
             }
         }

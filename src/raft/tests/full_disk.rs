@@ -52,7 +52,9 @@ async fn open_small(path: &Path) -> Arc<RaftStorage> {
         overlay_bytes_max: 256 << 10,
         ..Limits::default()
     };
-    RaftStorage::open(options).await.unwrap()
+    let storage = RaftStorage::open(options).await.unwrap();
+    storage.found().await.unwrap();
+    storage
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

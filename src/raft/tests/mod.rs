@@ -24,7 +24,9 @@ fn put(name: &str, value: &[u8]) -> Transaction {
 }
 
 async fn open(path: &std::path::Path) -> Arc<RaftStorage> {
-    RaftStorage::open(Options::new(path, "a")).await.unwrap()
+    let storage = RaftStorage::open(Options::new(path, "a")).await.unwrap();
+    storage.found().await.unwrap();
+    storage
 }
 
 /// Copies the files as a killed process leaves them.

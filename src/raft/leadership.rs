@@ -1,0 +1,22 @@
+//! Who leads, as this node sees it.
+
+use super::types::Peer;
+
+/// What [`super::RaftStorage::leadership`] tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Leadership {
+    /// Nobody that this node knows of, or this node blindly: it leads sealed, so that others
+    /// catch up.
+    #[default]
+    None,
+    /// Another node.
+    Follower {
+        /// That node.
+        leader: Peer,
+    },
+    /// This node, and everything before its term is applied here: it may serve.
+    Leader {
+        /// Since when, in raft's count.
+        term: u64,
+    },
+}

@@ -1,0 +1,106 @@
+//! Opening log and state, and what raft is told at its start.
+
+use super::data_dir::DataDir;
+use super::error::OpenError;
+use super::log_store::{LogOptions, LogStore, Recovery};
+use super::options::Options;
+use super::poison::Poison;
+use super::timing::Timing;
+use super::wire::{self, Members};
+use crate::store::state::{Position, State};
+use openraft::{Config, SnapshotPolicy};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Entries kept after a checkpoint for followers that are a little behind.
+const ENTRIES_KEPT: u64 = 256;
+
+/// What is opened off the runtime's threads.
+pub(super) struct Files {
+    pub(super) dir: DataDir,
+    pub(super) state: State,
+    pub(super) log: LogStore,
+    pub(super) recovery: Recovery,
+}
+
+pub(super) fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files, OpenError> {
+    let dir = DataDir::open(&options.path)?;
+    dir.make_rooms()?;
+    let path = dir.state();
+    let state = State::open(&path, options.limits);
+    let state = state.map_err(|error| OpenError::state(&path, error))?;
+    let log_dir = dir.log();
+    let log_options = LogOptions {
+        dir: &log_dir,
+        log_id: dir.numbers.log_id,
+        segment_bytes: options.segment_bytes,
+        applied: state.saved().position,
+        device: options.device.clone(),
+    };
+    let (log, recovery) =
+        LogStore::open(&log_options, dir.numbers.raft_id, poison).map_err(OpenError::log)?;
+    Ok(Files {
+        dir,
+        state,
+        log,
+        recovery,
+    })
+}
+
+pub(super) fn config(timing: &Timing) -> Result<Arc<Config>, OpenError> {
+    let config = Config {
+        cluster_name: "coffer".into(),
+        heartbeat_interval: millis(timing.heartbeat),
+        election_timeout_min: millis(timing.election_min),
+        election_timeout_max: millis(timing.election_max),
+        // A single voter needs no clock; a timer that does nothing still wakes a Pi.
+        enable_tick: false,
+        enable_heartbeat: true,
+        enable_elect: false,
+        // A node leads when it is told to, never because it led before: it may be sealed.
+        enable_leader_restore: Some(false),
+        enable_pre_vote: Some(true),
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+        max_append_entries: Some(1024),
+        api_channel_size: Some(1024),
+        notification_channel_size: Some(1024),
+        state_machine_channel_size: Some(256),
+        ..Config::default()
+    };
+    let config = config.validate();
+    config
+        .map(Arc::new)
+        .map_err(|error| OpenError::Raft(error.to_string()))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// True when every membership that may be in force has this node as its only voter.
+pub(super) fn is_alone(files: &Files) -> Result<bool, OpenError> {
+    let id = files.dir.numbers.raft_id;
+    let committed = files.log.committed().max(saved_index(&files.state));
+    let mut memberships: Vec<(u64, Members)> = Vec::new();
+    if let Some((at, bytes)) = files.state.saved().membership {
+        let members = wire::decode_members(&bytes);
+        let members = members.map_err(|error| OpenError::Damaged(error.to_string()))?;
+        memberships.push((at.index, (&members).into()));
+    }
+    let logged = files.recovery.members.iter();
+    memberships.extend(logged.map(|(at, members)| (at.index, members.clone())));
+    // Those before the last committed one are history.
+    let decided = memberships.iter().map(|(index, _)| *index);
+    let decided = decided.filter(|index| Some(*index) <= committed).max();
+    memberships.retain(|(index, _)| Some(*index) >= decided);
+    let only_me = |members: &Members| members.configs.iter().flatten().all(|voter| *voter == id);
+    Ok(!memberships.is_empty() && memberships.iter().all(|(_, members)| only_me(members)))
+}
+
+fn saved_index(state: &State) -> Option<u64> {
+    state
+        .saved()
+        .position
+        .map(|position: Position| position.index)
+}
