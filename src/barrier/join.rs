@@ -7,9 +7,10 @@
 //!
 //! ```text
 //! token:      version 1 | issuer (16) | nonce (16) | expires, ns (8) | node_id
-//! challenge:  record sealed by "join challenge" of ( record sealed by the cluster's own key of token )
-//! proof:      HMAC of "join proof": len(inner) | inner | statement       (inner: the token, sealed)
-//! reply:      record sealed by "join reply", associated with the proof
+//! inner:      record sealed by the cluster's own key: the token
+//! challenge:  record sealed by the key for challenges: inner
+//! proof:      HMAC by the key for proofs: length of inner (8) | inner | statement
+//! reply:      record sealed by the key for replies, bound to the proof
 //! ```
 //!
 //! So: nothing is stored for a challenge, and a flood of questions costs no memory. Only who holds

@@ -1,6 +1,6 @@
 //! Endpoints that answer while sealed, before any token can be checked: init, seal-status,
-//! unseal, health, leader, and what joining needs (`bootstrap.rs`). Most answer bare objects without
-//! an envelope.
+//! unseal, health, leader, and what joining needs (`bootstrap.rs`). Most answer bare objects
+//! without an envelope.
 
 use super::bootstrap;
 use super::lifecycle::{InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus};
