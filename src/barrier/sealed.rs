@@ -76,18 +76,27 @@ impl Sealed {
 
     /// Opens the root key with `seal_key` and the keyring with the root key.
     pub fn unseal(&self, seal_key: &Key256) -> Result<Arc<Unsealed>, BarrierError> {
-        let record = self.storage.get(reserved::ROOT_KEY)?;
-        let sealed = record.ok_or(BarrierError::NotInitialized)?;
-        let cipher = Cipher::new(seal_key.duplicate());
-        let opened = Parsed::new(&sealed.value)?.open(&cipher, Kind::RootKey);
-        let opened = opened.map_err(|_| BarrierError::WrongSealKey)?;
-        let root_key =
-            Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("root key"))?;
+        let root_key = self.open_root_key(seal_key)?;
         let mut keys = Keys::load(&*self.storage, RootKey::new(root_key))?;
         keys.derived_join_key = Some(JoinKey::of_seal_key(seal_key));
         let barrier = Unsealed::with_keys(Arc::clone(&self.storage), keys);
         barrier.adopt_usage()?;
         Ok(barrier)
+    }
+
+    /// Is `seal_key` the one? [`BarrierError::WrongSealKey`] when it is not. For what the holders
+    /// of the shares may do beside unsealing.
+    pub fn check(&self, seal_key: &Key256) -> Result<(), BarrierError> {
+        self.open_root_key(seal_key).map(drop)
+    }
+
+    fn open_root_key(&self, seal_key: &Key256) -> Result<Key256, BarrierError> {
+        let record = self.storage.get(reserved::ROOT_KEY)?;
+        let sealed = record.ok_or(BarrierError::NotInitialized)?;
+        let cipher = Cipher::new(seal_key.duplicate());
+        let opened = Parsed::new(&sealed.value)?.open(&cipher, Kind::RootKey);
+        let opened = opened.map_err(|_| BarrierError::WrongSealKey)?;
+        Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("root key"))
     }
 }
 

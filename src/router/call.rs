@@ -6,7 +6,9 @@ use super::wrapping::Step;
 use crate::engine::{Caller, MountContext, Operation, Request};
 use crate::secret::SecretString;
 use crate::token::Token;
+use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
+use zeroize::Zeroize;
 
 /// What a request has before its mount is known, shared so that it costs nothing.
 static NOWHERE: LazyLock<Arc<MountContext>> = LazyLock::new(Arc::default);
@@ -68,5 +70,20 @@ impl Call {
             Some(token) if token.num_uses > 0 => &token.id,
             _ => &self.path,
         }
+    }
+}
+
+/// Wipes what the client sent, once it is answered: nearly all of it is secret (values, unseal
+/// shares, passwords).
+pub(super) fn wipe(data: Map<String, Value>) {
+    data.into_iter().for_each(|(_, value)| wipe_value(value));
+}
+
+fn wipe_value(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(items) => items.into_iter().for_each(wipe_value),
+        Value::Object(fields) => wipe(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -96,6 +96,7 @@ impl Router {
             self.notice(error);
         }
         self.requests.observe(started.elapsed());
+        super::call::wipe(std::mem::take(&mut request.data));
         Reply {
             request_id: request.id,
             mount_type: call

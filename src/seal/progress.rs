@@ -41,7 +41,7 @@ impl UnsealProgress {
         if share.expose().len() > SHARE_BYTES_MAX {
             return Err(SealError::TooLong);
         }
-        if self.shares.iter().any(|known| is_same(known, &share)) {
+        if self.holds(&share) {
             return Ok(Collected::Waiting);
         }
         self.attempt.get_or_insert_with(Uuid::new_v4);
@@ -55,6 +55,11 @@ impl UnsealProgress {
             several => Key256::from_slice(combine(several)?.expose()),
         };
         key.map(Collected::Key).ok_or(SealError::KeyLength)
+    }
+
+    /// Was this share given since the last start over?
+    pub fn holds(&self, share: &SecretBytes) -> bool {
+        self.shares.iter().any(|known| is_same(known, share))
     }
 
     /// Throws away what was given.

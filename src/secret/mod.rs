@@ -9,7 +9,7 @@ mod random;
 
 pub use key::{KEY_BYTES, Key256};
 pub use memory::{MemoryError, forbid_core_dumps, lock_memory};
-pub use random::fill_random;
+pub use random::{fill_random, random_text};
 
 use zeroize::Zeroize;
 

@@ -1,6 +1,7 @@
 //! Puts the rooms that need the keys together.
 
 use super::cluster::Cluster;
+use super::generate_root::RootGenerations;
 use super::system::{Options, System};
 use crate::audit;
 use crate::auth::token::TokenEngine;
@@ -53,6 +54,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         flights: Arc::clone(&flights),
         lifetimes: assembly.lifetimes,
         started: assembly.clock.now(),
+        generations: RootGenerations::default(),
         options: Options::of(&assembly),
     });
     let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));

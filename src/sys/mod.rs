@@ -11,6 +11,8 @@ mod catalog;
 mod cluster;
 mod config;
 mod field;
+mod generate_root;
+mod generation;
 mod info;
 mod internal;
 mod keyring;

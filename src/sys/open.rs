@@ -432,7 +432,7 @@ async fn unseal(
 }
 
 /// Hex of a plausible length, or else base64: some base64 texts are hex, too.
-fn decode_key(text: &str) -> Option<SecretBytes> {
+pub(super) fn decode_key(text: &str) -> Option<SecretBytes> {
     let plausible = UNSEAL_KEY_BYTES_MIN..=UNSEAL_KEY_BYTES_MAX;
     match hex::decode(text).map(Secret::new) {
         Ok(bytes) if plausible.contains(&bytes.expose().len()) => Some(bytes),

@@ -2,6 +2,7 @@
 
 use super::assemble::Assembly;
 use super::cluster::Cluster;
+use super::generate_root::{self, RootGenerations};
 use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
@@ -23,6 +24,7 @@ pub(super) struct System {
     pub flights: Arc<Flights>,
     pub lifetimes: Lifetimes,
     pub started: Timestamp,
+    pub generations: RootGenerations,
     pub options: Options,
 }
 
@@ -73,6 +75,8 @@ const SUDO: &[&str] = &[
 
 /// Paths that need no token; they tell little to who has none.
 const OPEN: &[&str] = &[
+    "generate-root/attempt",
+    "generate-root/update",
     "internal/ui/mounts",
     "internal/ui/mounts/*",
     "wrapping/lookup",
@@ -144,6 +148,9 @@ impl Direct for System {
         &'a self,
         request: &'a Request,
     ) -> Option<BoxFuture<'a, Result<Response, Error>>> {
+        if let Some((door, room)) = generate_root::place(&request.path) {
+            return Some(Box::pin(self.generate_root(request, door, room)));
+        }
         if request.operation == Operation::Delete {
             let method = request
                 .path

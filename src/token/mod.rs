@@ -25,7 +25,7 @@ pub use record::Token;
 pub use revoke::{REVOKE_BATCH_MAX, Sweep};
 pub use spec::{Minted, Spec};
 pub use store::Store;
-pub use text::is_cidr;
+pub use text::{RANDOM_CHARS, SERVICE_PREFIX, is_cidr};
 
 /// Why a token could not be made, renewed or ended.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,6 @@ pub enum TokenError {
     /// The client's fault, with the message for it.
     #[error("{0}")]
     Invalid(String),
-    /// Fatal: the machine gives no random bytes.
-    #[error("no random bytes")]
-    Random,
 }
 
 impl TokenError {
@@ -52,7 +49,6 @@ impl From<TokenError> for crate::engine::Error {
         match error {
             TokenError::Barrier(cause) => cause.into(),
             TokenError::Invalid(message) => Self::invalid(message),
-            TokenError::Random => Self::internal(error.to_string()),
         }
     }
 }

@@ -3,14 +3,14 @@
 use super::batch;
 use super::cache::{Cache, Hot};
 use super::record::Stored;
-use super::text::{BATCH_PREFIX, SERVICE_PREFIX, TEXT_BYTES_MAX, random_text};
+use super::text::{BATCH_PREFIX, RANDOM_CHARS, SERVICE_PREFIX, TEXT_BYTES_MAX};
 use super::ttl::{Wish, grant};
 use super::{Minted, Spec, Token, TokenError};
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
-use crate::secret::{Secret, SecretString};
+use crate::secret::{Secret, SecretString, random_text};
 use crate::store::{Key, Observer, Revision};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -162,11 +162,14 @@ impl Store {
         } else {
             let text = match text {
                 Some(text) => text,
-                None => Secret::new(format!("{SERVICE_PREFIX}{}", random_text()?)),
+                None => {
+                    let random = random_text(RANDOM_CHARS);
+                    Secret::new(format!("{SERVICE_PREFIX}{}", random.expose()))
+                }
             };
             token.id = self.name(text.expose())?;
             token.cubbyhole_id.clone_from(&token.id);
-            token.accessor = random_text()?;
+            token.accessor = random_text(RANDOM_CHARS).into_inner();
             self.insert(batch, &token)?;
             text
         };

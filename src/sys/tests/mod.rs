@@ -2,18 +2,20 @@
 
 mod audit;
 mod conflicts;
+mod generate_root;
 mod mounts;
 mod requests;
 mod wrapping;
 
 use super::{Assembly, assemble};
 use crate::audit::Options;
-use crate::barrier::{Batch, Unsealed};
+use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::engine::{Client, Error, Operation, Response};
 use crate::mount::Table;
 use crate::router::{Incoming, Lifetimes, Router};
-use crate::secret::Secret;
+use crate::seal;
+use crate::secret::{Secret, SecretBytes};
 use crate::store::{Inmem, Storage};
 use crate::{lease, token};
 use serde_json::{Map, Value, json};
@@ -28,6 +30,8 @@ pub struct Harness {
     pub directory: tempfile::TempDir,
 }
 
+const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
 pub const ROOT: &str = "root-token-for-tests";
 
 impl Harness {
@@ -39,9 +43,21 @@ impl Harness {
 
     /// The same, where the barrier sees `storage` through `front`.
     pub async fn over(storage: Arc<Inmem>, front: Arc<dyn Storage>) -> Self {
-        let barrier = Unsealed::for_test(front);
-        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
-        let mut batch = Batch::new();
+        Self::begin(storage, Unsealed::for_test(front), Batch::new()).await
+    }
+
+    /// The same with keys that `threshold` of as many shares open; with them.
+    pub async fn sealed_by(threshold: u8) -> (Self, Vec<SecretBytes>) {
+        let storage = Arc::new(Inmem::new());
+        let config = seal::check_config(threshold.into(), threshold.into()).unwrap();
+        let (key, shares) = seal::generate(config).unwrap();
+        let sealed = Sealed::new(Arc::clone(&storage) as _);
+        let fresh = sealed.initialize(&key, config, START).unwrap();
+        (Self::begin(storage, fresh.barrier, fresh.batch).await, shares)
+    }
+
+    async fn begin(storage: Arc<Inmem>, barrier: Arc<Unsealed>, mut batch: Batch) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
         Table::new(&barrier).unwrap().install(&mut batch).unwrap();
         let leases = Arc::new(lease::Store::new(&barrier));
         let tokens = token::Store::new(&barrier, leases).unwrap();
