@@ -42,6 +42,8 @@ pub struct Listener {
     pub unauthenticated_metrics: bool,
     /// `inflight_requests_logging { unauthenticated_in_flight_requests_access }`.
     pub unauthenticated_in_flight: bool,
+    /// `disable_unauthed_generate_root_endpoints`.
+    pub generate_root_closed: bool,
     /// `custom_response_headers`: status (`default`, `2xx`, `404`) to header to value.
     pub custom_headers: BTreeMap<String, BTreeMap<String, String>>,
     /// `redact_version`, `redact_cluster_name`, `redact_addresses`.
@@ -90,7 +92,7 @@ pub struct SocketMode {
     pub group: Option<String>,
 }
 
-const WITHOUT_EFFECT: [&str; 22] = [
+const WITHOUT_EFFECT: [&str; 21] = [
     "http_write_timeout",
     "max_request_json_memory",
     "max_request_json_strings",
@@ -111,7 +113,6 @@ const WITHOUT_EFFECT: [&str; 22] = [
     "disable_request_limiter",
     "disable_replication_status_endpoints",
     "disable_unauthed_rekey_endpoints",
-    "disable_unauthed_generate_root_endpoints",
     "role",
 ];
 
@@ -187,6 +188,7 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
             "unauthenticated_in_flight_requests_access",
             &[],
         ),
+        generate_root_closed: flag("disable_unauthed_generate_root_endpoints"),
         custom_headers: custom_headers(section),
         redact: [
             flag("redact_version"),

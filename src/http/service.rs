@@ -49,6 +49,8 @@ const TOO_LARGE: &str = "http: request body too large";
 const TOO_SLOW: &str = "request took longer than max_request_duration; it may have taken effect";
 const NO_HOST: &str = "400 Bad Request: missing required Host header";
 const NO_UI: &str = "404 page not found: this server has no web UI\n";
+const GENERATE_ROOT: &str = "sys/generate-root/";
+const CLOSED: &str = "unsupported operation";
 const NOT_FORWARDED: &str = "x-vault-no-request-forwarding";
 const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
 
@@ -115,6 +117,9 @@ async fn respond(
         head,
         path,
     };
+    if shared.options.generate_root_closed && call.path.starts_with(GENERATE_ROOT) {
+        return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[CLOSED]));
+    }
     match open::endpoint(&call.path) {
         Some(_) if is_foreign => Err(bad_request("operation unavailable in namespaces")),
         Some(endpoint) => call.open(endpoint, body).await,

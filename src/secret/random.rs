@@ -42,7 +42,11 @@ mod tests {
         for chars in [0, 1, 24, 28, 200] {
             let text = random_text(chars);
             assert_eq!(text.expose().len(), chars);
-            assert!(text.expose().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            assert!(
+                text.expose()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric())
+            );
         }
         assert_ne!(random_text(24).expose(), random_text(24).expose());
     }

@@ -8,6 +8,7 @@
 
 mod at_rest;
 mod dev_mode;
+mod generate_root;
 mod kv_over_http;
 mod lifecycle;
 mod reload;

@@ -258,7 +258,7 @@ async fn cve_2022_36129_joining_is_open_and_a_lone_store_refuses_it() {
     }
 }
 
-/// Rekeying and making root tokens are not built, so they are nobody's.
+/// Rekeying is not built, so it is nobody's.
 #[tokio::test]
 async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     let server = Server::start().await;
@@ -274,8 +274,6 @@ async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
         "sys/rekey/verify",
         "sys/rekey-recovery-key/init",
         "sys/rotate/root/init",
-        "sys/generate-root/attempt",
-        "sys/generate-root/update",
         "sys/decode-token",
     ] {
         for method in ["GET", "PUT", "DELETE"] {
@@ -288,6 +286,47 @@ async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
             );
         }
     }
+}
+
+/// What operators with a token began is neither seen, nor ended, nor spoiled without one; and the
+/// door without a token can be shut.
+#[tokio::test]
+async fn cve_2025_4656_2026_5807_a_new_root_token_cannot_be_kept_from_operators() {
+    let server = Server::start().await;
+    let [open, twin] = ["sys/generate-root", "sys/generate-root-token"];
+    let anyone = server
+        .call("", "PUT", &format!("{open}/attempt"), "{}")
+        .await;
+    assert_eq!(anyone.status, 200, "{anyone:?}");
+    let begun = server
+        .root("PUT", &format!("{twin}/attempt"), "{}")
+        .await
+        .json();
+    let nonce = begun["data"]["nonce"].as_str().unwrap();
+    assert_eq!(
+        server
+            .call("", "DELETE", &format!("{open}/attempt"), "")
+            .await
+            .status,
+        204
+    );
+    let junk = format!(r#"{{"key":"{}","nonce":"{nonce}"}}"#, "ab".repeat(32));
+    let spoiled = server
+        .call("", "PUT", &format!("{open}/update"), &junk)
+        .await;
+    assert_eq!(spoiled.status, 400, "{spoiled:?}");
+    for (method, what) in [("GET", "attempt"), ("DELETE", "attempt"), ("PUT", "update")] {
+        let refused = server
+            .call("", method, &format!("{twin}/{what}"), &junk)
+            .await;
+        assert_eq!(refused.status, 403, "{method} {what}: {refused:?}");
+    }
+    let status = server
+        .root("GET", &format!("{twin}/attempt"), "")
+        .await
+        .json();
+    assert_eq!(status["data"]["nonce"], nonce);
+    assert_eq!(status["data"]["progress"], 0);
 }
 
 /// The raw store is not served unless the operator says so.

@@ -85,7 +85,10 @@ async fn both_doors_make_a_token_that_is_root() {
         assert_eq!(first["progress"], json!(1));
         assert_eq!(first["complete"], json!(false));
         let last = door.give(nonce, &shares[1]).await.unwrap();
-        assert_eq!((&last["progress"], &last["required"]), (&json!(2), &json!(2)));
+        assert_eq!(
+            (&last["progress"], &last["required"]),
+            (&json!(2), &json!(2))
+        );
         assert_eq!(last["complete"], json!(true));
         let made = decoded(&last, otp);
         assert!(made.starts_with("hvs."), "{made}");
@@ -216,7 +219,10 @@ async fn an_attempt_ends_with_the_router() {
     let (mut harness, _) = Harness::sealed_by(2).await;
     let body = json!({});
     let path = "sys/generate-root/attempt";
-    harness.call("", Operation::Update, path, body.clone()).await.unwrap();
+    harness
+        .call("", Operation::Update, path, body.clone())
+        .await
+        .unwrap();
     harness.restart();
     let status = harness.call("", Operation::Read, path, body).await.unwrap();
     assert_eq!(fields(&status)["started"], json!(false));

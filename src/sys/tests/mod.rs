@@ -53,7 +53,10 @@ impl Harness {
         let (key, shares) = seal::generate(config).unwrap();
         let sealed = Sealed::new(Arc::clone(&storage) as _);
         let fresh = sealed.initialize(&key, config, START).unwrap();
-        (Self::begin(storage, fresh.barrier, fresh.batch).await, shares)
+        (
+            Self::begin(storage, fresh.barrier, fresh.batch).await,
+            shares,
+        )
     }
 
     async fn begin(storage: Arc<Inmem>, barrier: Arc<Unsealed>, mut batch: Batch) -> Self {
