@@ -280,6 +280,7 @@ pub(super) fn router(
         metrics_prefix: shared.facts.metrics_prefix.clone(),
         sanitized: shared.facts.sanitized.clone(),
         cluster: None,
+        autopilot: Arc::default(),
     };
     sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }
