@@ -36,7 +36,13 @@ pub struct Raft {
     pub retry_join: Vec<RetryJoin>,
     /// `retry_join_as_non_voter`.
     pub retry_join_as_non_voter: bool,
+    /// `performance_multiplier`: how many times slower than at its best the cluster notices that
+    /// its leader is gone; zero where nothing is set.
+    pub performance_multiplier: u32,
 }
+
+/// The largest `performance_multiplier`, as in Vault.
+const MULTIPLIER_MAX: u64 = 10;
 
 /// One place to look for a cluster.
 #[derive(Debug)]
@@ -68,8 +74,7 @@ pub struct RetryJoin {
 }
 
 /// Raft tuning of Vault's that our log does not need.
-const WITHOUT_EFFECT: [&str; 12] = [
-    "performance_multiplier",
+const WITHOUT_EFFECT: [&str; 11] = [
     "trailing_logs",
     "snapshot_threshold",
     "snapshot_interval",
@@ -131,6 +136,7 @@ fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
             .map(retry_join)
             .collect(),
         retry_join_as_non_voter: as_non_voter(section, environment),
+        performance_multiplier: performance_multiplier(section),
     }
 }
 
@@ -151,6 +157,17 @@ fn port(section: &Section<'_>) -> Option<u16> {
             section.wrong(key, "expected a port");
             None
         }
+    }
+}
+
+fn performance_multiplier(section: &Section<'_>) -> u32 {
+    let key = "performance_multiplier";
+    match section.integer(key) {
+        Some(times) if times > MULTIPLIER_MAX => {
+            section.wrong(key, "the largest multiplier is 10");
+            0
+        }
+        times => u32::try_from(times.unwrap_or(0)).unwrap_or(0),
     }
 }
 
