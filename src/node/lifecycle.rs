@@ -4,8 +4,8 @@ use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::store::BoxFuture;
 use crate::sys::{
-    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
-    ShareInput,
+    Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError,
+    SealStatus, ShareInput,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,10 @@ impl Lifecycle for Handle {
 
     fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        self.0.cluster()
     }
 }
 
