@@ -112,11 +112,7 @@ pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>)
         effects.push(Effect::StopDuties);
     }
     if matches!(next, Phase::Active { .. }) {
-        effects.extend([
-            Effect::RaiseClock,
-            Effect::RenewRouter,
-            Effect::StartDuties,
-        ]);
+        effects.extend([Effect::RaiseClock, Effect::RenewRouter, Effect::StartDuties]);
     }
     effects.push(Effect::Publish);
     (next, effects)
