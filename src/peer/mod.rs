@@ -20,6 +20,7 @@ mod inbound;
 mod limits;
 mod line;
 mod link;
+mod memory;
 mod network;
 mod outbox;
 mod peers;
@@ -31,6 +32,7 @@ mod window;
 pub use error::PeerError;
 pub use identity::{IDENTITY_FILE, Identity};
 pub use limits::{Limits, MESSAGE_BYTES_MAX};
+pub use memory::{Memory, MemoryNode, Way};
 pub use network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
 pub use peers::Peers;
 

@@ -3,6 +3,7 @@
 mod access;
 mod calls;
 mod hostile;
+mod memory;
 mod streams;
 
 use super::*;
