@@ -18,7 +18,7 @@ mod response;
 
 pub use error::{Error, ErrorKind};
 pub use request::{Caller, Client, MountContext, Operation, Request};
-pub use response::{Auth, Body, LeaseGrant, Outcome, Response, TokenType, WrapInfo};
+pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
 
 use crate::barrier::View;
 

@@ -38,10 +38,26 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Sent instead of an envelope.
     pub body: Option<Body>,
+    /// Sent instead of an envelope, piece by piece.
+    pub stream: Option<Streamed>,
     /// Copies the fields of `data` beside it at the top level, as some `sys` answers do.
     pub duplicate_data: bool,
     /// Leaves `request_id` empty (`sys/wrapping/wrap`).
     pub anonymous: bool,
+}
+
+/// A body that is sent while it is made. After an error in it the client sees that it is cut.
+pub struct Streamed {
+    /// Content-Type.
+    pub content_type: &'static str,
+    /// Pieces.
+    pub chunks: crate::peer::Chunks,
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Streamed({})", self.content_type)
+    }
 }
 
 /// A body that is sent as it is.

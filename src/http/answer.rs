@@ -1,13 +1,13 @@
 //! Answers as hyper sends them, and the headers that every answer carries.
 
+use super::answer_body::AnswerBody;
 use super::options::HeaderSelector;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// One answer; its body is a single buffer, so that head and body leave in one write.
-pub(super) type Answer = Response<Full<Bytes>>;
+/// One answer; its body is a single buffer, so that head and body leave in one write, or a stream.
+pub(super) type Answer = Response<AnswerBody>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -21,9 +21,9 @@ const TRANSPORT_SECURITY: HeaderValue =
 pub(super) fn with(
     status: StatusCode,
     content_type: HeaderValue,
-    body: impl Into<Bytes>,
+    body: impl Into<AnswerBody>,
 ) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer
         .headers_mut()

@@ -3,6 +3,7 @@
 //! Written field by field into one buffer; only `data` goes through serde.
 
 use super::answer::{self, Answer};
+use super::answer_body::AnswerBody;
 use super::status::status_of;
 use crate::engine::{Auth, Error, Response, TokenType, WrapInfo};
 use crate::router::Reply;
@@ -45,7 +46,10 @@ fn success(request_id: &str, mount_type: &str, mut response: Response) -> Answer
         .and_then(|code| StatusCode::from_u16(code).ok())
         .unwrap_or(usual);
     let headers = std::mem::take(&mut response.headers);
-    let mut answer = if let Some(body) = response.body {
+    let mut answer = if let Some(stream) = response.stream {
+        let content_type = HeaderValue::from_static(stream.content_type);
+        answer::with(status, content_type, AnswerBody::Streamed(stream.chunks))
+    } else if let Some(body) = response.body {
         answer::with(
             status,
             HeaderValue::from_static(body.content_type),
@@ -67,6 +71,7 @@ fn success(request_id: &str, mount_type: &str, mut response: Response) -> Answer
 
 fn has_body(response: &Response) -> bool {
     response.body.is_some()
+        || response.stream.is_some()
         || response.data.is_some()
         || response.auth.is_some()
         || response.lease.is_some()

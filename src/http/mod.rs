@@ -15,6 +15,7 @@
 
 mod activity;
 mod answer;
+mod answer_body;
 mod body;
 mod budget;
 pub mod client;
@@ -32,6 +33,7 @@ mod status;
 mod target;
 mod tls;
 mod unbroken;
+mod upload;
 
 pub use body::{BodyError, decode as decode_body};
 pub use forwarded::ForwardedError;

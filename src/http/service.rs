@@ -10,6 +10,7 @@ use super::request::{self, HeadError, Query};
 use super::server::Shared;
 use super::target::{self, Target};
 use super::unbroken::Unbroken;
+use super::upload;
 use crate::engine::{Client, Operation};
 use crate::router::{Incoming, Leader, Reply, Role, Router};
 use crate::sys::Step;
@@ -65,7 +66,7 @@ pub(super) async fn answer(
     let has_body = !hyper::body::Body::is_end_stream(&body);
     let namespace = request::namespace(&head.headers);
     let is_foreign = namespace.as_ref().is_some_and(|(_, foreign)| *foreign);
-    let limit = shared.options.request_duration_max;
+    let limit = upload::duration_max(&head, shared.options.request_duration_max);
     let mut answer = match timeout(limit, respond(shared, peer, head, body, is_foreign)).await {
         Ok(Ok(answer) | Err(answer)) => answer,
         Err(_) => answer::closing(answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[TOO_SLOW])),
@@ -215,12 +216,16 @@ impl Call<'_> {
         }
         let operation = operation.map_err(refusal)?;
         if let Some(step) = step
-            && step.operation() != operation
+            && !step.takes(operation)
         {
             return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
         }
         let mut charge = self.shared.budget.charge();
-        let data = self.data(operation, query, body, &mut charge).await?;
+        let is_upload = step.is_some_and(Step::streams) && operation == Operation::Update;
+        let (data, upload) = match is_upload {
+            true => (Map::new(), Some(self.upload(body))),
+            false => (self.data(operation, query, body, &mut charge).await?, None),
+        };
         let token = request::token(&self.head.headers).map_err(refusal)?;
         let turn = match token {
             Some(_) => None,
@@ -243,7 +248,7 @@ impl Call<'_> {
             let reply = router.handle(incoming).await;
             drop(router);
             match step {
-                Some(step) => step.take(reply, lifecycle.as_ref()).await,
+                Some(step) => step.take(reply, lifecycle.as_ref(), upload).await,
                 None => reply,
             }
         };
@@ -317,6 +322,11 @@ impl Call<'_> {
             | Operation::Scan
             | Operation::Help => Ok(request::fields(query)),
         }
+    }
+
+    /// The body as it comes, for who was authorized.
+    fn upload(&self, body: HyperBody) -> crate::peer::Chunks {
+        upload::chunks(body, self.shared.options.body_read_timeout)
     }
 
     /// Reads the whole body within the limits of size, pauses and shared memory.

@@ -2,10 +2,11 @@
 
 use super::shared::Shared;
 use crate::clock::Timestamp;
+use crate::peer::Chunks;
 use crate::store::BoxFuture;
 use crate::sys::{
-    Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError,
-    SealStatus, ShareInput,
+    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
+    ShareInput,
 };
 use std::sync::Arc;
 
@@ -57,12 +58,21 @@ impl Lifecycle for Handle {
         to_the_end(async move { shared.step_down().await })
     }
 
-    fn now(&self) -> Timestamp {
-        self.0.clock.now()
+    fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {
+        Box::pin(self.0.save_snapshot())
     }
 
-    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
-        self.0.cluster()
+    fn restore_snapshot(
+        &self,
+        archive: Chunks,
+        force: bool,
+    ) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move { shared.restore_snapshot(archive, force).await })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 }
 

@@ -20,7 +20,6 @@
 //! - A store that failed ends the node.
 
 mod addresses;
-mod announce;
 mod controller;
 mod dev;
 mod hardening;
@@ -28,14 +27,13 @@ mod host;
 mod identity;
 mod lifecycle;
 mod listeners;
-mod members;
-mod peering;
 mod phase;
 mod pid_file;
 mod run;
 mod sanitized;
 mod shared;
 mod signals;
+mod snapshot;
 mod start;
 mod status;
 mod steps;

@@ -1,22 +1,28 @@
-//! A transaction as the log carries it: keys written as what differs from the key before.
+//! What the log carries: transactions, and the steps of a restore.
+//!
+//! A transaction's keys are written as what differs from the key before.
 //!
 //! The keys of one transaction share their mount's prefix, and a precondition usually names a key
 //! that is written as well. Every byte saved here is saved on the log of every node.
 //!
 //! ```text
-//! command   <version: 1 byte> <Packed: postcard>
+//! command   01 <Packed: postcard>
+//!           02 <Restore: postcard>
 //! key       <bytes shared with the key before: varint> <length of the rest: varint> <rest>
 //! ```
 
 use super::types::Command;
 use super::wire::WireError;
 use crate::clock::Timestamp;
+use crate::store::state::Restore;
 use crate::store::{Key, Op, Precondition, Revision, Transaction};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// First byte of a command.
+/// First byte of a command with a transaction.
 const VERSION: u8 = 1;
+/// First byte of a command with a step of a restore.
+const RESTORE: u8 = 2;
 /// Most bytes that keys may share in one command, so that few bytes cannot unpack to very many.
 const SHARED_BYTES_MAX: usize = 16 << 20;
 
@@ -107,8 +113,36 @@ pub(super) fn encode(transaction: &Transaction) -> Result<Command, WireError> {
         .map_err(|_| WireError::Malformed("transaction"))
 }
 
-/// Reads what [`encode`] made.
-pub(super) fn decode(command: &Command) -> Result<Transaction, WireError> {
+/// What a command carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Transaction(Transaction),
+    Restore(Restore),
+}
+
+/// The command that carries `step`.
+pub(super) fn encode_restore(step: &Restore) -> Result<Command, WireError> {
+    postcard::to_extend(step, vec![RESTORE])
+        .map(|bytes| Command(Bytes::from(bytes)))
+        .map_err(|_| WireError::Malformed("restore"))
+}
+
+/// True for a step of a restore.
+pub(super) fn is_restore(command: &Command) -> bool {
+    command.0.first() == Some(&RESTORE)
+}
+
+/// Reads what [`encode`] or [`encode_restore`] made.
+pub(super) fn decode(command: &Command) -> Result<Content, WireError> {
+    match command.0.split_first() {
+        Some((&RESTORE, rest)) => postcard::from_bytes(rest)
+            .map(Content::Restore)
+            .map_err(|_| WireError::Malformed("restore")),
+        _ => decode_transaction(command).map(Content::Transaction),
+    }
+}
+
+fn decode_transaction(command: &Command) -> Result<Transaction, WireError> {
     let packed: Packed = match command.0.split_first() {
         Some((&VERSION, rest)) => {
             postcard::from_bytes(rest).map_err(|_| WireError::Malformed("transaction"))?
@@ -174,7 +208,10 @@ mod tests {
     #[test]
     fn a_command_reads_back_and_refuses_other_versions() {
         let command = encode(&transaction()).unwrap();
-        assert_eq!(decode(&command).unwrap(), transaction());
+        assert_eq!(
+            decode(&command).unwrap(),
+            Content::Transaction(transaction())
+        );
         let mut bytes = command.0.to_vec();
         bytes[0] = 9;
         assert_eq!(decode(&Command(bytes.into())), Err(WireError::Version(9)));

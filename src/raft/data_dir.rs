@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 const LOCK_FILE: &str = "coffer.lock";
 const DATA_FILE: &str = "coffer.data";
 const TEMPORARY_FILE: &str = "coffer.new";
+const SCRATCH_FILE: &str = "coffer.incoming";
 const TITLE: &str = "coffer data";
 const VERSION: u64 = 1;
 const DIR_MODE: u32 = 0o700;
@@ -52,8 +53,18 @@ impl DataDir {
         // fjall makes files with the process's mask; nobody else may read any of them.
         rustix::process::umask(Mode::from_raw_mode(0o077));
         make_dir(path)?;
-        let is_ours = is_ours(path)?;
+        let found = names(path)?;
+        let is_ours = found.iter().any(|name| name == DATA_FILE);
+        let is_foreign =
+            |name: &&String| !IGNORED.contains(&name.as_str()) && !name.starts_with(IDENTITY);
+        if !is_ours && let Some(other) = found.iter().find(is_foreign) {
+            return Err(OpenError::Foreign {
+                path: path.to_path_buf(),
+                found: other.clone(),
+            });
+        }
         let lock = lock(path)?;
+        remove_scratch(path)?;
         let numbers = if is_ours {
             read_numbers(&path.join(DATA_FILE))?
         } else {
@@ -64,6 +75,11 @@ impl DataDir {
             _lock: lock,
             numbers,
         })
+    }
+
+    /// Itself.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the log is.
@@ -83,31 +99,27 @@ impl DataDir {
     }
 }
 
-/// Looks whether a directory may become or is a data directory, and changes nothing.
-///
-/// # Errors
-/// [`OpenError::Foreign`], or what the system says.
-pub fn check_directory(path: &Path) -> Result<(), OpenError> {
-    if !path.exists() {
-        return Ok(());
-    }
-    is_ours(path).map(drop)
+/// A nameless file in `dir`, for what is too large for memory. It is gone once it is closed.
+pub(super) fn scratch_file(dir: &Path) -> io::Result<File> {
+    let name = dir.join(SCRATCH_FILE);
+    let file = OpenOptions::new()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .mode(FILE_MODE)
+        .open(&name)?;
+    std::fs::remove_file(&name)?;
+    Ok(file)
 }
 
-/// False for a fresh one; somebody else's is an error.
-fn is_ours(path: &Path) -> Result<bool, OpenError> {
-    let found = names(path)?;
-    if found.iter().any(|name| name == DATA_FILE) {
-        return Ok(true);
-    }
-    let is_foreign =
-        |name: &&String| !IGNORED.contains(&name.as_str()) && !name.starts_with(IDENTITY);
-    match found.iter().find(is_foreign) {
-        Some(other) => Err(OpenError::Foreign {
-            path: path.to_path_buf(),
-            found: other.clone(),
-        }),
-        None => Ok(false),
+/// What a power cut between the two steps of [`scratch_file`] leaves behind.
+fn remove_scratch(dir: &Path) -> Result<(), OpenError> {
+    let name = dir.join(SCRATCH_FILE);
+    match std::fs::remove_file(&name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(OpenError::io("remove", &name)(error))
+        }
+        _ => Ok(()),
     }
 }
 

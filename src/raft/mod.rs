@@ -29,6 +29,7 @@ mod options;
 mod poison;
 pub mod probe;
 mod proposer;
+mod restore;
 mod saving;
 mod shared;
 mod state_machine;
@@ -37,7 +38,6 @@ mod timing;
 mod types;
 mod wire;
 
-pub use data_dir::check_directory;
 pub use device::{Device, Verdict};
 pub use error::{ChangeError, OpenError};
 pub use leadership::Leadership;

@@ -7,7 +7,10 @@ use bytes::Bytes;
 
 /// Reads the bytes of a log entry; `None` when they are not a transaction of a known version.
 pub fn read_command(bytes: &[u8]) -> Option<Transaction> {
-    command::decode(&Command(Bytes::copy_from_slice(bytes))).ok()
+    match command::decode(&Command(Bytes::copy_from_slice(bytes))).ok()? {
+        command::Content::Transaction(transaction) => Some(transaction),
+        command::Content::Restore(_) => None,
+    }
 }
 
 /// Whether `bytes` are a membership.

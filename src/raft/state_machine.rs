@@ -3,13 +3,13 @@
 //! It has no keys, no clock and no randomness, so a sealed node applies what an unsealed one does.
 //! A checkpoint of the state is raft's snapshot: the snapshot's data is a read view of it.
 
-use super::command;
+use super::command::{self, Content};
 use super::poison::Poison;
 use super::types::{
     LogEntry, LogId, Membership, Outcome, StoredMembership, TypeConfig, log_id, position,
 };
 use super::wire::{self, Position};
-use crate::store::state::{Change, Image, Mark, State, StateError, touched};
+use crate::store::state::{Change, Image, Mark, Restore, State, StateError, touched};
 use crate::store::{Key, Observer, Observers, Revision, Transaction};
 use futures_util::{Stream, TryStreamExt};
 use openraft::entry::RaftEntry;
@@ -88,8 +88,10 @@ impl Applied {
                     .map(|_| Outcome::Nothing)
             }
             EntryPayload::Normal(command) => {
-                let transaction = command::decode(&command).map_err(io::Error::other)?;
-                self.run(at, &transaction, command.len())
+                match command::decode(&command).map_err(io::Error::other)? {
+                    Content::Transaction(transaction) => self.run(at, &transaction, command.len()),
+                    Content::Restore(step) => self.restore(at, &step, command.len()),
+                }
             }
         }
     }
@@ -100,6 +102,17 @@ impl Applied {
         }
         let keys: Vec<Key> = touched(transaction).cloned().collect();
         self.notify(Revision(at.index), &keys);
+        Ok(Outcome::Applied)
+    }
+
+    /// A step of a restore; the last one changes everything.
+    fn restore(&self, at: Position, step: &Restore, bytes: usize) -> io::Result<Outcome> {
+        if !self.change(at, Change::Restore(step, bytes))? {
+            return Ok(Outcome::Conflict);
+        }
+        if matches!(step, Restore::Commit { .. }) {
+            self.notify(Revision(at.index), &[]);
+        }
         Ok(Outcome::Applied)
     }
 
@@ -152,7 +165,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
         let mut answers: Vec<(ApplyResponder<TypeConfig>, Outcome)> = Vec::new();
         while let Some((entry, responder)) = entries.try_next().await? {
-            let outcome = self.0.apply(entry)?;
+            let outcome = match &entry.payload {
+                // Waits for the disk.
+                EntryPayload::Normal(command) if command::is_restore(command) => {
+                    let applied = Arc::clone(&self.0);
+                    blocking(move || applied.apply(entry)).await??
+                }
+                _ => self.0.apply(entry)?,
+            };
             answers.extend(responder.map(|responder| (responder, outcome)));
         }
         if self.0.state.is_checkpoint_due() {
@@ -187,7 +207,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mark = Mark {
             position: meta.last_log_id.as_ref().map(position),
             membership: stored_bytes(&meta.last_membership)?,
-            time_floor: snapshot.mark.time_floor,
+            ..snapshot.mark
         };
         let applied = Arc::clone(&self.0);
         let installed = {

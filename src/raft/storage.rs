@@ -10,6 +10,7 @@ use super::opening::{self, Files};
 use super::options::Options;
 use super::poison::Poison;
 use super::proposer::{Proposer, Sink};
+use super::restore::RestoreGate;
 use super::saving::save_when_due;
 use super::shared::Shared;
 use super::state_machine::{Applied, StateMachine, blocking};
@@ -17,7 +18,7 @@ use super::types::Peer;
 use crate::store::state::StateError;
 use crate::store::{
     BoxFuture, CommitError, Observer, ReadError, Record, Revision, Storage, StorageStatus,
-    Transaction, Visit, WriteIntent,
+    Transaction, Visit, Whole, WriteIntent,
 };
 use openraft::Raft;
 use openraft::raft::ReadPolicy;
@@ -38,8 +39,9 @@ const FOUND_WITHIN: Duration = Duration::from_secs(10);
 /// The replicated store of one node.
 pub struct RaftStorage {
     pub(super) shared: Arc<Shared>,
-    proposer: Arc<Proposer>,
+    pub(super) proposer: Arc<Proposer>,
     closed: AtomicBool,
+    pub(super) restore: RestoreGate,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     dir: Mutex<Option<DataDir>>,
 }
@@ -61,20 +63,7 @@ impl RaftStorage {
             files.log.refuse_to_lag(files.state.saved().position)?;
             files.log.set_alone();
         }
-        let is_member = opening::knows_members(&files);
-        let storage = Self::start(files, options, poison).await?;
-        if is_member {
-            storage.know_members().await?;
-        }
-        Ok(storage)
-    }
-
-    /// Raft tells what it was opened with a moment after it was opened.
-    async fn know_members(&self) -> Result<(), OpenError> {
-        let wait = self.shared.raft.wait(Some(FOUND_WITHIN));
-        let known = wait.metrics(|m| m.membership_config.log_id().is_some(), "know members");
-        let known = known.await.map(drop);
-        known.map_err(|error| OpenError::Raft(error.to_string()))
+        Self::start(files, options, poison).await
     }
 
     async fn start(
@@ -107,6 +96,7 @@ impl RaftStorage {
             shared,
             proposer: Arc::new(Proposer::new()),
             closed: AtomicBool::new(false),
+            restore: RestoreGate::new(files.dir.path()),
             tasks: Mutex::default(),
             dir: Mutex::new(Some(files.dir)),
         });
@@ -219,7 +209,7 @@ impl RaftStorage {
         told.map_err(|error| CommitError::Unavailable(error.to_string()))
     }
 
-    fn ensure_open(&self) -> Result<(), String> {
+    pub(super) fn ensure_open(&self) -> Result<(), String> {
         if self.closed.load(Ordering::Acquire) {
             return Err("the storage is closed".into());
         }
@@ -238,6 +228,11 @@ impl RaftStorage {
         }
         if !*self.shared.elects.borrow() {
             return Err(CommitError::NotLeader);
+        }
+        if self.restore.is_replacing() {
+            return Err(CommitError::Unavailable(
+                "a snapshot is being restored".into(),
+            ));
         }
         let command = command::encode(&transaction);
         let command = command.map_err(|error| CommitError::Fatal(error.to_string()))?;
@@ -345,6 +340,10 @@ impl Storage for RaftStorage {
 
     fn failed(&self) -> BoxFuture<'_, String> {
         Box::pin(self.shared.applied.poison.wait())
+    }
+
+    fn whole(&self) -> Option<&dyn Whole> {
+        Some(self)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -8,10 +8,12 @@
 //! - A record carries the index of the log entry that wrote it last; preconditions compare it.
 //! - Keys are ordered as bytes.
 
+pub mod archive;
 mod inmem;
 mod observers;
 pub mod state;
 mod types;
+mod whole;
 
 pub use inmem::Inmem;
 pub use observers::Observers;
@@ -19,6 +21,8 @@ pub use types::{
     CommitError, Key, Observer, Op, Precondition, ReadError, Record, Revision, StorageStatus,
     Transaction, Visit,
 };
+
+pub use whole::{Records, RestoreError, Scratch, Whole};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -63,6 +67,11 @@ pub trait Storage: Send + Sync + 'static {
     /// for it and stops.
     fn failed(&self) -> BoxFuture<'_, String> {
         Box::pin(std::future::pending())
+    }
+
+    /// The store as a whole, where it can be saved and replaced: one that lasts.
+    fn whole(&self) -> Option<&dyn Whole> {
+        None
     }
 
     /// Checkpoints and releases files; afterwards every call fails.

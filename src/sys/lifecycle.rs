@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use crate::clock::Timestamp;
+use crate::peer::Chunks;
 use crate::secret::{SecretBytes, SecretString};
 use crate::store::BoxFuture;
 use std::sync::Arc;
@@ -110,6 +111,9 @@ pub enum LifecycleError {
     Internal(String),
 }
 
+/// In Vault's words.
+const NO_SNAPSHOTS: &str = "raft storage is not in use";
+
 /// Start, seal and role, as the node keeps them.
 pub trait Lifecycle: Send + Sync {
     /// Never fails: also answers while sealed or uninitialised.
@@ -136,6 +140,22 @@ pub trait Lifecycle: Send + Sync {
 
     /// Gives up leadership. The caller was authorized by the router.
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>>;
+
+    /// The whole state as an archive, in pieces. The caller was authorized by the router.
+    fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {
+        Box::pin(async { Err(LifecycleError::Invalid(NO_SNAPSHOTS.into())) })
+    }
+
+    /// Replaces the whole state by an archive; with `force` by any cluster's. The caller was
+    /// authorized by the router.
+    fn restore_snapshot(
+        &self,
+        archive: Chunks,
+        force: bool,
+    ) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        let _unread = (archive, force);
+        Box::pin(async { Err(LifecycleError::Invalid(NO_SNAPSHOTS.into())) })
+    }
 
     /// Cluster time now.
     fn now(&self) -> Timestamp;

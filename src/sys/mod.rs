@@ -6,7 +6,6 @@
 
 mod assemble;
 mod audits;
-pub mod autopilot;
 mod bootstrap;
 mod catalog;
 mod cluster;
@@ -23,8 +22,8 @@ mod loggers;
 mod mounts;
 pub mod open;
 mod policies;
-mod raft;
 mod raw;
+pub mod snapshot;
 mod step;
 mod system;
 mod tools;

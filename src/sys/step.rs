@@ -3,9 +3,10 @@
 //! Such a call goes through the router as any other. The engine behind `sys/` answers it with an
 //! empty success, and only then the node acts.
 
-use super::lifecycle::{HaStatus, Lifecycle};
+use super::lifecycle::{HaStatus, Lifecycle, LifecycleError};
 use super::open::failed;
-use crate::engine::Operation;
+use crate::engine::{Operation, Response, Streamed};
+use crate::peer::Chunks;
 use crate::router::Reply;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,10 @@ pub enum Step {
     StepDown,
     /// `sys/ha-status`.
     HaStatus,
+    /// `sys/storage/raft/snapshot`: saved when it is read, restored when it is written.
+    Snapshot,
+    /// `sys/storage/raft/snapshot-force`: restored, whoever made it.
+    SnapshotForce,
 }
 
 impl Step {
@@ -27,20 +32,38 @@ impl Step {
             "sys/seal" => Some(Self::Seal),
             "sys/step-down" => Some(Self::StepDown),
             "sys/ha-status" => Some(Self::HaStatus),
+            "sys/storage/raft/snapshot" => Some(Self::Snapshot),
+            "sys/storage/raft/snapshot-force" => Some(Self::SnapshotForce),
             _ => None,
         }
     }
 
-    /// The only operation it knows.
-    pub const fn operation(self) -> Operation {
+    /// Does it know this operation?
+    pub const fn takes(self, operation: Operation) -> bool {
         match self {
-            Self::Seal | Self::StepDown => Operation::Update,
-            Self::HaStatus => Operation::Read,
+            Self::Seal | Self::StepDown | Self::SnapshotForce => {
+                matches!(operation, Operation::Update)
+            }
+            Self::HaStatus => matches!(operation, Operation::Read),
+            Self::Snapshot => matches!(operation, Operation::Read | Operation::Update),
         }
     }
 
+    /// Is it about a whole snapshot, in the body of the request or of the answer? Such bodies are
+    /// streams: no limit of time or size of other requests is theirs, and no standby passes them
+    /// on.
+    pub const fn streams(self) -> bool {
+        matches!(self, Self::Snapshot | Self::SnapshotForce)
+    }
+
     /// Acts when the router allowed it, and completes the reply.
-    pub async fn take(self, mut reply: Reply, lifecycle: &dyn Lifecycle) -> Reply {
+    /// `body` is what the client sent with it, where it [`Step::streams`] and was written.
+    pub async fn take(
+        self,
+        mut reply: Reply,
+        lifecycle: &dyn Lifecycle,
+        body: Option<Chunks>,
+    ) -> Reply {
         let Ok(response) = &mut reply.result else {
             return reply;
         };
@@ -54,12 +77,33 @@ impl Step {
                 }
                 Ok(())
             }
+            Self::Snapshot | Self::SnapshotForce => match body {
+                Some(body) => {
+                    let force = self == Self::SnapshotForce;
+                    lifecycle.restore_snapshot(body, force).await
+                }
+                None => save(response, lifecycle).await,
+            },
         };
         if let Err(error) = done {
             reply.result = Err(failed(error));
         }
         reply
     }
+}
+
+/// In Vault's words.
+const SNAPSHOT_TYPE: &str = "application/gzip";
+
+async fn save(response: &mut Response, lifecycle: &dyn Lifecycle) -> Result<(), LifecycleError> {
+    let chunks = lifecycle.save_snapshot().await?;
+    let disposition = ("Content-Disposition".to_owned(), "attachment".to_owned());
+    response.headers.push(disposition);
+    response.stream = Some(Streamed {
+        content_type: SNAPSHOT_TYPE,
+        chunks,
+    });
+    Ok(())
 }
 
 fn ha_status(nodes: &[HaStatus]) -> Map<String, Value> {

@@ -1,7 +1,6 @@
 //! The engine behind `sys/`: which path does what.
 
 use super::assemble::Assembly;
-use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::{self, RootGenerations};
 use crate::audit;
@@ -35,7 +34,6 @@ pub(super) struct Options {
     pub metrics_prefix: String,
     pub sanitized: Map<String, Value>,
     pub cluster: Option<Arc<dyn Cluster>>,
-    pub autopilot: Arc<Autopilot>,
 }
 
 impl Options {
@@ -45,7 +43,6 @@ impl Options {
             metrics_prefix: assembly.metrics_prefix.clone(),
             sanitized: assembly.sanitized.clone(),
             cluster: assembly.cluster.clone(),
-            autopilot: Arc::clone(&assembly.autopilot),
         }
     }
 }
@@ -75,9 +72,6 @@ const SUDO: &[&str] = &[
     "seal",
     "step-down",
 ];
-
-/// Where the members are.
-const RAFT: &str = "storage/raft/";
 
 /// Paths that need no token; they tell little to who has none.
 const OPEN: &[&str] = &[
@@ -138,12 +132,9 @@ impl Engine for System {
             "internal" => self.internal(request, rest),
             "config" => self.config(request, rest),
             "raw" if self.options.raw_storage_endpoint => self.raw(request, rest),
-            "storage" => match rest.strip_prefix("raft/") {
-                Some(rest) => self.raft(request, rest),
-                None => Err(Error::unsupported_path()),
-            },
             "plugins" => super::catalog::handle(request, rest),
             "loggers" => super::loggers::handle(request, rest),
+            "storage" => storage(request, rest),
             "seal" | "step-down" | "ha-status" if rest.is_empty() => step(request, head),
             "host-info" | "version-history" | "in-flight-req" | "metrics" if rest.is_empty() => {
                 self.info(request, head)
@@ -174,7 +165,6 @@ impl Direct for System {
         match request.path.as_str() {
             "rotate" | "rotate/keyring" => Some(Box::pin(self.rotate(request.now))),
             "rotate/config" => Some(Box::pin(self.configure_rotation(request))),
-            path if path.starts_with(RAFT) => self.raft_change(path.strip_prefix(RAFT)?, request),
             path => {
                 // Once only: what needs sudo is known by these names.
                 let path = path.strip_prefix("leases/").unwrap_or(path);
@@ -222,6 +212,18 @@ fn wrap(request: &Request) -> Result<Outcome, Error> {
         return Err(Error::invalid(message));
     }
     Ok(Response::data(request.data.clone()).into())
+}
+
+/// `sys/storage/`: the node acts once the caller may.
+fn storage(request: &Request, rest: &str) -> Result<Outcome, Error> {
+    match (rest, request.operation) {
+        ("raft/snapshot", Operation::Read) => Ok(Response::no_content().into()),
+        ("raft/snapshot" | "raft/snapshot-force", _) => {
+            expect_update(request)?;
+            Ok(Response::no_content().into())
+        }
+        _ => Err(Error::unsupported_path()),
+    }
 }
 
 /// Says that the caller may; the node then acts.

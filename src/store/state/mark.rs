@@ -22,10 +22,24 @@ pub struct Mark {
     pub membership: Option<(Position, Vec<u8>)>,
     /// Highest cluster time among the applied transactions.
     pub time_floor: Timestamp,
+    /// A restore under way.
+    pub staging: Option<Staging>,
 }
 
-/// First byte of an encoded mark.
-const VERSION: u8 = 1;
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staging {
+    /// Which.
+    pub id: u128,
+    /// Chunks applied.
+    pub chunks: u64,
+}
+
+/// First byte of an encoded mark. In version 1 nothing was ever being restored.
+const VERSION: u8 = 2;
+
+/// How postcard writes that there is none.
+const NO_STAGING: u8 = 0;
 
 impl Mark {
     /// The bytes kept in fjall.
@@ -39,8 +53,34 @@ impl Mark {
             Some((&VERSION, rest)) => {
                 postcard::from_bytes(rest).map_err(|_| StateError::Damaged("mark"))
             }
+            Some((&1, rest)) => {
+                let rest = [rest, &[NO_STAGING]].concat();
+                postcard::from_bytes(&rest).map_err(|_| StateError::Damaged("mark"))
+            }
             Some((&version, _)) => Err(StateError::Version(version)),
             None => Err(StateError::Damaged("empty mark")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_version_1_are_read() {
+        let mark = Mark {
+            position: Some(Position { term: 2, index: 7 }),
+            membership: Some((Position { term: 1, index: 1 }, vec![1, 2])),
+            time_floor: Timestamp(9),
+            staging: None,
+        };
+        let mut bytes = mark.encode().unwrap();
+        assert_eq!(Mark::decode(&bytes).unwrap(), mark);
+        bytes.pop();
+        bytes[0] = 1;
+        assert_eq!(Mark::decode(&bytes).unwrap(), mark);
+        bytes[0] = 3;
+        assert!(matches!(Mark::decode(&bytes), Err(StateError::Version(3))));
     }
 }

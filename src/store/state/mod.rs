@@ -15,6 +15,7 @@
 //!
 //! ```text
 //! key    00                    the mark (postcard, version first)
+//! key    00 01                 the keyspace that a restore gathers in: its number, 8 bytes LE
 //! key    01 <key>              a record
 //! value  <revision: 8 bytes LE> <value>
 //! ```
@@ -25,20 +26,26 @@ mod image;
 mod mark;
 mod overlay;
 pub mod probe;
+mod restore;
 mod scan;
 mod tree;
+mod view;
 
 pub use error::StateError;
 pub use image::{Image, ImageItem};
-pub use mark::{Mark, Position};
+pub use mark::{Mark, Position, Staging};
+pub use restore::Restore;
+pub use view::View;
 
 use super::{Key, Op, Record, Revision, Transaction, Visit};
 use crate::clock::Timestamp;
 use hot::Hot;
 use overlay::{Frozen, Overlay};
+use restore::Staged;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tree::Tree;
+use tree::{Opened, Tree};
 
 /// When a checkpoint is due.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +77,8 @@ pub enum Change<'a> {
     Run(&'a Transaction, usize),
     /// Replace the membership.
     Membership(Vec<u8>),
+    /// Take a step of a restore that took `bytes` in the log. The last one may wait for the disk.
+    Restore(&'a Restore, usize),
 }
 
 /// Records over fjall. All methods may be called from any thread; only one applies at a time.
@@ -79,11 +88,25 @@ pub struct State {
     tree: RwLock<Arc<Tree>>,
     hot: Hot,
     checkpointing: Mutex<()>,
+    /// For the next keyspace.
+    next_number: AtomicU64,
+}
+
+/// What there is for a checkpoint.
+enum Freeze {
+    Nothing,
+    Frozen(Arc<Frozen>, Arc<Tree>),
+    /// What a restore has gathered has nowhere to go yet.
+    NoKeyspace,
 }
 
 struct Memory {
     active: Overlay,
     frozen: Option<Arc<Frozen>>,
+    /// What a restore has gathered.
+    staged: Option<Staged>,
+    /// Keyspaces that were replaced, and that a crash before the next checkpoint needs.
+    retiring: Vec<(Position, Arc<Tree>)>,
     mark: Mark,
     /// The mark that fjall holds.
     saved: Mark,
@@ -94,13 +117,23 @@ struct Memory {
 impl State {
     /// Opens the state in `path`, or makes an empty one.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, StateError> {
-        let tree = Tree::open(path)?;
+        let Opened {
+            tree,
+            staged,
+            next_number,
+        } = Tree::open(path)?;
         let mark = tree.mark()?.unwrap_or_default();
+        let staged = mark.staging.map(|_| Staged {
+            tree: staged.map(Arc::new),
+            overlay: Overlay::default(),
+        });
         Ok(Self {
             limits,
             memory: RwLock::new(Memory {
                 active: Overlay::default(),
                 frozen: None,
+                staged,
+                retiring: Vec::new(),
                 mark: mark.clone(),
                 saved: mark,
                 generation: 0,
@@ -108,6 +141,7 @@ impl State {
             tree: RwLock::new(Arc::new(tree)),
             hot: Hot::new(),
             checkpointing: Mutex::new(()),
+            next_number: AtomicU64::new(next_number),
         })
     }
 
@@ -148,11 +182,12 @@ impl State {
         let holds = match &change {
             Change::Run(transaction, _) => self.holds(transaction)?,
             Change::Nothing | Change::Membership(_) => true,
+            Change::Restore(step, bytes) => return self.apply_restore(position, step, *bytes),
         };
         let mut memory = self.write();
         memory.mark.position = Some(position);
         match change {
-            Change::Nothing => {}
+            Change::Nothing | Change::Restore(..) => {}
             Change::Membership(bytes) => memory.mark.membership = Some((position, bytes)),
             Change::Run(transaction, bytes) => {
                 memory.mark.time_floor = memory.mark.time_floor.max(transaction.time);
@@ -198,18 +233,22 @@ impl State {
     /// True when the overlay has grown enough for a checkpoint.
     pub fn is_checkpoint_due(&self) -> bool {
         let memory = self.read();
-        memory.frozen.is_some() || memory.active.exceeds(&self.limits, 1)
+        memory.frozen.is_some() || !memory.retiring.is_empty() || memory.exceeds(&self.limits, 1)
     }
 
     /// True when the overlay has grown so far that no more may be applied before a checkpoint.
     pub fn is_overfull(&self) -> bool {
-        self.read().active.exceeds(&self.limits, 2)
+        self.read().exceeds(&self.limits, 2)
     }
 
     /// True when a checkpoint would save records.
     pub fn is_dirty(&self) -> bool {
         let memory = self.read();
-        memory.frozen.is_some() || !memory.active.is_empty()
+        let staged = memory.staged.as_ref();
+        memory.frozen.is_some()
+            || !memory.active.is_empty()
+            || !memory.retiring.is_empty()
+            || staged.is_some_and(|staged| !staged.overlay.is_empty())
     }
 
     /// Saves everything applied so far. On an error the records stay in memory and readable; the
@@ -221,38 +260,88 @@ impl State {
             .unwrap_or_else(PoisonError::into_inner);
         // Twice when an earlier attempt failed: what was frozen then, and what came since.
         loop {
-            let Some(frozen) = self.freeze() else {
-                return Ok(self.saved());
+            let (frozen, tree) = match self.freeze() {
+                Freeze::Nothing => return Ok(self.saved()),
+                Freeze::Frozen(frozen, tree) => (frozen, tree),
+                Freeze::NoKeyspace => {
+                    self.staging_tree()?;
+                    continue;
+                }
             };
-            self.tree().ingest(&frozen)?;
+            tree.ingest(&frozen)?;
             let mut memory = self.write();
             memory.saved = frozen.mark.clone();
             memory.frozen = None;
             memory.generation += 1;
-            if !memory.active.exceeds(&self.limits, 1) {
-                return Ok(memory.saved.clone());
+            let is_done = !memory.exceeds(&self.limits, 1);
+            let saved = memory.saved.clone();
+            let retired: Vec<_> = memory
+                .retiring
+                .extract_if(.., |(at, _)| Some(*at) <= saved.position)
+                .collect();
+            drop(memory);
+            for (_, old) in retired {
+                old.retire()?;
+            }
+            if is_done {
+                return Ok(saved);
             }
         }
     }
 
-    fn freeze(&self) -> Option<Arc<Frozen>> {
+    fn freeze(&self) -> Freeze {
         let mut memory = self.write();
-        if memory.frozen.is_none() {
-            if memory.mark == memory.saved {
-                return None;
-            }
-            let map = std::mem::take(&mut memory.active).into_map();
-            memory.frozen = Some(Arc::new(Frozen {
-                map,
-                mark: memory.mark.clone(),
-            }));
+        if let Some(frozen) = &memory.frozen {
+            return Freeze::Frozen(Arc::clone(frozen), self.tree());
         }
-        memory.frozen.clone()
+        if memory.mark == memory.saved {
+            return Freeze::Nothing;
+        }
+        let staged = match &mut memory.staged {
+            Some(staged) if staged.tree.is_none() && !staged.overlay.is_empty() => {
+                return Freeze::NoKeyspace;
+            }
+            Some(staged) => staged.tree.clone().map(|tree| {
+                let records = std::mem::take(&mut staged.overlay).into_map();
+                (tree, records)
+            }),
+            None => None,
+        };
+        let frozen = Arc::new(Frozen {
+            map: std::mem::take(&mut memory.active).into_map(),
+            mark: memory.mark.clone(),
+            staged,
+        });
+        memory.frozen = Some(Arc::clone(&frozen));
+        Freeze::Frozen(frozen, self.tree())
     }
 
-    /// The checkpoint as a stream of records, with its mark. `None` before the first one.
+    /// The checkpoint as a stream of records, with its mark. `None` before the first one. What a
+    /// restore has gathered so far is in it.
     pub fn image(&self) -> Result<Option<(Mark, Image)>, StateError> {
-        self.tree().image()
+        loop {
+            let (tree, staged) = {
+                let memory = self.read();
+                let staged = memory
+                    .staged
+                    .iter()
+                    .filter_map(|staged| staged.tree.clone());
+                let retiring = memory.retiring.iter().map(|(_, tree)| Arc::clone(tree));
+                let staged: Vec<_> = staged.chain(retiring).collect();
+                (self.tree(), staged)
+            };
+            match tree.image(&staged)? {
+                None => return Ok(None),
+                Some((mark, Some(image))) => return Ok(Some((mark, image))),
+                // A checkpoint has made one just now: it is known at the next look.
+                Some((_, None)) => {}
+            }
+        }
+    }
+
+    /// The checkpoint at one instant, for an archive. `None` before the first one.
+    pub fn view(&self) -> Result<Option<View>, StateError> {
+        self.tree().view()
     }
 
     /// Replaces everything by `image`, which stands at `mark`.
@@ -261,7 +350,12 @@ impl State {
             .checkpointing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let fresh = Arc::new(self.tree().successor(mark, image)?);
+        let fresh = Arc::new(self.tree().sibling(self.next_number())?);
+        let staged = match mark.staging {
+            Some(_) => Some(Arc::new(self.tree().sibling(self.next_number())?)),
+            None => None,
+        };
+        fresh.fill(mark, image, staged.as_deref())?;
         let mut memory = self.write();
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         memory.active = Overlay::default();
@@ -271,9 +365,21 @@ impl State {
         memory.generation += 1;
         self.hot.forget_all();
         let old = std::mem::replace(&mut *tree, fresh);
+        let retiring = std::mem::take(&mut memory.retiring);
+        let mut retired: Vec<_> = retiring.into_iter().map(|(_, tree)| tree).collect();
+        retired.push(old);
+        retired.extend(memory.staged.take().and_then(|staged| staged.tree));
+        memory.staged = mark.staging.map(|_| Staged {
+            tree: staged,
+            overlay: Overlay::default(),
+        });
         drop(tree);
         drop(memory);
-        old.retire()
+        retired.iter().try_for_each(|old| old.retire())
+    }
+
+    fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
     fn tree(&self) -> Arc<Tree> {
@@ -290,6 +396,11 @@ impl State {
 }
 
 impl Memory {
+    fn exceeds(&self, limits: &Limits, times: usize) -> bool {
+        let staged = self.staged.as_ref().map(|staged| &staged.overlay);
+        self.active.exceeds(staged, limits, times)
+    }
+
     /// The outer `None`: not in memory, ask fjall. The inner: deleted.
     fn find(&self, key: &[u8]) -> Option<Option<Record>> {
         let found = self.active.get(key);

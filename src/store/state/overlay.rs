@@ -1,8 +1,10 @@
 //! Applied records that fjall does not have yet.
 
+use super::tree::Tree;
 use super::{Limits, Mark};
 use crate::store::{Key, Op, Record, Revision};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a key costs besides its bytes: the map's node and two handles.
 const RECORD_OVERHEAD_BYTES: usize = 128;
@@ -10,7 +12,7 @@ const RECORD_OVERHEAD_BYTES: usize = 128;
 /// Records and tombstones, with their size.
 #[derive(Default)]
 pub(super) struct Overlay {
-    map: BTreeMap<Key, Option<Record>>,
+    map: Records,
     bytes: usize,
     /// Bytes of the transactions that made it.
     pub(super) replay_bytes: usize,
@@ -18,9 +20,28 @@ pub(super) struct Overlay {
 
 /// An overlay on its way into fjall, and how far it goes.
 pub(super) struct Frozen {
-    pub(super) map: BTreeMap<Key, Option<Record>>,
+    pub(super) map: Records,
     pub(super) mark: Mark,
+    /// What a restore has gathered, and where it goes.
+    pub(super) staged: Option<(Arc<Tree>, Records)>,
 }
+
+impl Frozen {
+    /// The same without what a restore has gathered.
+    pub(super) fn without_staged(&self) -> Self {
+        Self {
+            map: self.map.clone(),
+            mark: Mark {
+                staging: None,
+                ..self.mark.clone()
+            },
+            staged: None,
+        }
+    }
+}
+
+/// Records by key; `None` stands for a deleted one.
+pub(super) type Records = BTreeMap<Key, Option<Record>>;
 
 impl Overlay {
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Record>> {
@@ -47,22 +68,32 @@ impl Overlay {
         }
     }
 
+    /// Takes records over, replacing older ones.
+    pub(super) fn absorb(&mut self, records: Records) {
+        for (key, record) in records {
+            let value = record.as_ref().map_or(0, |record| record.value.len());
+            self.bytes += RECORD_OVERHEAD_BYTES + key.len() + value;
+            self.map.insert(key, record);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// True when any of the limits, `times` over, is reached.
-    pub(super) fn exceeds(&self, limits: &Limits, times: usize) -> bool {
-        self.bytes >= limits.overlay_bytes_max * times
-            || self.map.len() >= limits.overlay_records_max * times
+    /// True when this and `other` together reach any of the limits, `times` over.
+    pub(super) fn exceeds(&self, other: Option<&Self>, limits: &Limits, times: usize) -> bool {
+        let (bytes, records) = other.map_or((0, 0), |other| (other.bytes, other.map.len()));
+        self.bytes + bytes >= limits.overlay_bytes_max * times
+            || self.map.len() + records >= limits.overlay_records_max * times
             || self.replay_bytes >= limits.replay_bytes_max * times
     }
 
-    pub(super) fn map(&self) -> &BTreeMap<Key, Option<Record>> {
+    pub(super) fn map(&self) -> &Records {
         &self.map
     }
 
-    pub(super) fn into_map(self) -> BTreeMap<Key, Option<Record>> {
+    pub(super) fn into_map(self) -> Records {
         self.map
     }
 }

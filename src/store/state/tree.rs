@@ -1,7 +1,7 @@
 //! fjall beneath the overlay.
 
-use super::overlay::Frozen;
-use super::{Image, Mark, StateError};
+use super::overlay::{Frozen, Records};
+use super::{Image, ImageItem, Mark, StateError, View};
 use crate::store::{Key, Record, Revision};
 use bytes::Bytes;
 use fjall::compaction::Leveled;
@@ -25,8 +25,22 @@ const TABLE_BYTES: u64 = 1 << 20;
 const NAME: &str = "state-";
 
 const MARK_KEY: &[u8] = &[0];
+const STAGING_KEY: &[u8] = &[0, 1];
 const RECORD_PREFIX: u8 = 1;
-const REVISION_BYTES: usize = 8;
+pub(super) const RECORDS: &[u8] = &[RECORD_PREFIX];
+pub(super) const REVISION_BYTES: usize = 8;
+/// In an image, keys of records that a restore has gathered; no other key starts so.
+const STAGED: &[u8] = &[0, 0];
+
+/// What [`Tree::open`] found.
+pub(super) struct Opened {
+    /// The state.
+    pub tree: Tree,
+    /// What a restore has gathered.
+    pub staged: Option<Tree>,
+    /// No keyspace has this number or a higher one.
+    pub next_number: u64,
+}
 
 /// One keyspace of one database.
 pub(super) struct Tree {
@@ -36,9 +50,9 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Opens the newest whole keyspace and drops the others: an install that was cut short, or
-    /// the one that a finished install replaced.
-    pub(super) fn open(path: &Path) -> Result<Self, StateError> {
+    /// Opens the newest whole keyspace and the one that a restore gathers in, and drops the
+    /// others: an install that was cut short, or the one that a finished install replaced.
+    pub(super) fn open(path: &Path) -> Result<Opened, StateError> {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .max_cached_files(Some(OPEN_FILES_MAX))
@@ -51,6 +65,7 @@ impl Tree {
             .filter_map(|name| name.strip_prefix(NAME)?.parse().ok())
             .collect();
         numbers.sort_unstable();
+        let next_number = numbers.last().map_or(2, |last| last + 1);
         let mut chosen: Option<Self> = None;
         let mut unsaved = Vec::new();
         for number in numbers.into_iter().rev() {
@@ -61,16 +76,33 @@ impl Tree {
                 None => unsaved.push(tree),
             }
         }
-        // Ingestion is atomic, so a keyspace without a mark is empty: good to begin with, and
-        // making another at each start until the first checkpoint would cost twenty flushes.
-        let chosen = chosen.or_else(|| unsaved.pop());
-        for tree in unsaved {
-            tree.retire()?;
+        let staging = match &chosen {
+            Some(tree) => tree.staging()?,
+            None => None,
+        };
+        // Ingestion is atomic, so a first keyspace without a mark is empty: good to begin with,
+        // and making another at each start until the first checkpoint would cost twenty flushes.
+        let tree = match chosen.or_else(|| unsaved.pop()) {
+            Some(tree) => tree,
+            None => Self::keyspace(&database, 1)?,
+        };
+        let mut staged = None;
+        for unsaved in unsaved {
+            match Some(unsaved.number) == staging {
+                true => staged = Some(unsaved),
+                false => unsaved.retire()?,
+            }
         }
-        match chosen {
-            Some(tree) => Ok(tree),
-            None => Self::keyspace(&database, 1),
-        }
+        Ok(Opened {
+            tree,
+            staged,
+            next_number,
+        })
+    }
+
+    /// An empty keyspace of the same database.
+    pub(super) fn sibling(&self, number: u64) -> Result<Self, StateError> {
+        Self::keyspace(&self.database, number)
     }
 
     fn keyspace(database: &Database, number: u64) -> Result<Self, StateError> {
@@ -109,46 +141,102 @@ impl Tree {
         found.map(|bytes| decode_record(&bytes)).transpose()
     }
 
-    /// Saves an overlay whole, or leaves everything as it was.
-    pub(super) fn ingest(&self, frozen: &Frozen) -> Result<(), StateError> {
-        let mut ingestion = self.keyspace.start_ingestion()?;
-        ingestion.write(MARK_KEY, frozen.mark.encode()?)?;
-        for (key, record) in &frozen.map {
-            match record {
-                Some(record) => ingestion.write(record_key(key), encode_record(record))?,
-                None => ingestion.write_tombstone(record_key(key))?,
-            }
-        }
-        Ok(ingestion.finish()?)
+    /// The number of the keyspace that a restore gathers in.
+    fn staging(&self) -> Result<Option<u64>, StateError> {
+        let found = self.keyspace.get(STAGING_KEY)?;
+        found.map(|bytes| staging_number(&bytes)).transpose()
     }
 
-    /// A read view of everything saved.
-    pub(super) fn image(&self) -> Result<Option<(Mark, Image)>, StateError> {
+    /// Saves an overlay whole, or leaves everything as it was. What a restore has gathered goes
+    /// first, so that the mark never says more than there is.
+    pub(super) fn ingest(&self, frozen: &Frozen) -> Result<(), StateError> {
+        let mut head = vec![(MARK_KEY, Some(frozen.mark.encode()?))];
+        match &frozen.staged {
+            Some((tree, records)) => {
+                if !records.is_empty() {
+                    ingest(&tree.keyspace, Vec::new(), records)?;
+                }
+                head.push((STAGING_KEY, Some(tree.number.to_le_bytes().to_vec())));
+            }
+            None if self.staging()?.is_some() => head.push((STAGING_KEY, None)),
+            None => {}
+        }
+        ingest(&self.keyspace, head, &frozen.map)
+    }
+
+    /// A read view of everything saved, what a restore has gathered first. `None` for the image
+    /// when that is in none of `staged`.
+    pub(super) fn image(
+        &self,
+        staged: &[Arc<Self>],
+    ) -> Result<Option<(Mark, Option<Image>)>, StateError> {
         let view = self.database.snapshot();
         let Some(mark) = view.get(&self.keyspace, MARK_KEY)? else {
             return Ok(None);
         };
         let mark = Mark::decode(&mark)?;
-        let items = view
-            .prefix(&self.keyspace, [RECORD_PREFIX])
-            .map(move |guard| {
-                let (key, value) = guard.into_inner()?;
-                Ok((user_key(&key), decode_record(&value)?))
-            });
-        Ok(Some((mark, Image::new(items))))
+        let number = match view.get(&self.keyspace, STAGING_KEY)? {
+            Some(bytes) if mark.staging.is_some() => Some(staging_number(&bytes)?),
+            _ => None,
+        };
+        let staged = match number {
+            None => None,
+            Some(number) => match staged.iter().find(|tree| tree.number == number) {
+                Some(tree) => Some(view.prefix(&tree.keyspace, RECORDS)),
+                None => return Ok(Some((mark, None))),
+            },
+        };
+        let live = view.prefix(&self.keyspace, RECORDS);
+        let item = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            Ok((user_key(&key), decode_record(&value)?))
+        };
+        let staged = staged.into_iter().flatten().map(move |guard| {
+            let (key, record): (Key, Record) = item(guard)?;
+            Ok((Key::from([STAGED, &key].concat()), record))
+        });
+        let image = Image::new(staged.chain(live.map(item)));
+        Ok(Some((mark, Some(image))))
     }
 
-    /// Fills a fresh keyspace with `image`; it counts once this returns.
-    pub(super) fn successor(&self, mark: &Mark, image: Image) -> Result<Self, StateError> {
-        let fresh = Self::keyspace(&self.database, self.number + 1)?;
-        let mut ingestion = fresh.keyspace.start_ingestion()?;
+    /// A read view of everything saved, for an archive. `None` before the first checkpoint.
+    pub(super) fn view(&self) -> Result<Option<View>, StateError> {
+        let view = self.database.snapshot();
+        let Some(mark) = view.get(&self.keyspace, MARK_KEY)? else {
+            return Ok(None);
+        };
+        let mark = Mark::decode(&mark)?;
+        Ok(Some(View::new(view, self.keyspace.clone(), mark)))
+    }
+
+    /// Fills this keyspace with `image`, and `staged` with what a restore has gathered; it counts
+    /// once this returns.
+    pub(super) fn fill(
+        &self,
+        mark: &Mark,
+        image: Image,
+        staged: Option<&Self>,
+    ) -> Result<(), StateError> {
+        let mut image = image.peekable();
+        if let Some(staged) = staged {
+            let mut ingestion = staged.keyspace.start_ingestion()?;
+            while let Some(item) = image.next_if(is_staged) {
+                let (key, record) = item?;
+                let key = key.get(STAGED.len()..).unwrap_or_default();
+                ingestion.write(record_key(key), encode_record(&record))?;
+            }
+            ingestion.finish()?;
+        }
+        let mut ingestion = self.keyspace.start_ingestion()?;
         ingestion.write(MARK_KEY, mark.encode()?)?;
+        if let Some(staged) = staged {
+            ingestion.write(STAGING_KEY, staged.number.to_le_bytes())?;
+        }
         for item in image {
             let (key, record) = item?;
             ingestion.write(record_key(&key), encode_record(&record))?;
         }
-        ingestion.finish()?;
-        Ok(fresh)
+        Ok(ingestion.finish()?)
     }
 
     /// Deletes this keyspace's files once nobody reads them.
@@ -173,6 +261,36 @@ impl Tree {
     }
 }
 
+type Head = Vec<(&'static [u8], Option<Vec<u8>>)>;
+
+/// Writes `head` and, behind it, `records`, or nothing.
+fn ingest(keyspace: &Keyspace, head: Head, records: &Records) -> Result<(), StateError> {
+    let mut ingestion = keyspace.start_ingestion()?;
+    for (key, value) in head {
+        match value {
+            Some(value) => ingestion.write(key, value)?,
+            None => ingestion.write_tombstone(key)?,
+        }
+    }
+    for (key, record) in records {
+        match record {
+            Some(record) => ingestion.write(record_key(key), encode_record(record))?,
+            None => ingestion.write_tombstone(record_key(key))?,
+        }
+    }
+    Ok(ingestion.finish()?)
+}
+
+fn is_staged(item: &ImageItem) -> bool {
+    item.as_ref().is_ok_and(|(key, _)| key.starts_with(STAGED))
+}
+
+fn staging_number(bytes: &[u8]) -> Result<u64, StateError> {
+    let bytes = bytes.try_into();
+    let bytes = bytes.map_err(|_| StateError::Damaged("number of a keyspace"))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
 fn record_key(key: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + key.len());
     bytes.push(RECORD_PREFIX);
@@ -180,7 +298,7 @@ fn record_key(key: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn user_key(key: &[u8]) -> Key {
+pub(super) fn user_key(key: &[u8]) -> Key {
     Key::copy_from_slice(key.get(1..).unwrap_or_default())
 }
 

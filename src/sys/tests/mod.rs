@@ -1,15 +1,13 @@
 //! The router and everything behind it, over a store in memory and a clock that is told the time.
 
 mod audit;
-pub mod cluster;
 mod conflicts;
 mod generate_root;
-mod members;
 mod mounts;
 mod requests;
 mod wrapping;
 
-use super::{Assembly, Cluster, assemble};
+use super::{Assembly, assemble};
 use crate::audit::Options;
 use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
@@ -30,8 +28,6 @@ pub struct Harness {
     pub storage: Arc<Inmem>,
     pub barrier: Arc<Unsealed>,
     pub directory: tempfile::TempDir,
-    /// For the next restart.
-    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -73,14 +69,13 @@ impl Harness {
         tokens.create(&mut batch, spec, clock.now()).unwrap();
         barrier.commit(batch, clock.now()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let router = Self::router(&barrier, &clock, &directory, None);
+        let router = Self::router(&barrier, &clock, &directory);
         let harness = Self {
             router: Arc::new(router),
             clock,
             storage,
             barrier,
             directory,
-            cluster: None,
         };
         let v2 = json!({"type": "kv", "options": {"version": "2"}});
         harness
@@ -99,7 +94,6 @@ impl Harness {
         barrier: &Arc<Unsealed>,
         clock: &Arc<ManualClock>,
         directory: &tempfile::TempDir,
-        cluster: Option<Arc<dyn Cluster>>,
     ) -> Router {
         assemble(Assembly {
             barrier: Arc::clone(barrier),
@@ -112,20 +106,14 @@ impl Harness {
             raw_storage_endpoint: false,
             metrics_prefix: String::new(),
             sanitized: Map::new(),
-            cluster,
-            autopilot: Arc::default(),
+            cluster: None,
         })
         .unwrap()
     }
 
     /// The same data behind a router that knows nothing yet.
     pub fn restart(&mut self) {
-        self.router = Arc::new(Self::router(
-            &self.barrier,
-            &self.clock,
-            &self.directory,
-            self.cluster.clone(),
-        ));
+        self.router = Arc::new(Self::router(&self.barrier, &self.clock, &self.directory));
     }
 
     pub fn incoming(token: &str, operation: Operation, path: &str, data: Value) -> Incoming {

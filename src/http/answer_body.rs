@@ -1,0 +1,56 @@
+//! The body of an answer: one buffer, or a stream of pieces.
+
+use crate::peer::Chunks;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A buffer has a length and fails never. A stream is sent in chunks, and its error cuts the
+/// connection before the last one: the client sees that something is missing.
+pub(super) enum AnswerBody {
+    Whole(Full<Bytes>),
+    Streamed(Chunks),
+}
+
+impl<T: Into<Bytes>> From<T> for AnswerBody {
+    fn from(bytes: T) -> Self {
+        Self::Whole(Full::new(bytes.into()))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Whole(full) => Pin::new(full)
+                .poll_frame(context)
+                .map_err(|never| match never {}),
+            Self::Streamed(chunks) => {
+                let chunk = chunks.as_mut().poll_next(context);
+                chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(full) => full.is_end_stream(),
+            Self::Streamed(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(full) => full.size_hint(),
+            Self::Streamed(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Snapshots, as the API asks the node for them.
+
+use super::shared::Shared;
+use crate::barrier::Unsealed;
+use crate::peer::Chunks;
+use crate::sys::{LifecycleError, snapshot};
+use std::sync::Arc;
+
+impl Shared {
+    pub(super) async fn save_snapshot(&self) -> Result<Chunks, LifecycleError> {
+        let (barrier, cluster_id) = self.unsealed()?;
+        snapshot::save(&barrier, &cluster_id).await
+    }
+
+    pub(super) async fn restore_snapshot(
+        &self,
+        archive: Chunks,
+        force: bool,
+    ) -> Result<(), LifecycleError> {
+        let (barrier, _) = self.unsealed()?;
+        snapshot::restore(&barrier, archive, force).await?;
+        // The snapshot may come from a cluster whose clock was ahead.
+        self.clock.raise(self.storage.status().time_floor);
+        Ok(())
+    }
+
+    /// The barrier of the active node, and the cluster's id.
+    fn unsealed(&self) -> Result<(Arc<Unsealed>, String), LifecycleError> {
+        let state = self.state();
+        let session = state.session.as_ref().ok_or(LifecycleError::Sealed)?;
+        Ok((Arc::clone(&session.barrier), session.cluster.id.clone()))
+    }
+}
