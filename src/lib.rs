@@ -21,6 +21,7 @@ pub mod barrier;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod engine;
 pub mod http;
 pub mod lease;

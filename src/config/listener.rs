@@ -215,13 +215,12 @@ fn unix_address(section: &Section<'_>) -> String {
     address
 }
 
-/// Vault's rule: the cluster port is the API's plus one.
+/// Vault's rule: the cluster port is the API's plus one. Any port stays any port.
 fn next_port(address: &str) -> String {
+    let next = |port: u16| if port == 0 { 0 } else { port.saturating_add(1) };
     match split_host_port(address) {
-        Some((host, Some(port))) if host.contains(':') => {
-            format!("[{host}]:{}", port.saturating_add(1))
-        }
-        Some((host, Some(port))) => format!("{host}:{}", port.saturating_add(1)),
+        Some((host, Some(port))) if host.contains(':') => format!("[{host}]:{}", next(port)),
+        Some((host, Some(port))) => format!("{host}:{}", next(port)),
         _ => String::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::Position;
 use super::environment::Environment;
 use super::section::Section;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum Storage {
 }
 
 /// `storage "raft" {...}`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Raft {
     /// `path`.
     pub path: PathBuf,
@@ -34,10 +34,18 @@ pub struct Raft {
     pub node_id: String,
     /// `retry_join {...}`, in order.
     pub retry_join: Vec<RetryJoin>,
+    /// `retry_join_as_non_voter`.
+    pub retry_join_as_non_voter: bool,
+    /// `performance_multiplier`: how many times slower than at its best the cluster notices that
+    /// its leader is gone; zero where nothing is set.
+    pub performance_multiplier: u32,
 }
 
+/// The largest `performance_multiplier`, as in Vault.
+const MULTIPLIER_MAX: u64 = 10;
+
 /// One place to look for a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RetryJoin {
     /// `leader_api_addr`.
     pub leader_api_address: Option<String>,
@@ -46,7 +54,7 @@ pub struct RetryJoin {
     /// `auto_join_scheme`.
     pub auto_join_scheme: Option<String>,
     /// `auto_join_port`.
-    pub auto_join_port: Option<u64>,
+    pub auto_join_port: Option<u16>,
     /// `leader_tls_servername`.
     pub tls_server_name: Option<String>,
     /// `leader_ca_cert_file`.
@@ -57,11 +65,16 @@ pub struct RetryJoin {
     pub client_key_file: Option<PathBuf>,
     /// `leader_ca_cert`, PEM.
     pub ca_cert: Option<String>,
+    /// `leader_client_cert`, PEM.
+    pub client_cert: Option<String>,
+    /// `leader_client_key`, PEM.
+    pub client_key: Option<SecretString>,
+    /// Where it stands.
+    pub position: Position,
 }
 
 /// Raft tuning of Vault's that our log does not need.
-const WITHOUT_EFFECT: [&str; 12] = [
-    "performance_multiplier",
+const WITHOUT_EFFECT: [&str; 11] = [
     "trailing_logs",
     "snapshot_threshold",
     "snapshot_interval",
@@ -114,7 +127,6 @@ fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
             .error(&section.position, "storage \"raft\" needs a path");
     }
     section.without_effect(&WITHOUT_EFFECT);
-    section.without_effect(&["retry_join_as_non_voter"]);
     Raft {
         path: PathBuf::from(path.unwrap_or_default()),
         node_id: node_id.trim().to_owned(),
@@ -123,6 +135,39 @@ fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
             .iter()
             .map(retry_join)
             .collect(),
+        retry_join_as_non_voter: as_non_voter(section, environment),
+        performance_multiplier: performance_multiplier(section),
+    }
+}
+
+fn as_non_voter(section: &Section<'_>, environment: &Environment) -> bool {
+    let said = section.boolean("retry_join_as_non_voter").unwrap_or(false);
+    // Vault: set and not empty is yes.
+    said || environment
+        .lookup("RAFT_RETRY_JOIN_AS_NON_VOTER")
+        .is_some_and(|(_, value)| !value.is_empty())
+}
+
+fn port(section: &Section<'_>) -> Option<u16> {
+    let key = "auto_join_port";
+    let port = section.integer(key)?;
+    match u16::try_from(port) {
+        Ok(port) => Some(port).filter(|port| *port != 0),
+        Err(_) => {
+            section.wrong(key, "expected a port");
+            None
+        }
+    }
+}
+
+fn performance_multiplier(section: &Section<'_>) -> u32 {
+    let key = "performance_multiplier";
+    match section.integer(key) {
+        Some(times) if times > MULTIPLIER_MAX => {
+            section.wrong(key, "the largest multiplier is 10");
+            0
+        }
+        times => u32::try_from(times.unwrap_or(0)).unwrap_or(0),
     }
 }
 
@@ -133,18 +178,40 @@ fn retry_join(section: &Section<'_>) -> RetryJoin {
             .filter(|p| !p.is_empty())
             .map(PathBuf::from)
     };
+    let pem = |key: &str| section.text(key).filter(|text| !text.is_empty());
     let join = RetryJoin {
         leader_api_address: super::address::url(section, "leader_api_addr"),
         auto_join: section.text("auto_join"),
         auto_join_scheme: section.text("auto_join_scheme"),
-        auto_join_port: section.integer("auto_join_port"),
+        auto_join_port: port(section),
         tls_server_name: section.text("leader_tls_servername"),
         ca_cert_file: file("leader_ca_cert_file"),
         client_cert_file: file("leader_client_cert_file"),
         client_key_file: file("leader_client_key_file"),
-        ca_cert: section.text("leader_ca_cert"),
+        ca_cert: pem("leader_ca_cert"),
+        client_cert: pem("leader_client_cert"),
+        client_key: pem("leader_client_key").map(Secret::new),
+        position: section.position.clone(),
     };
-    section.without_effect(&["leader_client_cert", "leader_client_key"]);
+    for (inline, in_file) in [
+        ("leader_ca_cert", "leader_ca_cert_file"),
+        ("leader_client_cert", "leader_client_cert_file"),
+        ("leader_client_key", "leader_client_key_file"),
+    ] {
+        if section.has(inline) && section.has(in_file) {
+            section.wrong(inline, format_args!("{in_file} says the same: remove one"));
+        }
+    }
+    let (cert, key) = (
+        join.client_cert.is_some() || join.client_cert_file.is_some(),
+        join.client_key.is_some() || join.client_key_file.is_some(),
+    );
+    if cert != key {
+        section.problems.error(
+            &section.position,
+            "retry_join needs both a client certificate and its key, or neither",
+        );
+    }
     if join.leader_api_address.is_none() == join.auto_join.is_none()
         && section.has("leader_api_addr") == section.has("auto_join")
     {

@@ -451,3 +451,21 @@ telemetry { prometheus_retention_time = "30s" disable_hostname = true }
         Duration::from_secs(30)
     );
 }
+
+#[test]
+fn a_performance_multiplier_is_read_and_bounded() {
+    let text = |times| {
+        format!(
+            "storage \"raft\" {{\n path = \"/p\"\n performance_multiplier = {times}\n}}\n\
+             listener \"tcp\" {{\n address = \"127.0.0.1:0\"\n tls_disable = true\n}}\n"
+        )
+    };
+    let config = warned(&text(5), &[]);
+    assert_eq!(raft(&config).performance_multiplier, 5);
+    let listener = config.listeners.first().unwrap();
+    assert_eq!(listener.cluster_address, "127.0.0.1:0", "any port");
+    refused(
+        &text(11),
+        "test.hcl:3:27: performance_multiplier: the largest multiplier is 10",
+    );
+}

@@ -1,6 +1,7 @@
 //! How this node is reached: what was configured, or what can be told from its listeners.
 
 use super::host;
+use crate::config::Config;
 use crate::http::Bound;
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,13 +14,38 @@ pub struct Addresses {
     pub cluster: String,
 }
 
+impl Addresses {
+    /// `host:port` of the cluster's address.
+    pub fn cluster_host_port(&self) -> String {
+        after_scheme(&self.cluster).to_owned()
+    }
+}
+
+/// The addresses of a node with these listeners; `cluster` is what its first cluster listener is
+/// bound to.
+pub(super) fn configured(
+    config: &Config,
+    bound: &[Bound],
+    cluster: Option<SocketAddr>,
+) -> Addresses {
+    let first = config.listeners.first();
+    resolve(
+        config.api_address.as_deref(),
+        config.cluster_address.as_deref(),
+        bound,
+        first.is_some_and(|first| first.tls.is_some()),
+        cluster,
+    )
+}
+
 /// Fills what `api` and `cluster` (as configured) leave open from the first TCP listener, given as
-/// what it is bound to and whether it speaks TLS.
-pub(super) fn resolve(
+/// what it is bound to and whether it speaks TLS, and from the first cluster listener.
+fn resolve(
     api: Option<&str>,
     cluster: Option<&str>,
     bound: &[Bound],
     tls: bool,
+    cluster_bound: Option<SocketAddr>,
 ) -> Addresses {
     let first = bound.iter().find_map(|bound| match bound {
         Bound::Tcp(address) => Some(*address),
@@ -32,9 +58,14 @@ pub(super) fn resolve(
             .map(|at| format!("{scheme}://{}", reachable(at)))
             .unwrap_or_default(),
     };
-    let cluster = match cluster {
-        Some(url) => format!("https://{}", after_scheme(&with_host(url))),
-        None => next_port(after_scheme(&api)),
+    let cluster = match (cluster, cluster_bound) {
+        (Some(url), _) => format!("https://{}", after_scheme(&with_host(url))),
+        (None, Some(bound)) if !bound.ip().is_unspecified() => format!("https://{bound}"),
+        (None, Some(bound)) => match after_scheme(&api).rsplit_once(':') {
+            Some((host, _)) => format!("https://{host}:{}", bound.port()),
+            None => format!("https://{}", reachable(bound)),
+        },
+        (None, None) => next_port(after_scheme(&api)),
     };
     Addresses { api, cluster }
 }
@@ -84,7 +115,13 @@ mod tests {
 
     #[test]
     fn cluster_addresses_are_https_whatever_was_configured() {
-        let all = resolve(Some("http://a:8200"), Some("http://a:8201"), &[], false);
+        let all = resolve(
+            Some("http://a:8200"),
+            Some("http://a:8201"),
+            &[],
+            false,
+            None,
+        );
         assert_eq!(all.api, "http://a:8200");
         assert_eq!(all.cluster, "https://a:8201");
     }
@@ -92,14 +129,24 @@ mod tests {
     #[test]
     fn what_is_missing_follows_from_the_listener() {
         let bound = [Bound::Tcp(SocketAddr::from(([127, 0, 0, 1], 8200)))];
-        let all = resolve(None, None, &bound, true);
+        let all = resolve(None, None, &bound, true, None);
         assert_eq!(all.api, "https://127.0.0.1:8200");
         assert_eq!(all.cluster, "https://127.0.0.1:8201");
     }
 
     #[test]
+    fn the_cluster_listener_tells_its_port() {
+        let on = |ip: [u8; 4]| Some(SocketAddr::from((ip, 9301)));
+        let all = resolve(Some("http://pi:8200"), None, &[], false, on([127, 0, 0, 4]));
+        assert_eq!(all.cluster, "https://127.0.0.4:9301");
+        assert_eq!(all.cluster_host_port(), "127.0.0.4:9301");
+        let all = resolve(Some("http://pi:8200"), None, &[], false, on([0, 0, 0, 0]));
+        assert_eq!(all.cluster, "https://pi:9301", "reached as the API is");
+    }
+
+    #[test]
     fn an_empty_host_is_this_one() {
-        let all = resolve(Some("http://:8200"), Some("http://:8201"), &[], false);
+        let all = resolve(Some("http://:8200"), Some("http://:8201"), &[], false, None);
         assert_eq!(all.api, format!("http://{}:8200", host::name()));
         assert_eq!(all.cluster, format!("https://{}:8201", host::name()));
     }

@@ -7,7 +7,9 @@ use super::{sweeper, systemd};
 use crate::barrier::{self, BarrierError};
 use crate::router::Role;
 use crate::store::{Key, Observer, Revision};
+use crate::sys::autopilot;
 use std::sync::{Arc, Weak};
+use tokio::task::AbortHandle;
 
 /// Called on the applying thread: it takes note, and the controller acts.
 impl Observer for Shared {
@@ -34,7 +36,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
         drop(alive);
         tokio::select! {
             () = changed.notified() => {}
-            () = leads.changed() => {}
+            more = leads.changed() => if !more { return },
         }
     }
 }
@@ -63,9 +65,9 @@ impl Shared {
 
     fn carry_out(self: &Arc<Self>, effect: Effect, state: &mut State) {
         match effect {
-            Effect::StopSweeping => {
+            Effect::StopDuties => {
                 if let Some(reign) = state.reign.take() {
-                    reign.sweeper.abort();
+                    reign.duties.iter().for_each(AbortHandle::abort);
                 }
             }
             Effect::RaiseClock => self.clock.raise(self.storage.status().time_floor),
@@ -74,20 +76,29 @@ impl Shared {
                     self.renew_router(session);
                 }
             }
-            Effect::StartSweeping => {
-                if let Some(session) = &state.session {
-                    let router = Arc::clone(&session.router);
-                    state.reign = Some(Reign {
-                        since: self.clock.now(),
-                        sweeper: sweeper::spawn(router, Arc::clone(&self.clock)),
-                    });
-                }
+            Effect::StartDuties => {
+                state.reign = state.session.as_ref().map(|session| Reign {
+                    since: self.clock.now(),
+                    duties: self.duties(session),
+                });
             }
             Effect::Publish => {
                 self.publish(role(&state.phase, state.session.as_ref()));
                 systemd::status(&state.phase.describe());
             }
         }
+    }
+
+    /// Begins what only the active node does.
+    fn duties(self: &Arc<Self>, session: &Session) -> Vec<AbortHandle> {
+        let router = Arc::clone(&session.router);
+        let mut duties = vec![sweeper::spawn(router, Arc::clone(&self.clock))];
+        if let Some(cluster) = self.cluster() {
+            let autopilot = Arc::clone(&self.autopilot);
+            let watching = autopilot::run(autopilot, Arc::clone(&session.barrier), cluster);
+            duties.push(tokio::spawn(watching).abort_handle());
+        }
+        duties
     }
 
     /// What the old router remembers of deadlines was true while this node did not lead; it

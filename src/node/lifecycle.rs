@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 use crate::peer::Chunks;
 use crate::store::BoxFuture;
 use crate::sys::{
-    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
-    ShareInput,
+    Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError,
+    SealStatus, ShareInput,
 };
 use std::sync::Arc;
 
@@ -73,6 +73,10 @@ impl Lifecycle for Handle {
 
     fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        self.0.cluster()
     }
 }
 

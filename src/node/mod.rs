@@ -20,6 +20,7 @@
 //! - A store that failed ends the node.
 
 mod addresses;
+mod announce;
 mod controller;
 mod dev;
 mod hardening;
@@ -27,6 +28,8 @@ mod host;
 mod identity;
 mod lifecycle;
 mod listeners;
+mod members;
+mod peering;
 mod phase;
 mod pid_file;
 mod run;

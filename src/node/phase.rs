@@ -66,14 +66,14 @@ pub(super) enum Phase {
 /// What a change of the phase asks for, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing expires by this node's hand any more.
-    StopSweeping,
+    /// Ends what only the active node does in the background.
+    StopDuties,
     /// Takes the cluster's time up where the last active node left it.
     RaiseClock,
     /// Makes a router that knows nothing of what was before.
     RenewRouter,
-    /// Undoes what expires from now on.
-    StartSweeping,
+    /// Sweeps what expires, and watches the members.
+    StartDuties,
     /// Tells the listeners and systemd.
     Publish,
 }
@@ -109,14 +109,10 @@ pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>)
         return (next, effects);
     }
     if matches!(phase, Phase::Active { .. }) {
-        effects.push(Effect::StopSweeping);
+        effects.push(Effect::StopDuties);
     }
     if matches!(next, Phase::Active { .. }) {
-        effects.extend([
-            Effect::RaiseClock,
-            Effect::RenewRouter,
-            Effect::StartSweeping,
-        ]);
+        effects.extend([Effect::RaiseClock, Effect::RenewRouter, Effect::StartDuties]);
     }
     effects.push(Effect::Publish);
     (next, effects)
@@ -140,10 +136,10 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
-    use super::Effect::{Publish, RaiseClock, RenewRouter, StartSweeping, StopSweeping};
+    use super::Effect::{Publish, RaiseClock, RenewRouter, StartDuties, StopDuties};
     use super::*;
 
-    const TAKE_OVER: [Effect; 4] = [RaiseClock, RenewRouter, StartSweeping, Publish];
+    const TAKE_OVER: [Effect; 4] = [RaiseClock, RenewRouter, StartDuties, Publish];
 
     fn leader(name: &str) -> Leader {
         Leader {
@@ -211,21 +207,21 @@ mod tests {
                 active.clone(),
                 situation(true, true, other.clone()),
                 standby(Some(leader("b"))),
-                vec![StopSweeping, Publish],
+                vec![StopDuties, Publish],
             ),
             (
                 "lost and won again while nobody looked",
                 active.clone(),
                 situation(true, true, Leads::Me { term: 5 }),
                 Phase::Active { term: 5 },
-                [vec![StopSweeping], TAKE_OVER.to_vec()].concat(),
+                [vec![StopDuties], TAKE_OVER.to_vec()].concat(),
             ),
             (
                 "the active node is sealed, whoever leads by now",
                 active.clone(),
                 situation(true, false, me.clone()),
                 Phase::Sealed,
-                vec![StopSweeping, Publish],
+                vec![StopDuties, Publish],
             ),
             (
                 "a standby is sealed",
@@ -266,7 +262,7 @@ mod tests {
         let (phase, effects) = next(&Phase::Active { term: 1 }, &now);
         assert_eq!(
             (phase, effects),
-            (Phase::Stopping, vec![StopSweeping, Publish])
+            (Phase::Stopping, vec![StopDuties, Publish])
         );
         now.stopping = false;
         assert_eq!(next(&Phase::Stopping, &now), (Phase::Stopping, vec![]));

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::router::{Role, Router};
 use crate::seal::UnsealProgress;
 use crate::store::Storage;
+use crate::sys::autopilot::Autopilot;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub step: tokio::sync::Mutex<()>,
     /// Rung when an applied entry may concern the keys or the seal.
     pub keys_changed: Arc<Notify>,
+    /// What autopilot remembers of the members.
+    pub autopilot: Arc<Autopilot>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<State>,
@@ -81,7 +84,8 @@ pub(super) struct Session {
 /// What exists only while this node is active.
 pub(super) struct Reign {
     pub since: Timestamp,
-    pub sweeper: AbortHandle,
+    /// What goes on in the background meanwhile.
+    pub duties: Vec<AbortHandle>,
 }
 
 impl Shared {
@@ -102,6 +106,7 @@ impl Shared {
             facts,
             step: tokio::sync::Mutex::new(()),
             keys_changed: Arc::default(),
+            autopilot: Arc::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,
             state: Mutex::new(State {

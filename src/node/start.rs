@@ -3,8 +3,9 @@
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
 use super::lifecycle::Handle;
+use super::peering::Peering;
 use super::shared::{Facts, Shared};
-use super::{controller, listeners, storage};
+use super::{announce, controller, listeners, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
@@ -34,6 +35,9 @@ pub enum StartError {
     /// A listener cannot start.
     #[error("error initializing listener: {0}")]
     Listener(#[from] ServeError),
+    /// The listener for other nodes cannot start.
+    #[error("error initializing cluster listener: {0}")]
+    ClusterListener(String),
     /// Dev mode could not initialise itself.
     #[error("error initializing dev mode: {0}")]
     Dev(LifecycleError),
@@ -42,6 +46,7 @@ pub enum StartError {
 /// A running node.
 pub struct Node {
     shared: Arc<Shared>,
+    peering: Option<Peering>,
     server: http::Server,
     config: Config,
     dev: Option<DevStart>,
@@ -55,7 +60,9 @@ impl Node {
     /// See [`StartError`]; nothing listens and no file is held then.
     pub async fn start(config: Config, dev: Option<Dev>) -> Result<Self, StartError> {
         check(&config)?;
-        let opened = storage::open(&config).await.map_err(StartError::Storage)?;
+        let peering = Peering::start(&config, dev.is_some()).await?;
+        let opened = storage::open(&config, peering.as_ref()).await;
+        let opened = opened.map_err(StartError::Storage)?;
         let floor = opened.storage.status().time_floor;
         let clock: Arc<dyn Clock> = Arc::new(ClusterClock::start(floor));
         let facts = facts(&config, opened.kind, opened.ha_enabled);
@@ -73,22 +80,20 @@ impl Node {
                 return Err(error.into());
             }
         };
-        let tls = config
-            .listeners
-            .first()
-            .is_some_and(|first| first.tls.is_some());
-        shared.set_addresses(addresses::resolve(
-            config.api_address.as_deref(),
-            config.cluster_address.as_deref(),
+        let cluster_bound = peering.as_ref().and_then(|peering| peering.bound);
+        shared.set_addresses(addresses::configured(
+            &config,
             server.addresses(),
-            tls,
+            cluster_bound,
         ));
+        announce::spawn(&shared);
         let dev = match dev {
             Some(dev) => Some(dev::start(&shared, dev).await.map_err(StartError::Dev)?),
             None => None,
         };
         Ok(Self {
             shared,
+            peering,
             server,
             config,
             dev,
@@ -144,6 +149,9 @@ impl Node {
         let _one = self.shared.step.lock().await;
         self.shared.drop_keys();
         self.shared.storage.shutdown().await;
+        if let Some(peering) = &self.peering {
+            peering.peers.shutdown().await;
+        }
     }
 }
 
@@ -279,7 +287,8 @@ pub(super) fn router(
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
         metrics_prefix: shared.facts.metrics_prefix.clone(),
         sanitized: shared.facts.sanitized.clone(),
-        cluster: None,
+        cluster: shared.cluster(),
+        autopilot: Arc::clone(&shared.autopilot),
     };
     sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

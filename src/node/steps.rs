@@ -25,14 +25,13 @@ impl Shared {
         }
         let config = seal::check_config(shares, threshold).map_err(invalid)?;
         let (seal_key, shares) = seal::generate(config).map_err(invalid)?;
-        self.leadership
-            .found()
-            .await
-            .map_err(LifecycleError::Internal)?;
-        self.leadership
-            .take()
-            .await
-            .map_err(LifecycleError::Internal)?;
+        if self.leadership.has_others() {
+            // It is a member of a cluster whose first entries have not come yet.
+            return Err(LifecycleError::AlreadyInitialized);
+        }
+        let internal = LifecycleError::Internal;
+        self.leadership.found().await.map_err(internal)?;
+        self.leadership.take().await.map_err(internal)?;
         let made = self.write_first_entry(&seal_key, config, root_token).await;
         self.leadership.give_up();
         let root_token = made?;

@@ -1,11 +1,19 @@
 //! Opening the store that the configuration names.
 
 use super::host;
+use super::peering::Peering;
 use super::phase::Leads;
 use crate::config::{self, Config};
+use crate::peer::Network;
 use crate::raft::{self, RaftStorage};
+use crate::router::Leader;
 use crate::store::{Inmem, Storage};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Longest wait for another node to take over; the network may be gone, and the operator waits.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who may lead, and how.
 pub(super) enum Leadership {
@@ -24,7 +32,7 @@ pub(super) struct Opened {
 }
 
 /// Opens it. `Err` is for the operator.
-pub(super) async fn open(config: &Config) -> Result<Opened, String> {
+pub(super) async fn open(config: &Config, peering: Option<&Peering>) -> Result<Opened, String> {
     match &config.storage {
         Some(config::Storage::Inmem) => Ok(Opened {
             storage: Arc::new(Inmem::new()),
@@ -32,7 +40,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, String> {
             kind: "inmem",
             ha_enabled: false,
         }),
-        Some(config::Storage::Raft(raft)) => open_raft(config, raft).await,
+        Some(config::Storage::Raft(raft)) => open_raft(raft, peering).await,
         Some(config::Storage::Other { kind, position, .. }) => Err(format!(
             "{position}: storage {kind:?} cannot be served from: this build knows \"raft\" and \
              \"inmem\""
@@ -41,9 +49,16 @@ pub(super) async fn open(config: &Config) -> Result<Opened, String> {
     }
 }
 
-async fn open_raft(config: &Config, raft: &config::Raft) -> Result<Opened, String> {
+async fn open_raft(raft: &config::Raft, peering: Option<&Peering>) -> Result<Opened, String> {
     let mut options = raft::Options::new(&raft.path, node_id(raft));
-    options.cluster_address = cluster_address(config);
+    options.hostname = host::name();
+    options.timing = raft::Timing::multiplied(raft.performance_multiplier);
+    if let Some(peering) = peering {
+        options.public_key = peering.peers.public_key();
+        options.cluster_address = peering.address.clone();
+        options.api_address = peering.api_address.clone();
+        options.network = Some(Arc::clone(&peering.peers) as Arc<dyn Network>);
+    }
     let storage = RaftStorage::open(options).await;
     let storage = storage.map_err(|error| error.to_string())?;
     Ok(Opened {
@@ -52,21 +67,6 @@ async fn open_raft(config: &Config, raft: &config::Raft) -> Result<Opened, Strin
         kind: "raft",
         ha_enabled: true,
     })
-}
-
-/// `host:port` as peers are listed: what was configured, or where the first listener listens.
-fn cluster_address(config: &Config) -> String {
-    let configured = config.cluster_address.as_deref();
-    let url = configured.and_then(|url| url.split_once("://"));
-    let first = config
-        .listeners
-        .first()
-        .map(|first| first.cluster_address.as_str());
-    let address = url.map(|(_, rest)| rest).or(first).unwrap_or_default();
-    match address.strip_prefix(':') {
-        Some(port) => format!("{}:{port}", host::name()),
-        None => address.to_owned(),
-    }
 }
 
 /// The configured name, or the host's.
@@ -80,33 +80,53 @@ pub(super) fn node_id(raft: &config::Raft) -> String {
 impl Leadership {
     /// Who leads right now.
     pub fn leads(&self) -> Leads {
-        match self {
-            Self::Always => Leads::Me { term: 0 },
-            Self::Raft(raft) if raft.status().leads => Leads::Me {
-                term: raft.status().term,
-            },
-            Self::Raft(_) => Leads::Nobody,
+        let Some(raft) = self.raft() else {
+            return Leads::Me { term: 0 };
+        };
+        match &*raft.leadership().borrow() {
+            raft::Leadership::None => Leads::Nobody,
+            raft::Leadership::Follower { leader } => Leads::Other(Leader {
+                api_address: leader.api_address.clone(),
+                cluster_address: format!("https://{}", leader.cluster_address),
+            }),
+            raft::Leadership::Leader { term } => Leads::Me { term: *term },
         }
     }
 
     /// Tells when that changes.
     pub fn watch(&self) -> Watch {
-        Watch
+        Watch(self.raft().map(|raft| raft.leadership()))
     }
 
-    /// Begins a new cluster with this node.
+    /// Begins a new cluster with this node, unless it is in one.
     pub async fn found(&self) -> Result<(), String> {
-        match self {
-            Self::Always => Ok(()),
-            Self::Raft(raft) => raft.found().await.map_err(|error| error.to_string()),
+        match self.raft() {
+            None => Ok(()),
+            Some(raft) => raft.found().await.map_err(|error| error.to_string()),
         }
     }
 
-    /// Lets this node lead, and returns once it does where nobody else could.
+    /// True where other nodes decide, too: then nobody can be made to wait for this one to lead.
+    pub fn has_others(&self) -> bool {
+        let Some(raft) = self.raft() else {
+            return false;
+        };
+        let id = raft.raft_id();
+        let members = raft.members();
+        members
+            .iter()
+            .any(|member| member.voter && member.raft_id != id)
+    }
+
+    /// Lets this node lead. A node without others does when this returns.
     pub async fn take(&self) -> Result<(), String> {
-        match self {
-            Self::Always => Ok(()),
-            Self::Raft(raft) => raft
+        match self.raft() {
+            None => Ok(()),
+            Some(raft) if self.has_others() => {
+                raft.set_elect(true);
+                Ok(())
+            }
+            Some(raft) => raft
                 .become_leader()
                 .await
                 .map_err(|error| error.to_string()),
@@ -115,23 +135,40 @@ impl Leadership {
 
     /// A sealed node must not lead.
     pub fn give_up(&self) {
-        match self {
-            Self::Always => {}
-            Self::Raft(raft) => raft.set_elect(false),
+        if let Some(raft) = self.raft() {
+            raft.set_elect(false);
         }
     }
 
-    /// Makes another node lead, and returns once it does.
+    /// Makes another node lead, and returns once it does. `Err` says why none does.
     pub async fn hand_over(&self) -> Result<(), String> {
-        Err("there is no other node".into())
+        match self.raft() {
+            None => Err("there are no other nodes".into()),
+            Some(raft) => raft
+                .hand_over(HAND_OVER_WITHIN)
+                .await
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The replicated store; `None` for one without other nodes.
+    pub fn raft(&self) -> Option<&Arc<RaftStorage>> {
+        match self {
+            Self::Always => None,
+            Self::Raft(raft) => Some(raft),
+        }
     }
 }
 
 /// See [`Leadership::watch`].
-pub(super) struct Watch;
+pub(super) struct Watch(Option<watch::Receiver<raft::Leadership>>);
 
 impl Watch {
-    pub async fn changed(&mut self) {
-        std::future::pending().await
+    /// Returns at the next change; false when there will be none.
+    pub async fn changed(&mut self) -> bool {
+        match &mut self.0 {
+            Some(leadership) => leadership.changed().await.is_ok(),
+            None => std::future::pending().await,
+        }
     }
 }

@@ -55,7 +55,6 @@ impl Identity {
         self.public_key.clone()
     }
 
-    #[allow(dead_code, reason = "the handshake, which follows, signs with it")]
     pub(super) fn signer(&self) -> Arc<dyn SigningKey> {
         self.signer.clone()
     }

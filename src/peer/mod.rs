@@ -11,14 +11,30 @@
 //!
 //! It never looks into what it carries, and knows no terms, votes or secrets.
 
+mod assembly;
+mod drive;
 mod error;
+mod frame;
 mod identity;
+mod inbound;
 mod limits;
+mod line;
+mod link;
+mod memory;
 mod network;
+mod outbox;
 mod peers;
+mod roster;
+mod served;
+mod tls;
+mod window;
 
 pub use error::PeerError;
 pub use identity::{IDENTITY_FILE, Identity};
 pub use limits::{Limits, MESSAGE_BYTES_MAX};
+pub use memory::{Memory, MemoryNode, Way};
 pub use network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
 pub use peers::Peers;
+
+#[cfg(test)]
+mod tests;

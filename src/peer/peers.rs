@@ -2,34 +2,73 @@
 
 use super::error::PeerError;
 use super::identity::Identity;
+use super::inbound::{self, Knocking};
 use super::limits::Limits;
+use super::line::LineError;
+use super::link::{Lane, Link};
 use super::network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+use super::outbox::Gauge;
+use super::roster::Roster;
+use super::tls;
 use bytes::Bytes;
+use rustls::ServerConfig;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// The network between members over TCP and mutual TLS 1.3 with pinned raw public keys.
 ///
-/// Cheap until used: connections are made by the first call to a member.
+/// Cheap until used: connections are made by the first call to a member. Dropped, it closes all.
 pub struct Peers {
-    identity: Identity,
-    _limits: Limits,
+    inner: Arc<Inner>,
+}
+
+/// What the tasks of all connections share.
+pub(super) struct Inner {
+    pub identity: Identity,
+    pub limits: Limits,
+    pub roster: Arc<Roster>,
+    pub server: Arc<ServerConfig>,
+    pub knocking: Knocking,
+    links: Mutex<Links>,
+    services: Mutex<HashMap<Protocol, Weak<dyn Service>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+struct Links {
+    by_lane: HashMap<Lane, Arc<Link>>,
+    gauges: HashMap<PublicKey, Arc<Gauge>>,
 }
 
 impl Peers {
     /// A network that nobody hears yet; see [`Peers::listen`]. Members are set by
     /// [`Network::set_members`]; until then nobody is one.
     pub fn new(identity: Identity, limits: Limits) -> Arc<Self> {
+        let roster = Roster::new(limits.connections_per_peer_max, limits.connections_max);
+        let server = Arc::new(tls::server(&identity, roster.clone()));
         Arc::new(Self {
-            identity,
-            _limits: limits,
+            inner: Arc::new(Inner {
+                identity,
+                limits,
+                roster,
+                server,
+                knocking: Knocking::default(),
+                links: Mutex::default(),
+                services: Mutex::default(),
+                tasks: Mutex::default(),
+            }),
         })
     }
 
     /// Who this node is to others.
     pub fn public_key(&self) -> PublicKey {
-        self.identity.public_key()
+        self.inner.identity.public_key()
     }
 
     /// Listens on all of `addresses` (`host:port`; a name that has several addresses is listened
@@ -39,48 +78,219 @@ impl Peers {
     /// # Errors
     /// When one cannot be resolved or bound; then none of them is listened on.
     pub async fn listen(&self, addresses: &[String]) -> Result<Vec<SocketAddr>, PeerError> {
-        let _ = addresses;
-        Ok(Vec::new())
+        if self.inner.roster.is_shut_down() {
+            return Err(PeerError::ShutDown);
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.extend(bind_all(address).await?);
+        }
+        let mut bound = Vec::new();
+        for (address, listener) in listeners {
+            bound.push(address);
+            let inner = self.inner.clone();
+            self.inner.spawn(inbound::accept(inner, listener));
+        }
+        Ok(bound)
     }
 
     /// Closes all listeners and connections, and waits until the ports are free. Calls fail from
     /// now on.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.inner.roster.shut_down();
+        let mut tasks = std::mem::take(&mut *lock(&self.inner.tasks));
+        tasks.shutdown().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        self.inner.roster.shut_down();
+        lock(&self.inner.tasks).abort_all();
+    }
+}
+
+async fn bind_all(address: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerError> {
+    let found = tokio::net::lookup_host(address).await;
+    let found: HashSet<SocketAddr> = found
+        .map_err(|source| PeerError::Resolve {
+            address: address.to_owned(),
+            source,
+        })?
+        .collect();
+    let bind = |at| {
+        let listener = inbound::bind(at)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    let bound: std::io::Result<Vec<_>> = found.into_iter().map(bind).collect();
+    bound.map_err(|source| PeerError::Listen {
+        address: address.to_owned(),
+        source,
+    })
+}
+
+impl Inner {
+    /// Runs a task that ends with the network; false if that has ended.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        let is_open = !self.roster.is_shut_down();
+        if is_open {
+            tasks.spawn(task);
+        }
+        is_open
+    }
+
+    /// Who answers `protocol`.
+    pub fn service(&self, protocol: Protocol) -> Option<Weak<dyn Service>> {
+        lock(&self.services).get(&protocol).cloned()
+    }
+
+    /// `key` was heard of: no reason to wait before it is dialled.
+    pub fn end_pauses(&self, key: &PublicKey) {
+        for (lane, link) in &lock(&self.links).by_lane {
+            if lane.key == *key {
+                link.end_pause();
+            }
+        }
+    }
+
+    fn link(&self, to: &Member, protocol: Protocol, is_for_streams: bool) -> Option<Arc<Link>> {
+        let mut links = lock(&self.links);
+        // Under the lock, so that `set_members` forgets what is made here for who is removed.
+        if !self.roster.has(&to.public_key) {
+            return None;
+        }
+        let Links { by_lane, gauges } = &mut *links;
+        let lane = Lane {
+            key: to.public_key.clone(),
+            protocol,
+            is_for_streams,
+        };
+        let link = by_lane.entry(lane).or_insert_with_key(|lane| {
+            let gauge = gauges
+                .entry(lane.key.clone())
+                .or_insert_with(|| Gauge::new(self.limits.queued_bytes_max));
+            Link::new(lane.clone(), gauge.clone())
+        });
+        Some(link.clone())
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        to: &Member,
+        protocol: Protocol,
+        request: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, CallError> {
+        if request.len() > self.limits.message_bytes_max {
+            return Err(too_large(to, request.len()));
+        }
+        let deadline = Instant::now() + within;
+        let link = self.link(to, protocol, false);
+        let link = link.ok_or_else(|| CallError::NotMember(to.name.clone()))?;
+        let charge = link.gauge.take(request.len());
+        let charge = charge.ok_or_else(|| CallError::Busy(to.name.clone()))?;
+        let line = tokio::time::timeout_at(deadline, link.line(self, to)).await;
+        let line = line.unwrap_or_else(|_| Err("no connection in time".to_owned()));
+        let line = line.map_err(|why| self.unreachable(to, why))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = line.call(request, charge, left).await;
+        answer.map_err(|error| self.call_error(to, error))
+    }
+
+    async fn stream(
+        self: &Arc<Self>,
+        to: &Member,
+        protocol: Protocol,
+        head: Bytes,
+        body: Chunks,
+        stalled: Duration,
+    ) -> Result<Bytes, CallError> {
+        if head.len() > self.limits.message_bytes_max {
+            return Err(too_large(to, head.len()));
+        }
+        let link = self.link(to, protocol, true);
+        let link = link.ok_or_else(|| CallError::NotMember(to.name.clone()))?;
+        let line = tokio::time::timeout(stalled, link.line(self, to)).await;
+        let line = line.unwrap_or_else(|_| Err("no connection in time".to_owned()));
+        let line = line.map_err(|why| self.unreachable(to, why))?;
+        let answer = line.stream(head, body, stalled).await;
+        answer.map_err(|error| self.call_error(to, error))
+    }
+
+    fn call_error(&self, to: &Member, error: LineError) -> CallError {
+        match error {
+            LineError::Stale => self.unreachable(to, "the connection was closed".to_owned()),
+            LineError::Lost(why) => self.unreachable(to, why),
+            LineError::TimedOut => CallError::TimedOut(to.name.clone()),
+            LineError::Busy => CallError::Busy(to.name.clone()),
+            LineError::Refused(words) => CallError::Refused(words),
+        }
+    }
+
+    fn unreachable(&self, to: &Member, reason: String) -> CallError {
+        if self.roster.is_shut_down() || self.roster.has(&to.public_key) {
+            CallError::Unreachable {
+                name: to.name.clone(),
+                address: to.address.clone(),
+                reason,
+            }
+        } else {
+            CallError::NotMember(to.name.clone())
+        }
+    }
 }
 
 impl Network for Peers {
     fn call(
         &self,
         to: &Member,
-        _protocol: Protocol,
-        _request: Bytes,
-        _within: Duration,
+        protocol: Protocol,
+        request: Bytes,
+        within: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
-        let error = unreachable(to);
-        Box::pin(async move { Err(error) })
+        let to = to.clone();
+        Box::pin(async move { self.inner.call(&to, protocol, request, within).await })
     }
 
     fn stream(
         &self,
         to: &Member,
-        _protocol: Protocol,
-        _head: Bytes,
-        _body: Chunks,
-        _stalled: Duration,
+        protocol: Protocol,
+        head: Bytes,
+        body: Chunks,
+        stalled: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
-        let error = unreachable(to);
-        Box::pin(async move { Err(error) })
+        let to = to.clone();
+        Box::pin(async move { self.inner.stream(&to, protocol, head, body, stalled).await })
     }
 
-    fn set_members(&self, _members: Vec<Member>) {}
+    fn set_members(&self, members: Vec<Member>) {
+        self.inner.roster.set(&members);
+        let keys: HashSet<_> = members.iter().map(|member| &member.public_key).collect();
+        let mut links = lock(&self.inner.links);
+        links.by_lane.retain(|lane, _| keys.contains(&lane.key));
+        links.gauges.retain(|key, _| keys.contains(key));
+    }
 
-    fn serve(&self, _protocol: Protocol, _service: Weak<dyn Service>) {}
+    fn serve(&self, protocol: Protocol, service: Weak<dyn Service>) {
+        lock(&self.inner.services).insert(protocol, service);
+    }
 }
 
-fn unreachable(to: &Member) -> CallError {
-    CallError::Unreachable {
-        name: to.name.clone(),
-        address: to.address.clone(),
-        reason: "no connection is made yet".to_owned(),
-    }
+fn too_large(to: &Member, bytes: usize) -> CallError {
+    CallError::Refused(format!(
+        "{bytes} bytes are too many for one call to {}",
+        to.name
+    ))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

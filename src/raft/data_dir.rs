@@ -53,16 +53,7 @@ impl DataDir {
         // fjall makes files with the process's mask; nobody else may read any of them.
         rustix::process::umask(Mode::from_raw_mode(0o077));
         make_dir(path)?;
-        let found = names(path)?;
-        let is_ours = found.iter().any(|name| name == DATA_FILE);
-        let is_foreign =
-            |name: &&String| !IGNORED.contains(&name.as_str()) && !name.starts_with(IDENTITY);
-        if !is_ours && let Some(other) = found.iter().find(is_foreign) {
-            return Err(OpenError::Foreign {
-                path: path.to_path_buf(),
-                found: other.clone(),
-            });
-        }
+        let is_ours = is_ours(path)?;
         let lock = lock(path)?;
         remove_scratch(path)?;
         let numbers = if is_ours {
@@ -96,6 +87,34 @@ impl DataDir {
     pub fn make_rooms(&self) -> Result<(), OpenError> {
         make_dir(&self.log())?;
         make_dir(&self.state())
+    }
+}
+
+/// Looks whether a directory may become or is a data directory, and changes nothing.
+///
+/// # Errors
+/// [`OpenError::Foreign`], or what the system says.
+pub fn check_directory(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    is_ours(path).map(drop)
+}
+
+/// False for a fresh one; somebody else's is an error.
+fn is_ours(path: &Path) -> Result<bool, OpenError> {
+    let found = names(path)?;
+    if found.iter().any(|name| name == DATA_FILE) {
+        return Ok(true);
+    }
+    let is_foreign =
+        |name: &&String| !IGNORED.contains(&name.as_str()) && !name.starts_with(IDENTITY);
+    match found.iter().find(is_foreign) {
+        Some(other) => Err(OpenError::Foreign {
+            path: path.to_path_buf(),
+            found: other.clone(),
+        }),
+        None => Ok(false),
     }
 }
 

@@ -38,6 +38,7 @@ mod timing;
 mod types;
 mod wire;
 
+pub use data_dir::check_directory;
 pub use device::{Device, Verdict};
 pub use error::{ChangeError, OpenError};
 pub use leadership::Leadership;

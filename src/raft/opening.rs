@@ -78,6 +78,11 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// True when state or log name members.
+pub(super) fn knows_members(files: &Files) -> bool {
+    files.state.saved().membership.is_some() || !files.recovery.members.is_empty()
+}
+
 /// True when every membership that may be in force has this node as its only voter.
 pub(super) fn is_alone(files: &Files) -> Result<bool, OpenError> {
     let id = files.dir.numbers.raft_id;

@@ -10,7 +10,7 @@ use super::types::{Command, Outcome, TypeConfig};
 use crate::store::{CommitError, Revision};
 use futures_util::StreamExt;
 use openraft::Raft;
-use openraft::errors::Fatal;
+use openraft::errors::{ClientWriteError, Fatal};
 use openraft::raft::WriteResult;
 use std::collections::VecDeque;
 use std::io;
@@ -287,7 +287,10 @@ fn sort(
             Outcome::Conflict => Err(CommitError::Conflict),
             Outcome::Nothing => Err(CommitError::Fatal("a command was not applied".into())),
         },
-        Some(Ok(Err(_not_leader))) => Err(CommitError::NotLeader),
+        // Turned away before it was proposed: certainly nothing was written.
+        Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => Err(CommitError::NotLeader),
+        // Another leader may have committed it, or may still.
+        Some(Ok(Err(error))) => Err(CommitError::Unavailable(error.to_string())),
         Some(Err(error)) => Err(fatal(&error, applied)),
         None => Err(CommitError::Unavailable("raft stopped".into())),
     }

@@ -63,7 +63,20 @@ impl RaftStorage {
             files.log.refuse_to_lag(files.state.saved().position)?;
             files.log.set_alone();
         }
-        Self::start(files, options, poison).await
+        let is_member = opening::knows_members(&files);
+        let storage = Self::start(files, options, poison).await?;
+        if is_member {
+            storage.know_members().await?;
+        }
+        Ok(storage)
+    }
+
+    /// Raft tells what it was opened with a moment after it was opened.
+    async fn know_members(&self) -> Result<(), OpenError> {
+        let wait = self.shared.raft.wait(Some(FOUND_WITHIN));
+        let known = wait.metrics(|m| m.membership_config.log_id().is_some(), "know members");
+        let known = known.await.map(drop);
+        known.map_err(|error| OpenError::Raft(error.to_string()))
     }
 
     async fn start(

@@ -81,8 +81,9 @@ pub enum ReadError {
     Fatal(String),
 }
 
-/// Why a commit failed. Only [`CommitError::Conflict`] and [`CommitError::TooLarge`] promise that
-/// nothing was written; after `Unavailable` the write may still appear.
+/// Why a commit failed. [`CommitError::Conflict`], [`CommitError::TooLarge`] and
+/// [`CommitError::NotLeader`] promise that nothing was written; after `Unavailable` the write may
+/// still appear.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
     /// A precondition did not hold: read again and retry.
@@ -96,7 +97,7 @@ pub enum CommitError {
         /// The limit.
         limit: usize,
     },
-    /// Not now: this node does not lead.
+    /// Not now: this node does not lead. It was not proposed, so another node may be asked.
     #[error("not the leader")]
     NotLeader,
     /// Not now: no quorum in time, or the node is stopping.

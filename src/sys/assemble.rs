@@ -1,5 +1,6 @@
 //! Puts the rooms that need the keys together.
 
+use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::RootGenerations;
 use super::system::{Options, System};
@@ -34,6 +35,8 @@ pub struct Assembly {
     pub sanitized: Map<String, Value>,
     /// The members; `None` for a store that has no others.
     pub cluster: Option<Arc<dyn Cluster>>,
+    /// What [`super::autopilot::run`] acts on, for the endpoints to show.
+    pub autopilot: Arc<Autopilot>,
 }
 
 /// A router with every engine of this build.

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod audits;
+pub mod autopilot;
 mod bootstrap;
 mod catalog;
 mod cluster;
@@ -22,6 +23,7 @@ mod loggers;
 mod mounts;
 pub mod open;
 mod policies;
+mod raft;
 mod raw;
 pub mod snapshot;
 mod step;

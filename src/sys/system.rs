@@ -1,6 +1,7 @@
 //! The engine behind `sys/`: which path does what.
 
 use super::assemble::Assembly;
+use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::{self, RootGenerations};
 use crate::audit;
@@ -34,6 +35,7 @@ pub(super) struct Options {
     pub metrics_prefix: String,
     pub sanitized: Map<String, Value>,
     pub cluster: Option<Arc<dyn Cluster>>,
+    pub autopilot: Arc<Autopilot>,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             metrics_prefix: assembly.metrics_prefix.clone(),
             sanitized: assembly.sanitized.clone(),
             cluster: assembly.cluster.clone(),
+            autopilot: Arc::clone(&assembly.autopilot),
         }
     }
 }
@@ -72,6 +75,9 @@ const SUDO: &[&str] = &[
     "seal",
     "step-down",
 ];
+
+/// Where the members are.
+const RAFT: &str = "storage/raft/";
 
 /// Paths that need no token; they tell little to who has none.
 const OPEN: &[&str] = &[
@@ -132,6 +138,10 @@ impl Engine for System {
             "internal" => self.internal(request, rest),
             "config" => self.config(request, rest),
             "raw" if self.options.raw_storage_endpoint => self.raw(request, rest),
+            "storage" => match rest.strip_prefix("raft/") {
+                Some(rest) => self.raft(request, rest),
+                None => Err(Error::unsupported_path()),
+            },
             "plugins" => super::catalog::handle(request, rest),
             "loggers" => super::loggers::handle(request, rest),
             "storage" => storage(request, rest),
@@ -165,6 +175,7 @@ impl Direct for System {
         match request.path.as_str() {
             "rotate" | "rotate/keyring" => Some(Box::pin(self.rotate(request.now))),
             "rotate/config" => Some(Box::pin(self.configure_rotation(request))),
+            path if path.starts_with(RAFT) => self.raft_change(path.strip_prefix(RAFT)?, request),
             path => {
                 // Once only: what needs sudo is known by these names.
                 let path = path.strip_prefix("leases/").unwrap_or(path);

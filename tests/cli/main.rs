@@ -234,3 +234,8 @@ fn what_is_typed_wrong_and_what_is_refused() {
 fn operators() {
     Server::raft().play(include_str!("operator.txt"));
 }
+
+#[test]
+fn a_root_token_from_the_unseal_keys() {
+    Server::raft().play(include_str!("generate_root.txt"));
+}

@@ -41,6 +41,7 @@ async fn router() -> Router {
         metrics_prefix: String::new(),
         sanitized: serde_json::Map::new(),
         cluster: None,
+        autopilot: Arc::default(),
     })
     .unwrap()
 }

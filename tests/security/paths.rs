@@ -264,8 +264,6 @@ async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     let server = Server::start().await;
     let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a","otp":"x"}"#;
     for path in [
-        "sys/storage/raft/remove-peer",
-        "sys/storage/raft/configuration",
         "sys/storage/raft/snapshot",
         "sys/storage/raft/snapshot-force",
         "sys/replication/dr/secondary/operation-token/delete",
@@ -327,6 +325,32 @@ async fn cve_2025_4656_2026_5807_a_new_root_token_cannot_be_kept_from_operators(
         .json();
     assert_eq!(status["data"]["nonce"], nonce);
     assert_eq!(status["data"]["progress"], 0);
+}
+
+/// Members are shown, changed and judged only for a token that may, in whatever disguise.
+#[tokio::test]
+async fn cve_2021_3282_members_are_not_changed_by_just_anyone() {
+    let server = Server::start().await;
+    let weak = server
+        .token(r#"path "secret/*" { capabilities = ["read"] }"#)
+        .await;
+    let body = r#"{"server_id":"a","dr_operation_token":"x","force":true,"min_quorum":9}"#;
+    for token in ["", "made-up", &weak] {
+        for path in [
+            "sys/storage/raft/configuration",
+            "sys/storage/raft/remove-peer",
+            "sys/storage/raft/remove-peer/",
+            "sys/storage/raft/promote",
+            "sys/storage/raft/demote",
+            "sys/storage/raft/autopilot/configuration",
+            "sys/storage/raft/autopilot/state",
+        ] {
+            for method in ["GET", "PUT", "POST", "DELETE", "LIST"] {
+                let reply = server.call(token, method, path, body).await;
+                assert_eq!(reply.status, 403, "{method} {path} {token}: {reply:?}");
+            }
+        }
+    }
 }
 
 /// The raw store is not served unless the operator says so.

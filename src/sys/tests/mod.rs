@@ -1,13 +1,15 @@
 //! The router and everything behind it, over a store in memory and a clock that is told the time.
 
 mod audit;
+pub mod cluster;
 mod conflicts;
 mod generate_root;
+mod members;
 mod mounts;
 mod requests;
 mod wrapping;
 
-use super::{Assembly, assemble};
+use super::{Assembly, Cluster, assemble};
 use crate::audit::Options;
 use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
@@ -28,6 +30,8 @@ pub struct Harness {
     pub storage: Arc<Inmem>,
     pub barrier: Arc<Unsealed>,
     pub directory: tempfile::TempDir,
+    /// For the next restart.
+    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -69,13 +73,14 @@ impl Harness {
         tokens.create(&mut batch, spec, clock.now()).unwrap();
         barrier.commit(batch, clock.now()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let router = Self::router(&barrier, &clock, &directory);
+        let router = Self::router(&barrier, &clock, &directory, None);
         let harness = Self {
             router: Arc::new(router),
             clock,
             storage,
             barrier,
             directory,
+            cluster: None,
         };
         let v2 = json!({"type": "kv", "options": {"version": "2"}});
         harness
@@ -94,6 +99,7 @@ impl Harness {
         barrier: &Arc<Unsealed>,
         clock: &Arc<ManualClock>,
         directory: &tempfile::TempDir,
+        cluster: Option<Arc<dyn Cluster>>,
     ) -> Router {
         assemble(Assembly {
             barrier: Arc::clone(barrier),
@@ -106,14 +112,20 @@ impl Harness {
             raw_storage_endpoint: false,
             metrics_prefix: String::new(),
             sanitized: Map::new(),
-            cluster: None,
+            cluster,
+            autopilot: Arc::default(),
         })
         .unwrap()
     }
 
     /// The same data behind a router that knows nothing yet.
     pub fn restart(&mut self) {
-        self.router = Arc::new(Self::router(&self.barrier, &self.clock, &self.directory));
+        self.router = Arc::new(Self::router(
+            &self.barrier,
+            &self.clock,
+            &self.directory,
+            self.cluster.clone(),
+        ));
     }
 
     pub fn incoming(token: &str, operation: Operation, path: &str, data: Value) -> Incoming {

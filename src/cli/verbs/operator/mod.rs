@@ -1,5 +1,6 @@
 //! `operator`: what only the cluster's keepers do.
 
+mod generate_root;
 mod init;
 mod keyring;
 mod raft;
@@ -12,6 +13,7 @@ pub static OPERATOR: Group = Group {
     name: "operator",
     about: "Perform operator-specific tasks",
     nodes: &[
+        Node::Verb(&generate_root::GENERATE_ROOT),
         Node::Verb(&init::INIT),
         Node::Verb(&keyring::KEY_STATUS),
         Node::Group(&raft::RAFT),

@@ -1,0 +1,100 @@
+//! The cluster as the endpoints see it, over the replicated store.
+
+use super::shared::Shared;
+use crate::raft::{Change, ChangeError, MemberInfo, RaftStorage};
+use crate::store::BoxFuture;
+use crate::sys::{
+    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
+    Membership,
+};
+use std::sync::{Arc, Weak};
+
+/// Holds nobody alive: the router that it is handed to belongs to the node.
+pub(super) struct Members(Weak<Shared>);
+
+impl Shared {
+    /// The members; `None` for a store that has no others.
+    pub(super) fn cluster(self: &Arc<Self>) -> Option<Arc<dyn Cluster>> {
+        self.leadership.raft()?;
+        Some(Arc::new(Members(Arc::downgrade(self))))
+    }
+}
+
+impl Members {
+    fn raft(&self) -> Result<Arc<RaftStorage>, MemberError> {
+        let shared = self.0.upgrade();
+        let raft = shared.and_then(|shared| shared.leadership.raft().cloned());
+        raft.ok_or_else(|| MemberError::Unavailable("the node is stopping".into()))
+    }
+}
+
+impl Cluster for Members {
+    fn membership(&self) -> Membership {
+        let Ok(raft) = self.raft() else {
+            return Membership::default();
+        };
+        Membership {
+            index: raft.members_index(),
+            members: raft.members().into_iter().map(status).collect(),
+        }
+    }
+
+    fn change_member(
+        &self,
+        node_id: String,
+        change: MemberChange,
+    ) -> BoxFuture<'_, Result<(), MemberError>> {
+        Box::pin(async move {
+            let change = match change {
+                MemberChange::Remove { force } => Change::Remove { force },
+                MemberChange::Promote => Change::Promote,
+                MemberChange::Demote => Change::Demote,
+            };
+            self.raft()?.change(&node_id, change).await.map_err(refusal)
+        })
+    }
+
+    fn join(&self, _request: JoinRequest) -> BoxFuture<'_, Result<bool, MemberError>> {
+        Box::pin(async { Err(not_built()) })
+    }
+
+    fn challenge(&self, _node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>> {
+        Box::pin(async { Err(not_built()) })
+    }
+
+    fn answer(&self, _answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
+        Box::pin(async { Err(not_built()) })
+    }
+}
+
+fn not_built() -> MemberError {
+    MemberError::Refused("joining is not in this build".into())
+}
+
+fn refusal(error: ChangeError) -> MemberError {
+    match error {
+        ChangeError::Refused(why) => MemberError::Refused(why),
+        ChangeError::NotLeader | ChangeError::Unavailable(_) => {
+            MemberError::Unavailable(error.to_string())
+        }
+    }
+}
+
+fn status(member: MemberInfo) -> MemberStatus {
+    MemberStatus {
+        node_id: member.name,
+        raft_id: member.raft_id,
+        address: member.cluster_address,
+        api_address: member.api_address,
+        leader: member.leader,
+        voter: member.voter,
+        non_voter: member.non_voter,
+        unsealed: member.elects,
+        last_contact: member.last_contact,
+        last_term: member.last_term,
+        last_index: member.last_index,
+        stable_for: None,
+        hostname: member.hostname,
+        version: member.version,
+    }
+}

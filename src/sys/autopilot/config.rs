@@ -1,0 +1,172 @@
+//! The settings of autopilot, and the record that keeps them.
+
+use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::clock::format_duration;
+use crate::engine::Error;
+use crate::store::Revision;
+use crate::sys::field;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Below this a reboot would count as death.
+const DEAD_AFTER_MIN: Duration = Duration::from_secs(60);
+/// With fewer voters left than this, no member may be lost.
+const MIN_QUORUM_MIN: u64 = 3;
+const RECORD: &str = "autopilot";
+
+/// How autopilot judges members (`sys/storage/raft/autopilot/configuration`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Remove members that are dead?
+    pub cleanup_dead_servers: bool,
+    /// Out of contact for longer is unhealthy.
+    pub last_contact_threshold: Duration,
+    /// Out of contact for as long is dead.
+    pub dead_server_last_contact_threshold: Duration,
+    /// Further behind the leader's log is unhealthy.
+    pub max_trailing_logs: u64,
+    /// Removing the dead leaves at least so many voters.
+    pub min_quorum: u64,
+    /// A learner becomes a voter after so long in health.
+    pub server_stabilization_time: Duration,
+    /// Kept for clients that set it; there are no upgrade migrations here.
+    pub disable_upgrade_migration: bool,
+}
+
+impl Default for Config {
+    /// Vault's.
+    fn default() -> Self {
+        Self {
+            cleanup_dead_servers: false,
+            last_contact_threshold: Duration::from_secs(10),
+            dead_server_last_contact_threshold: Duration::from_secs(24 * 3600),
+            max_trailing_logs: 1000,
+            min_quorum: 0,
+            server_stabilization_time: Duration::from_secs(10),
+            disable_upgrade_migration: false,
+        }
+    }
+}
+
+/// On disk.
+#[derive(Serialize, Deserialize)]
+enum Record {
+    V1(Config),
+}
+
+impl Config {
+    /// What is kept, and the revision to expect when it is replaced.
+    pub fn read(barrier: &Arc<Unsealed>) -> Result<(Revision, Self), BarrierError> {
+        let found = view(barrier).get_record::<Record>(RECORD, "autopilot configuration")?;
+        Ok(match found {
+            Some((revision, Record::V1(config))) => (revision, config),
+            None => (Revision(0), Self::default()),
+        })
+    }
+
+    /// Adds to `batch`: keep this in place of what had `revision`.
+    pub fn put(
+        self,
+        barrier: &Arc<Unsealed>,
+        batch: &mut Batch,
+        revision: Revision,
+    ) -> Result<(), BarrierError> {
+        let view = view(barrier);
+        view.expect(batch, RECORD, revision);
+        view.put_record(batch, RECORD, &Record::V1(self))
+    }
+
+    /// Takes over the fields that a request names. Times and lags of zero change nothing, as in
+    /// Vault.
+    ///
+    /// # Errors
+    /// 400, with a message for the client.
+    pub fn update(&mut self, data: &Map<String, Value>) -> Result<(), Error> {
+        if let Some(flag) = field::flag(data, "cleanup_dead_servers")? {
+            self.cleanup_dead_servers = flag;
+        }
+        if let Some(flag) = field::flag(data, "disable_upgrade_migration")? {
+            self.disable_upgrade_migration = flag;
+        }
+        for (name, into) in [
+            ("last_contact_threshold", &mut self.last_contact_threshold),
+            (
+                "dead_server_last_contact_threshold",
+                &mut self.dead_server_last_contact_threshold,
+            ),
+            (
+                "server_stabilization_time",
+                &mut self.server_stabilization_time,
+            ),
+        ] {
+            if let Some(seconds @ 1..) = field::seconds(data, name)? {
+                *into = Duration::from_secs(seconds);
+            }
+        }
+        if let Some(count @ 1..) = count(data, "max_trailing_logs")? {
+            self.max_trailing_logs = count;
+        }
+        if let Some(count) = count(data, "min_quorum")? {
+            self.min_quorum = count;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let (cleanup, quorum) = (self.cleanup_dead_servers, self.min_quorum);
+        if cleanup && quorum < MIN_QUORUM_MIN {
+            return Err(Error::invalid(format!(
+                "min_quorum must be set when cleanup_dead_servers is set and it should at least \
+                 be {MIN_QUORUM_MIN}; cleanup_dead_servers: {cleanup}, min_quorum: {quorum}"
+            )));
+        }
+        let dead_after = self.dead_server_last_contact_threshold;
+        if dead_after < DEAD_AFTER_MIN {
+            return Err(Error::invalid(format!(
+                "dead_server_last_contact_threshold should not be less than {}; got {}",
+                format_duration(DEAD_AFTER_MIN),
+                format_duration(dead_after),
+            )));
+        }
+        Ok(())
+    }
+
+    /// As the API answers it.
+    pub fn data(&self) -> Map<String, Value> {
+        let text = |duration| json!(format_duration(duration));
+        let fields = [
+            ("cleanup_dead_servers", json!(self.cleanup_dead_servers)),
+            (
+                "dead_server_last_contact_threshold",
+                text(self.dead_server_last_contact_threshold),
+            ),
+            (
+                "disable_upgrade_migration",
+                json!(self.disable_upgrade_migration),
+            ),
+            ("last_contact_threshold", text(self.last_contact_threshold)),
+            ("max_trailing_logs", json!(self.max_trailing_logs)),
+            ("min_quorum", json!(self.min_quorum)),
+            (
+                "server_stabilization_time",
+                text(self.server_stabilization_time),
+            ),
+        ];
+        let fields = fields.into_iter();
+        fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+fn view(barrier: &Arc<Unsealed>) -> View {
+    barrier.view("core/raft/")
+}
+
+fn count(data: &Map<String, Value>, name: &str) -> Result<Option<u64>, Error> {
+    let number = field::integer(data, name)?;
+    let number = number.map(u64::try_from).transpose();
+    number.map_err(|_| Error::invalid(format!("'{name}' cannot be negative")))
+}

@@ -1,0 +1,100 @@
+//! `sys/storage/raft/configuration`, `remove-peer`, `promote`, `demote`.
+
+use crate::engine::{Error, Request, Response};
+use crate::sys::cluster::{Cluster, MemberChange, MemberStatus, Membership};
+use crate::sys::field;
+use crate::sys::system::System;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What other implementations call the version of their messages; clients print it.
+const PROTOCOL_VERSION: &str = "3";
+
+/// Who is a member, as the API answers it.
+pub(super) fn configuration(membership: &Membership) -> Map<String, Value> {
+    let servers = membership.members.iter().map(|member| {
+        json!({
+            "node_id": member.node_id,
+            "address": member.address,
+            "leader": member.leader,
+            "protocol_version": PROTOCOL_VERSION,
+            "voter": member.voter,
+        })
+    });
+    let servers: Vec<Value> = servers.collect();
+    let mut data = Map::new();
+    data.insert(
+        "config".into(),
+        json!({"index": membership.index, "servers": servers}),
+    );
+    data
+}
+
+impl System {
+    /// Who is not there is gone already. Forcing is our addition; an operation token for disaster
+    /// recovery is not asked for, since the caller was authorized.
+    pub(super) async fn remove_member(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        request: &Request,
+    ) -> Result<Response, Error> {
+        let node_id = server_id(request)?;
+        let force = field::flag(&request.data, "force")?.unwrap_or(false);
+        self.change_member(cluster, node_id, MemberChange::Remove { force })
+            .await
+    }
+
+    pub(super) async fn promote_member(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        request: &Request,
+    ) -> Result<Response, Error> {
+        let node_id = server_id(request)?;
+        if known(cluster, &node_id)?.voter {
+            return Err(Error::invalid("server is not a non-voter"));
+        }
+        self.change_member(cluster, node_id, MemberChange::Promote)
+            .await
+    }
+
+    pub(super) async fn demote_member(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        request: &Request,
+    ) -> Result<Response, Error> {
+        let node_id = server_id(request)?;
+        if known(cluster, &node_id)?.non_voter {
+            return Err(Error::invalid("server is already a non-voter"));
+        }
+        self.change_member(cluster, node_id, MemberChange::Demote)
+            .await
+    }
+
+    async fn change_member(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        node_id: String,
+        change: MemberChange,
+    ) -> Result<Response, Error> {
+        tracing::info!(%node_id, ?change, "asked to change a member");
+        cluster.change_member(node_id, change).await?;
+        self.options.autopilot.wake();
+        Ok(Response::no_content())
+    }
+}
+
+fn server_id(request: &Request) -> Result<String, Error> {
+    let given = field::text(&request.data, "server_id")?;
+    let given = given.filter(|id| !id.is_empty());
+    given.ok_or_else(|| Error::invalid("no server id provided"))
+}
+
+fn known(cluster: &Arc<dyn Cluster>, node_id: &str) -> Result<MemberStatus, Error> {
+    let members = cluster.membership().members;
+    let found = members.into_iter().find(|member| member.node_id == node_id);
+    found.ok_or_else(|| {
+        Error::invalid(format!(
+            "server {node_id} not found in raft configuration: list-peers shows the servers"
+        ))
+    })
+}
