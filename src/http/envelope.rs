@@ -272,6 +272,7 @@ mod tests {
             request_id: "r-1".into(),
             mount_type: "kv".into(),
             result,
+            moved: false,
         });
         let status = answer.status().as_u16();
         let body = futures_util::FutureExt::now_or_never(answer.into_body().collect())

@@ -40,3 +40,11 @@ pub const PARAMETERS_MAX: usize = 256;
 pub const WRAP_TTL_BYTES_MAX: usize = 64;
 /// Most `X-Forwarded-For` links that are looked at.
 pub const FORWARDED_LINKS_MAX: usize = 64;
+/// Longest time that a request waits for an active node to be there: elections are shorter.
+pub const ACTIVE_WAIT_MAX: Duration = Duration::from_secs(4);
+/// Pause before a request is sent again that the other node did not take.
+pub const FORWARD_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Longest such pause; each is twice as long as the one before.
+pub const FORWARD_PAUSE_MAX: Duration = Duration::from_millis(200);
+/// Longest `X-Vault-Index` header that is looked at, in bytes.
+pub const INDEX_BYTES_MAX: usize = 512;

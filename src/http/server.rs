@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::connection;
+use super::forward::{Entry, Forwarder};
 use super::forwarded::Rules;
 use super::limits;
 use super::listener::{self, Socket};
@@ -28,6 +29,8 @@ pub struct Gate {
     pub role: watch::Receiver<Role>,
     /// For the endpoints that answer while sealed.
     pub lifecycle: Arc<dyn Lifecycle>,
+    /// The way to the active node; `None` for a store that has no other nodes.
+    pub forwarder: Option<Arc<dyn Forwarder>>,
 }
 
 /// Where a listener listens, after binding.
@@ -66,6 +69,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     connections: Arc<Semaphore>,
     permits: u32,
+    entry: Entry,
 }
 
 /// Binds all listeners, then serves them. Nothing listens when one of them cannot.
@@ -81,6 +85,16 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
     let connections = Arc::new(Semaphore::new(permits as usize));
     let budget = Budget::new(limits::BODY_MEMORY_BYTES_MAX);
     let tokenless = Arc::new(Semaphore::new(limits::TOKENLESS_CALLS_MAX));
+    let entry = Entry(Arc::new(Shared {
+        tls: None,
+        forwarded: None,
+        headers: Vec::new(),
+        gate: gate.clone(),
+        budget: Arc::clone(&budget),
+        tokenless: Arc::clone(&tokenless),
+        connections: Arc::clone(&connections),
+        options: widest(&options.listeners),
+    }));
     let (phase, _) = watch::channel(Phase::Running);
     let (mut bound, mut tls, mut ready) = (Vec::new(), Vec::new(), Vec::new());
     for listener in options.listeners {
@@ -114,13 +128,31 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         phase,
         connections,
         permits,
+        entry,
     })
+}
+
+/// What other nodes send on has passed one of their listeners; here the widest limits hold.
+fn widest(listeners: &[Listener]) -> Listener {
+    let mut widest = Listener::new(Address::Tcp(String::new()));
+    for listener in listeners {
+        widest.request_bytes_max = widest.request_bytes_max.max(listener.request_bytes_max);
+        widest.request_duration_max = widest
+            .request_duration_max
+            .max(listener.request_duration_max);
+    }
+    widest
 }
 
 impl Server {
     /// In the order of the options.
     pub fn addresses(&self) -> &[Bound] {
         &self.bound
+    }
+
+    /// Where requests come in that other nodes send on.
+    pub fn entry(&self) -> Entry {
+        self.entry.clone()
     }
 
     /// Reads all TLS files again. Listeners whose files are bad keep what they have; their

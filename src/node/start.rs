@@ -72,6 +72,7 @@ impl Node {
         let gate = Gate {
             role: shared.role(),
             lifecycle: Arc::new(Handle(Arc::clone(&shared))),
+            forwarder: None,
         };
         let server = match http::serve(listeners::options(&config.listeners), gate).await {
             Ok(server) => server,

@@ -31,6 +31,10 @@ pub(super) struct Call {
     pub spends: bool,
     /// Did the policies grant it?
     pub allowed: bool,
+    /// Was something done already that is not in the batch?
+    pub acted: bool,
+    /// Did it fail before anything was written, because another node leads now?
+    pub moved: bool,
     /// Is it about a wrapping token?
     pub step: Option<Step>,
 }
@@ -48,6 +52,8 @@ impl Call {
             token: None,
             spends: false,
             allowed: false,
+            acted: false,
+            moved: false,
         };
         let request = Request {
             id: incoming.id,
@@ -62,6 +68,11 @@ impl Call {
             now: crate::clock::Timestamp::default(),
         };
         (call, request)
+    }
+
+    /// Does it change the token's record?
+    pub fn uses_up(&self) -> bool {
+        self.spends && self.token.as_ref().is_some_and(|token| token.num_uses > 0)
     }
 
     /// What this request fights about: a limited token is spent by every request that uses it.

@@ -36,4 +36,18 @@ pub struct Reply {
     pub mount_type: String,
     /// What to encode.
     pub result: Result<Response, Error>,
+    /// It failed because this node does not lead any more, before anything of it was written: it
+    /// may be asked of another node.
+    pub moved: bool,
+}
+
+/// What a standby makes of a request.
+#[derive(Debug)]
+pub enum OnStandby {
+    /// Answered here, and audited here.
+    Answered(Reply),
+    /// It writes, or nobody leads: only the active node can answer it. Nothing was changed.
+    ForActive,
+    /// This node has not applied what the client has seen already. Nothing was changed.
+    Behind,
 }

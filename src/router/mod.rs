@@ -24,12 +24,13 @@ mod role;
 )]
 mod router;
 mod routes;
+mod standby;
 mod steps;
 mod sweeper;
 mod wrapping;
 
 pub use flights::{Flights, InFlight};
-pub use incoming::{Incoming, Reply};
+pub use incoming::{Incoming, OnStandby, Reply};
 pub use role::{Leader, Role};
 pub use router::{Direct, Parts, Router};
 pub use routes::Lifetimes;

@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::engine::{Engine, Error, Operation, Request, Response};
 use crate::mount::Table;
 use crate::policy;
-use crate::store::{BoxFuture, CommitError};
+use crate::store::{BoxFuture, CommitError, ReadError};
 use crate::telemetry::{Counter, Summary, metrics};
 use crate::token;
 use std::sync::Arc;
@@ -91,6 +91,17 @@ impl Router {
         let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
         let (mut call, mut request) = Call::new(incoming);
         let result = self.answer(&mut call, &mut request).await;
+        self.reply(call, request, result, started)
+    }
+
+    /// Counts the request and makes the reply.
+    pub(super) fn reply(
+        &self,
+        call: Call,
+        mut request: Request,
+        result: Result<Response, Error>,
+        started: Instant,
+    ) -> Reply {
         if let Err(error) = &result {
             self.errors.increment();
             self.notice(error);
@@ -98,6 +109,7 @@ impl Router {
         self.requests.observe(started.elapsed());
         super::call::wipe(std::mem::take(&mut request.data));
         Reply {
+            moved: call.moved && result.is_err(),
             request_id: request.id,
             mount_type: call
                 .route
@@ -112,7 +124,10 @@ impl Router {
         let storage = self.parts.barrier.storage();
         let writes = is_write(call.asked);
         let _intent = writes.then(|| storage.announce_write());
-        storage.read_barrier().await.map_err(BarrierError::from)?;
+        if let Err(error) = storage.read_barrier().await {
+            call.moved = matches!(error, ReadError::Unavailable(_));
+            return Err(BarrierError::from(error).into());
+        }
         let mut turn = None;
         if writes {
             turn = self.contention.pass(&call.path).await;
@@ -142,6 +157,8 @@ impl Router {
                 }
                 done => {
                     drop(turn);
+                    let lost = matches!(done, Err(BarrierError::Commit(CommitError::NotLeader)));
+                    call.moved = lost && !call.acted;
                     let result = done.map_err(Error::from).and(result);
                     self.audit_response(call, request, result.as_ref())?;
                     return result;
@@ -160,11 +177,7 @@ impl Router {
         mut batch: Batch,
         now: Timestamp,
     ) -> Result<(), BarrierError> {
-        if let Some(token) = call
-            .token
-            .as_ref()
-            .filter(|token| call.spends && token.num_uses > 0)
-        {
+        if let Some(token) = call.token.as_ref().filter(|_| call.uses_up()) {
             let spent = self.parts.tokens.use_once(&mut batch, token, now);
             spent.map_err(barrier_cause)?;
         }

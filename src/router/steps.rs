@@ -207,6 +207,7 @@ impl Router {
             // What it does cannot be taken back, nor done twice: the token's use comes first.
             self.conclude(call, Batch::new(), now).await?;
             call.spends = false;
+            call.acted = true;
             return Ok(answer.await?.into());
         }
         route.engine.handle(request, &route.view)

@@ -22,6 +22,7 @@ mod lifecycle;
 mod loggers;
 mod mounts;
 pub mod open;
+mod place;
 mod policies;
 mod raft;
 mod raw;
@@ -40,6 +41,7 @@ pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
     ShareInput,
 };
+pub use place::{Place, place};
 pub use step::Step;
 
 #[cfg(test)]

@@ -145,6 +145,7 @@ impl Edge {
         let gate = Gate {
             role: receiver,
             lifecycle: node.clone(),
+            forwarder: None,
         };
         let server = coffer::http::serve(options, gate).await.unwrap();
         Self { node, role, server }

@@ -89,6 +89,7 @@ async fn unix_sockets_have_their_mode_and_are_removed() {
     let gate = Gate {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
+        forwarder: None,
     };
     let taken = coffer::http::serve(options(), gate.clone()).await;
     assert!(matches!(taken, Err(ServeError::Bind { .. })), "in use");
@@ -112,6 +113,7 @@ async fn an_address_in_use_is_named() {
     let gate = Gate {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
+        forwarder: None,
     };
     let Err(error) = coffer::http::serve(options, gate).await else {
         panic!("bound twice");

@@ -221,6 +221,7 @@ async fn missing_files_stop_the_start_and_are_named() {
     let gate = Gate {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
+        forwarder: None,
     };
     let Err(error) = coffer::http::serve(options, gate).await else {
         panic!("started without its certificate");

@@ -1,0 +1,354 @@
+//! Everything behind the router: which node answers, what the request asks for, the answer.
+
+use super::answer::{self, Answer};
+use super::body::{self, BodyError};
+use super::budget::Charge;
+use super::envelope;
+use super::index::{self, Consistency};
+use super::json::JsonError;
+use super::passage::{Locally, Passage, Stop, closed, not_here};
+use super::payload::Payload;
+use super::request::{self, Query};
+use super::service::{Call, bad_request, busy, refusal};
+use super::unbroken::Unbroken;
+use crate::engine::Operation;
+use crate::peer::Chunks;
+use crate::router::{Incoming, OnStandby, Reply, Role, Router};
+use crate::sys::{self, Place, Step};
+use bytes::Bytes;
+use hyper::{StatusCode, header};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
+
+/// What a request asks for, as its head says.
+struct Asked {
+    operation: Operation,
+    step: Option<Step>,
+    consistency: Consistency,
+}
+
+impl Call<'_> {
+    /// Answers a request to the router, here or on the active node.
+    pub(super) async fn logical(
+        self,
+        payload: Payload,
+        is_foreign: bool,
+    ) -> Result<Answer, Answer> {
+        let mut query = request::query(self.head.uri.query()).map_err(refusal)?;
+        let operation = request::operation(&self.head.method, &mut query);
+        let step = Step::of(&self.path);
+        self.gate(step, operation.as_ref().ok().copied())?;
+        if is_foreign {
+            return Err(answer::errors(
+                StatusCode::NOT_FOUND,
+                &["namespace not found"],
+            ));
+        }
+        let operation = operation.map_err(refusal)?;
+        if let Some(step) = step
+            && !step.takes(operation)
+        {
+            return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
+        }
+        let cluster = self.cluster_id();
+        let asked = Asked {
+            operation,
+            step,
+            consistency: Consistency::of(&self.head.headers, cluster.as_deref())?,
+        };
+        if step.is_some_and(Step::streams) && operation == Operation::Update {
+            return self.travel(&asked, query, Err(payload)).await;
+        }
+        let body = match operation {
+            Operation::Create | Operation::Update => self.body(payload).await?,
+            Operation::Patch => {
+                self.check_patch_type()?;
+                self.body(payload).await?
+            }
+            Operation::Read
+            | Operation::Delete
+            | Operation::List
+            | Operation::Scan
+            | Operation::Help => Bytes::new(),
+        };
+        self.travel(&asked, query, Ok(body)).await
+    }
+
+    /// `body` is read already, or is to be streamed to who was authorized.
+    async fn travel(
+        &self,
+        asked: &Asked,
+        query: Query,
+        body: Result<Bytes, Payload>,
+    ) -> Result<Answer, Answer> {
+        let locally = self.locally(asked)?;
+        let mut passage = Passage::new(self, locally);
+        let clustered = self.shared.gate.forwarder.is_some() && !self.is_forwarded;
+        let (may_move, mut body, mut upload) = match body {
+            Ok(body) => (clustered, Some(body), None),
+            Err(payload) => (false, None, Some(self.upload(payload))),
+        };
+        let mut query = Some(query);
+        loop {
+            let kept = body.clone().unwrap_or_default();
+            let (router, is_active) = match passage.next(self, &kept).await {
+                Stop::Answered(answer) => return Ok(answer),
+                Stop::Closed => return Err(closed(self, &self.shared.gate.role.borrow())),
+                Stop::Active(router) => (router, true),
+                Stop::Standby(router) => (router, false),
+            };
+            drop(kept);
+            // Nobody else will ask for the body where there is no other node.
+            let bytes = match may_move {
+                true => body.clone(),
+                false => body.take(),
+            };
+            let query = match query.take() {
+                Some(query) => query,
+                None => self.query_again()?,
+            };
+            let storage = Arc::clone(&router);
+            let incoming = self.incoming(asked, query, bytes).await?;
+            let (answer, moved) = match is_active {
+                true => {
+                    self.ask_active(asked, router, incoming, upload.take())
+                        .await
+                }
+                false => match self.ask_standby(asked, router, incoming).await {
+                    Some(answer) => (answer, false),
+                    None if locally == Some(Locally::Only) => (not_here(), false),
+                    None => continue,
+                },
+            };
+            if moved && may_move {
+                passage.failed(answer);
+                continue;
+            }
+            let mut answer = answer;
+            let cluster = self.cluster_id();
+            index::stamp(&mut answer, cluster.as_deref(), storage.applied_index());
+            return Ok(answer);
+        }
+    }
+
+    /// The role gate: whether this node answers at all.
+    fn gate(&self, step: Option<Step>, operation: Option<Operation>) -> Result<(), Answer> {
+        let role = self.shared.gate.role.borrow();
+        match &*role {
+            Role::Active { .. } | Role::Standby { .. } => Ok(()),
+            // What is sealed already is sealed for everyone.
+            Role::Uninitialised | Role::Sealed
+                if step == Some(Step::Seal) && operation == Some(Operation::Update) =>
+            {
+                Err(answer::json(StatusCode::NO_CONTENT, Vec::new()))
+            }
+            Role::Uninitialised | Role::Sealed | Role::Stopping => Err(closed(self, &role)),
+        }
+    }
+
+    /// What a standby may do itself.
+    fn locally(&self, asked: &Asked) -> Result<Option<Locally>, Answer> {
+        let reads = matches!(
+            asked.operation,
+            Operation::Read | Operation::List | Operation::Scan | Operation::Help
+        );
+        let from_active = asked.consistency.from_active;
+        Ok(match sys::place(&self.path) {
+            Place::ThisNode if from_active => return Err(not_here()),
+            Place::ThisNode => Some(Locally::Only),
+            Place::ActiveItself => Some(Locally::Redirected),
+            Place::Active => None,
+            Place::Anywhere => {
+                let wraps = request::wrap_ttl(&self.head.headers).map_err(refusal)?;
+                (reads && wraps.is_none() && !from_active).then_some(Locally::First)
+            }
+        })
+    }
+
+    fn cluster_id(&self) -> Option<Arc<str>> {
+        let forwarder = self.shared.gate.forwarder.as_ref();
+        forwarder.and_then(|forwarder| forwarder.cluster_id())
+    }
+
+    /// The answer, and whether it says no more than that another node is to be asked.
+    async fn ask_active(
+        &self,
+        asked: &Asked,
+        router: Arc<Router>,
+        (incoming, held): (Incoming, Held),
+        upload: Option<Chunks>,
+    ) -> (Answer, bool) {
+        let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
+        let id = incoming.id.clone();
+        let step = asked.step;
+        let work = async move {
+            let _held = held;
+            let reply = router.handle(incoming).await;
+            drop(router);
+            match step {
+                Some(step) => step.take(reply, lifecycle.as_ref(), upload).await,
+                None => reply,
+            }
+        };
+        let reply = to_the_end(asked.operation, work).await;
+        let reply = reply.unwrap_or_else(|error| ended_early(id, &error));
+        let moved = reply.moved;
+        (envelope::encode(reply), moved)
+    }
+
+    /// `None`: only the active node can answer.
+    async fn ask_standby(
+        &self,
+        asked: &Asked,
+        router: Arc<Router>,
+        (incoming, held): (Incoming, Held),
+    ) -> Option<Answer> {
+        let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
+        let id = incoming.id.clone();
+        let (step, consistency) = (asked.step, asked.consistency);
+        let work = async move {
+            let _held = held;
+            let done = router.handle_on_standby(incoming, consistency.index).await;
+            drop(router);
+            match (done, step) {
+                (OnStandby::Answered(reply), Some(step)) => {
+                    OnStandby::Answered(step.take(reply, lifecycle.as_ref(), None).await)
+                }
+                (done, _) => done,
+            }
+        };
+        match to_the_end(asked.operation, work).await {
+            Ok(OnStandby::Answered(reply)) => Some(envelope::encode(reply)),
+            Ok(OnStandby::Behind) if !consistency.forward_when_behind => Some(index::behind()),
+            Ok(OnStandby::Behind | OnStandby::ForActive) => None,
+            Err(error) => Some(envelope::encode(ended_early(id, &error))),
+        }
+    }
+
+    /// The request as the router takes it, with what it holds while it is answered.
+    async fn incoming(
+        &self,
+        asked: &Asked,
+        query: Query,
+        body: Option<Bytes>,
+    ) -> Result<(Incoming, Held), Answer> {
+        let mut charge = self.shared.budget.charge();
+        let body = body.unwrap_or_default();
+        let data = match asked.operation {
+            Operation::Create | Operation::Update => {
+                let content_type = self.head.headers.get(header::CONTENT_TYPE);
+                let content_type = content_type.map(|value| value.as_bytes());
+                decode(content_type, &body, &mut charge)?
+            }
+            Operation::Patch => decode(None, &body, &mut charge)?,
+            Operation::Read
+            | Operation::Delete
+            | Operation::List
+            | Operation::Scan
+            | Operation::Help => request::fields(query),
+        };
+        drop(body);
+        let token = request::token(&self.head.headers).map_err(refusal)?;
+        let turn = match token {
+            Some(_) => None,
+            None => self.tokenless_turn().await,
+        };
+        let incoming = Incoming {
+            id: request::request_id(),
+            operation: asked.operation,
+            path: as_listed(self.path.clone(), asked.operation),
+            wrap_ttl: request::wrap_ttl(&self.head.headers).map_err(refusal)?,
+            headers: request::forwarded_headers(&self.head.headers),
+            client: self.client.clone(),
+            token,
+            data,
+        };
+        Ok((incoming, (charge, turn)))
+    }
+
+    /// The body as it comes, for who was authorized.
+    fn upload(&self, payload: Payload) -> Chunks {
+        payload.chunks(self.shared.options.body_read_timeout)
+    }
+
+    /// The fields of the query, without the switches that made the operation.
+    fn query_again(&self) -> Result<Query, Answer> {
+        let mut query = request::query(self.head.uri.query()).map_err(refusal)?;
+        request::operation(&self.head.method, &mut query).map_err(refusal)?;
+        Ok(query)
+    }
+
+    fn check_patch_type(&self) -> Result<(), Answer> {
+        let content_type = self.head.headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.map(|value| value.as_bytes());
+        let media_type = content_type.map(body::media_type).unwrap_or_default();
+        match media_type.eq_ignore_ascii_case(MERGE_PATCH) {
+            true => Ok(()),
+            false => Err(wrong_patch_type(media_type)),
+        }
+    }
+}
+
+/// What a request holds until it is answered.
+type Held = (Charge, Option<tokio::sync::OwnedSemaphorePermit>);
+
+/// Lists name folders, so their paths end in a slash, whether the client wrote it or not.
+fn as_listed(mut path: String, operation: Operation) -> String {
+    let lists = matches!(operation, Operation::List | Operation::Scan);
+    if lists && !path.is_empty() && !path.ends_with('/') {
+        path.push('/');
+    }
+    path
+}
+
+/// What is begun is finished even when nobody waits for it any more (its time is over, the
+/// connection was cut): half an audit trail is none, and reads commit too when they are wrapped or
+/// their token is limited. Those rarely wait, so they become a task only when that happens.
+async fn to_the_end<T: Send + 'static>(
+    operation: Operation,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    let writes = matches!(
+        operation,
+        Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
+    );
+    match writes {
+        true => tokio::spawn(work).await,
+        false => Ok(Unbroken::new(work).await),
+    }
+}
+
+fn ended_early(request_id: String, error: &tokio::task::JoinError) -> Reply {
+    let inside = format!("the task of a request ended early: {error}");
+    Reply {
+        request_id,
+        mount_type: String::new(),
+        result: Err(crate::engine::Error::internal(inside)),
+        moved: false,
+    }
+}
+
+pub(super) fn decode(
+    content_type: Option<&[u8]>,
+    bytes: &[u8],
+    charge: &mut Charge,
+) -> Result<Map<String, Value>, Answer> {
+    body::decode(content_type, bytes, &mut |more| charge.grow(more).is_ok()).map_err(|error| {
+        match error {
+            BodyError::Json(JsonError::Memory) => busy(),
+            other => bad_request(&other.to_string()),
+        }
+    })
+}
+
+fn wrong_patch_type(media_type: &[u8]) -> Answer {
+    let given = String::from_utf8_lossy(media_type);
+    answer::errors(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        &[&format!(
+            "PATCH requires Content-Type of application/merge-patch+json, provided {given}"
+        )],
+    )
+}

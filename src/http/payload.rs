@@ -1,0 +1,170 @@
+//! A request's body on its way in: from a socket or from another node, read whole within the
+//! limits of size, pauses and shared memory.
+
+use super::answer::{self, Answer};
+use super::budget::{Budget, Charge};
+use super::options::Listener;
+use super::service::{bad_request, busy};
+use super::upload;
+use crate::peer::Chunks;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::Incoming as HyperBody;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+const TOO_LARGE: &str = "http: request body too large";
+
+/// A body that nobody has read yet.
+pub(super) enum Payload {
+    /// From a client's connection.
+    Socket(HyperBody),
+    /// From another node, as it comes.
+    Pieces(Chunks),
+    /// From another node, all of it.
+    Whole(Bytes),
+}
+
+/// Bytes that are wiped, and whose memory is given back to the budget, when the last of those who
+/// share them is done.
+pub(super) struct Held {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) charge: Charge,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Held {
+    /// Room for `capacity` bytes.
+    pub(super) fn with_capacity(budget: &Arc<Budget>, capacity: usize) -> Option<Self> {
+        let mut charge = budget.charge();
+        charge.grow(capacity).ok()?;
+        Some(Self {
+            bytes: Zeroizing::new(Vec::with_capacity(capacity)),
+            charge,
+        })
+    }
+
+    pub(super) fn shared(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+
+    /// Growing in place could leave a copy behind that nobody wipes.
+    fn push(&mut self, data: &[u8], bytes_max: u64) -> Result<(), Answer> {
+        let needed = self.bytes.len() + data.len();
+        if needed as u64 > bytes_max {
+            return Err(too_large());
+        }
+        if needed > self.bytes.capacity() {
+            let room = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+            let wanted = needed.saturating_mul(2).min(room);
+            let more = wanted - self.bytes.capacity();
+            self.charge.grow(more).map_err(|_| busy())?;
+            let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Bytes that came from elsewhere, with what they take of the budget.
+struct Charged {
+    bytes: Bytes,
+    _charge: Charge,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Charges `bytes` to the budget for as long as they live; `None` when there is no room.
+pub(super) fn charged(bytes: Bytes, budget: &Arc<Budget>) -> Option<Bytes> {
+    let mut charge = budget.charge();
+    charge.grow(bytes.len()).ok()?;
+    Some(Bytes::from_owner(Charged {
+        bytes,
+        _charge: charge,
+    }))
+}
+
+impl Payload {
+    /// All of it as it comes, for what does not fit into memory.
+    pub(super) fn chunks(self, pause_max: Duration) -> Chunks {
+        match self {
+            Self::Socket(body) => upload::chunks(body, pause_max),
+            Self::Pieces(pieces) => pieces,
+            Self::Whole(bytes) => Box::pin(stream::iter([Ok(bytes)])),
+        }
+    }
+
+    /// Reads all of it. What it takes of the shared memory it keeps until it is dropped.
+    pub(super) async fn read(
+        self,
+        options: &Listener,
+        budget: &Arc<Budget>,
+    ) -> Result<Bytes, Answer> {
+        let bytes_max = options.request_bytes_max;
+        match self {
+            Self::Whole(bytes) if bytes.len() as u64 > bytes_max => Err(too_large()),
+            Self::Whole(bytes) => charged(bytes, budget).ok_or_else(busy),
+            Self::Socket(mut body) => {
+                let hint = hyper::body::Body::size_hint(&body);
+                if hint.lower() > bytes_max {
+                    return Err(too_large());
+                }
+                let expected = usize::try_from(hint.exact().unwrap_or(0)).unwrap_or(usize::MAX);
+                let mut held = Held::with_capacity(budget, expected).ok_or_else(busy)?;
+                loop {
+                    let frame = timeout(options.body_read_timeout, body.frame()).await;
+                    match frame {
+                        Err(_) => return Err(stalled()),
+                        Ok(None) => return Ok(held.shared()),
+                        Ok(Some(Err(_))) => return Err(unreadable()),
+                        Ok(Some(Ok(frame))) => match frame.into_data() {
+                            Ok(data) => held.push(&data, bytes_max)?,
+                            Err(_trailers) => {}
+                        },
+                    }
+                }
+            }
+            Self::Pieces(mut pieces) => {
+                let mut held = Held::with_capacity(budget, 0).ok_or_else(busy)?;
+                loop {
+                    match timeout(options.body_read_timeout, pieces.next()).await {
+                        Err(_) => return Err(stalled()),
+                        Ok(None) => return Ok(held.shared()),
+                        Ok(Some(Err(_))) => return Err(unreadable()),
+                        Ok(Some(Ok(data))) => held.push(&data, bytes_max)?,
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unreadable() -> Answer {
+    answer::closing(bad_request("unreadable body"))
+}
+
+fn too_large() -> Answer {
+    answer::closing(answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[TOO_LARGE]))
+}
+
+fn stalled() -> Answer {
+    answer::closing(answer::errors(
+        StatusCode::REQUEST_TIMEOUT,
+        &["the body did not arrive in time"],
+    ))
+}

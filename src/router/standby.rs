@@ -1,0 +1,91 @@
+//! What a standby answers itself: whatever reads and needs no entry in the log.
+
+use super::call::Call;
+use super::router::Router;
+use super::{Incoming, OnStandby};
+use crate::barrier::{BarrierError, Batch};
+use crate::engine::{Error, ErrorKind, Request, Response};
+use crate::store::ReadError;
+use std::time::Instant;
+
+impl Router {
+    /// Answers a request on a standby, when its state is as new as the leader's and has at least
+    /// `index`, and when the answer needs no write. That is found out before the audit record is
+    /// written, except where only the engine knows.
+    pub async fn handle_on_standby(&self, incoming: Incoming, index: u64) -> OnStandby {
+        let started = Instant::now();
+        let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
+        let (mut call, mut request) = Call::new(incoming);
+        let answered = self.read_here(&mut call, &mut request, index).await;
+        match answered {
+            Ok(result) => OnStandby::Answered(self.reply(call, request, result, started)),
+            Err(Elsewhere::ForActive) => OnStandby::ForActive,
+            Err(Elsewhere::Behind) => OnStandby::Behind,
+        }
+    }
+
+    /// The index that this node has applied.
+    pub fn applied_index(&self) -> u64 {
+        self.parts.barrier.storage().status().applied_index
+    }
+
+    async fn read_here(
+        &self,
+        call: &mut Call,
+        request: &mut Request,
+        index: u64,
+    ) -> Result<Result<Response, Error>, Elsewhere> {
+        if let Err(error) = crate::path::check(&call.path) {
+            return Ok(Err(BarrierError::from(error).into()));
+        }
+        match self.parts.barrier.storage().read_barrier().await {
+            Ok(()) => {}
+            Err(ReadError::Unavailable(reason)) => {
+                tracing::debug!(%reason, "no read index: the active node is asked");
+                return Err(Elsewhere::ForActive);
+            }
+            Err(error @ ReadError::Fatal(_)) => {
+                return Ok(Err(BarrierError::from(error).into()));
+            }
+        }
+        if self.applied_index() < index {
+            return Err(Elsewhere::Behind);
+        }
+        let now = self.parts.clock.now();
+        let verdict = self.examine(call, request, now);
+        if call.uses_up() {
+            return Err(Elsewhere::ForActive);
+        }
+        let (result, batch) = match verdict {
+            Ok(authorized) => {
+                if let Err(error) = self.audit_request(call, authorized.request(), None) {
+                    return Ok(Err(error));
+                }
+                self.perform(call, authorized, now).await
+            }
+            Err(error) => {
+                if let Err(unaudited) = self.audit_request(call, request, Some(&error)) {
+                    return Ok(Err(unaudited));
+                }
+                (Err(error), Batch::new())
+            }
+        };
+        if !batch.is_empty() {
+            let error = Error::new(ErrorKind::Unavailable, "sent on to the active node");
+            if let Err(unaudited) = self.audit_response(call, request, Err(&error)) {
+                return Ok(Err(unaudited));
+            }
+            return Err(Elsewhere::ForActive);
+        }
+        Ok(match self.audit_response(call, request, result.as_ref()) {
+            Ok(()) => result,
+            Err(unaudited) => Err(unaudited),
+        })
+    }
+}
+
+/// Why a standby has no answer.
+enum Elsewhere {
+    ForActive,
+    Behind,
+}
