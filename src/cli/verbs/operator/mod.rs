@@ -3,6 +3,7 @@
 mod generate_root;
 mod init;
 mod keyring;
+mod members;
 mod raft;
 mod seal;
 
@@ -16,6 +17,7 @@ pub static OPERATOR: Group = Group {
         Node::Verb(&generate_root::GENERATE_ROOT),
         Node::Verb(&init::INIT),
         Node::Verb(&keyring::KEY_STATUS),
+        Node::Verb(&members::MEMBERS),
         Node::Group(&raft::RAFT),
         Node::Verb(&keyring::ROTATE),
         Node::Verb(&seal::SEAL),

@@ -1,6 +1,8 @@
 //! `operator raft`: the members of the cluster and their store.
 
+mod autopilot;
 mod join;
+mod peers;
 
 use crate::cli::verb::{Group, Node};
 
@@ -8,5 +10,12 @@ use crate::cli::verb::{Group, Node};
 pub static RAFT: Group = Group {
     name: "raft",
     about: "Interact with the cluster's raft storage",
-    nodes: &[Node::Verb(&join::JOIN)],
+    nodes: &[
+        Node::Group(&autopilot::AUTOPILOT),
+        Node::Verb(&peers::DEMOTE),
+        Node::Verb(&join::JOIN),
+        Node::Verb(&peers::LIST_PEERS),
+        Node::Verb(&peers::PROMOTE),
+        Node::Verb(&peers::REMOVE_PEER),
+    ],
 };
