@@ -49,11 +49,7 @@ fn run(call: &mut Call) -> Outcome {
     if !call.is_table() {
         return call.print_value(&json!({"Nodes": nodes}), &BELOW_NODES);
     }
-    call.out(&table(
-        &HEADS,
-        nodes.iter().map(|node| row(node)).collect(),
-        "    ",
-    ));
+    call.out(&table(&HEADS, nodes.iter().map(row).collect(), "    "));
     Ok(0)
 }
 
