@@ -13,7 +13,7 @@ pub static MEMBERS: Verb = Verb {
     name: "members",
     about: "Lists the nodes of the cluster and which of them is active",
     usage: "",
-    arity: Arity::exactly(0),
+    arity: Arity::at_least(0),
     flags: &[],
     shared: Shared::Format,
     run,
