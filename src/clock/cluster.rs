@@ -1,28 +1,36 @@
 //! The cluster's clock on this node.
 
 use super::Timestamp;
-use std::sync::Mutex;
+use super::machine::{Machine, ThisMachine};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Where the time comes from. Tests inject [`ManualClock`].
 pub trait Clock: Send + Sync {
-    /// Cluster time now; never goes backwards.
+    /// Cluster time now. It never goes backwards, but for once: a node that has seen nothing of
+    /// its cluster knows no better than its wall clock, and takes the cluster's time when it does.
     fn now(&self) -> Timestamp;
 
     /// Raises the floor: time has reached `floor` somewhere in the cluster.
     fn raise(&self, floor: Timestamp);
+
+    /// A cluster begins here: what this node takes for the time is its time.
+    fn found(&self) {}
 }
 
 /// Continues from the floor by the monotonic clock, adopting a trusted wall clock forwards.
-pub struct ClusterClock {
+pub struct ClusterClock<M = ThisMachine> {
+    machine: M,
     base: Mutex<Base>,
 }
 
 struct Base {
     time: Timestamp,
-    taken: Instant,
-    wall_checked: Option<Instant>,
+    taken: Duration,
+    wall_checked: Option<Duration>,
+    /// From a wall clock that nobody vouches for, before anything was heard of the cluster.
+    is_guess: bool,
 }
 
 /// How often it is asked again whether the wall clock is trusted.
@@ -30,79 +38,74 @@ const WALL_CHECK_INTERVAL: Duration = Duration::from_secs(16);
 
 impl ClusterClock {
     /// Starts at `floor`, or at the wall clock where that is trusted and later. A floor of zero
-    /// (nothing was ever written) takes the wall clock as it is: there is nothing to protect yet.
+    /// (nothing was ever written here) takes the wall clock as it is, until the cluster tells.
     pub fn start(floor: Timestamp) -> Self {
-        let wall = wall_clock();
-        let first = if floor.is_zero() || wall_is_trusted() {
+        Self::on(ThisMachine::default(), floor)
+    }
+}
+
+impl<M: Machine> ClusterClock<M> {
+    /// As [`ClusterClock::start`], on another machine.
+    pub fn on(machine: M, floor: Timestamp) -> Self {
+        let wall = machine.wall();
+        let is_trusted = machine.wall_is_trusted();
+        let time = if floor.is_zero() || is_trusted {
             wall.max(floor)
         } else {
             floor
         };
-        Self {
-            base: Mutex::new(Base {
-                time: first,
-                taken: Instant::now(),
-                wall_checked: None,
-            }),
-        }
+        let base = Mutex::new(Base {
+            time,
+            taken: machine.monotonic(),
+            wall_checked: None,
+            is_guess: floor.is_zero() && !is_trusted,
+        });
+        Self { machine, base }
     }
-}
 
-impl Clock for ClusterClock {
-    fn now(&self) -> Timestamp {
-        let mut base = self
-            .base
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let instant = Instant::now();
-        let mut time = base.time.plus(instant.duration_since(base.taken));
+    fn base(&self) -> MutexGuard<'_, Base> {
+        self.base.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn advance(&self, base: &mut Base) -> Timestamp {
+        let instant = self.machine.monotonic();
+        let mut time = base.time.plus(instant.saturating_sub(base.taken));
         let due = base
             .wall_checked
-            .is_none_or(|at| instant - at >= WALL_CHECK_INTERVAL);
+            .is_none_or(|at| instant.saturating_sub(at) >= WALL_CHECK_INTERVAL);
         if due {
             base.wall_checked = Some(instant);
-            if wall_is_trusted() {
-                time = time.max(wall_clock());
+            if self.machine.wall_is_trusted() {
+                time = time.max(self.machine.wall());
             }
         }
         base.time = time;
         base.taken = instant;
         time
     }
+}
+
+impl<M: Machine> Clock for ClusterClock<M> {
+    fn now(&self) -> Timestamp {
+        self.advance(&mut self.base())
+    }
 
     fn raise(&self, floor: Timestamp) {
-        let now = self.now();
-        if floor > now {
-            let mut base = self
-                .base
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            base.time = base.time.max(floor);
+        let mut base = self.base();
+        let now = self.advance(&mut base);
+        if base.is_guess && !floor.is_zero() {
+            // Were it kept, a wrong year of this node's would become the cluster's.
+            base.is_guess = false;
+            base.time = floor;
+            base.wall_checked = None;
+        } else {
+            base.time = now.max(floor);
         }
     }
-}
 
-/// This machine's wall clock, right or wrong: for log lines, never for deadlines.
-pub fn wall_clock() -> Timestamp {
-    let since_epoch = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// Did somebody who should know set the wall clock? Either a time service, or a hardware clock
-/// at boot.
-fn wall_is_trusted() -> bool {
-    timesyncd_has_synchronised() || std::path::Path::new("/sys/class/rtc/rtc0").exists()
-}
-
-/// systemd-timesyncd's own mark. The kernel's flag (`STA_UNSYNC`, which chrony and ntpd clear
-/// too) is told by a system call only, which no safe wrapper here offers, and those two leave no
-/// file that means "synchronised" rather than "running". So on a machine with one of them and
-/// without a hardware clock cluster time goes on from the last write by the monotonic clock: the
-/// time that the machine was off does not count, and what has an end ends later, never sooner.
-fn timesyncd_has_synchronised() -> bool {
-    std::path::Path::new("/run/systemd/timesync/synchronized").exists()
+    fn found(&self) {
+        self.base().is_guess = false;
+    }
 }
 
 /// A clock that only moves when told to.
@@ -135,6 +138,62 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// A machine whose clocks are set by hand.
+    #[derive(Clone)]
+    struct Lab(Arc<Mutex<(Duration, Timestamp, bool)>>);
+
+    impl Lab {
+        fn new(wall: Timestamp, is_trusted: bool) -> Self {
+            Self(Arc::new(Mutex::new((DAY, wall, is_trusted))))
+        }
+
+        fn sleep(&self, time: Duration) {
+            let mut lab = self.0.lock().unwrap();
+            lab.0 += time;
+            lab.1 = lab.1.plus(time);
+        }
+
+        fn set_wall(&self, wall: Timestamp, is_trusted: bool) {
+            let mut lab = self.0.lock().unwrap();
+            (lab.1, lab.2) = (wall, is_trusted);
+        }
+
+        /// Off for `time`; a machine without a battery-backed clock begins where it was.
+        fn reboot(&self, time: Duration, has_rtc: bool) {
+            let mut lab = self.0.lock().unwrap();
+            lab.0 = Duration::ZERO;
+            if has_rtc {
+                lab.1 = lab.1.plus(time);
+            }
+        }
+    }
+
+    impl Machine for Lab {
+        fn monotonic(&self) -> Duration {
+            self.0.lock().unwrap().0
+        }
+
+        fn wall(&self) -> Timestamp {
+            self.0.lock().unwrap().1
+        }
+
+        fn wall_is_trusted(&self) -> bool {
+            self.0.lock().unwrap().2
+        }
+    }
+
+    fn in_2026() -> Timestamp {
+        Timestamp::from_secs(1_780_000_000)
+    }
+
+    fn born_in_1970() -> Lab {
+        Lab::new(Timestamp::from_secs(100), false)
+    }
 
     #[test]
     fn never_goes_back() {
@@ -149,5 +208,97 @@ mod tests {
         assert!(clock.now() >= Timestamp::from_secs(6_000_000_000));
         clock.raise(Timestamp::from_secs(1));
         assert!(clock.now() >= Timestamp::from_secs(6_000_000_000));
+    }
+
+    #[test]
+    fn a_node_born_in_1970_goes_on_from_the_log() {
+        let lab = born_in_1970();
+        let clock = ClusterClock::on(lab.clone(), in_2026());
+        lab.sleep(HOUR);
+        assert_eq!(clock.now(), in_2026().plus(HOUR));
+        lab.set_wall(in_2026().plus(DAY), true);
+        lab.sleep(WALL_CHECK_INTERVAL);
+        let synchronised = in_2026().plus(DAY).plus(WALL_CHECK_INTERVAL);
+        assert_eq!(clock.now(), synchronised);
+    }
+
+    #[test]
+    fn a_joiner_takes_the_cluster_s_time_whatever_its_own_year() {
+        for wall in [Timestamp::from_secs(100), in_2026().plus(DAY * 20_000)] {
+            let lab = Lab::new(wall, false);
+            let clock = ClusterClock::on(lab.clone(), Timestamp::default());
+            assert_eq!(clock.now(), wall, "it knows no better");
+            clock.raise(in_2026());
+            assert_eq!(clock.now(), in_2026());
+            lab.sleep(HOUR);
+            clock.raise(in_2026());
+            assert_eq!(clock.now(), in_2026().plus(HOUR), "from now on never back");
+        }
+    }
+
+    #[test]
+    fn a_founder_s_time_stays_the_cluster_s() {
+        let lab = born_in_1970();
+        let clock = ClusterClock::on(lab.clone(), Timestamp::default());
+        clock.found();
+        let stamp = clock.now();
+        lab.sleep(HOUR);
+        clock.raise(stamp);
+        assert_eq!(clock.now(), stamp.plus(HOUR));
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_counts_forwards_and_synchronised_only() {
+        for (hours, is_trusted, adopted) in [
+            (2, true, true),
+            (2, false, false),
+            (-2, true, false),
+            (-2, false, false),
+        ] {
+            let lab = Lab::new(in_2026(), true);
+            let clock = ClusterClock::on(lab.clone(), in_2026());
+            clock.now();
+            let jump = HOUR * i32::abs(hours).unsigned_abs();
+            let wall = match hours > 0 {
+                true => in_2026().plus(jump),
+                false => in_2026().minus(jump),
+            };
+            lab.set_wall(wall, is_trusted);
+            lab.sleep(WALL_CHECK_INTERVAL);
+            let steady = in_2026().plus(WALL_CHECK_INTERVAL);
+            let expected = match adopted {
+                true => steady.plus(jump),
+                false => steady,
+            };
+            assert_eq!(clock.now(), expected, "{hours} h, trusted: {is_trusted}");
+        }
+    }
+
+    #[test]
+    fn a_leader_that_was_stopped_a_minute_comes_back_no_earlier_than_its_successor() {
+        let pause = Duration::from_secs(60);
+        let (old_lab, new_lab) = (born_in_1970(), born_in_1970());
+        let old = ClusterClock::on(old_lab.clone(), in_2026());
+        let new = ClusterClock::on(new_lab.clone(), in_2026());
+        let last_stamp = old.now();
+        // The successor was a little behind: it starts at the last stamp, not before.
+        new.raise(last_stamp.plus(Duration::from_secs(5)));
+        old_lab.sleep(pause);
+        new_lab.sleep(pause);
+        let stamped = new.now();
+        assert!(stamped > last_stamp);
+        old.raise(stamped);
+        assert_eq!(old.now(), stamped, "and by no more than the pause later");
+    }
+
+    #[test]
+    fn a_day_off_counts_where_a_clock_was_running() {
+        for (has_rtc, passed) in [(true, DAY), (false, Duration::ZERO)] {
+            let lab = Lab::new(in_2026(), has_rtc);
+            let floor = ClusterClock::on(lab.clone(), in_2026()).now();
+            lab.reboot(DAY, has_rtc);
+            let clock = ClusterClock::on(lab.clone(), floor);
+            assert_eq!(clock.now(), in_2026().plus(passed), "battery: {has_rtc}");
+        }
     }
 }

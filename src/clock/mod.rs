@@ -6,8 +6,10 @@
 
 mod cluster;
 mod duration;
+mod machine;
 mod timestamp;
 
-pub use cluster::{Clock, ClusterClock, ManualClock, wall_clock};
+pub use cluster::{Clock, ClusterClock, ManualClock};
 pub use duration::{format_duration, parse_duration};
+pub use machine::{Machine, ThisMachine, wall_clock};
 pub use timestamp::Timestamp;

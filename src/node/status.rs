@@ -4,6 +4,7 @@ use super::host;
 use super::phase::Phase;
 use super::shared::Shared;
 use crate::clock::Timestamp;
+use crate::raft::MemberInfo;
 use crate::sys::{HaStatus, LeaderStatus, SealStatus};
 
 impl Shared {
@@ -64,15 +65,70 @@ impl Shared {
         status
     }
 
+    /// The active node first, then those that could take over. What is known to be sealed is
+    /// not in the list, as in Vault; the rest is what this node knows, and the active one knows
+    /// most.
     pub(super) fn ha_status(&self) -> Vec<HaStatus> {
+        let members = self.leadership.raft().map(|raft| raft.members());
+        let mut others = members.unwrap_or_default();
+        if let Some(raft) = self.leadership.raft() {
+            let id = raft.raft_id();
+            others.retain(|member| member.raft_id != id && member.elects != Some(false));
+        }
+        let now = self.clock.now();
+        let mut all = vec![self.own_row()];
+        all.extend(others.into_iter().map(|member| row(member, now)));
+        all.sort_by_key(|node| !node.active_node);
+        all
+    }
+
+    fn own_row(&self) -> HaStatus {
         let addresses = self.addresses();
-        vec![HaStatus {
+        HaStatus {
             hostname: host::name(),
             api_address: addresses.api,
             cluster_address: addresses.cluster,
             active_node: self.state().reign.is_some(),
             last_echo: Timestamp::default(),
             version: env!("CARGO_PKG_VERSION").into(),
-        }]
+        }
+    }
+}
+
+/// Another member, heard of `last_contact` before `now`.
+fn row(member: MemberInfo, now: Timestamp) -> HaStatus {
+    let echo = member.last_contact.map(|ago| now.minus(ago));
+    HaStatus {
+        hostname: member.hostname,
+        api_address: member.api_address,
+        cluster_address: format!("https://{}", member.cluster_address),
+        active_node: member.leader,
+        // The active node is not one that echoes.
+        last_echo: echo.filter(|_| !member.leader).unwrap_or_default(),
+        version: member.version,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_standby_was_heard_of_before_now() {
+        let member = MemberInfo {
+            cluster_address: "b:8201".into(),
+            last_contact: Some(Duration::from_secs(2)),
+            ..MemberInfo::default()
+        };
+        let shown = row(member.clone(), Timestamp::from_secs(100));
+        assert_eq!(shown.last_echo, Timestamp::from_secs(98));
+        assert_eq!(shown.cluster_address, "https://b:8201");
+        let leads = MemberInfo {
+            leader: true,
+            ..member
+        };
+        let shown = row(leads, Timestamp::from_secs(100));
+        assert!(shown.active_node && shown.last_echo.is_zero());
     }
 }

@@ -51,6 +51,7 @@ impl Shared {
         config: SealConfig,
         root_token: Option<SecretString>,
     ) -> Result<SecretString, LifecycleError> {
+        self.clock.found();
         let now = self.clock.now();
         let fresh = self
             .sealed
