@@ -36,6 +36,9 @@ pub enum ClientError {
     /// The server's answer is not JSON; is it a server of this kind?
     #[error("error parsing the server's answer: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// A file of the caller's that was to be sent cannot be read.
+    #[error("error reading the file: {0}")]
+    File(std::io::Error),
     /// The caller asked to see the request instead of sending it: not an error, print it.
     #[error("{0}")]
     Preview(String),

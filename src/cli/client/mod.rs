@@ -9,6 +9,7 @@ mod options;
 mod preview;
 mod reply;
 mod send;
+mod transfer;
 
 pub use ask::Ask;
 pub use error::ClientError;

@@ -8,7 +8,7 @@ use hyper::{Request, header};
 use tokio::runtime::Runtime;
 
 use crate::clock::format_duration;
-use crate::http::client::{self, Address, Dialer, Route};
+use crate::http::client::{self, Address, Answer, Dialer, Route};
 use crate::secret::SecretString;
 
 use super::ask::Ask;
@@ -25,11 +25,14 @@ const RETRY_WAIT_MAX: Duration = Duration::from_millis(5000);
 /// How long `sys/wrapping/wrap` wraps when nobody says.
 const WRAP_TTL_DEFAULT: Duration = Duration::from_secs(300);
 
+/// In the words of Go's client.
+pub(super) const TOO_LATE: &str = "context deadline exceeded";
+
 /// Makes requests, one at a time.
 pub struct Client {
-    options: Options,
+    pub(super) options: Options,
     address: Address,
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     runtime: Runtime,
 }
 
@@ -113,8 +116,17 @@ impl Client {
     }
 
     fn follow(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        self.follow_with(ask, &mut |address, target| self.once(address, ask, target))
+    }
+
+    /// Makes the request by `once`, and follows one redirect.
+    pub(super) fn follow_with(
+        &self,
+        ask: &Ask,
+        once: &mut dyn FnMut(&Address, &str) -> Result<Reply, ClientError>,
+    ) -> Result<Reply, ClientError> {
         let target = ask.target(&self.address.prefix);
-        let reply = self.once(&self.address, ask, &target)?;
+        let reply = once(&self.address, &target)?;
         let (true, 301 | 302 | 307 | 308) = (self.options.redirects, reply.status) else {
             return Ok(reply);
         };
@@ -122,7 +134,7 @@ impl Client {
             return Ok(reply);
         };
         let (address, target) = self.redirect(location, &reply)?;
-        self.once(&address, ask, &target)
+        once(&address, &target)
     }
 
     /// Where a redirect leads. The token goes along, so TLS must not be left.
@@ -148,23 +160,41 @@ impl Client {
     }
 
     fn once(&self, address: &Address, ask: &Ask, target: &str) -> Result<Reply, ClientError> {
+        let body = ask.body.as_ref().map(|body| body.to_string());
+        let body = Full::<Bytes>::from(body.unwrap_or_default());
+        let exchange = |request| async {
+            let exchange = self.dialer.exchange(address, request);
+            let answer = tokio::time::timeout(self.options.timeout, exchange).await;
+            answer.unwrap_or_else(|_| Err(TOO_LATE.into()))
+        };
+        self.perform(address, ask, target, body, exchange)
+    }
+
+    /// Has `exchange` make a request with `body`; its error is what the network says.
+    pub(super) fn perform<B, F: Future<Output = Result<Answer, String>>>(
+        &self,
+        address: &Address,
+        ask: &Ask,
+        target: &str,
+        body: B,
+        exchange: impl FnOnce(Request<B>) -> F,
+    ) -> Result<Reply, ClientError> {
         let url = address.url(target);
-        let fail = |reason: String, retry| ClientError::Transport {
+        let fail = |reason: String| ClientError::Transport {
             method: capitalized(ask.method),
             url: url.clone(),
+            retry: reason != TOO_LATE,
             reason,
-            retry,
         };
-        let request = self.request(address, ask, target);
-        let request = request.map_err(|error| fail(error.to_string(), false))?;
-        let answer = self.runtime.block_on(async {
-            let exchange = self.dialer.exchange(address, request);
-            tokio::time::timeout(self.options.timeout, exchange).await
-        });
-        let (status, location, body) = match answer {
-            Ok(answer) => answer.map_err(|reason| fail(reason, true))?,
-            Err(_) => return Err(fail(String::from("context deadline exceeded"), false)),
-        };
+        let request = self.request(address, ask, target, body);
+        let request = request.map_err(|error| ClientError::Transport {
+            method: capitalized(ask.method),
+            url: url.clone(),
+            reason: error.to_string(),
+            retry: false,
+        })?;
+        let answer = self.runtime.block_on(exchange(request));
+        let (status, location, body) = answer.map_err(fail)?;
         Ok(Reply {
             method: ask.method.to_owned(),
             url,
@@ -174,12 +204,13 @@ impl Client {
         })
     }
 
-    fn request(
+    fn request<B>(
         &self,
         address: &Address,
         ask: &Ask,
         target: &str,
-    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        body: B,
+    ) -> Result<Request<B>, hyper::http::Error> {
         let mut request = Request::builder()
             .method(ask.method)
             .uri(target)
@@ -194,8 +225,7 @@ impl Client {
         if let Some(token) = &self.options.token {
             request = request.header("X-Vault-Token", token.expose());
         }
-        let body = ask.body.as_ref().map(|body| body.to_string());
-        request.body(Full::from(body.unwrap_or_default()))
+        request.body(body)
     }
 
     /// Every header but the token.

@@ -1,12 +1,14 @@
 //! One exchange over a fresh connection.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Request, header};
+use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -38,11 +40,25 @@ impl Dialer {
         address: &Address,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, String> {
+        let take = async |response: Response<Incoming>| collect(response, BODY_BYTES_MAX).await;
+        self.exchange_with(address, request, take).await
+    }
+
+    /// As [`Dialer::exchange`], with any body, and with `take` reading the answer's.
+    pub async fn exchange_with<B, T>(
+        &self,
+        address: &Address,
+        request: Request<B>,
+        take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
+    ) -> Result<T, String>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
         match &address.route {
             Route::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
                 let stream = stream.map_err(|e| format!("dial unix {path}: {}", reason(&e)))?;
-                talk(stream, request).await
+                talk(stream, request, take).await
             }
             Route::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await;
@@ -56,18 +72,23 @@ impl Dialer {
                         let name = self.server_name.as_ref().unwrap_or(host).clone();
                         let name = ServerName::try_from(name).map_err(|e| e.to_string())?;
                         let stream = connector.connect(name, stream).await;
-                        talk(stream.map_err(|e| tls_reason(&e))?, request).await
+                        talk(stream.map_err(|e| tls_reason(&e))?, request, take).await
                     }
-                    _ => talk(stream, request).await,
+                    _ => talk(stream, request, take).await,
                 }
             }
         }
     }
 }
 
-async fn talk<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, String>
+async fn talk<S, B, T>(
+    stream: S,
+    request: Request<B>,
+    take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
+) -> Result<T, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
@@ -75,16 +96,22 @@ where
     // Dropped with the runtime when the exchange is over.
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(|e| deep(&e))?;
+    let taken = take(response).await?;
+    connection.abort();
+    Ok(taken)
+}
+
+/// Reads an answer of at most `bytes_max` as a whole.
+pub async fn collect(response: Response<Incoming>, bytes_max: usize) -> Result<Answer, String> {
     let status = response.status().as_u16();
     let location = response.headers().get(header::LOCATION);
     let location = location
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let body = Limited::new(response.into_body(), BODY_BYTES_MAX)
+    let body = Limited::new(response.into_body(), bytes_max)
         .collect()
         .await;
     let body = body.map_err(|error| format!("reading the answer: {error}"))?;
-    connection.abort();
     Ok((status, location, Zeroizing::new(body.to_bytes().to_vec())))
 }
 
@@ -113,7 +140,7 @@ fn tls_reason(error: &io::Error) -> String {
 /// An error and what caused it, for hyper says little at the top.
 fn deep(error: &hyper::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = Error::source(error);
     while let Some(cause) = source {
         text.push_str(&format!(": {cause}"));
         source = cause.source();

@@ -63,7 +63,9 @@ pub fn check(input: impl Read) -> Result<Checked, ArchiveError> {
     let mut gzip = GzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let mut found = Found::default();
     let mut archive = tar::Archive::new(&mut gzip);
-    let entries = archive.entries().map_err(ArchiveError::reading("it"))?;
+    let entries = archive
+        .entries()
+        .map_err(ArchiveError::reading("a header"))?;
     let mut expected = [META, STATE, SUMS, SEALED].into_iter();
     // Raw: a name that needs more room than the header has is no name of ours.
     for entry in entries.raw(true) {
@@ -93,7 +95,9 @@ pub fn restore<E: From<ArchiveError>>(
 ) -> Result<(), E> {
     let gzip = GzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let mut archive = tar::Archive::new(gzip);
-    let entries = archive.entries().map_err(ArchiveError::reading("it"))?;
+    let entries = archive
+        .entries()
+        .map_err(ArchiveError::reading("a header"))?;
     for entry in entries.raw(true) {
         let entry = entry.map_err(tar_error)?;
         if entry.path_bytes().as_ref() != STATE.as_bytes() {
@@ -112,10 +116,12 @@ pub fn restore<E: From<ArchiveError>>(
 fn tar_error(error: io::Error) -> ArchiveError {
     match error.kind() {
         io::ErrorKind::Other => match error.to_string() {
-            text if text.contains("failed to read entire block") => ArchiveError::Truncated("it"),
+            text if text.contains("failed to read entire block") => {
+                ArchiveError::Truncated("a header")
+            }
             text => ArchiveError::Layout(text),
         },
-        _ => ArchiveError::reading("it")(error),
+        _ => ArchiveError::reading("a header")(error),
     }
 }
 

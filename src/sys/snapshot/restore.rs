@@ -101,14 +101,13 @@ impl Iterator for Arriving {
     type Item = io::Result<(Key, Bytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let receiver = self.0.as_ref()?;
-        let item = match receiver.recv() {
-            Ok(item) => item.transpose()?,
-            Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+        let item = match self.0.as_ref()?.recv() {
+            Ok(item) => item.transpose(),
+            Err(_) => Some(Err(io::ErrorKind::UnexpectedEof.into())),
         };
-        if item.is_err() {
+        if !matches!(item, Some(Ok(_))) {
             self.0 = None;
         }
-        Some(item)
+        item
     }
 }

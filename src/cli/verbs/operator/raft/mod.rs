@@ -3,6 +3,7 @@
 mod autopilot;
 mod join;
 mod peers;
+mod snapshot;
 
 use crate::cli::verb::{Group, Node};
 
@@ -17,5 +18,6 @@ pub static RAFT: Group = Group {
         Node::Verb(&peers::LIST_PEERS),
         Node::Verb(&peers::PROMOTE),
         Node::Verb(&peers::REMOVE_PEER),
+        Node::Group(&snapshot::SNAPSHOT),
     ],
 };

@@ -1,0 +1,93 @@
+//! `operator raft snapshot save`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::call::Call;
+use crate::cli::client::Ask;
+use crate::cli::failure::{During, Failure, Outcome};
+use crate::cli::verb::{Arity, Shared, Verb};
+use crate::store::archive;
+
+/// `operator raft snapshot save`.
+pub static SAVE: Verb = Verb {
+    name: "save",
+    about: "Saves a snapshot of the cluster's state to a file, and checks that it is whole",
+    usage: "SNAPSHOT_FILE",
+    arity: Arity::exactly(1),
+    flags: &[],
+    shared: Shared::Http,
+    run,
+};
+
+const TAKING: &str = "Error taking the snapshot";
+
+fn run(call: &mut Call) -> Outcome {
+    let path = PathBuf::from(call.word(0));
+    if path.as_os_str().is_empty() {
+        return Err(Failure::usage("Snapshot file name can't be empty"));
+    }
+    let local = |error: io::Error| Failure::Local(format!("{TAKING}: {error}"));
+    let mut draft = Draft::new(&path).map_err(|error| {
+        let name = path.display();
+        Failure::Local(format!("{TAKING}: open {name}: {error}"))
+    })?;
+    let ask = Ask::get("sys/storage/raft/snapshot").unwrapped();
+    let saved = call.client()?.download(&ask, &mut draft.file);
+    saved.during(|| TAKING.into())?;
+    draft.file.rewind().map_err(local)?;
+    archive::check(&draft.file)
+        .map_err(|error| Failure::Local(format!("{TAKING}: what came is no snapshot: {error}")))?;
+    draft.keep(&path).map_err(local)?;
+    Ok(0)
+}
+
+/// A file that nobody else may read, and that is gone unless it is kept.
+struct Draft {
+    file: File,
+    name: Option<PathBuf>,
+}
+
+impl Draft {
+    /// Beside `path`, so that it can take its place at once.
+    fn new(path: &Path) -> io::Result<Self> {
+        let file_name = path.file_name();
+        let file_name = file_name.ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+        let mut name = file_name.to_os_string();
+        name.push(format!(".{}.part", std::process::id()));
+        let name = path.with_file_name(name);
+        let file = OpenOptions::new()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&name)?;
+        Ok(Self {
+            file,
+            name: Some(name),
+        })
+    }
+
+    fn keep(mut self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        if let Some(name) = &self.name {
+            std::fs::rename(name, path)?;
+        }
+        self.name = None;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        File::open(folder)?.sync_all()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            let _it_may_be_gone = std::fs::remove_file(name);
+        }
+    }
+}
