@@ -1,63 +1,190 @@
-//! Follows what raft does, and sets what hangs on it: who leads, whether this node is alone.
+//! Follows what raft does, and sets what hangs on it: who leads, who is heard, whether timers run.
+//!
+//! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
 use super::leadership::Leadership;
 use super::shared::Shared;
 use super::types::TypeConfig;
-use openraft::ServerState;
+use crate::peer::Member;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
+use openraft::{Instant as _, ServerState};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What raft tells of itself.
-type Metrics = RaftServerMetrics<TypeConfig>;
+pub(super) type Metrics = RaftServerMetrics<TypeConfig>;
 
-/// Runs until raft stops.
-pub(super) async fn conduct(shared: Arc<Shared>) {
-    let mut metrics = shared.raft.server_metrics();
-    let mut applied = shared.raft.watch_apply_progress();
-    let mut elects = shared.elects.subscribe();
-    loop {
-        let seen = metrics.borrow_watched().clone();
-        set_alone(&shared, &seen);
-        lead_alone(&shared, &seen).await;
-        let leadership = leadership(&shared, &seen);
-        // Only a leader that is not ready yet has to wait for what it applies.
-        let waits = is_leader(&seen) && leadership == Leadership::None && *elects.borrow();
-        shared.leadership.send_if_modified(|current| {
+/// One per open storage.
+pub(super) struct Conductor {
+    shared: Arc<Shared>,
+    /// Whom the network was told to hear.
+    heard: Option<Vec<Member>>,
+    /// What raft was told: whether timers run, whether it may campaign.
+    timers: (bool, bool),
+    since: Instant,
+}
+
+impl Conductor {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            heard: None,
+            timers: (false, false),
+            since: Instant::now(),
+        }
+    }
+
+    /// Runs until raft stops.
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut metrics = shared.raft.server_metrics();
+        let mut applied = shared.raft.watch_apply_progress();
+        let mut elects = shared.voice.elects.subscribe();
+        let mut trusted = shared.trusted.subscribe();
+        loop {
+            let seen = metrics.borrow_and_update().clone();
+            self.follow(&seen).await;
+            // Only a leader that is not ready yet has to wait for what it applies.
+            let is_pending = is_leader(&seen) && *shared.leadership.borrow() == Leadership::None;
+            let waits = is_pending && shared.may_lead();
+            let ticks = self.timers.0;
+            tokio::select! {
+                changed = metrics.changed() => if changed.is_err() { return },
+                changed = elects.changed() => if changed.is_err() { return },
+                changed = trusted.changed() => if changed.is_err() { return },
+                changed = applied.changed(), if waits => if changed.is_err() { return },
+                () = shared.refusals.noted.notified() => {}
+                () = tokio::time::sleep(shared.timing.heartbeat), if ticks => {
+                    self.tick(&seen).await;
+                }
+            }
+        }
+    }
+
+    async fn follow(&mut self, seen: &Metrics) {
+        self.hear(seen);
+        self.set_timers(seen);
+        set_alone(&self.shared, seen);
+        lead_alone(&self.shared, seen).await;
+        self.publish(seen);
+    }
+
+    fn publish(&self, seen: &Metrics) {
+        let leadership = self.leadership(seen);
+        if leadership != Leadership::None {
+            self.shared.refusals.clear();
+        }
+        self.shared.leadership.send_if_modified(|current| {
             let changes = *current != leadership;
-            *current = leadership;
+            if changes {
+                tracing::debug!(?leadership, "leadership");
+                *current = leadership;
+            }
             changes
         });
-        tokio::select! {
-            changed = metrics.changed() => if changed.is_err() { return },
-            changed = elects.changed() => if changed.is_err() { return },
-            changed = applied.changed(), if waits => if changed.is_err() { return },
+    }
+
+    fn leadership(&self, seen: &Metrics) -> Leadership {
+        let shared = &self.shared;
+        if shared.removed.load(Ordering::Acquire) {
+            return Leadership::None;
+        }
+        if is_leader(seen) {
+            let term = seen.vote.leader_id.term;
+            let (applied, _) = shared.applied.state.progress();
+            let is_ready = applied.is_some_and(|applied| applied.term == term);
+            return match is_ready && shared.may_lead() && !self.is_cut_off() {
+                true => Leadership::Leader { term },
+                false => Leadership::None,
+            };
+        }
+        let leader = seen.current_leader.filter(|leader| *leader != shared.id);
+        let node = leader.and_then(|id| seen.membership_config.membership().get_node(&id));
+        match (leader, node) {
+            (Some(id), Some(peer)) if !self.is_lost(id) => Leadership::Follower {
+                leader: peer.clone(),
+            },
+            _ => Leadership::None,
+        }
+    }
+
+    /// True for a leader that no quorum has answered for so long that there may be another.
+    fn is_cut_off(&self) -> bool {
+        let data = self.shared.raft.data_metrics();
+        let data = data.borrow_watched();
+        let answered = data.last_quorum_acked.map(|at| at.elapsed());
+        // A lone voter is its own quorum and has no such time.
+        self.timers.0
+            && !self.shared.log.is_alone()
+            && answered.is_some_and(|age| age > self.shared.timing.silence())
+    }
+
+    /// True for a leader that was not heard for so long that there may be another.
+    fn is_lost(&self, leader: u64) -> bool {
+        let silence = self.shared.timing.silence();
+        self.since.elapsed() > silence && !self.shared.voice.is_heard(leader, silence)
+    }
+
+    /// What has to be looked at from time to time, while there are others.
+    async fn tick(&mut self, seen: &Metrics) {
+        let _ = seen;
+    }
+
+    /// Tells the network who may speak.
+    fn hear(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let Some(network) = &shared.voice.network else {
+            return;
+        };
+        let configs = [&seen.membership_config, &seen.committed_membership_config];
+        let nodes = configs
+            .iter()
+            .flat_map(|config| config.membership().nodes());
+        let mut members: BTreeMap<u64, Member> = nodes
+            .filter(|(id, peer)| **id != shared.id && !peer.public_key.is_empty())
+            .map(|(id, peer)| (*id, peer.member()))
+            .collect();
+        shared
+            .voice
+            .keep_contacts(|peer| members.contains_key(&peer));
+        let mut members: Vec<Member> = std::mem::take(&mut members).into_values().collect();
+        for trusted in shared.trusted.borrow().iter() {
+            if !members
+                .iter()
+                .any(|member| member.public_key == trusted.public_key)
+            {
+                members.push(trusted.clone());
+            }
+        }
+        if self.heard.as_ref() != Some(&members) {
+            network.set_members(members.clone());
+            self.heard = Some(members);
+        }
+    }
+
+    /// Timers run only while there is somebody to time.
+    fn set_timers(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let members = seen.membership_config.membership();
+        let is_removed = shared.removed.load(Ordering::Acquire);
+        let timers = (
+            members.nodes().nth(1).is_some() && !is_removed,
+            shared.may_lead(),
+        );
+        if self.timers != timers {
+            let config = shared.raft.runtime_config();
+            config.elect(timers.1);
+            config.tick(timers.0);
+            self.timers = timers;
         }
     }
 }
 
-fn is_leader(seen: &Metrics) -> bool {
+pub(super) fn is_leader(seen: &Metrics) -> bool {
     seen.state == ServerState::Leader
-}
-
-fn leadership(shared: &Shared, seen: &Metrics) -> Leadership {
-    if is_leader(seen) {
-        let term = seen.vote.leader_id.term;
-        let (applied, _) = shared.applied.state.progress();
-        let is_ready = applied.is_some_and(|applied| applied.term == term);
-        return match is_ready && *shared.elects.borrow() {
-            true => Leadership::Leader { term },
-            false => Leadership::None,
-        };
-    }
-    let leader = seen.current_leader.filter(|leader| *leader != shared.id);
-    let node = leader.and_then(|leader| seen.membership_config.membership().get_node(&leader));
-    match node {
-        Some(peer) => Leadership::Follower {
-            leader: peer.clone(),
-        },
-        None => Leadership::None,
-    }
 }
 
 /// The only voter everywhere needs nobody's answer.
@@ -79,7 +206,8 @@ async fn lead_alone(shared: &Shared, seen: &Metrics) {
     let membership = seen.membership_config.membership();
     let mut voters = membership.voter_ids().peekable();
     let is_alone = voters.peek().is_some() && voters.all(|voter| voter == shared.id);
-    if is_alone && !is_leader(seen) && *shared.elects.borrow() {
+    let is_idle = matches!(seen.state, ServerState::Follower | ServerState::Learner);
+    if is_alone && is_idle && shared.may_lead() {
         // Raft that stopped is noticed by the loop.
         drop(shared.raft.trigger().elect(false).await);
     }

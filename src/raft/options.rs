@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::timing::Timing;
+use super::types::Peer;
 use crate::peer::{Network, PublicKey};
 use crate::store::state::Limits;
 use std::fmt;
@@ -53,6 +54,17 @@ impl Options {
             hostname: String::new(),
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             limits: Limits::default(),
+        }
+    }
+
+    /// This node as a member.
+    pub(super) fn peer(&self) -> Peer {
+        Peer {
+            name: self.node_id.clone(),
+            cluster_address: self.cluster_address.clone(),
+            public_key: self.public_key.0.to_vec(),
+            api_address: self.api_address.clone(),
+            non_voter: false,
         }
     }
 }

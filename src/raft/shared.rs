@@ -1,46 +1,100 @@
 //! What the storage's handle and its tasks share.
 
 use super::leadership::Leadership;
+use super::lease::Lease;
 use super::log_store::LogStore;
+use super::read_index::Readers;
+use super::refusals::Refusals;
 use super::state_machine::{Applied, StateMachine};
 use super::timing::Timing;
 use super::types::{Peer, StoredMembership, TypeConfig};
+use super::voice::Voice;
+use crate::peer::{Member, PublicKey};
 use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
-use std::sync::Arc;
+use openraft::metrics::RaftServerMetrics;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// One per open storage.
 pub(super) struct Shared {
     pub(super) id: u64,
-    /// This node as its options describe it.
-    pub(super) me: Peer,
+    /// This node as it describes itself.
+    pub(super) me: Mutex<Peer>,
     pub(super) raft: Raft<TypeConfig, StateMachine>,
     pub(super) log: LogStore,
     pub(super) applied: Arc<Applied>,
     pub(super) timing: Timing,
-    /// Whether this node may lead: it is unsealed.
-    pub(super) elects: watch::Sender<bool>,
+    pub(super) voice: Arc<Voice>,
     pub(super) leadership: watch::Sender<Leadership>,
+    /// Whom this node hears besides the members that it knows of.
+    pub(super) trusted: watch::Sender<Vec<Member>>,
+    /// Candidates whose log was too short.
+    pub(super) refusals: Refusals,
+    pub(super) readers: Readers,
+    /// Changes of the members go one after the other.
+    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) lease: Lease,
+    /// It was told that it is no member any more.
+    pub(super) removed: AtomicBool,
 }
 
 impl Shared {
+    /// True while this node is unsealed and was not removed.
+    pub(super) fn may_lead(&self) -> bool {
+        *self.voice.elects.borrow() && !self.removed.load(Ordering::Acquire)
+    }
+
     /// True while this node serves as leader.
     pub(super) fn leads(&self) -> bool {
-        *self.elects.borrow() && self.raft.is_leader()
+        self.may_lead() && self.raft.is_leader()
+    }
+
+    /// What raft last told of itself.
+    pub(super) fn metrics(&self) -> RaftServerMetrics<TypeConfig> {
+        self.raft.server_metrics().borrow_watched().clone()
     }
 
     /// The leader that this node has accepted, or that it is.
     pub(super) fn leader(&self) -> Option<u64> {
-        let metrics = self.raft.server_metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.current_leader
+        self.metrics().current_leader
     }
 
     /// The membership in force, which may not be committed yet.
     pub(super) fn membership(&self) -> Arc<StoredMembership> {
-        let metrics = self.raft.server_metrics();
-        let metrics = metrics.borrow_watched();
-        Arc::clone(&metrics.membership_config)
+        self.metrics().membership_config
+    }
+
+    /// This node as it describes itself.
+    pub(super) fn me(&self) -> MutexGuard<'_, Peer> {
+        self.me.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True when `id` is a node that this one hears, and `key` is its key.
+    pub(super) fn is_peer(&self, id: u64, key: &PublicKey) -> bool {
+        let metrics = self.metrics();
+        let configs = [
+            metrics.membership_config,
+            metrics.committed_membership_config,
+        ];
+        let mut nodes = configs
+            .iter()
+            .filter_map(|config| config.membership().get_node(&id));
+        if nodes.any(|node| node.public_key == key.0) {
+            return true;
+        }
+        let trusted = self.trusted.borrow();
+        trusted.iter().any(|member| member.public_key == *key)
+    }
+
+    /// Takes note that this node was removed by the entry at `index`.
+    pub(super) fn farewell(&self, index: u64) {
+        let known = self.membership();
+        let known = known.log_id().as_ref().map_or(0, |at| at.index());
+        if index > known && !self.removed.swap(true, Ordering::AcqRel) {
+            tracing::warn!("this node was removed from the cluster");
+            self.trusted.send_modify(|_| {});
+        }
     }
 }

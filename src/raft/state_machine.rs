@@ -9,7 +9,7 @@ use super::types::{
     LogEntry, LogId, Membership, Outcome, StoredMembership, TypeConfig, log_id, position,
 };
 use super::wire::{self, Position};
-use crate::store::state::{Change, Image, Mark, Restore, State, StateError, touched};
+use crate::store::state::{Arrival, Change, Image, Mark, Restore, State, StateError, touched};
 use crate::store::{Key, Observer, Observers, Revision, Transaction};
 use futures_util::{Stream, TryStreamExt};
 use openraft::entry::RaftEntry;
@@ -25,11 +25,29 @@ type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
 
 /// What a snapshot carries besides its meta.
-pub struct SnapshotData {
-    /// The clock's floor and the like.
-    mark: Mark,
-    /// The records.
-    image: Image,
+pub enum SnapshotData {
+    /// The records of a checkpoint, and its mark.
+    Saved(Mark, Image),
+    /// What a peer sent: on the disk already, and not counted yet.
+    Arrived(Arrival),
+}
+
+impl SnapshotData {
+    /// How far it goes.
+    pub(super) fn mark(&self) -> &Mark {
+        match self {
+            Self::Saved(mark, _) => mark,
+            Self::Arrived(arrival) => arrival.mark(),
+        }
+    }
+
+    /// The records, to be sent.
+    pub(super) fn into_image(self) -> Option<Image> {
+        match self {
+            Self::Saved(_, image) => Some(image),
+            Self::Arrived(_) => None,
+        }
+    }
 }
 
 /// What the state machine and the storage handle share.
@@ -207,12 +225,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mark = Mark {
             position: meta.last_log_id.as_ref().map(position),
             membership: stored_bytes(&meta.last_membership)?,
-            ..snapshot.mark
+            ..snapshot.mark().clone()
         };
         let applied = Arc::clone(&self.0);
         let installed = {
             let mark = mark.clone();
-            blocking(move || applied.state.install(&mark, snapshot.image)).await?
+            blocking(move || match snapshot {
+                SnapshotData::Saved(_, image) => applied.state.install(&mark, image),
+                SnapshotData::Arrived(arrival) => applied.state.adopt(arrival),
+            })
+            .await?
         };
         installed.map_err(|error| state_failure(&self.0.poison, &error))?;
         let index = mark.position.map_or(0, |position| position.index);
@@ -259,11 +281,11 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 fn snapshot_of(mark: Mark, image: Image) -> io::Result<Snapshot> {
     Ok(Snapshot {
         meta: snapshot_meta(&mark)?,
-        snapshot: SnapshotData { mark, image },
+        snapshot: SnapshotData::Saved(mark, image),
     })
 }
 
-fn snapshot_meta(mark: &Mark) -> io::Result<SnapshotMeta> {
+pub(super) fn snapshot_meta(mark: &Mark) -> io::Result<SnapshotMeta> {
     Ok(SnapshotMeta {
         last_log_id: mark.position.map(log_id),
         last_membership: stored_membership(mark)?,

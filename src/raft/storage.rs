@@ -1,27 +1,31 @@
 //! [`Storage`] over raft: what the barrier sees.
 
 use super::command;
-use super::conductor;
+use super::conductor::Conductor;
 use super::data_dir::DataDir;
 use super::error::{ChangeError, OpenError};
 use super::leadership::Leadership;
+use super::lease::Lease;
 use super::network::Network;
 use super::opening::{self, Files};
 use super::options::Options;
 use super::poison::Poison;
 use super::proposer::{Proposer, Sink};
+use super::read_index::{self, Readers};
+use super::refusals::Refusals;
 use super::restore::RestoreGate;
 use super::saving::save_when_due;
+use super::server::Server;
 use super::shared::Shared;
 use super::state_machine::{Applied, StateMachine, blocking};
-use super::types::Peer;
+use super::voice::Voice;
+use crate::peer::Protocol;
 use crate::store::state::StateError;
 use crate::store::{
     BoxFuture, CommitError, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit, Whole, WriteIntent,
 };
 use openraft::Raft;
-use openraft::raft::ReadPolicy;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -44,6 +48,8 @@ pub struct RaftStorage {
     pub(super) restore: RestoreGate,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     dir: Mutex<Option<DataDir>>,
+    /// The network has no hold on it of its own.
+    server: Arc<Server>,
 }
 
 impl RaftStorage {
@@ -86,26 +92,30 @@ impl RaftStorage {
     ) -> Result<Arc<Self>, OpenError> {
         let id = files.dir.numbers.raft_id;
         let applied = Arc::new(Applied::new(files.state, poison));
-        let machine = StateMachine(Arc::clone(&applied));
+        let network = options.network.clone();
+        let voice = Voice::new(id, network, Arc::clone(&applied), options.hostname.clone());
+        let voice = Arc::new(voice);
+        let (machine, network) = (StateMachine(Arc::clone(&applied)), Arc::clone(&voice));
         let config = opening::config(&options.timing)?;
-        let raft = Raft::new(id, config, Network, files.log.clone(), machine).await;
+        let raft = Raft::new(id, config, Network(network), files.log.clone(), machine).await;
         let shared = Arc::new(Shared {
             id,
-            me: Peer {
-                name: options.node_id,
-                cluster_address: options.cluster_address,
-                public_key: options.public_key.0.to_vec(),
-                api_address: options.api_address,
-                non_voter: false,
-            },
+            me: Mutex::new(options.peer()),
             raft: raft.map_err(|error| OpenError::Raft(error.to_string()))?,
             log: files.log,
             applied,
             timing: options.timing,
-            elects: watch::Sender::new(false),
+            voice,
             leadership: watch::Sender::default(),
+            trusted: watch::Sender::default(),
+            refusals: Refusals::default(),
+            readers: Readers::default(),
+            changing: tokio::sync::Mutex::new(()),
+            lease: Lease::new(options.timing.election_max),
+            removed: AtomicBool::new(false),
         });
         let storage = Arc::new(Self {
+            server: Server::new(Arc::clone(&shared)),
             shared,
             proposer: Arc::new(Proposer::new()),
             closed: AtomicBool::new(false),
@@ -127,9 +137,13 @@ impl RaftStorage {
         let proposing = tokio::spawn(Arc::clone(&self.proposer).run(sink));
         let saving = save_when_due(shared.raft.clone(), Arc::clone(&shared.applied));
         let saving = tokio::spawn(saving);
-        let conducting = tokio::spawn(conductor::conduct(Arc::clone(shared)));
+        let conducting = tokio::spawn(Conductor::new(Arc::clone(shared)).run());
         shared.applied.replayed();
         self.tasks().extend([proposing, saving, conducting]);
+        if let Some(network) = &shared.voice.network {
+            let service: Weak<Server> = Arc::downgrade(&self.server);
+            network.serve(Protocol::Raft, service);
+        }
     }
 
     /// Makes this node the first voter of a new cluster. Nothing happens when it is in one.
@@ -140,7 +154,7 @@ impl RaftStorage {
         if begun.map_err(|error| unavailable(error.to_string()))? {
             return Ok(());
         }
-        let first = BTreeMap::from([(shared.id, shared.me.clone())]);
+        let first = BTreeMap::from([(shared.id, shared.me().clone())]);
         let made = shared.raft.initialize(first).await;
         made.map_err(|error| unavailable(error.to_string()))?;
         let wait = shared.raft.wait(Some(FOUND_WITHIN));
@@ -164,7 +178,7 @@ impl RaftStorage {
 
     /// Whether this node may lead. A sealed node must not: it could not serve.
     pub fn set_elect(&self, elect: bool) {
-        self.shared.elects.send_replace(elect);
+        self.shared.voice.elects.send_replace(elect);
     }
 
     /// Who leads, and changes of it.
@@ -239,7 +253,7 @@ impl RaftStorage {
         if let Some(reason) = self.shared.applied.poison.reason() {
             return Err(CommitError::Fatal(reason));
         }
-        if !*self.shared.elects.borrow() {
+        if !self.shared.may_lead() {
             return Err(CommitError::NotLeader);
         }
         if self.restore.is_replacing() {
@@ -315,18 +329,7 @@ impl Storage for RaftStorage {
     fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {
         Box::pin(async move {
             self.ensure_open().map_err(ReadError::Unavailable)?;
-            // Nobody else can have acknowledged a write, and ours are applied before they are.
-            if self.shared.leads() && self.shared.log.is_alone() {
-                return Ok(());
-            }
-            let ready = self
-                .shared
-                .raft
-                .ensure_linearizable(ReadPolicy::LeaseRead)
-                .await;
-            ready
-                .map(drop)
-                .map_err(|error| ReadError::Unavailable(error.to_string()))
+            read_index::barrier(&self.shared).await
         })
     }
 

@@ -200,7 +200,7 @@ impl Index {
     }
 }
 
-fn cost(entry: &LogEntry) -> usize {
+pub(super) fn cost(entry: &LogEntry) -> usize {
     let command = match &entry.payload {
         EntryPayload::Normal(command) => command.len(),
         EntryPayload::Blank | EntryPayload::Membership(_) => 0,

@@ -6,7 +6,7 @@ use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
 use super::super::wire::{Ballot, Members, Position, Record};
 use super::LogError;
 use super::group::{self, Found};
-use super::index::{Index, Place};
+use super::index::{Index, Place, cost};
 use super::recovery::recover;
 use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
@@ -212,16 +212,41 @@ impl LogStore {
 
     /// The entries `start..end`, as far as the log has them.
     pub(super) fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
+        self.entries_up_to(start, end, usize::MAX)
+    }
+
+    /// The entries `start..end`, or the first of them when all are more than `bytes_max`.
+    pub(super) fn entries_up_to(
+        &self,
+        start: u64,
+        end: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<LogEntry>, LogError> {
         let (places, cached) = self.shared.index().find(start, end);
-        if places.is_empty() {
-            return Ok(cached);
-        }
         let mut entries = Vec::new();
+        let mut bytes = 0;
         let end = cached.first().map_or(end, |entry| entry.index().min(end));
         for place in places {
+            if bytes > bytes_max {
+                break;
+            }
+            let before = entries.len();
             self.read_place(&place, start, end, &mut entries)?;
+            bytes += entries.iter().skip(before).map(cost).sum::<usize>();
         }
-        entries.extend(cached);
+        if bytes <= bytes_max {
+            entries.extend(cached);
+        }
+        let mut room = bytes_max;
+        let fits = entries.iter().position(|entry| {
+            let bytes = cost(entry);
+            let full = bytes > room;
+            room = room.saturating_sub(bytes);
+            full
+        });
+        if let Some(fits) = fits {
+            entries.truncate(fits.max(1));
+        }
         Ok(entries)
     }
 
@@ -268,7 +293,18 @@ async fn receive(receiver: oneshot::Receiver<io::Result<()>>) -> io::Result<()> 
         .unwrap_or_else(|_| Err(io::Error::other("the log's writer has stopped")))
 }
 
+/// Bytes of entries that go to a follower at once, unless a single one is larger.
+const SENT_BYTES_MAX: usize = 512 << 10;
+
 impl RaftLogReader<TypeConfig> for LogStore {
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<LogEntry>, io::Error> {
+        Ok(self.entries_up_to(start, end, SENT_BYTES_MAX)?)
+    }
+
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
         range: RB,

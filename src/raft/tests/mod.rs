@@ -1,7 +1,10 @@
 //! The storage from end to end, in one process.
 
+mod cluster;
 mod full_disk;
 mod group_commit;
+mod net;
+mod replication;
 mod suite;
 
 use super::*;

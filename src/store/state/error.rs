@@ -14,6 +14,9 @@ pub enum StateError {
     /// Fatal: a record on the disk is damaged.
     #[error("damaged state: {0}")]
     Damaged(&'static str),
+    /// Not now: what a peer sent ended early, or was damaged on its way. It sends it again.
+    #[error("a state from a peer was not whole: {0}")]
+    Cut(String),
     /// Fatal: fjall failed.
     #[error("state store: {0}")]
     Fjall(fjall::Error),

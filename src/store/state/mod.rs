@@ -20,6 +20,7 @@
 //! value  <revision: 8 bytes LE> <value>
 //! ```
 
+mod arrival;
 mod error;
 mod hot;
 mod image;
@@ -31,6 +32,7 @@ mod scan;
 mod tree;
 mod view;
 
+pub use arrival::Arrival;
 pub use error::StateError;
 pub use image::{Image, ImageItem};
 pub use mark::{Mark, Position, Staging};
@@ -342,40 +344,6 @@ impl State {
     /// The checkpoint at one instant, for an archive. `None` before the first one.
     pub fn view(&self) -> Result<Option<View>, StateError> {
         self.tree().view()
-    }
-
-    /// Replaces everything by `image`, which stands at `mark`.
-    pub fn install(&self, mark: &Mark, image: Image) -> Result<(), StateError> {
-        let _one = self
-            .checkpointing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let fresh = Arc::new(self.tree().sibling(self.next_number())?);
-        let staged = match mark.staging {
-            Some(_) => Some(Arc::new(self.tree().sibling(self.next_number())?)),
-            None => None,
-        };
-        fresh.fill(mark, image, staged.as_deref())?;
-        let mut memory = self.write();
-        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-        memory.active = Overlay::default();
-        memory.frozen = None;
-        memory.mark = mark.clone();
-        memory.saved = mark.clone();
-        memory.generation += 1;
-        self.hot.forget_all();
-        let old = std::mem::replace(&mut *tree, fresh);
-        let retiring = std::mem::take(&mut memory.retiring);
-        let mut retired: Vec<_> = retiring.into_iter().map(|(_, tree)| tree).collect();
-        retired.push(old);
-        retired.extend(memory.staged.take().and_then(|staged| staged.tree));
-        memory.staged = mark.staging.map(|_| Staged {
-            tree: staged,
-            overlay: Overlay::default(),
-        });
-        drop(tree);
-        drop(memory);
-        retired.iter().try_for_each(|old| old.retire())
     }
 
     fn next_number(&self) -> u64 {

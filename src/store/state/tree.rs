@@ -209,14 +209,9 @@ impl Tree {
         Ok(Some(View::new(view, self.keyspace.clone(), mark)))
     }
 
-    /// Fills this keyspace with `image`, and `staged` with what a restore has gathered; it counts
-    /// once this returns.
-    pub(super) fn fill(
-        &self,
-        mark: &Mark,
-        image: Image,
-        staged: Option<&Self>,
-    ) -> Result<(), StateError> {
+    /// Fills this keyspace with `image`, and `staged` with what a restore has gathered. It counts
+    /// after [`Tree::make_whole`], and not before.
+    pub(super) fn fill(&self, image: Image, staged: Option<&Self>) -> Result<(), StateError> {
         let mut image = image.peekable();
         if let Some(staged) = staged {
             let mut ingestion = staged.keyspace.start_ingestion()?;
@@ -228,13 +223,19 @@ impl Tree {
             ingestion.finish()?;
         }
         let mut ingestion = self.keyspace.start_ingestion()?;
-        ingestion.write(MARK_KEY, mark.encode()?)?;
-        if let Some(staged) = staged {
-            ingestion.write(STAGING_KEY, staged.number.to_le_bytes())?;
-        }
         for item in image {
             let (key, record) = item?;
             ingestion.write(record_key(&key), encode_record(&record))?;
+        }
+        Ok(ingestion.finish()?)
+    }
+
+    /// Says that this keyspace stands at `mark`, and that a restore gathers in `staged`.
+    pub(super) fn make_whole(&self, mark: &Mark, staged: Option<&Self>) -> Result<(), StateError> {
+        let mut ingestion = self.keyspace.start_ingestion()?;
+        ingestion.write(MARK_KEY, mark.encode()?)?;
+        if let Some(staged) = staged {
+            ingestion.write(STAGING_KEY, staged.number.to_le_bytes())?;
         }
         Ok(ingestion.finish()?)
     }

@@ -1,0 +1,79 @@
+//! What a node tells others of itself outside raft's own calls.
+
+use super::error::ChangeError;
+use super::member::MemberInfo;
+use super::rpc::Ask;
+use super::shared::Shared;
+use super::types::Peer;
+use crate::peer::Member;
+use std::time::Duration;
+
+/// How long one such call may take.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
+/// Who was removed may be gone already.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// This node as it should stand in the membership: what it does not know of itself stays.
+    pub(super) fn own_record(&self) -> Option<(Peer, Peer)> {
+        let known = self.membership().membership().get_node(&self.id).cloned()?;
+        let me = self.me().clone();
+        let mut wanted = known.clone();
+        let fields = [
+            (&mut wanted.name, me.name),
+            (&mut wanted.cluster_address, me.cluster_address),
+            (&mut wanted.api_address, me.api_address),
+        ];
+        for (field, mine) in fields {
+            if !mine.is_empty() {
+                *field = mine;
+            }
+        }
+        // Who leads is believed; a follower's key is what it is known by.
+        if !me.public_key.is_empty() && self.raft.is_leader() {
+            wanted.public_key = me.public_key;
+        }
+        Some((known, wanted))
+    }
+
+    /// Has this node's record in the membership brought up to date.
+    pub(super) async fn introduce(&self) -> Result<(), ChangeError> {
+        let Some((known, wanted)) = self.own_record() else {
+            return Ok(());
+        };
+        if known == wanted {
+            return Ok(());
+        }
+        if self.raft.is_leader() {
+            let _one = self.changing.lock().await;
+            return self.set_peer(self.id, wanted).await;
+        }
+        let metrics = self.metrics();
+        let members = metrics.membership_config.membership();
+        let leader = metrics.current_leader.ok_or(ChangeError::NotLeader)?;
+        let node = members.get_node(&leader).ok_or(ChangeError::NotLeader)?;
+        let ask = Ask::Addresses(wanted.name, wanted.cluster_address, wanted.api_address);
+        let member = node.member();
+        let asked = self.voice.ask(leader, &member, &ask, &[], TELL_WITHIN);
+        match asked.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ChangeError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Tells a node that it is no member any more. It may not hear.
+    pub(super) async fn say_farewell(&self, removed: &MemberInfo, index: u64) {
+        let member = Member {
+            name: removed.name.clone(),
+            address: removed.cluster_address.clone(),
+            public_key: removed.public_key.clone(),
+        };
+        let ask = Ask::Farewell(index);
+        let asked = self
+            .voice
+            .ask(removed.raft_id, &member, &ask, &[], FAREWELL_WITHIN);
+        if let Err(error) = asked.await {
+            tracing::debug!(%error, "who was removed was not told");
+        }
+    }
+}

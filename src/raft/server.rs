@@ -1,0 +1,223 @@
+//! Answers what peers ask.
+
+use super::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer};
+use super::shared::Shared;
+use super::snapshot;
+use super::state_machine::{SnapshotData, blocking};
+use super::types::{TypeConfig, Vote, log_id, position};
+use super::wire::{Ballot, Members};
+use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
+use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest,
+};
+use openraft::type_config::alias::SnapshotOf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a heartbeat may wait for a flush before it is answered without.
+const HEARTBEAT_PATIENCE: Duration = Duration::from_millis(20);
+
+/// The service that the network calls.
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    /// Since when this process may have forgotten a leader's lease.
+    opened: Instant,
+    /// One snapshot comes in at a time.
+    incoming: tokio::sync::Mutex<()>,
+}
+
+impl Server {
+    pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            opened: Instant::now(),
+            incoming: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Notes who speaks, and refuses who is not the member that it says, or looks for another.
+    fn admit(&self, from: &PublicKey, envelope: Envelope) -> Result<u64, String> {
+        let shared = &self.shared;
+        if envelope.to != shared.id {
+            return Err(format!("this is not node {}", envelope.to));
+        }
+        if !shared.is_peer(envelope.from, from) {
+            return Err(format!("node {} is not a member here", envelope.from));
+        }
+        shared.voice.note(envelope.from, envelope.status);
+        Ok(envelope.from)
+    }
+
+    async fn answer(&self, from: PublicKey, request: Bytes) -> Result<Bytes, String> {
+        let (envelope, ask, bodies) =
+            rpc::decode::<Envelope, Ask>(&request).map_err(|error| error.to_string())?;
+        let peer = self.admit(&from, envelope)?;
+        let answer = match ask {
+            Ask::Append(append) => self.append(append, bodies).await?,
+            Ask::PreVote(candidacy) => self.vote(candidacy, true).await?,
+            Ask::Vote(candidacy) => self.vote(candidacy, false).await?,
+            Ask::Lead(transfer) => self.lead(transfer).await?,
+            Ask::ReadIndex => self.read_index().await,
+            Ask::Members => self.members(),
+            Ask::Addresses(name, cluster, api) => {
+                let changed = self.shared.readdress(peer, name, cluster, api).await;
+                changed.map_err(|error| error.to_string())?;
+                Answer::Done
+            }
+            Ask::Farewell(index) => {
+                self.shared.farewell(index);
+                Answer::Done
+            }
+        };
+        self.seal(&answer)
+    }
+
+    fn seal(&self, answer: &Answer) -> Result<Bytes, String> {
+        let status = self.shared.voice.status();
+        rpc::encode(&status, answer, &[]).map_err(|error| error.to_string())
+    }
+
+    async fn append(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
+        let request = append.into_request(bodies);
+        let request = request.map_err(|error| error.to_string())?;
+        if request.entries.is_empty() {
+            return self.heartbeat(request).await;
+        }
+        let appended = self.shared.raft.append_entries(request).await;
+        Ok(appended_answer(
+            appended.map_err(|error| error.to_string())?,
+        ))
+    }
+
+    /// A heartbeat asks whether this node still follows, not whether its disk is fast: one that
+    /// would wait for a flush is answered once raft has taken it.
+    async fn heartbeat(&self, request: AppendEntriesRequest<TypeConfig>) -> Result<Answer, String> {
+        let raft = &self.shared.raft;
+        let vote = request.vote;
+        let mut appending = std::pin::pin!(raft.append_entries(request));
+        if let Ok(appended) = tokio::time::timeout(HEARTBEAT_PATIENCE, &mut appending).await {
+            return Ok(appended_answer(
+                appended.map_err(|error| error.to_string())?,
+            ));
+        }
+        // Raft takes one message after the other, so it has taken the heartbeat before this.
+        let taken = raft.with_raft_state(move |state| *state.vote_ref() == vote);
+        tokio::select! {
+            biased;
+            appended = &mut appending => {
+                Ok(appended_answer(appended.map_err(|error| error.to_string())?))
+            }
+            Ok(true) = taken => Ok(Answer::Appended),
+        }
+    }
+
+    async fn vote(&self, candidacy: Candidacy, only_asks: bool) -> Result<Answer, String> {
+        let forgetful = self.opened.elapsed() < self.shared.timing.election_max;
+        if forgetful && !candidacy.transfer {
+            // Before it was stopped this node may have told a leader that it follows it.
+            return Err("this node has just started".into());
+        }
+        let request = VoteRequest::from(candidacy);
+        let raft = &self.shared.raft;
+        let response = match only_asks {
+            true => raft.pre_vote(request).await,
+            false => raft.vote(request).await,
+        };
+        let response = response.map_err(|error| error.to_string())?;
+        let last = response.last_log_id.as_ref().map(position);
+        if !response.vote_granted && candidacy.last < last {
+            self.shared.refusals.note();
+        }
+        Ok(Answer::Voted {
+            vote: Ballot::from(&response.vote),
+            granted: response.vote_granted,
+            last,
+        })
+    }
+
+    async fn lead(&self, transfer: Transfer) -> Result<Answer, String> {
+        let shared = &self.shared;
+        if transfer.to == shared.id && !shared.may_lead() {
+            return Ok(Answer::Leading(false));
+        }
+        let last = transfer.last.map(log_id);
+        let request = TransferLeaderRequest::new(transfer.from.into(), transfer.to, last);
+        let handled = shared.raft.handle_transfer_leader(request).await;
+        let handled = handled.map_err(|error| error.to_string())?;
+        Ok(Answer::Leading(handled.is_ok()))
+    }
+
+    async fn read_index(&self) -> Answer {
+        let upto = self.shared.read_index().await;
+        upto.map_or(Answer::NotLeader, Answer::ReadIndex)
+    }
+
+    fn members(&self) -> Answer {
+        let metrics = self.shared.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let stored = &metrics.committed_membership_config;
+        let at = stored.log_id().as_ref().map(position);
+        Answer::Members(at.map(|at| (at, Members::from(stored.membership()))))
+    }
+
+    async fn take_snapshot(&self, head: SnapshotHead, body: Chunks) -> Result<Answer, String> {
+        let _one = self.incoming.lock().await;
+        let shared = &self.shared;
+        let vote = Vote::from(head.vote);
+        let (mark, meta) = snapshot::read_head(head).map_err(|error| error.to_string())?;
+        let mine = shared.raft.server_metrics().borrow_watched().vote;
+        if mine > vote {
+            return Ok(Answer::Installed(Ballot::from(&mine)));
+        }
+        let (image, feeding) = snapshot::receive(body);
+        let applied = Arc::clone(&shared.applied);
+        let receiving = blocking(move || applied.state.receive(&mark, image));
+        let ((), arrival) = tokio::join!(feeding, receiving);
+        let arrival = arrival.map_err(|error| error.to_string())?;
+        let arrival = arrival.map_err(|error| {
+            tracing::warn!(%error, "a snapshot did not come whole");
+            error.to_string()
+        })?;
+        let snapshot = SnapshotOf::<TypeConfig, SnapshotData> {
+            meta,
+            snapshot: SnapshotData::Arrived(arrival),
+        };
+        let installed = shared.raft.install_full_snapshot(vote, snapshot).await;
+        let installed = installed.map_err(|error| error.to_string())?;
+        Ok(Answer::Installed(Ballot::from(&installed.vote)))
+    }
+}
+
+fn appended_answer(response: AppendEntriesResponse<TypeConfig>) -> Answer {
+    match response {
+        AppendEntriesResponse::Success => Answer::Appended,
+        AppendEntriesResponse::PartialSuccess(last) => {
+            Answer::AppendedUpTo(last.as_ref().map(position))
+        }
+        AppendEntriesResponse::Conflict => Answer::Conflict,
+        AppendEntriesResponse::HigherVote(vote) => Answer::HigherVote(Ballot::from(&vote)),
+    }
+}
+
+impl Service for Server {
+    fn call(&self, from: PublicKey, request: Bytes) -> BoxFuture<'_, Result<Bytes, String>> {
+        Box::pin(self.answer(from, request))
+    }
+
+    fn stream(
+        &self,
+        from: PublicKey,
+        head: Bytes,
+        body: Chunks,
+    ) -> BoxFuture<'_, Result<Bytes, String>> {
+        Box::pin(async move {
+            let (envelope, head, _) =
+                rpc::decode::<Envelope, SnapshotHead>(&head).map_err(|error| error.to_string())?;
+            self.admit(&from, envelope)?;
+            let answer = self.take_snapshot(head, body).await?;
+            self.seal(&answer)
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! A network between nodes of one process, with switches.
+
+use crate::peer::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+type Key = PublicKey;
+
+#[derive(Default)]
+struct State {
+    services: HashMap<Key, Weak<dyn Service>>,
+    members: HashMap<Key, Vec<Key>>,
+    /// Nothing gets from the first to the second.
+    cut: HashSet<(Key, Key)>,
+    delay: Duration,
+    /// Bytes of streams until they break.
+    stream_bytes_max: Option<usize>,
+}
+
+/// The wires.
+#[derive(Default)]
+pub struct Wires(Mutex<State>);
+
+impl Wires {
+    pub fn cut(&self, from: &Key, to: &Key) {
+        self.0
+            .lock()
+            .unwrap()
+            .cut
+            .insert((from.clone(), to.clone()));
+    }
+
+    pub fn heal(&self) {
+        self.0.lock().unwrap().cut.clear();
+    }
+
+    /// Half a round trip.
+    pub fn set_delay(&self, delay: Duration) {
+        self.0.lock().unwrap().delay = delay;
+    }
+
+    pub fn break_streams_after(&self, bytes: Option<usize>) {
+        self.0.lock().unwrap().stream_bytes_max = bytes;
+    }
+
+    pub fn unplug(&self, key: &Key) {
+        self.0.lock().unwrap().services.remove(key);
+    }
+
+    fn way(&self, from: &Key, to: &Key) -> Option<Duration> {
+        let state = self.0.lock().unwrap();
+        let is_cut = state.cut.contains(&(from.clone(), to.clone()));
+        (!is_cut).then_some(state.delay)
+    }
+
+    fn service(&self, from: &Key, to: &Key) -> Option<Arc<dyn Service>> {
+        let state = self.0.lock().unwrap();
+        let heard = state
+            .members
+            .get(to)
+            .is_some_and(|heard| heard.contains(from));
+        let service = state.services.get(to).filter(|_| heard)?;
+        service.upgrade()
+    }
+}
+
+/// One node's end of the wires.
+pub struct Plug {
+    pub wires: Arc<Wires>,
+    pub key: Key,
+}
+
+impl Plug {
+    /// Gets to the other side, or never.
+    async fn cross(&self, from: &Key, to: &Key) {
+        loop {
+            if let Some(delay) = self.wires.way(from, to) {
+                tokio::time::sleep(delay).await;
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn gone(to: &Member) -> CallError {
+        CallError::Unreachable {
+            name: to.name.clone(),
+            address: to.address.clone(),
+            reason: "nobody answers".into(),
+        }
+    }
+}
+
+impl Network for Plug {
+    fn call(
+        &self,
+        to: &Member,
+        _: Protocol,
+        request: Bytes,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
+        let to = to.clone();
+        Box::pin(async move {
+            let (me, you) = (self.key.clone(), to.public_key.clone());
+            let calling = async {
+                self.cross(&me, &you).await;
+                let service = self.wires.service(&me, &you);
+                let service = service.ok_or_else(|| Self::gone(&to))?;
+                // The other side goes on whether or not the caller waits.
+                let from = me.clone();
+                let answering = tokio::spawn(async move { service.call(from, request).await });
+                let answer = answering.await.map_err(|_| Self::gone(&to))?;
+                self.cross(&you, &me).await;
+                answer.map_err(CallError::Refused)
+            };
+            let called = tokio::time::timeout(within, calling).await;
+            called.unwrap_or_else(|_| Err(CallError::TimedOut(to.name.clone())))
+        })
+    }
+
+    fn stream(
+        &self,
+        to: &Member,
+        _: Protocol,
+        head: Bytes,
+        body: Chunks,
+        _stalled: Duration,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
+        let to = to.clone();
+        Box::pin(async move {
+            let service = self.wires.service(&self.key, &to.public_key);
+            let service = service.ok_or_else(|| Self::gone(&to))?;
+            let mut left = self.wires.0.lock().unwrap().stream_bytes_max;
+            let body = body.map(move |chunk| {
+                let chunk = chunk?;
+                if let Some(left) = &mut left {
+                    *left = left
+                        .checked_sub(chunk.len())
+                        .ok_or(io::ErrorKind::BrokenPipe)?;
+                }
+                Ok(chunk)
+            });
+            let answer = service.stream(self.key.clone(), head, Box::pin(body)).await;
+            answer.map_err(CallError::Refused)
+        })
+    }
+
+    fn set_members(&self, members: Vec<Member>) {
+        let keys = members
+            .into_iter()
+            .map(|member| member.public_key)
+            .collect();
+        let mut state = self.wires.0.lock().unwrap();
+        state.members.insert(self.key.clone(), keys);
+    }
+
+    fn serve(&self, _: Protocol, service: Weak<dyn Service>) {
+        let mut state = self.wires.0.lock().unwrap();
+        state.services.insert(self.key.clone(), service);
+    }
+}

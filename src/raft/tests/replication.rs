@@ -1,0 +1,34 @@
+//! What a cluster promises while nothing fails, and when nodes come and go.
+
+use super::cluster::Cluster;
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_hold_the_same_and_read_what_was_acknowledged() {
+    let cluster = Cluster::of(3).await;
+    for n in 0..50u32 {
+        let name = format!("k{n}");
+        let value = n.to_le_bytes();
+        cluster.up(0).commit(put(&name, &value)).await.unwrap();
+        for index in 0..3 {
+            cluster.up(index).read_barrier().await.unwrap();
+            let record = cluster.up(index).get(name.as_bytes()).unwrap().unwrap();
+            assert_eq!(record.value, &value[..]);
+        }
+    }
+    let refused = cluster.up(1).commit(put("k", b"v")).await.unwrap_err();
+    assert!(matches!(refused, CommitError::NotLeader), "{refused}");
+    let members = cluster.up(0).members();
+    assert_eq!(members.len(), 3);
+    for member in &members {
+        assert!(member.voter && member.elects == Some(true), "{member:?}");
+        assert_eq!(member.leader, member.name == "n0");
+        assert_eq!(member.hostname, format!("host-{}", member.name));
+        assert!(member.last_contact.is_some() && !member.version.is_empty());
+    }
+    let leadership = cluster.up(2).leadership();
+    let Leadership::Follower { leader } = leadership.borrow().clone() else {
+        panic!("n2 does not follow");
+    };
+    assert_eq!(leader.api_address, "http://n0:8200");
+}

@@ -1,0 +1,101 @@
+//! A state that comes in from a peer: written to keyspaces of its own, and counted only when it
+//! is whole and its time has come.
+
+use super::overlay::Overlay;
+use super::restore::Staged;
+use super::tree::Tree;
+use super::{Image, Mark, State, StateError};
+use std::sync::{Arc, PoisonError};
+
+/// A whole state beside the one in force. Dropped without [`State::adopt`] it leaves nothing.
+pub struct Arrival {
+    mark: Mark,
+    /// Taken when it is adopted.
+    trees: Option<Trees>,
+}
+
+struct Trees {
+    fresh: Arc<Tree>,
+    /// What a restore has gathered.
+    staged: Option<Arc<Tree>>,
+}
+
+impl Arrival {
+    /// How far it is.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let Some(Trees { fresh, staged }) = self.trees.take() else {
+            return;
+        };
+        for tree in staged.iter().chain([&fresh]) {
+            if let Err(error) = tree.retire() {
+                tracing::warn!(%error, "a state that was not needed stays until the next start");
+            }
+        }
+    }
+}
+
+impl State {
+    /// Fills keyspaces of their own with `image`, which stands at `mark`. The state in force stays
+    /// as it is, and is read and written meanwhile. Nothing is left when it fails.
+    pub fn receive(&self, mark: &Mark, image: Image) -> Result<Arrival, StateError> {
+        let mut arrival = Arrival {
+            mark: mark.clone(),
+            trees: None,
+        };
+        let fresh = Arc::new(self.tree().sibling(self.next_number())?);
+        let staged = match mark.staging {
+            Some(_) => Some(Arc::new(self.tree().sibling(self.next_number())?)),
+            None => None,
+        };
+        let trees = arrival.trees.insert(Trees { fresh, staged });
+        trees.fresh.fill(image, trees.staged.as_deref())?;
+        Ok(arrival)
+    }
+
+    /// Replaces everything by what arrived.
+    pub fn adopt(&self, mut arrival: Arrival) -> Result<(), StateError> {
+        let _one = self
+            .checkpointing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(trees) = &arrival.trees else {
+            return Err(StateError::Damaged("a state adopted twice"));
+        };
+        let mark = arrival.mark.clone();
+        trees.fresh.make_whole(&mark, trees.staged.as_deref())?;
+        let Some(Trees { fresh, staged }) = arrival.trees.take() else {
+            return Err(StateError::Damaged("a state adopted twice"));
+        };
+        let mut memory = self.write();
+        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        memory.active = Overlay::default();
+        memory.frozen = None;
+        memory.mark = mark.clone();
+        memory.saved = mark.clone();
+        memory.generation += 1;
+        self.hot.forget_all();
+        let old = std::mem::replace(&mut *tree, fresh);
+        let retiring = std::mem::take(&mut memory.retiring);
+        let mut retired: Vec<_> = retiring.into_iter().map(|(_, tree)| tree).collect();
+        retired.push(old);
+        retired.extend(memory.staged.take().and_then(|staged| staged.tree));
+        memory.staged = mark.staging.map(|_| Staged {
+            tree: staged,
+            overlay: Overlay::default(),
+        });
+        drop(tree);
+        drop(memory);
+        retired.iter().try_for_each(|old| old.retire())
+    }
+
+    /// Replaces everything by `image`, which stands at `mark`.
+    pub fn install(&self, mark: &Mark, image: Image) -> Result<(), StateError> {
+        self.adopt(self.receive(mark, image)?)
+    }
+}
