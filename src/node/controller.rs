@@ -47,7 +47,7 @@ impl Shared {
     pub(super) fn settle(self: &Arc<Self>) {
         let mut state = self.state();
         let situation = Situation {
-            initialised: state.seal.is_some(),
+            initialised: state.seal.is_some() || self.joiner.seal().is_some(),
             unsealed: state.session.is_some(),
             leads: self.leadership.leads(),
             stopping: state.stopping,
@@ -114,7 +114,7 @@ impl Shared {
     pub(super) fn interrupt(self: &Arc<Self>) {
         let mut state = self.state();
         let situation = Situation {
-            initialised: state.seal.is_some(),
+            initialised: state.seal.is_some() || self.joiner.seal().is_some(),
             unsealed: state.session.is_some(),
             leads: phase::Leads::Nobody,
             stopping: state.stopping,
@@ -125,7 +125,10 @@ impl Shared {
     /// Reads again what an applied entry, or a snapshot, may have changed under this node.
     fn follow_keys(self: &Arc<Self>) {
         match self.sealed.seal_config() {
-            Ok(Some(seal)) => self.state().seal = Some(seal),
+            Ok(Some(seal)) => {
+                self.state().seal = Some(seal);
+                self.joiner.arrived.notify_waiters();
+            }
             // Initialised elsewhere, and the entry is on its way.
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "the seal configuration cannot be read"),

@@ -21,10 +21,14 @@ impl Shared {
 }
 
 impl Members {
-    fn raft(&self) -> Result<Arc<RaftStorage>, MemberError> {
+    fn node(&self) -> Result<Arc<Shared>, MemberError> {
         let shared = self.0.upgrade();
-        let raft = shared.and_then(|shared| shared.leadership.raft().cloned());
-        raft.ok_or_else(|| MemberError::Unavailable("the node is stopping".into()))
+        shared.ok_or_else(|| MemberError::Unavailable("the node is stopping".into()))
+    }
+
+    fn raft(&self) -> Result<Arc<RaftStorage>, MemberError> {
+        let raft = self.node()?.leadership.raft().cloned();
+        raft.ok_or_else(|| MemberError::Unavailable("this store has no members".into()))
     }
 }
 
@@ -54,21 +58,17 @@ impl Cluster for Members {
         })
     }
 
-    fn join(&self, _request: JoinRequest) -> BoxFuture<'_, Result<bool, MemberError>> {
-        Box::pin(async { Err(not_built()) })
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<bool, MemberError>> {
+        Box::pin(async move { self.node()?.join(request).await })
     }
 
-    fn challenge(&self, _node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>> {
-        Box::pin(async { Err(not_built()) })
+    fn challenge(&self, node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>> {
+        Box::pin(async move { self.node()?.challenge_joiner(&node_id) })
     }
 
-    fn answer(&self, _answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
-        Box::pin(async { Err(not_built()) })
+    fn answer(&self, answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
+        Box::pin(async move { self.node()?.judge_joiner(answer).await })
     }
-}
-
-fn not_built() -> MemberError {
-    MemberError::Refused("joining is not in this build".into())
 }
 
 fn refusal(error: ChangeError) -> MemberError {

@@ -20,12 +20,14 @@
 //! - A store that failed ends the node.
 
 mod addresses;
+mod advertise;
 mod announce;
 mod controller;
 mod dev;
 mod hardening;
 mod host;
 mod identity;
+mod join;
 mod lifecycle;
 mod listeners;
 mod members;

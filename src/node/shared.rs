@@ -2,6 +2,7 @@
 
 use super::addresses::Addresses;
 use super::identity::Cluster;
+use super::join::{Gatekeeper, Joiner};
 use super::phase::Phase;
 use super::storage::Leadership;
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
@@ -48,6 +49,10 @@ pub(super) struct Shared {
     pub step: tokio::sync::Mutex<()>,
     /// Rung when an applied entry may concern the keys or the seal.
     pub keys_changed: Arc<Notify>,
+    /// While this node looks for a cluster.
+    pub joiner: Joiner,
+    /// While others come to this one.
+    pub gatekeeper: Gatekeeper,
     /// What autopilot remembers of the members.
     pub autopilot: Arc<Autopilot>,
     addresses: OnceLock<Addresses>,
@@ -95,6 +100,7 @@ impl Shared {
         leadership: Leadership,
         clock: Arc<dyn Clock>,
         facts: Facts,
+        joiner: Joiner,
     ) -> Result<Arc<Self>, BarrierError> {
         let sealed = Sealed::new(Arc::clone(&storage));
         let seal = sealed.seal_config()?;
@@ -106,6 +112,8 @@ impl Shared {
             facts,
             step: tokio::sync::Mutex::new(()),
             keys_changed: Arc::default(),
+            joiner,
+            gatekeeper: Gatekeeper::new(),
             autopilot: Arc::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,

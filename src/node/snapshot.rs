@@ -25,7 +25,7 @@ impl Shared {
     }
 
     /// The barrier of the active node, and the cluster's id.
-    fn unsealed(&self) -> Result<(Arc<Unsealed>, String), LifecycleError> {
+    pub(super) fn unsealed(&self) -> Result<(Arc<Unsealed>, String), LifecycleError> {
         let state = self.state();
         let session = state.session.as_ref().ok_or(LifecycleError::Sealed)?;
         Ok((Arc::clone(&session.barrier), session.cluster.id.clone()))

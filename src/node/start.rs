@@ -2,10 +2,11 @@
 
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
+use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::shared::{Facts, Shared};
-use super::{announce, controller, listeners, storage};
+use super::{advertise, announce, controller, listeners, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
@@ -66,7 +67,9 @@ impl Node {
         let floor = opened.storage.status().time_floor;
         let clock: Arc<dyn Clock> = Arc::new(ClusterClock::start(floor));
         let facts = facts(&config, opened.kind, opened.ha_enabled);
-        let shared = Shared::new(opened.storage, opened.leadership, clock, facts)
+        let joiner = joiner(&config, peering.as_ref())?;
+        let services = advertise::services(&config, &joiner)?;
+        let shared = Shared::new(opened.storage, opened.leadership, clock, facts, joiner)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         tokio::spawn(controller::run(Arc::downgrade(&shared)));
         let gate = Gate {
@@ -88,6 +91,8 @@ impl Node {
             cluster_bound,
         ));
         announce::spawn(&shared);
+        advertise::spawn(&shared, services);
+        shared.retry_join();
         let dev = match dev {
             Some(dev) => Some(dev::start(&shared, dev).await.map_err(StartError::Dev)?),
             None => None,
@@ -186,16 +191,9 @@ fn check(config: &Config) -> Result<(), StartError> {
 
 /// Valid settings that this build reads and does not act on: better said than discovered.
 fn warn_of_missing(config: &Config) {
-    if let Some(crate::config::Storage::Raft(raft)) = &config.storage
-        && !raft.retry_join.is_empty()
+    if let Some(registration) = &config.service_registration
+        && registration.kind != advertise::REGISTRATION
     {
-        let stanzas = raft.retry_join.len();
-        tracing::warn!(
-            stanzas,
-            "retry_join is not in this build: this node stays alone"
-        );
-    }
-    if let Some(registration) = &config.service_registration {
         let kind = &registration.kind;
         tracing::warn!(%kind, "service_registration is not in this build: nothing is registered");
     }
@@ -243,6 +241,24 @@ fn warn_of_missing(config: &Config) {
             tracing::warn!("{name} has no effect in this build");
         }
     }
+}
+
+/// What `retry_join` says; nothing where the store has no other nodes.
+fn joiner(config: &Config, peering: Option<&Peering>) -> Result<Joiner, StartError> {
+    let (Some(crate::config::Storage::Raft(raft)), Some(peering)) = (&config.storage, peering)
+    else {
+        return Ok(Joiner::default());
+    };
+    let mut places = Vec::new();
+    for stanza in &raft.retry_join {
+        let place = Place::of_stanza(stanza).map_err(|error| {
+            StartError::Unsupported(format!("{}: retry_join: {error}", stanza.position))
+        })?;
+        places.push(Arc::new(place));
+    }
+    let key = peering.peers.public_key().0.to_vec();
+    let non_voter = raft.retry_join_as_non_voter;
+    Ok(Joiner::new(storage::node_id(raft), key, places, non_voter))
 }
 
 fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts {

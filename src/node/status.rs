@@ -10,14 +10,13 @@ use crate::sys::{HaStatus, LeaderStatus, SealStatus};
 impl Shared {
     pub(super) fn seal_status(&self) -> SealStatus {
         let state = self.state();
-        let (t, n) = state
-            .seal
-            .map_or((0, 0), |seal| (seal.threshold, seal.shares));
+        let seal = state.seal.or_else(|| self.joiner.seal());
+        let (t, n) = seal.map_or((0, 0), |seal| (seal.threshold, seal.shares));
         let session = state.session.as_ref();
         let cluster = session.map(|session| session.cluster.clone());
         SealStatus {
             seal_type: "shamir".into(),
-            initialized: state.seal.is_some(),
+            initialized: seal.is_some(),
             sealed: session.is_none(),
             t,
             n,

@@ -23,6 +23,9 @@ impl Shared {
         if self.state().seal.is_some() {
             return Err(LifecycleError::AlreadyInitialized);
         }
+        if let Some(address) = self.cluster_to_join().await {
+            return Err(LifecycleError::Invalid(second_cluster(&address)));
+        }
         let config = seal::check_config(shares, threshold).map_err(invalid)?;
         let (seal_key, shares) = seal::generate(config).map_err(invalid)?;
         if self.leadership.has_others() {
@@ -86,24 +89,35 @@ impl Shared {
         let _one = self.step.lock().await;
         let collected = {
             let mut state = self.state();
-            let config = state.seal.ok_or(LifecycleError::NotInitialized)?;
+            let config = state.seal.or_else(|| self.joiner.seal());
+            let config = config.ok_or(LifecycleError::NotInitialized)?;
             match state.session {
                 Some(_) => None,
                 None => Some(state.progress.submit(config, share).map_err(invalid)?),
             }
         };
         if let Some(Collected::Key(key)) = collected {
-            let barrier = self.sealed.unseal(&key).map_err(|error| match error {
-                BarrierError::WrongSealKey => LifecycleError::Invalid(WRONG_KEY.into()),
-                error => internal(error),
-            })?;
-            self.begin_session(&barrier).await.inspect_err(|_| {
-                barrier.seal();
-                self.leadership.give_up();
-            })?;
-            tracing::info!("vault is unsealed");
+            let is_member = self.state().seal.is_some();
+            match is_member {
+                true => self.unseal_with(&key).await?,
+                false => self.join_with(key).await?,
+            }
         }
         Ok(self.seal_status())
+    }
+
+    /// Opens the store with the whole key.
+    pub(super) async fn unseal_with(self: &Arc<Self>, key: &Key256) -> Result<(), LifecycleError> {
+        let barrier = self.sealed.unseal(key).map_err(|error| match error {
+            BarrierError::WrongSealKey => LifecycleError::Invalid(WRONG_KEY.into()),
+            error => internal(error),
+        })?;
+        self.begin_session(&barrier).await.inspect_err(|_| {
+            barrier.seal();
+            self.leadership.give_up();
+        })?;
+        tracing::info!("vault is unsealed");
+        Ok(())
     }
 
     /// Builds what needs the keys, from what is applied here, and writes nothing. A node without
@@ -151,6 +165,7 @@ impl Shared {
 
     /// The end: others take over while requests are still answered, then the gate closes.
     pub(super) async fn stop(self: &Arc<Self>) {
+        self.joiner.stop();
         self.hand_over().await;
         self.state().stopping = true;
         self.settle();
@@ -177,6 +192,14 @@ impl Shared {
 /// In Vault's words, so that scripts that look for them find them.
 const WRONG_KEY: &str =
     "failed to decrypt encrypted stored keys: cipher: message authentication failed";
+
+fn second_cluster(address: &str) -> String {
+    format!(
+        "an initialized cluster was found ({address}), and this node is to join it: a second one \
+         beside it is not made. Unseal this node to join, or take retry_join out of its \
+         configuration"
+    )
+}
 
 fn invalid(error: SealError) -> LifecycleError {
     LifecycleError::Invalid(error.to_string())

@@ -106,6 +106,9 @@ pub enum LifecycleError {
     /// 503.
     #[error("Vault is sealed")]
     Sealed,
+    /// 500: another node refused or did not answer; the message is the client's, too.
+    #[error("{0}")]
+    Elsewhere(String),
     /// 500: the message inside goes to the log.
     #[error("internal error: {0}")]
     Internal(String),

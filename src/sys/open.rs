@@ -170,6 +170,7 @@ pub(super) fn failed(error: LifecycleError) -> Error {
             Error::invalid(error.to_string())
         }
         LifecycleError::Sealed => Error::new(ErrorKind::Unavailable, error.to_string()),
+        LifecycleError::Elsewhere(message) => Error::new(ErrorKind::Internal, message),
         LifecycleError::Internal(inside) => Error::internal(inside),
     }
 }

@@ -138,13 +138,13 @@ impl Engine for System {
             "internal" => self.internal(request, rest),
             "config" => self.config(request, rest),
             "raw" if self.options.raw_storage_endpoint => self.raw(request, rest),
+            "storage" if rest.starts_with("raft/snapshot") => storage(request, rest),
             "storage" => match rest.strip_prefix("raft/") {
                 Some(rest) => self.raft(request, rest),
                 None => Err(Error::unsupported_path()),
             },
             "plugins" => super::catalog::handle(request, rest),
             "loggers" => super::loggers::handle(request, rest),
-            "storage" => storage(request, rest),
             "seal" | "step-down" | "ha-status" if rest.is_empty() => step(request, head),
             "host-info" | "version-history" | "in-flight-req" | "metrics" if rest.is_empty() => {
                 self.info(request, head)

@@ -1,0 +1,156 @@
+//! What joiner and leader say to each other, inside what the proof covers.
+//!
+//! ```text
+//! statement: version 1 | postcard of Statement      in clear, covered by the proof
+//! reply:     version 1 | postcard of Reply          sealed
+//! ```
+
+use crate::peer::{Member, PublicKey};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const VERSION: u8 = 1;
+/// The longest address.
+const ADDRESS_BYTES_MAX: usize = 512;
+/// The longest public key; Ed25519 takes 44 bytes.
+const PUBLIC_KEY_BYTES_MAX: usize = 256;
+
+/// What a joiner says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Statement {
+    /// Makes each answer, and so each reply, its own.
+    pub nonce: [u8; 16],
+    /// Its number in the log.
+    pub raft_id: u64,
+    /// `host:port`.
+    pub cluster_address: String,
+    /// `http://192.168.50.101:8200`.
+    pub api_address: String,
+    /// Its pin.
+    pub public_key: Vec<u8>,
+    /// It wants no vote.
+    pub non_voter: bool,
+    /// Of its program.
+    pub version: String,
+}
+
+/// What a leader tells a new member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reply {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// Whom it is to hear.
+    pub members: Vec<Introduced>,
+}
+
+/// A member, to a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Introduced {
+    /// Its `node_id`.
+    pub name: String,
+    /// `host:port`.
+    pub cluster_address: String,
+    /// Its pin.
+    pub public_key: Vec<u8>,
+}
+
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+    let start = vec![VERSION];
+    postcard::to_extend(value, start)
+        .expect("a vector takes all bytes, and these types have a length")
+}
+
+/// `None` for anything that is not of this version or does not end where it should.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (version, rest) = bytes.split_first()?;
+    match postcard::take_from_bytes(rest) {
+        Ok((value, [])) if *version == VERSION => Some(value),
+        _ => None,
+    }
+}
+
+impl Statement {
+    /// What is wrong with it, for the joiner's log.
+    pub fn problem(&self) -> Option<&'static str> {
+        let too_long = |text: &str| text.len() > ADDRESS_BYTES_MAX;
+        let has_port = self
+            .cluster_address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match () {
+            () if !has_port => Some("the joiner's cluster address is not host:port"),
+            () if too_long(&self.cluster_address) || too_long(&self.api_address) => {
+                Some("an address is too long")
+            }
+            () if self.public_key.is_empty() || self.public_key.len() > PUBLIC_KEY_BYTES_MAX => {
+                Some("the joiner has no identity")
+            }
+            () if self.version.len() > ADDRESS_BYTES_MAX => Some("the version is too long"),
+            () => None,
+        }
+    }
+}
+
+impl Introduced {
+    /// As the network knows members.
+    pub fn member(self) -> Member {
+        Member {
+            name: self.name,
+            address: self.cluster_address,
+            public_key: PublicKey(self.public_key.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement() -> Statement {
+        Statement {
+            nonce: [3; 16],
+            raft_id: 7,
+            cluster_address: "10.0.0.2:8201".into(),
+            api_address: "http://10.0.0.2:8200".into(),
+            public_key: vec![1; 44],
+            non_voter: true,
+            version: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn decodes_what_it_encodes_and_nothing_else() {
+        let bytes = encode(&statement());
+        assert_eq!(decode::<Statement>(&bytes), Some(statement()));
+        let mut other = bytes.clone();
+        other[0] = 2;
+        assert_eq!(decode::<Statement>(&other), None, "version");
+        for length in 0..bytes.len() {
+            assert_eq!(decode::<Statement>(&bytes[..length]), None, "{length}");
+        }
+        let longer = [bytes, vec![0]].concat();
+        assert_eq!(decode::<Statement>(&longer), None, "longer");
+    }
+
+    #[test]
+    fn statements_that_make_no_member_are_refused() {
+        assert_eq!(statement().problem(), None);
+        let with = |change: fn(&mut Statement)| {
+            let mut statement = statement();
+            change(&mut statement);
+            statement.problem()
+        };
+        for change in [
+            (|s| s.cluster_address.clear()) as fn(&mut Statement),
+            |s| s.cluster_address = ":8201".into(),
+            |s| s.cluster_address = "host".into(),
+            |s| s.cluster_address = format!("{}:1", "a".repeat(600)),
+            |s| s.api_address = "a".repeat(600),
+            |s| s.public_key.clear(),
+            |s| s.public_key = vec![1; 1000],
+            |s| s.version = "1".repeat(600),
+        ] {
+            assert!(with(change).is_some());
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! The joiner's side: looking for a cluster, waiting for the unseal keys, answering.
+
+use super::conversation::{self, Reply, Statement};
+use super::place::Place;
+use super::server::Server;
+use crate::barrier::{BarrierError, JoinKey, SealConfig};
+use crate::node::shared::Shared;
+use crate::raft::RaftStorage;
+use crate::secret::{Key256, fill_random};
+use crate::sys::{JoinRequest, LifecycleError, MemberError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Between two rounds of all places, as in Vault.
+const RETRY: Duration = Duration::from_secs(2);
+/// The most that is added to it by chance, so that nodes started together spread out.
+const RETRY_JITTER_MS: u64 = 500;
+/// How long `unseal` waits for the store after the node has joined; it arrives later just as well.
+const ARRIVAL_MAX: Duration = Duration::from_secs(10);
+/// How long `init` waits for one other node to say whether it is in a cluster.
+const PROBE_MAX: Duration = Duration::from_secs(3);
+
+const WAITING: &str = "waiting for unseal keys to be supplied";
+
+/// Who this node is to others, and where it looks for them.
+#[derive(Default)]
+pub(in crate::node) struct Joiner {
+    /// `node_id`.
+    pub node_id: String,
+    /// Its pin.
+    pub public_key: Vec<u8>,
+    /// `retry_join`.
+    pub places: Vec<Arc<Place>>,
+    /// `retry_join_as_non_voter`.
+    pub non_voter: bool,
+    /// Rung when this node's store has its seal.
+    pub arrived: Notify,
+    state: Mutex<Joining>,
+}
+
+/// How far it is.
+#[derive(Default)]
+struct Joining {
+    /// The cluster that waits for the keys.
+    found: Option<Found>,
+    /// Looks for one, or answers again.
+    task: Option<AbortHandle>,
+}
+
+/// A cluster to be joined with the keys.
+#[derive(Clone)]
+struct Found {
+    places: Vec<Arc<Place>>,
+    seal: SealConfig,
+    non_voter: bool,
+    retry: bool,
+}
+
+/// Why an answer came to nothing.
+enum AnswerError {
+    /// The keys are not those of what was found.
+    WrongKeys(String),
+    /// Nobody took it; the last reason.
+    Nobody(String),
+}
+
+impl Joiner {
+    pub fn new(
+        node_id: String,
+        public_key: Vec<u8>,
+        places: Vec<Arc<Place>>,
+        non_voter: bool,
+    ) -> Self {
+        Self {
+            node_id,
+            public_key,
+            places,
+            non_voter,
+            ..Self::default()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Joining> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The seal of the cluster that this node is about to join.
+    pub fn seal(&self) -> Option<SealConfig> {
+        self.state().found.as_ref().map(|found| found.seal)
+    }
+
+    /// Looks no further, and forgets keys that wait for a store.
+    pub fn stop(&self) {
+        self.keep_task(None);
+    }
+
+    fn keep_task(&self, task: Option<AbortHandle>) {
+        let before = std::mem::replace(&mut self.state().task, task);
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+}
+
+impl Shared {
+    /// `retry_join`: looks for a cluster until one is found, unless this node is in one.
+    pub(in crate::node) fn retry_join(self: &Arc<Self>) {
+        let joiner = &self.joiner;
+        if joiner.places.is_empty() || self.belongs() {
+            return;
+        }
+        tracing::info!("raft retry join initiated");
+        self.look_for(joiner.places.clone(), joiner.non_voter, None);
+    }
+
+    /// `sys/storage/raft/join`.
+    pub(in crate::node) async fn join(
+        self: &Arc<Self>,
+        request: JoinRequest,
+    ) -> Result<bool, MemberError> {
+        if self.belongs() {
+            return Ok(true);
+        }
+        let (retry, non_voter) = (request.retry, request.non_voter);
+        let place = Arc::new(Place::of_request(request).map_err(MemberError::Refused)?);
+        let places = vec![place];
+        match self.find(&places).await {
+            Ok(seal) => {
+                self.joiner.keep_task(None);
+                self.found(places, seal, non_voter, retry);
+                Ok(true)
+            }
+            Err(_) if retry => {
+                self.look_for(places, non_voter, Some(RETRY));
+                Ok(false)
+            }
+            Err(why) => Err(MemberError::Unavailable(why)),
+        }
+    }
+
+    /// Is this node in a cluster, or about to found one?
+    fn belongs(&self) -> bool {
+        let in_one = |raft: &Arc<RaftStorage>| raft.has_membership();
+        self.state().seal.is_some() || self.leadership.raft().is_none_or(in_one)
+    }
+
+    fn look_for(
+        self: &Arc<Self>,
+        places: Vec<Arc<Place>>,
+        non_voter: bool,
+        wait: Option<Duration>,
+    ) {
+        let looking = look_for(Arc::downgrade(self), places, non_voter, wait);
+        let task = tokio::spawn(looking).abort_handle();
+        self.joiner.keep_task(Some(task));
+    }
+
+    fn found(
+        self: &Arc<Self>,
+        places: Vec<Arc<Place>>,
+        seal: SealConfig,
+        non_voter: bool,
+        retry: bool,
+    ) {
+        self.joiner.state().found = Some(Found {
+            places,
+            seal,
+            non_voter,
+            retry,
+        });
+        self.state().progress.reset();
+        self.settle();
+        tracing::info!(
+            shares = seal.shares,
+            threshold = seal.threshold,
+            "a cluster was found to join: {WAITING}"
+        );
+    }
+
+    /// Asks every place in turn for a challenge; the error is the last one's.
+    async fn find(&self, places: &[Arc<Place>]) -> Result<SealConfig, String> {
+        let mut last = String::from("no address to try");
+        for place in places {
+            for url in self.urls(place).await.unwrap_or_else(|why| {
+                last = why;
+                Vec::new()
+            }) {
+                tracing::info!(
+                    leader_addr = url,
+                    "attempting to join possible raft leader node"
+                );
+                match self.ask(place, &url).await {
+                    Ok(seal) => return Ok(seal),
+                    Err(error) => {
+                        tracing::warn!(leader_addr = url, error, "join attempt failed");
+                        last = format!("{url}: {error}");
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn ask(&self, place: &Place, url: &str) -> Result<SealConfig, String> {
+        let server = Server::new(place, url)?;
+        let (seal, _) = server.challenge(&self.joiner.node_id).await?;
+        Ok(seal)
+    }
+
+    /// The addresses of a place that are not this node's own.
+    async fn urls(&self, place: &Place) -> Result<Vec<String>, String> {
+        let mut urls = place.addresses().await.inspect_err(|error| {
+            tracing::warn!(error, "the search for servers failed");
+        })?;
+        let own = self.addresses().api;
+        urls.retain(|url| *url != own);
+        match urls.is_empty() {
+            true if place.service().is_none() => Err(format!("{own} is this node itself")),
+            true => Err("no server answers the search".into()),
+            false => Ok(urls),
+        }
+    }
+
+    /// The unseal keys are there: answers a fresh challenge, and unseals with them when the store
+    /// has arrived.
+    pub(in crate::node) async fn join_with(
+        self: &Arc<Self>,
+        key: Key256,
+    ) -> Result<(), LifecycleError> {
+        let found = self.joiner.state().found.clone();
+        let found = found.ok_or(LifecycleError::NotInitialized)?;
+        match self.answer(&found, &key).await {
+            Ok(()) => {}
+            Err(AnswerError::WrongKeys(why)) => {
+                return Err(LifecycleError::Invalid(format!("failed to join: {why}")));
+            }
+            Err(AnswerError::Nobody(why)) if found.retry => {
+                tracing::error!(retry = "2s", why, "failed to retry join raft cluster");
+                let answering = answer_until(Arc::downgrade(self), found, key);
+                let task = tokio::spawn(answering).abort_handle();
+                self.joiner.keep_task(Some(task));
+                return Ok(());
+            }
+            Err(AnswerError::Nobody(why)) => {
+                let why = format!("failed to join raft cluster: {why}");
+                return Err(LifecycleError::Elsewhere(why));
+            }
+        }
+        let opened = self.open_on_arrival(&key, false);
+        if tokio::time::timeout(ARRIVAL_MAX, opened).await.is_err() {
+            tracing::info!("the store is on its way: unsealing when it has arrived");
+            let opening = open_later(Arc::downgrade(self), key);
+            let task = tokio::spawn(opening).abort_handle();
+            self.joiner.keep_task(Some(task));
+        }
+        Ok(())
+    }
+
+    /// Returns once this node's own store has arrived as far as these keys open it: what comes
+    /// first may still bear an older seal.
+    async fn open_on_arrival(self: &Arc<Self>, key: &Key256, locks: bool) {
+        loop {
+            let arrived = self.joiner.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            let seal = self.state().seal;
+            if seal.is_some() {
+                let _one = match locks {
+                    true => Some(self.step.lock().await),
+                    false => None,
+                };
+                let is_open = self.state().session.is_some();
+                if is_open || self.unseal_with(key).await.is_ok() {
+                    self.joiner.state().found = None;
+                    return;
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
+        let mut wrong = None;
+        let mut last = String::from("no address to try");
+        for place in &found.places {
+            for url in self.urls(place).await.unwrap_or_else(|why| {
+                last = why;
+                Vec::new()
+            }) {
+                tracing::info!(
+                    leader_addr = url,
+                    "attempting to join possible raft leader node"
+                );
+                let error = match self.answer_one(place, &url, found.non_voter, key).await {
+                    Ok(()) => {
+                        tracing::info!(leader_addr = url, "successfully joined the raft cluster");
+                        return Ok(());
+                    }
+                    Err(AnswerError::WrongKeys(why)) => {
+                        wrong = Some(why.clone());
+                        why
+                    }
+                    Err(AnswerError::Nobody(why)) => why,
+                };
+                tracing::warn!(leader_addr = url, error, "join attempt failed");
+                last = format!("{url}: {error}");
+            }
+        }
+        Err(wrong.map_or(AnswerError::Nobody(last), AnswerError::WrongKeys))
+    }
+
+    async fn answer_one(
+        &self,
+        place: &Place,
+        url: &str,
+        non_voter: bool,
+        key: &Key256,
+    ) -> Result<(), AnswerError> {
+        let raft = self.leadership.raft();
+        let raft = raft.ok_or_else(|| AnswerError::Nobody("this store joins nobody".into()))?;
+        let server = Server::new(place, url).map_err(AnswerError::Nobody)?;
+        let name = &self.joiner.node_id;
+        let challenged = server.challenge(name).await;
+        let (_, challenge) = challenged.map_err(AnswerError::Nobody)?;
+        let opened = JoinKey::of_seal_key(key).open(&challenge).map_err(wrong)?;
+        let statement = conversation::encode(&self.statement(raft, non_voter));
+        let proof = opened.prove(&statement);
+        let reply = server.answer(name, &challenge, &statement, &proof).await;
+        let reply = reply.map_err(AnswerError::Nobody)?;
+        let reply = opened.open_reply(&proof, &reply).map_err(wrong)?;
+        let reply: Option<Reply> = conversation::decode(&reply);
+        let reply = reply.ok_or_else(|| {
+            AnswerError::Nobody("the leader's version is not compatible with this one".into())
+        })?;
+        let members = reply.members.into_iter();
+        raft.trust(members.map(conversation::Introduced::member).collect());
+        Ok(())
+    }
+
+    fn statement(&self, raft: &RaftStorage, non_voter: bool) -> Statement {
+        let mut nonce = [0; 16];
+        fill_random(&mut nonce);
+        let addresses = self.addresses();
+        Statement {
+            nonce,
+            raft_id: raft.raft_id(),
+            cluster_address: addresses.cluster_host_port(),
+            api_address: addresses.api,
+            public_key: self.joiner.public_key.clone(),
+            non_voter,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// The address of a cluster that this node is configured, or was told, to join. A second one
+    /// beside it must not be founded by accident.
+    pub(in crate::node) async fn cluster_to_join(&self) -> Option<String> {
+        if self.joiner.seal().is_some() {
+            return Some("the cluster that it was told to join".into());
+        }
+        let mut probes = JoinSet::new();
+        for place in self.joiner.places.clone() {
+            let urls = self.urls(&place).await.unwrap_or_default();
+            for url in urls {
+                let place = Arc::clone(&place);
+                probes.spawn(async move {
+                    let asked = match Server::new(&place, &url) {
+                        Ok(server) => {
+                            tokio::time::timeout(PROBE_MAX, server.is_initialized()).await
+                        }
+                        Err(_) => return None,
+                    };
+                    matches!(asked, Ok(Ok(true))).then_some(url)
+                });
+            }
+        }
+        while let Some(probed) = probes.join_next().await {
+            if let Ok(Some(url)) = probed {
+                return Some(url);
+            }
+        }
+        None
+    }
+}
+
+fn wrong(error: BarrierError) -> AnswerError {
+    match error {
+        BarrierError::WrongJoinKey => {
+            AnswerError::WrongKeys("the unseal keys are not those of that cluster".into())
+        }
+        _ => AnswerError::Nobody("the reply is not of a holder of the unseal keys".into()),
+    }
+}
+
+async fn pause() {
+    let mut random = [0; 8];
+    fill_random(&mut random);
+    let jitter = u64::from_be_bytes(random) % RETRY_JITTER_MS;
+    tokio::time::sleep(RETRY + Duration::from_millis(jitter)).await;
+}
+
+/// Round after round, until a cluster is found or this node has one.
+async fn look_for(
+    shared: Weak<Shared>,
+    places: Vec<Arc<Place>>,
+    non_voter: bool,
+    wait: Option<Duration>,
+) {
+    if wait.is_some() {
+        pause().await;
+    }
+    loop {
+        let Some(node) = shared.upgrade() else { return };
+        if node.belongs() {
+            return;
+        }
+        tracing::info!("security barrier not initialized");
+        match node.find(&places).await {
+            // Meanwhile this node may have founded a cluster of its own.
+            Ok(_) if node.belongs() => return,
+            Ok(seal) => {
+                return node.found(places, seal, non_voter, true);
+            }
+            Err(_) => tracing::error!(retry = "2s", "failed to retry join raft cluster"),
+        }
+        drop(node);
+        pause().await;
+    }
+}
+
+/// The keys were given, and nobody took the answer yet.
+async fn answer_until(shared: Weak<Shared>, found: Found, key: Key256) {
+    loop {
+        pause().await;
+        let Some(node) = shared.upgrade() else { return };
+        if node.belongs() {
+            break;
+        }
+        match node.answer(&found, &key).await {
+            Ok(()) => break,
+            Err(AnswerError::WrongKeys(_)) => return,
+            Err(AnswerError::Nobody(_)) => {
+                tracing::error!(retry = "2s", "failed to retry join raft cluster");
+            }
+        }
+    }
+    open_later(shared, key).await;
+}
+
+async fn open_later(shared: Weak<Shared>, key: Key256) {
+    // A node that stops aborts this.
+    if let Some(node) = shared.upgrade() {
+        node.open_on_arrival(&key, true).await;
+    }
+}

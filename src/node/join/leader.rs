@@ -1,0 +1,264 @@
+//! The active node's side: who may come in.
+
+use super::conversation::{self, Introduced, Reply, Statement};
+use crate::barrier::{BarrierError, CHALLENGE_TTL, Issuer};
+use crate::clock::Timestamp;
+use crate::node::shared::Shared;
+use crate::raft::{ChangeError, MemberInfo, NewMember, RaftStorage};
+use crate::secret::fill_random;
+use crate::sys::{Challenge, JoinAnswer, MemberError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A member that was heard of within this time lives, and its name is taken.
+const ALIVE_WITHIN: Duration = Duration::from_secs(3);
+/// The most answers within a challenge's life. Only holders of the unseal keys use any up.
+const ANSWERS_MAX: usize = 256;
+
+/// Remembers which challenges were answered, so that none is twice.
+pub(in crate::node) struct Gatekeeper {
+    issuer: Issuer,
+    answered: Mutex<Vec<([u8; 16], Timestamp)>>,
+}
+
+impl Gatekeeper {
+    pub fn new() -> Self {
+        let mut issuer = Issuer::default();
+        fill_random(&mut issuer);
+        Self {
+            issuer,
+            answered: Mutex::default(),
+        }
+    }
+
+    /// False when this challenge was answered before.
+    fn first_time(&self, nonce: [u8; 16], expires: Timestamp, now: Timestamp) -> bool {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|(_, expires)| *expires > now);
+        let known = answered.iter().any(|(known, _)| *known == nonce);
+        if known || answered.len() >= ANSWERS_MAX {
+            return false;
+        }
+        answered.push((nonce, expires));
+        true
+    }
+}
+
+impl Shared {
+    /// A challenge for a joiner of this name. Costs no memory here.
+    pub(in crate::node) fn challenge_joiner(
+        &self,
+        node_id: &str,
+    ) -> Result<Challenge, MemberError> {
+        let (barrier, _) = self.unsealed().map_err(|_| sealed())?;
+        let seal = self.state().seal;
+        let challenge = barrier.challenge(self.gatekeeper.issuer, node_id, self.clock.now());
+        Ok(Challenge {
+            seal: seal.ok_or_else(sealed)?,
+            challenge: challenge.map_err(refused)?,
+        })
+    }
+
+    /// Judges a joiner's answer, adds it as a member without a vote, and returns what only it can
+    /// read.
+    pub(in crate::node) async fn judge_joiner(
+        &self,
+        answer: JoinAnswer,
+    ) -> Result<Vec<u8>, MemberError> {
+        let (barrier, cluster_id) = self.unsealed().map_err(|_| sealed())?;
+        let raft = self.leadership.raft().ok_or_else(sealed)?;
+        let now = self.clock.now();
+        let accepted = barrier
+            .judge_answer(
+                self.gatekeeper.issuer,
+                &answer.node_id,
+                &answer.challenge,
+                &answer.statement,
+                &answer.proof,
+                now,
+            )
+            .inspect_err(|why| tracing::warn!(node = answer.node_id, %why, "refused a joiner"))
+            .map_err(refused)?;
+        let statement: Statement = conversation::decode(&answer.statement)
+            .ok_or_else(|| refuse("the joiner's version is not compatible with this one"))?;
+        if let Some(problem) = statement.problem() {
+            return Err(refuse(problem));
+        }
+        let (nonce, expires) = (accepted.nonce, accepted.expires);
+        if !self.gatekeeper.first_time(nonce, expires, now) {
+            return Err(refuse("this challenge was answered before"));
+        }
+        self.admit(raft, &answer.node_id, statement).await?;
+        let reply = Reply {
+            cluster_id,
+            members: raft.members().into_iter().map(introduced).collect(),
+        };
+        Ok(accepted.reply(&conversation::encode(&reply)))
+    }
+
+    async fn admit(
+        &self,
+        raft: &Arc<RaftStorage>,
+        node_id: &str,
+        said: Statement,
+    ) -> Result<(), MemberError> {
+        let me = raft.raft_id();
+        if let Some(problem) = conflict(&raft.members(), me, node_id, &said) {
+            tracing::warn!(node = node_id, problem, "refused a joiner");
+            return Err(MemberError::Refused(problem));
+        }
+        let version = said.version;
+        let member = NewMember {
+            raft_id: said.raft_id,
+            name: node_id.to_owned(),
+            cluster_address: said.cluster_address,
+            api_address: said.api_address,
+            public_key: crate::peer::PublicKey(said.public_key.into()),
+            non_voter: said.non_voter,
+        };
+        let (address, raft_id) = (member.cluster_address.clone(), member.raft_id);
+        raft.add_member(member).await.map_err(|error| match error {
+            ChangeError::Refused(why) => MemberError::Refused(why),
+            error => MemberError::Unavailable(error.to_string()),
+        })?;
+        tracing::info!(node = node_id, address, raft_id, version, "a node joined");
+        Ok(())
+    }
+}
+
+/// Why a joiner of this name cannot be let in beside these members.
+fn conflict(members: &[MemberInfo], me: u64, node_id: &str, said: &Statement) -> Option<String> {
+    let key = |member: &MemberInfo| member.public_key.0 == said.public_key;
+    let same_raft_id = |member: &&MemberInfo| member.raft_id == said.raft_id;
+    if let Some(other) = members.iter().find(same_raft_id)
+        && (other.name != node_id || !key(other))
+    {
+        return Some(format!(
+            "the joiner's data directory is a copy of that of {:?}: start it with an empty one",
+            other.name
+        ));
+    }
+    let named = members.iter().find(|member| member.name == node_id)?;
+    if named.raft_id == me {
+        return Some(format!(
+            "node_id {node_id:?} is that of the active node: choose another"
+        ));
+    }
+    let moved = named.cluster_address != said.cluster_address;
+    let lives = named.last_contact.is_some_and(|ago| ago < ALIVE_WITHIN);
+    (lives && moved && !key(named)).then(|| {
+        format!(
+            "node_id {node_id:?} is in use by a live member at {}: choose another, or stop that \
+             node and remove it first",
+            named.cluster_address
+        )
+    })
+}
+
+fn introduced(member: MemberInfo) -> Introduced {
+    Introduced {
+        name: member.name,
+        cluster_address: member.cluster_address,
+        public_key: member.public_key.0.to_vec(),
+    }
+}
+
+fn sealed() -> MemberError {
+    MemberError::Unavailable("Vault is sealed".into())
+}
+
+fn refuse(why: &str) -> MemberError {
+    MemberError::Refused(why.to_owned())
+}
+
+fn refused(error: BarrierError) -> MemberError {
+    match error {
+        BarrierError::WrongJoinKey | BarrierError::WrongProof => {
+            refuse("invalid answer given: the unseal keys are not those of this cluster")
+        }
+        BarrierError::ChallengeExpired => MemberError::Unavailable(format!(
+            "the challenge has expired: it is good for {} s with the node that gave it",
+            CHALLENGE_TTL.as_secs()
+        )),
+        BarrierError::Sealed => sealed(),
+        error => MemberError::Unavailable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, raft_id: u64, key: u8, heard: Option<u64>) -> MemberInfo {
+        MemberInfo {
+            name: name.into(),
+            raft_id,
+            cluster_address: format!("{name}:8201"),
+            public_key: crate::peer::PublicKey(vec![key; 44].into()),
+            last_contact: heard.map(Duration::from_secs),
+            ..MemberInfo::default()
+        }
+    }
+
+    fn says(raft_id: u64, key: u8, address: &str) -> Statement {
+        Statement {
+            raft_id,
+            public_key: vec![key; 44],
+            cluster_address: address.into(),
+            ..Statement::default()
+        }
+    }
+
+    #[test]
+    fn a_name_belongs_to_who_lives() {
+        let members = [
+            member("me", 1, 1, Some(0)),
+            member("live", 2, 2, Some(1)),
+            member("silent", 3, 3, Some(60)),
+            member("unknown", 4, 4, None),
+        ];
+        let refused = |name: &str, said: Statement| conflict(&members, 1, name, &said);
+        for (name, said, why) in [
+            ("new", says(9, 9, "new:8201"), None),
+            ("silent", says(9, 9, "else:8201"), None),
+            ("unknown", says(9, 9, "else:8201"), None),
+            // Wiped and back at once: two cannot listen at one address.
+            ("live", says(9, 9, "live:8201"), None),
+            // Once more, because the reply was lost.
+            ("live", says(2, 2, "live:8201"), None),
+            (
+                "live",
+                says(9, 9, "else:8201"),
+                Some("live member at live:8201"),
+            ),
+            ("me", says(9, 9, "else:8201"), Some("active node")),
+            (
+                "new",
+                says(2, 2, "new:8201"),
+                Some("copy of that of \"live\""),
+            ),
+            ("silent", says(3, 9, "else:8201"), Some("copy of that of")),
+        ] {
+            let found = refused(name, said.clone());
+            match why {
+                None => assert_eq!(found, None, "{name} {said:?}"),
+                Some(why) => assert!(found.unwrap().contains(why), "{name} {said:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_answered_once_and_the_memory_of_it_is_bounded() {
+        let gatekeeper = Gatekeeper::new();
+        let (now, later) = (Timestamp::from_secs(1), Timestamp::from_secs(31));
+        assert!(gatekeeper.first_time([1; 16], later, now));
+        assert!(!gatekeeper.first_time([1; 16], later, now));
+        for number in 0..ANSWERS_MAX as u128 {
+            gatekeeper.first_time(number.to_be_bytes(), later, now);
+        }
+        assert!(!gatekeeper.first_time([2; 16], later, now), "full");
+        assert!(gatekeeper.first_time([2; 16], Timestamp(u64::MAX), later));
+        let answered = gatekeeper.answered.lock().unwrap();
+        assert_eq!(answered.len(), 1, "what has expired is forgotten");
+    }
+}

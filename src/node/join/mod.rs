@@ -1,0 +1,29 @@
+//! Becoming a member of another node's cluster, and taking others in.
+//!
+//! ```text
+//! idle -> trying -> waiting for unseal keys -> answering -> member, sealed -> standby
+//!           ^  |                                  |  |
+//!           +--+ every 2 s, place by place        +--+ likewise, with the keys kept
+//! ```
+//!
+//! The joiner asks for a challenge, which also tells how many unseal keys there are; with the keys
+//! it asks for a fresh one and answers it ([`crate::barrier::JoinKey`]). The leader then adds it as
+//! a member without a vote and tells it whom to hear; the store arrives through consensus, and the
+//! keys that were given open it.
+//!
+//! Invariants
+//! - A node that is in a cluster never joins another.
+//! - The joiner believes a reply only when it was sealed by a holder of the unseal keys; the leader
+//!   believes an answer only when it proves the same, once.
+//! - A node that lives keeps its name: only one that is not heard of any more is replaced.
+//! - While the operator fetches the keys, nothing runs.
+
+mod conversation;
+mod joiner;
+mod leader;
+mod place;
+mod server;
+
+pub(super) use joiner::Joiner;
+pub(super) use leader::Gatekeeper;
+pub(super) use place::Place;

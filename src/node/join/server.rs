@@ -1,0 +1,210 @@
+//! Another node's API, as a joiner calls it.
+
+use super::place::Place;
+use crate::barrier::{SealConfig, SealType};
+use crate::http::client::{Address, Dialer, Route};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, header};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How many redirects are followed: a standby names the active node, which may just have changed.
+const REDIRECTS_MAX: usize = 3;
+/// For an exchange that only asks.
+const ASK_MAX: Duration = Duration::from_secs(10);
+/// For an answer, which the leader commits.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Another node, or who claims to be one.
+pub(super) struct Server<'a> {
+    place: &'a Place,
+    address: Address,
+}
+
+impl<'a> Server<'a> {
+    pub fn new(place: &'a Place, url: &str) -> Result<Self, String> {
+        let address = Address::parse(url).map_err(|error| error.to_string())?;
+        Ok(Self { place, address })
+    }
+
+    /// How the cluster is sealed, and a challenge for a node of this name.
+    pub async fn challenge(&self, node_id: &str) -> Result<(SealConfig, Vec<u8>), String> {
+        let body = json!({ "server_id": node_id });
+        let path = "sys/storage/raft/bootstrap/challenge";
+        let answer = self.post(path, &body, ASK_MAX).await?;
+        let seal = seal_config(&answer["data"]["seal_config"]);
+        let seal = seal.ok_or("the challenge names no seal that this build knows")?;
+        Ok((seal, bytes(&answer["data"]["challenge"])?))
+    }
+
+    /// Gives the answer to a challenge and returns the sealed reply.
+    pub async fn answer(
+        &self,
+        node_id: &str,
+        challenge: &[u8],
+        statement: &[u8],
+        proof: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let body = json!({
+            "server_id": node_id,
+            "challenge": BASE64.encode(challenge),
+            "statement": BASE64.encode(statement),
+            "proof": BASE64.encode(proof),
+        });
+        let path = "sys/storage/raft/bootstrap/answer";
+        let answer = self.post(path, &body, ANSWER_MAX).await?;
+        bytes(&answer["data"]["reply"])
+    }
+
+    /// Whether it is in a cluster.
+    pub async fn is_initialized(&self) -> Result<bool, String> {
+        let answer = self
+            .exchange("GET", "sys/seal-status", None, ASK_MAX)
+            .await?;
+        Ok(answer["initialized"] == Value::Bool(true))
+    }
+
+    async fn post(&self, path: &str, body: &Value, within: Duration) -> Result<Value, String> {
+        self.exchange("POST", path, Some(body), within).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Value, String> {
+        let exchanged = self.follow(method, path, body);
+        let timed = tokio::time::timeout(within, exchanged).await;
+        timed.unwrap_or_else(|_| Err(format!("no answer within {} s", within.as_secs())))
+    }
+
+    async fn follow(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        let mut address = self.address.clone();
+        let mut target = format!("{}/v1/{path}", address.prefix);
+        for _ in 0..=REDIRECTS_MAX {
+            let is_tls = matches!(address.route, Route::Tcp { tls: true, .. });
+            let dialer = self.place.dialer(is_tls);
+            let dialer = dialer.map_err(|error| error.to_string())?;
+            let (status, location, answer) = once(&dialer, &address, method, &target, body).await?;
+            match (status, location) {
+                (200..300, _) => {
+                    return serde_json::from_slice(&answer)
+                        .map_err(|_| format!("{} does not speak this API", address.authority));
+                }
+                (301 | 302 | 307 | 308, Some(location)) => {
+                    (address, target) = redirected(&address, &location)?;
+                }
+                _ => return Err(refusal(status, &answer)),
+            }
+        }
+        Err("too many redirects: the cluster does not agree on its active node".into())
+    }
+}
+
+async fn once(
+    dialer: &Dialer,
+    address: &Address,
+    method: &str,
+    target: &str,
+    body: Option<&Value>,
+) -> Result<crate::http::client::Answer, String> {
+    let text = body.map(Value::to_string).unwrap_or_default();
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(header::HOST, &address.authority)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("X-Vault-Request", "true")
+        .body(Full::new(Bytes::from(text)))
+        .map_err(|error| error.to_string())?;
+    dialer.exchange(address, request).await
+}
+
+/// What is sent is worth nothing to others, but a redirect from TLS to none is an attack.
+fn redirected(from: &Address, location: &str) -> Result<(Address, String), String> {
+    if location.starts_with('/') {
+        return Ok((from.clone(), location.to_owned()));
+    }
+    let is_tls = |address: &Address| matches!(address.route, Route::Tcp { tls: true, .. });
+    let mut to = Address::parse(location).map_err(|error| error.to_string())?;
+    if matches!(to.route, Route::Unix(_)) || is_tls(from) && !is_tls(&to) {
+        return Err(format!(
+            "redirected to {location}, which is not to be trusted"
+        ));
+    }
+    let target = std::mem::take(&mut to.prefix);
+    Ok((to, target))
+}
+
+/// The first of the answer's errors.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match body["errors"][0].as_str() {
+        Some(told) => format!("{told} ({status})"),
+        None => format!("status {status}"),
+    }
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    let text = value.as_str().unwrap_or_default();
+    let bytes = BASE64.decode(text).ok().filter(|bytes| !bytes.is_empty());
+    bytes.ok_or_else(|| "the answer is not a coffer's".into())
+}
+
+fn seal_config(value: &Value) -> Option<SealConfig> {
+    let number = |name: &str| u8::try_from(value[name].as_u64()?).ok();
+    let (shares, threshold) = (number("secret_shares")?, number("secret_threshold")?);
+    let known = value["type"] == SealType::Shamir.as_str();
+    (known && threshold >= 1 && threshold <= shares).then_some(SealConfig {
+        seal_type: SealType::Shamir,
+        shares,
+        threshold,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seals_that_make_no_sense_are_refused() {
+        let seal = |kind: &str, n: i64, t: i64| {
+            seal_config(&json!({"type": kind, "secret_shares": n, "secret_threshold": t}))
+        };
+        assert!(seal("shamir", 5, 3).is_some());
+        for (kind, n, t) in [
+            ("awskms", 1, 1),
+            ("shamir", 3, 5),
+            ("shamir", 3, 0),
+            ("shamir", 300, 3),
+            ("shamir", -1, 3),
+        ] {
+            assert!(seal(kind, n, t).is_none(), "{kind} {n} {t}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_tls() {
+        let tls = Address::parse("https://a:8200").unwrap();
+        let plain = Address::parse("http://a:8200").unwrap();
+        assert!(redirected(&tls, "http://b:8200/v1/x").is_err());
+        assert!(redirected(&plain, "unix:///run/x").is_err());
+        let (to, target) = redirected(&plain, "https://b:8200/v1/x").unwrap();
+        assert_eq!(
+            (to.authority.as_str(), target.as_str()),
+            ("b:8200", "/v1/x")
+        );
+        let (to, target) = redirected(&tls, "/v1/y").unwrap();
+        assert_eq!((to, target.as_str()), (tls, "/v1/y"));
+    }
+}
