@@ -12,7 +12,7 @@ use openraft::{Instant as _, ServerState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What raft tells of itself.
 pub(super) type Metrics = RaftServerMetrics<TypeConfig>;
@@ -25,7 +25,20 @@ pub(super) struct Conductor {
     /// What raft was told: whether timers run, whether it may campaign.
     timers: (bool, bool),
     since: Instant,
+    /// When this node last tried to have its record brought up to date.
+    introduced: Option<Instant>,
+    /// When it last asked who is in the cluster.
+    asked: Option<Instant>,
 }
+
+/// A write that keeps the device busy for longer costs a node its leadership.
+const STALL_MAX: Duration = Duration::from_millis(1200);
+/// How long a handover that nobody waits for may take.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
+/// Between attempts to have one's record brought up to date.
+const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
+/// Between questions who is in the cluster, while nobody leads.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 impl Conductor {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -34,6 +47,8 @@ impl Conductor {
             heard: None,
             timers: (false, false),
             since: Instant::now(),
+            introduced: None,
+            asked: None,
         }
     }
 
@@ -70,6 +85,7 @@ impl Conductor {
         set_alone(&self.shared, seen);
         lead_alone(&self.shared, seen).await;
         self.publish(seen);
+        self.introduce(seen);
     }
 
     fn publish(&self, seen: &Metrics) {
@@ -130,7 +146,85 @@ impl Conductor {
 
     /// What has to be looked at from time to time, while there are others.
     async fn tick(&mut self, seen: &Metrics) {
-        let _ = seen;
+        if is_leader(seen) {
+            self.let_go();
+        } else if *self.shared.leadership.borrow() == Leadership::None {
+            self.lead_blindly(seen).await;
+            self.ask_around(seen);
+        }
+    }
+
+    /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting.
+    fn let_go(&self) {
+        let shared = &self.shared;
+        let is_stalled = shared.log.write_age() > STALL_MAX;
+        if (is_stalled || !shared.may_lead()) && shared.heir().is_some() {
+            if is_stalled {
+                tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+            }
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                if let Err(error) = shared.hand_over(HAND_OVER_WITHIN).await {
+                    tracing::debug!(%error, "leadership stays");
+                }
+            });
+        }
+    }
+
+    /// A sealed voter whose log is longer than that of those who want to lead leads itself, so
+    /// that they can catch up: nobody else could, and [`Conductor::let_go`] ends it.
+    async fn lead_blindly(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let mut voters = seen.membership_config.membership().voter_ids();
+        let is_voter = voters.any(|voter| voter == shared.id);
+        let removed = shared.removed.load(Ordering::Acquire);
+        let wait = shared.timing.election_max + jitter(shared.timing.election_min);
+        let refused = shared.refusals.since();
+        if is_voter && !removed && refused.is_some_and(|since| since.elapsed() > wait) {
+            shared.refusals.clear();
+            tracing::info!("leading sealed, so that the others can catch up");
+            // Raft that stopped is noticed by the loop.
+            drop(shared.raft.trigger().elect(true).await);
+        }
+    }
+
+    /// Who was away while members changed may not know who leads now; those whom it knows do.
+    fn ask_around(&mut self, seen: &Metrics) {
+        if self.asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let members = seen.membership_config.membership();
+        let (id, shared) = (self.shared.id, &self.shared);
+        for (peer, node) in members.nodes().filter(|(peer, _)| **peer != id) {
+            let (peer, member, shared) = (*peer, node.member(), Arc::clone(shared));
+            tokio::spawn(async move { shared.ask_members(peer, &member).await });
+        }
+    }
+
+    /// Has this node's record in the membership brought up to date, when there is a leader.
+    fn introduce(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let is_early = self
+            .introduced
+            .is_some_and(|at| at.elapsed() < INTRODUCE_EVERY);
+        if is_early || *shared.leadership.borrow() == Leadership::None {
+            return;
+        }
+        let is_decided =
+            seen.membership_config.log_id() == seen.committed_membership_config.log_id();
+        let is_outdated = shared
+            .own_record()
+            .is_some_and(|(known, wanted)| known != wanted);
+        if is_decided && is_outdated {
+            self.introduced = Some(Instant::now());
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                if let Err(error) = shared.introduce().await {
+                    tracing::debug!(%error, "the own record stays as it is");
+                }
+            });
+        }
     }
 
     /// Tells the network who may speak.
@@ -172,7 +266,7 @@ impl Conductor {
         let is_removed = shared.removed.load(Ordering::Acquire);
         let timers = (
             members.nodes().nth(1).is_some() && !is_removed,
-            shared.may_lead(),
+            shared.may_lead() && shared.log.write_age() < STALL_MAX,
         );
         if self.timers != timers {
             let config = shared.raft.runtime_config();
@@ -181,6 +275,13 @@ impl Conductor {
             self.timers = timers;
         }
     }
+}
+
+/// A random part of `span`, so that nodes in the same state do not act at the same time.
+fn jitter(span: Duration) -> Duration {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let millis = u64::try_from(span.as_millis()).unwrap_or(1).max(1);
+    Duration::from_millis(random % millis)
 }
 
 pub(super) fn is_leader(seen: &Metrics) -> bool {

@@ -2,7 +2,7 @@
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
-use super::rpc::Ask;
+use super::rpc::{Answer, Ask};
 use super::shared::Shared;
 use super::types::Peer;
 use crate::peer::Member;
@@ -59,6 +59,31 @@ impl Shared {
             Ok(_) => Ok(()),
             Err(error) => Err(ChangeError::Unavailable(error.to_string())),
         }
+    }
+
+    /// Asks a member who is in the cluster, and hears those, too.
+    pub(super) async fn ask_members(&self, peer: u64, member: &Member) {
+        let asked = self
+            .voice
+            .ask(peer, member, &Ask::Members, &[], TELL_WITHIN);
+        let Ok(Answer::Members(Some((at, members)))) = asked.await else {
+            return;
+        };
+        let known = self.membership();
+        if known
+            .log_id()
+            .as_ref()
+            .is_some_and(|known| known.index() >= at.index)
+        {
+            return;
+        }
+        let nodes = members.nodes.iter().filter(|(id, _)| **id != self.id);
+        let members: Vec<Member> = nodes.map(|(_, node)| node.member()).collect();
+        self.trusted.send_if_modified(|trusted| {
+            let changes = *trusted != members;
+            *trusted = members;
+            changes
+        });
     }
 
     /// Tells a node that it is no member any more. It may not hear.

@@ -19,6 +19,7 @@ mod conductor;
 mod data_dir;
 mod device;
 mod error;
+mod handover;
 mod introduce;
 mod leadership;
 mod lease;

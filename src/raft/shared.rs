@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) readers: Readers,
     /// Changes of the members go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Leadership is handed over once at a time.
+    pub(super) handing: tokio::sync::Mutex<()>,
     pub(super) lease: Lease,
     /// It was told that it is no member any more.
     pub(super) removed: AtomicBool,

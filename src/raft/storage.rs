@@ -111,6 +111,7 @@ impl RaftStorage {
             refusals: Refusals::default(),
             readers: Readers::default(),
             changing: tokio::sync::Mutex::new(()),
+            handing: tokio::sync::Mutex::new(()),
             lease: Lease::new(options.timing.election_max),
             removed: AtomicBool::new(false),
         });
@@ -206,11 +207,8 @@ impl RaftStorage {
     }
 
     /// Hands leadership to the best unsealed voter and returns once it leads.
-    pub async fn hand_over(&self, _within: Duration) -> Result<(), ChangeError> {
-        if !self.shared.leads() {
-            return Err(ChangeError::NotLeader);
-        }
-        Err(ChangeError::Refused("no other node can lead".into()))
+    pub async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
+        self.shared.hand_over(within).await
     }
 
     /// Flushes of the log since it was opened.

@@ -9,6 +9,7 @@ use openraft::storage::IOFlushed;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 /// Something for the writer to do, in order.
@@ -26,6 +27,7 @@ pub(super) enum Done {
     Raft(IOFlushed<TypeConfig>),
     Caller(oneshot::Sender<io::Result<()>>),
     Spare(oneshot::Sender<io::Result<()>>),
+    Nobody,
 }
 
 impl Done {
@@ -38,6 +40,7 @@ impl Done {
             Self::Raft(callback) => callback.io_completed(result),
             // Whoever gave up waiting does not need to know.
             Self::Caller(sender) | Self::Spare(sender) => drop(sender.send(result)),
+            Self::Nobody => {}
         }
     }
 }
@@ -60,6 +63,9 @@ pub(super) struct Shared {
     commands: AtomicU64,
     groups: AtomicU64,
     pub(super) written: Notify,
+    opened: Instant,
+    /// Milliseconds from `opened` to the begin of the write under way, plus one; zero: none is.
+    writing: AtomicU64,
 }
 
 impl Shared {
@@ -74,6 +80,8 @@ impl Shared {
             commands: AtomicU64::new(0),
             groups: AtomicU64::new(0),
             written: Notify::new(),
+            opened: Instant::now(),
+            writing: AtomicU64::new(0),
         }
     }
 
@@ -123,6 +131,29 @@ impl Shared {
         queue.closed = true;
         drop(queue);
         self.wake.notify_all();
+    }
+
+    /// A write begins.
+    pub(super) fn begin_write(&self) {
+        let since = self.opened.elapsed().as_millis();
+        let since = u64::try_from(since).unwrap_or(0) + 1;
+        self.writing.store(since, Ordering::Release);
+    }
+
+    /// It ended.
+    pub(super) fn end_write(&self) {
+        self.writing.store(0, Ordering::Release);
+    }
+
+    /// For how long the write under way has been.
+    pub(super) fn write_age(&self) -> Duration {
+        match self.writing.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            since => {
+                let since = Duration::from_millis(since);
+                self.opened.elapsed().saturating_sub(since)
+            }
+        }
     }
 
     /// Counts a group, and the commands in it, that are on the device.

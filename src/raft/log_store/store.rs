@@ -22,6 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Room that is kept for what is not a command: votes, blanks, purges.
@@ -179,6 +180,11 @@ impl LogStore {
     /// Highest index known to be committed.
     pub fn committed(&self) -> Option<u64> {
         self.shared.index().committed.map(|id| id.index())
+    }
+
+    /// For how long the write under way has kept the device busy.
+    pub fn write_age(&self) -> Duration {
+        self.shared.write_age()
     }
 
     /// The term of the last vote.
@@ -383,6 +389,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        self.control(Record::Purge(position(&upto))).await
+        // Raft does nothing else while it waits here, not even heartbeats; and what is purged
+        // twice is purged.
+        let upto = position(&upto);
+        self.shared.index().purge(upto);
+        self.shared
+            .submit(Job::Control(Record::Purge(upto), Done::Nobody));
+        Ok(())
     }
 }

@@ -45,7 +45,9 @@ impl Writer {
             let mut steps = jobs.into_iter().flat_map(Job::into_steps).peekable();
             while steps.peek().is_some() {
                 let (records, dones) = next_group(&mut steps, group_bytes_max);
+                self.shared.begin_write();
                 let result = self.write(records);
+                self.shared.end_write();
                 if let Err(error) = &result {
                     self.shared.poison.set(&error.to_string());
                 }

@@ -1,6 +1,7 @@
 //! The storage from end to end, in one process.
 
 mod cluster;
+mod failover;
 mod full_disk;
 mod group_commit;
 mod net;

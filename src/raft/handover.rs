@@ -1,0 +1,82 @@
+//! Giving leadership to another node.
+
+use super::error::ChangeError;
+use super::member::MemberInfo;
+use super::shared::Shared;
+use super::types::{TypeConfig, Vote, log_id};
+use super::wire::Position;
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::VoteRequest;
+use std::time::{Duration, Instant};
+
+/// Votes for nobody, which no node is called.
+const NOBODY: u64 = 0;
+
+impl Shared {
+    /// The best node to lead after this one: an unsealed voter that is alive and whose log is the
+    /// longest.
+    pub(super) fn heir(&self) -> Option<MemberInfo> {
+        let silence = self.timing.silence();
+        let members = self.members().into_iter();
+        members
+            .filter(|member| member.voter && member.raft_id != self.id)
+            .filter(|member| member.elects == Some(true))
+            .filter(|member| member.last_contact.is_some_and(|ago| ago < silence))
+            .max_by_key(|member| (member.last_term, member.last_index))
+    }
+
+    /// Hands leadership to the best node and returns once another one leads. Meanwhile no writes
+    /// are accepted. When it does not come to that, this node steps back and may lead again.
+    pub(super) async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
+        let deadline = Instant::now() + within;
+        let _one = self.handing.lock().await;
+        self.ensure_raft_leads()?;
+        let Some(heir) = self.heir() else {
+            let why = "no other node can lead: none is an unsealed voter that is reached";
+            return Err(ChangeError::Refused(why.into()));
+        };
+        let term = self.metrics().vote.leader_id.term;
+        tracing::info!(to = heir.name, "handing leadership over");
+        let told = self.raft.trigger().transfer_leader(heir.raft_id).await;
+        told.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
+        let mut metrics = self.raft.server_metrics();
+        let led = async {
+            loop {
+                let leader = metrics.borrow_and_update().current_leader;
+                if leader.is_some_and(|leader| leader != self.id) {
+                    return;
+                }
+                if metrics.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if tokio::time::timeout(left, led).await.is_ok() {
+            return Ok(());
+        }
+        self.step_back(term).await;
+        let why = format!("{} did not take leadership in time", heir.name);
+        Err(ChangeError::Unavailable(why))
+    }
+
+    /// Ends this node's term, in which raft accepts nothing any more: it votes for nobody in the
+    /// next one. That takes no vote from anybody who leads already.
+    async fn step_back(&self, term: u64) {
+        let metrics = self.metrics();
+        if !self.raft.is_leader() || metrics.vote.leader_id.term != term {
+            return;
+        }
+        let beyond = Position {
+            term: u64::MAX,
+            index: u64::MAX,
+        };
+        let request = VoteRequest::<TypeConfig> {
+            vote: Vote::new(term + 1, NOBODY),
+            last_log_id: Some(log_id(beyond)),
+            leadership_transfer: true,
+        };
+        // Raft that stopped leads no more.
+        drop(self.raft.vote(request).await);
+    }
+}

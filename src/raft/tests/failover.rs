@@ -1,0 +1,142 @@
+//! What happens when nodes, wires and devices fail.
+
+use super::cluster::{Cluster, eventually};
+use super::*;
+use std::time::{Duration, Instant};
+
+/// Puts until somebody acknowledges it, at whatever node leads.
+async fn put_somewhere(cluster: &Cluster, name: &str, value: &[u8]) -> usize {
+    eventually("an acknowledged write", || async {
+        let leader = cluster.leader()?;
+        let committed = cluster.up(leader).commit(put(name, value));
+        let committed = tokio::time::timeout(Duration::from_secs(2), committed).await;
+        committed.ok()?.ok().map(|_| leader)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_node_leads_soon_after_the_leader_is_gone() {
+    let mut cluster = Cluster::of(3).await;
+    let mut times = Vec::new();
+    let rounds: u32 = std::env::var("ROUNDS").map_or(3, |text| text.parse().unwrap());
+    for round in 0..rounds {
+        let leader = cluster.await_leader().await;
+        let value = round.to_le_bytes();
+        put_somewhere(&cluster, "before", &value).await;
+        tokio::time::sleep(Duration::from_millis(u64::from(round) * 37 % 250)).await;
+        let gone = Instant::now();
+        // Unplugged first: the others hear nothing from here on.
+        cluster.wires.unplug(&cluster.nodes[leader].key);
+        cluster.isolate(leader);
+        let (old, others) = (leader, [0, 1, 2].into_iter().filter(|n| *n != leader));
+        let others: Vec<usize> = others.collect();
+        eventually("an acknowledged write", || async {
+            for other in &others {
+                let done = cluster.up(*other).commit(put("after", &value)).await;
+                if done.is_ok() {
+                    return Some(());
+                }
+            }
+            None
+        })
+        .await;
+        times.push(gone.elapsed());
+        cluster.stop(old).await;
+        cluster.wires.heal();
+        cluster.start(old).await;
+        cluster.up(old).set_elect(true);
+        cluster.await_value(old, "after", &value).await;
+        cluster.await_value(old, "before", &value).await;
+    }
+    times.sort();
+    let median = times[times.len() / 2];
+    println!("failover: median {median:?}, all {times:?}");
+    // Twice the limits of the issue: this machine has other work.
+    assert!(median < Duration::from_secs(3), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_is_handed_over_at_once() {
+    let cluster = Cluster::of(3).await;
+    put_somewhere(&cluster, "a", b"1").await;
+    cluster.up(2).set_elect(false);
+    eventually("n2 is known to be sealed", || async {
+        let members = cluster.up(0).members();
+        let sealed = members.iter().find(|member| member.elects == Some(false));
+        sealed.map(|member| assert_eq!(member.name, "n2"))
+    })
+    .await;
+    let begun = Instant::now();
+    cluster
+        .up(0)
+        .hand_over(Duration::from_secs(5))
+        .await
+        .unwrap();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    eventually("n1 leads", || async {
+        (cluster.leader() == Some(1)).then_some(())
+    })
+    .await;
+    let led = begun.elapsed();
+    println!("handed over in {took:?}, ready in {led:?}");
+    put_somewhere(&cluster, "b", b"2").await;
+    cluster.await_value(0, "b", b"2").await;
+    let refused = cluster.up(0).hand_over(Duration::from_secs(1)).await;
+    assert!(matches!(refused, Err(ChangeError::NotLeader)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_serves_nobody_and_comes_back_quietly() {
+    let cluster = Cluster::of(3).await;
+    put_somewhere(&cluster, "a", b"1").await;
+    cluster.isolate(0);
+    eventually("n0 notices", || async {
+        let leadership = cluster.up(0).leadership();
+        let leads = matches!(*leadership.borrow(), Leadership::Leader { .. });
+        (!leads).then_some(())
+    })
+    .await;
+    let read = cluster.up(0).read_barrier().await;
+    assert!(matches!(read, Err(crate::store::ReadError::Unavailable(_))));
+    let write = cluster.up(0).commit(put("lost", b"1")).await.unwrap_err();
+    assert!(matches!(write, CommitError::NotLeader), "{write}");
+    let leader = put_somewhere(&cluster, "b", b"2").await;
+    assert_ne!(leader, 0);
+    let term = cluster.up(leader).status().term;
+    cluster.wires.heal();
+    cluster.await_value(0, "b", b"2").await;
+    cluster.up(0).read_barrier().await.unwrap();
+    put_somewhere(&cluster, "c", b"3").await;
+    assert_eq!(
+        cluster.up(leader).status().term,
+        term,
+        "it disturbed the others"
+    );
+    assert_eq!(cluster.up(0).get(b"lost").unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_only_hears_or_only_speaks_disturbs_nobody() {
+    let cluster = Cluster::of(3).await;
+    put_somewhere(&cluster, "a", b"1").await;
+    let term = cluster.up(0).status().term;
+    let key = |index: usize| cluster.nodes[index].key.clone();
+    // n2 hears nobody, but is heard.
+    cluster.wires.cut(&key(0), &key(2));
+    cluster.wires.cut(&key(1), &key(2));
+    tokio::time::sleep(3 * cluster.timing.silence()).await;
+    put_somewhere(&cluster, "b", b"2").await;
+    cluster.wires.heal();
+    cluster.await_value(2, "b", b"2").await;
+    // n2 hears, but nobody hears it.
+    cluster.wires.cut(&key(2), &key(0));
+    cluster.wires.cut(&key(2), &key(1));
+    tokio::time::sleep(3 * cluster.timing.silence()).await;
+    put_somewhere(&cluster, "c", b"3").await;
+    cluster.wires.heal();
+    cluster.await_value(2, "c", b"3").await;
+    assert_eq!(cluster.leader(), Some(0));
+    assert_eq!(cluster.up(0).status().term, term);
+}
