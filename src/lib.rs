@@ -10,7 +10,7 @@
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
-//! | STATE | [`raft`], [`store`] | the replicated log and the store beneath it |
+//! | STATE | [`raft`], [`peer`], [`store`] | the replicated log, the network between members, the store beneath |
 //! | WORDS | [`path`], [`secret`], [`clock`], [`telemetry`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.

@@ -9,6 +9,12 @@
 //! - Who is not a member is not heard, and a connection of somebody who was removed is cut at once.
 //! - Everything is bounded: frames, calls in flight, what waits to be sent.
 //!
+//! [`Peers`] does it over TCP: mutual TLS 1.3 with raw public keys (RFC 7250), each side pinned by
+//! its Ed25519 key ([`Identity`]), so that no certificate and no date is asked for. A pair of nodes
+//! has up to four connections each way, made by the first call that needs one: for each protocol
+//! one for calls and one for streams. On each, frames of many calls are mixed. Nothing is sent
+//! and nothing wakes up while nobody calls. [`Memory`] does it without sockets, for tests.
+//!
 //! It never looks into what it carries, and knows no terms, votes or secrets.
 
 mod assembly;
@@ -24,6 +30,7 @@ mod memory;
 mod network;
 mod outbox;
 mod peers;
+pub mod probe;
 mod roster;
 mod served;
 mod tls;

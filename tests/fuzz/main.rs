@@ -102,6 +102,11 @@ fn group() {
 }
 
 #[test]
+fn frame() {
+    fuzz("frame");
+}
+
+#[test]
 fn state() {
     fuzz("state");
 }

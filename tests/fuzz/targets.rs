@@ -34,6 +34,7 @@ pub const ALL: &[Named] = &[
     ("token", token),
     ("group", group),
     ("state", state),
+    ("frame", frame),
 ];
 
 /// The most that a parsed byte may be charged with: `{},` makes three into one object.
@@ -228,6 +229,15 @@ pub fn state(data: &[u8]) {
     let _either = coffer::store::state::probe::read_mark(data);
     if let Ok(record) = coffer::store::state::probe::read_record(data) {
         assert_eq!(record.value.len() + 8, data.len());
+    }
+}
+
+/// What a member sends: messages hold no more than was sent, and none more than it may.
+pub fn frame(data: &[u8]) {
+    const MESSAGE_BYTES_MAX: usize = 1024;
+    // A frame's own limit is larger; what takes several frames has this one.
+    if let Some((messages, bytes)) = coffer::peer::probe::read_frames(data, MESSAGE_BYTES_MAX) {
+        assert!(bytes + 9 * messages <= data.len());
     }
 }
 

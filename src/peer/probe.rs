@@ -1,0 +1,23 @@
+//! Arbitrary bytes as what a peer sends: what the fuzzer of the frames calls.
+
+use super::assembly::Assembly;
+use super::frame::Frame;
+use bytes::BytesMut;
+
+/// Reads frames as a connection does and puts messages together. Gives how many messages were
+/// whole and how many bytes they have; `None` when a connection would have been cut.
+pub fn read_frames(bytes: &[u8], message_bytes_max: usize) -> Option<(usize, usize)> {
+    let mut buffer = BytesMut::from(bytes);
+    let mut assembly = Assembly::new(message_bytes_max);
+    let (mut messages, mut total) = (0, 0);
+    while let Some(frame) = Frame::decode(&mut buffer).ok()? {
+        let mut again = BytesMut::new();
+        frame.encode(&mut again);
+        debug_assert_eq!(Frame::decode(&mut again), Ok(Some(frame.clone())));
+        if let Some(message) = assembly.take(frame).ok()? {
+            messages += 1;
+            total += message.payload.len();
+        }
+    }
+    Some((messages, total))
+}
