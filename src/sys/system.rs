@@ -138,8 +138,8 @@ impl Engine for System {
             "internal" => self.internal(request, rest),
             "config" => self.config(request, rest),
             "raw" if self.options.raw_storage_endpoint => self.raw(request, rest),
-            "storage" if rest.starts_with("raft/snapshot") => storage(request, rest),
             "storage" => match rest.strip_prefix("raft/") {
+                Some(name @ ("snapshot" | "snapshot-force")) => step(request, name),
                 Some(rest) => self.raft(request, rest),
                 None => Err(Error::unsupported_path()),
             },
@@ -225,21 +225,10 @@ fn wrap(request: &Request) -> Result<Outcome, Error> {
     Ok(Response::data(request.data.clone()).into())
 }
 
-/// `sys/storage/`: the node acts once the caller may.
-fn storage(request: &Request, rest: &str) -> Result<Outcome, Error> {
-    match (rest, request.operation) {
-        ("raft/snapshot", Operation::Read) => Ok(Response::no_content().into()),
-        ("raft/snapshot" | "raft/snapshot-force", _) => {
-            expect_update(request)?;
-            Ok(Response::no_content().into())
-        }
-        _ => Err(Error::unsupported_path()),
-    }
-}
-
 /// Says that the caller may; the node then acts.
 fn step(request: &Request, name: &str) -> Result<Outcome, Error> {
     match name {
+        "snapshot" if request.operation == Operation::Read => Ok(Response::no_content().into()),
         "ha-status" => {
             expect(request, Operation::Read)?;
             Ok(Response::data(Map::new()).into())

@@ -386,4 +386,6 @@ pub fn touched(transaction: &Transaction) -> impl Iterator<Item = &Key> {
 }
 
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;
