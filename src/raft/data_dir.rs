@@ -220,12 +220,27 @@ fn write_numbers(dir: &Path) -> Result<Numbers, OpenError> {
         numbers.raft_id, numbers.log_id
     );
     let text = format!("{body}\n{}\n", sum_line(&body));
-    let (name, temporary) = (dir.join(DATA_FILE), dir.join(TEMPORARY_FILE));
-    write_file(&temporary, text.as_bytes()).map_err(OpenError::io("write", &temporary))?;
-    std::fs::rename(&temporary, &name).map_err(OpenError::io("write", &name))?;
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(OpenError::io("sync", dir))?;
+    write_whole(dir, TEMPORARY_FILE, DATA_FILE, text.as_bytes())?;
     Ok(numbers)
+}
+
+/// Writes `dir/name` whole or not at all, by way of `dir/temporary`. On the device when it returns.
+pub(super) fn write_whole(
+    dir: &Path,
+    temporary: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), OpenError> {
+    let (name, temporary) = (dir.join(name), dir.join(temporary));
+    write_file(&temporary, bytes).map_err(OpenError::io("write", &temporary))?;
+    std::fs::rename(&temporary, &name).map_err(OpenError::io("write", &name))?;
+    sync_dir(dir)
+}
+
+/// Makes what was renamed or removed in `dir` last.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(OpenError::io("sync", dir))
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -38,6 +38,14 @@ pub enum OpenError {
         "damaged data directory: {0}; nothing was changed. Restore a snapshot into an empty one"
     )]
     Damaged(String),
+    /// The operator's: the file that names who is left of the cluster. Correct or remove it.
+    #[error("{path}: {reason}; nothing was changed. Correct the file, or remove it")]
+    PeersFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operator's: the disk is full. Free some space.
     #[error("no space left on the device of {0}: free some space and start again")]
     DiskFull(PathBuf),

@@ -2,8 +2,10 @@
 
 use super::data_dir::DataDir;
 use super::error::OpenError;
+use super::forced::{self, Forced};
 use super::log_store::{LogOptions, LogStore, Recovery};
 use super::options::Options;
+use super::peers_file;
 use super::poison::Poison;
 use super::timing::Timing;
 use super::wire::{self, Members};
@@ -39,12 +41,23 @@ pub(super) fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files
     };
     let (log, recovery) =
         LogStore::open(&log_options, dir.numbers.raft_id, poison).map_err(OpenError::log)?;
-    Ok(Files {
+    let mut files = Files {
         dir,
         state,
         log,
         recovery,
-    })
+    };
+    let settled = settle_members(&mut files);
+    settled.inspect_err(|_| files.log.close())?;
+    Ok(files)
+}
+
+/// What the operator decided about the members goes before what raft did.
+fn settle_members(files: &mut Files) -> Result<(), OpenError> {
+    if let Some(forced) = Forced::load(&files.dir.log())? {
+        forced::put_in_force(files, forced)?;
+    }
+    peers_file::follow(files)
 }
 
 pub(super) fn config(timing: &Timing) -> Result<Arc<Config>, OpenError> {

@@ -1,6 +1,7 @@
 //! The log's handle: openraft's view of it.
 
 use super::super::device::Device;
+use super::super::forced::Forced;
 use super::super::poison::Poison;
 use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
 use super::super::wire::{Ballot, Members, Position, Record};
@@ -50,6 +51,8 @@ pub struct LogStore {
     /// False once an entry with other voters than this node may be in the log.
     alone: Arc<AtomicBool>,
     node: u64,
+    /// What memberships say in truth; settled before raft runs on this log.
+    forced: Option<Arc<Forced>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -107,6 +110,7 @@ impl LogStore {
             log_id: options.log_id,
             alone: Arc::new(AtomicBool::new(false)),
             node,
+            forced: None,
             thread: Arc::new(Mutex::new(Some(thread))),
         };
         let recovery = Recovery {
@@ -209,6 +213,11 @@ impl LogStore {
         }
     }
 
+    /// From here on the handles made of this one give out memberships as `forced` has them.
+    pub(in super::super) fn force(&mut self, forced: Forced) {
+        self.forced = Some(Arc::new(forced));
+    }
+
     async fn control(&self, record: Record) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         self.shared
@@ -252,6 +261,11 @@ impl LogStore {
         });
         if let Some(fits) = fits {
             entries.truncate(fits.max(1));
+        }
+        if let Some(forced) = &self.forced {
+            for entry in &mut entries {
+                forced.correct(entry)?;
+            }
         }
         Ok(entries)
     }

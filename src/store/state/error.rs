@@ -40,6 +40,11 @@ fn io_error(error: &fjall::Error) -> Option<&io::Error> {
 }
 
 impl StateError {
+    /// Somebody has it open, perhaps only for a moment more.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Fjall(fjall::Error::Locked))
+    }
+
     /// The operating system's error, when that is what failed.
     pub fn io(&self) -> Option<&io::Error> {
         match self {

@@ -232,6 +232,15 @@ impl State {
         self.read().saved.clone()
     }
 
+    /// Replaces what the last membership says, at the place of its entry, and saves that. Nothing
+    /// happens before there is one.
+    pub fn replace_membership(&self, bytes: Vec<u8>) -> Result<(), StateError> {
+        if let Some((_, said)) = &mut self.write().mark.membership {
+            *said = bytes;
+        }
+        self.checkpoint().map(drop)
+    }
+
     /// True when the overlay has grown enough for a checkpoint.
     pub fn is_checkpoint_due(&self) -> bool {
         let memory = self.read();
