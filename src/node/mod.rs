@@ -24,6 +24,7 @@ mod advertise;
 mod announce;
 mod controller;
 mod dev;
+mod forward;
 mod hardening;
 mod host;
 mod identity;

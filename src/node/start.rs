@@ -2,6 +2,7 @@
 
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
+use super::forward::{FromMembers, ToActive};
 use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
@@ -11,6 +12,7 @@ use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
+use crate::http::forward::Forwarder;
 use crate::http::{self, Bound, Gate, ServeError};
 use crate::router::{Lifetimes, Router};
 use crate::sys::{self, Assembly, LifecycleError};
@@ -48,6 +50,7 @@ pub enum StartError {
 pub struct Node {
     shared: Arc<Shared>,
     peering: Option<Peering>,
+    _from_members: Option<Arc<FromMembers>>,
     server: http::Server,
     config: Config,
     dev: Option<DevStart>,
@@ -72,10 +75,13 @@ impl Node {
         let shared = Shared::new(opened.storage, opened.leadership, clock, facts, joiner)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         tokio::spawn(controller::run(Arc::downgrade(&shared)));
+        let network = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
+        let to_active = network.and_then(|network| ToActive::new(&shared, network as _));
+        let to_active = to_active.map(|to_active| to_active as Arc<dyn Forwarder>);
         let gate = Gate {
             role: shared.role(),
             lifecycle: Arc::new(Handle(Arc::clone(&shared))),
-            forwarder: None,
+            forwarder: to_active,
         };
         let server = match http::serve(listeners::options(&config.listeners), gate).await {
             Ok(server) => server,
@@ -84,6 +90,9 @@ impl Node {
                 return Err(error.into());
             }
         };
+        let from_members = peering
+            .as_ref()
+            .map(|peering| FromMembers::serve(&*peering.peers, server.entry()));
         let cluster_bound = peering.as_ref().and_then(|peering| peering.bound);
         shared.set_addresses(addresses::configured(
             &config,
@@ -100,6 +109,7 @@ impl Node {
         Ok(Self {
             shared,
             peering,
+            _from_members: from_members,
             server,
             config,
             dev,

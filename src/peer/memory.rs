@@ -181,14 +181,15 @@ impl MemoryNode {
         if !hub.carry(&from, &to.public_key).await {
             return None;
         }
-        let unreachable = |reason: &str| CallError::Unreachable {
+        let unreachable = |reason: &str, sent| CallError::Unreachable {
             name: to.name.clone(),
             address: to.address.clone(),
             reason: reason.to_owned(),
+            sent,
         };
         let (members, service) = match hub.find(&to.public_key) {
             Some(node) => (node.members.subscribe(), node.service(protocol)),
-            None => return Some(Err(unreachable("nobody is there"))),
+            None => return Some(Err(unreachable("nobody is there", false))),
         };
         let answering = async {
             let Some(service) = service else {
@@ -201,7 +202,7 @@ impl MemoryNode {
         };
         let answer = tokio::select! {
             biased;
-            () = removed(members, &from) => Err(unreachable("it closed the connection")),
+            () = removed(members, &from) => Err(unreachable("it closed the connection", true)),
             answer = answering => answer.map_err(CallError::Refused),
         };
         let arrives = hub.carry(&to.public_key, &from).await;

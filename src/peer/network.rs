@@ -49,8 +49,8 @@ pub struct Member {
 /// Why a call came to nothing.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
-    /// Not now: no connection could be made, or it broke before the answer. The other side may or
-    /// may not have acted.
+    /// Not now: no connection could be made, or it broke before the answer. Where something was
+    /// sent, the other side may or may not have acted.
     #[error("{name} at {address}: {reason}")]
     Unreachable {
         /// Whom.
@@ -59,6 +59,8 @@ pub enum CallError {
         address: String,
         /// Why, in words for the log.
         reason: String,
+        /// False when certainly nothing of the request was sent.
+        sent: bool,
     },
     /// Not now: no answer in time; the other side may or may not have acted.
     #[error("{0} did not answer in time")]

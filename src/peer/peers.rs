@@ -198,7 +198,7 @@ impl Inner {
         let charge = charge.ok_or_else(|| CallError::Busy(to.name.clone()))?;
         let line = tokio::time::timeout_at(deadline, link.line(self, to)).await;
         let line = line.unwrap_or_else(|_| Err("no connection in time".to_owned()));
-        let line = line.map_err(|why| self.unreachable(to, why))?;
+        let line = line.map_err(|why| self.unreachable(to, why, false))?;
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = line.call(request, charge, left).await;
         answer.map_err(|error| self.call_error(to, error))
@@ -219,27 +219,28 @@ impl Inner {
         let link = link.ok_or_else(|| CallError::NotMember(to.name.clone()))?;
         let line = tokio::time::timeout(stalled, link.line(self, to)).await;
         let line = line.unwrap_or_else(|_| Err("no connection in time".to_owned()));
-        let line = line.map_err(|why| self.unreachable(to, why))?;
+        let line = line.map_err(|why| self.unreachable(to, why, false))?;
         let answer = line.stream(head, body, stalled).await;
         answer.map_err(|error| self.call_error(to, error))
     }
 
     fn call_error(&self, to: &Member, error: LineError) -> CallError {
         match error {
-            LineError::Stale => self.unreachable(to, "the connection was closed".to_owned()),
-            LineError::Lost(why) => self.unreachable(to, why),
+            LineError::Stale => self.unreachable(to, "the connection was closed".to_owned(), false),
+            LineError::Lost(why) => self.unreachable(to, why, true),
             LineError::TimedOut => CallError::TimedOut(to.name.clone()),
             LineError::Busy => CallError::Busy(to.name.clone()),
             LineError::Refused(words) => CallError::Refused(words),
         }
     }
 
-    fn unreachable(&self, to: &Member, reason: String) -> CallError {
+    fn unreachable(&self, to: &Member, reason: String, sent: bool) -> CallError {
         if self.roster.is_shut_down() || self.roster.has(&to.public_key) {
             CallError::Unreachable {
                 name: to.name.clone(),
                 address: to.address.clone(),
                 reason,
+                sent,
             }
         } else {
             CallError::NotMember(to.name.clone())

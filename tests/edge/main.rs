@@ -8,7 +8,9 @@
 
 mod bounds;
 mod fake;
+mod forwarding;
 mod gate;
 mod overdue;
+mod pair;
 mod sockets;
 mod tls;
