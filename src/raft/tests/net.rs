@@ -91,6 +91,7 @@ impl Plug {
             name: to.name.clone(),
             address: to.address.clone(),
             reason: "nobody answers".into(),
+            sent: true,
         }
     }
 }
