@@ -8,9 +8,20 @@ use crate::raft::wire::Members;
 use std::path::Path;
 
 /// Works on the files while nobody serves from them.
-fn offline<T>(path: &Path, work: impl FnOnce(&mut Files) -> T) -> T {
+pub fn offline<T>(path: &Path, work: impl FnOnce(&mut Files) -> T) -> T {
     let options = Options::new(path, "a");
-    let mut files = open_files(&options, Arc::new(Poison::default())).unwrap();
+    let begun = std::time::Instant::now();
+    let mut files = loop {
+        match open_files(&options, Arc::new(Poison::default())) {
+            // Whoever served from them is about to end.
+            Err(OpenError::State { source, .. })
+                if source.is_locked() && begun.elapsed() < super::cluster::PATIENCE =>
+            {
+                std::thread::yield_now();
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     let done = work(&mut files);
     files.log.close();
     done

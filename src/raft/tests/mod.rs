@@ -4,6 +4,7 @@ mod cluster;
 mod failover;
 mod full_disk;
 mod group_commit;
+mod lost_quorum;
 mod membership;
 mod net;
 mod replication;
