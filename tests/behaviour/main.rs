@@ -9,6 +9,7 @@
 mod at_rest;
 mod dev_mode;
 mod generate_root;
+mod join;
 mod kv_over_http;
 mod lifecycle;
 mod reload;

@@ -3,6 +3,7 @@
 import sys
 
 import ansible_suite
+import cluster
 import hvac_suite
 import seed000
 import shapes
@@ -10,6 +11,7 @@ from check import Report
 
 SUITES = {
     "seed000": seed000.run,
+    "cluster": cluster.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
     "ansible": ansible_suite.run,

@@ -218,7 +218,10 @@ impl Shared {
         urls.retain(|url| *url != own);
         match urls.is_empty() {
             true if place.service().is_none() => Err(format!("{own} is this node itself")),
-            true => Err("no server answers the search".into()),
+            true => {
+                tracing::warn!("no other server answers the search");
+                Err("no other server answers the search".into())
+            }
             false => Ok(urls),
         }
     }
