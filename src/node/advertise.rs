@@ -30,10 +30,15 @@ pub(super) fn services(config: &Config, joiner: &Joiner) -> Result<Vec<Mdns>, St
         })?;
         services.push(service);
     }
-    let same =
-        |one: &Mdns, other: &Mdns| (&one.service, &one.domain) == (&other.service, &other.domain);
-    services.dedup_by(|one, other| same(one, other));
-    Ok(services)
+    let mut once: Vec<Mdns> = Vec::new();
+    for service in services {
+        let is_same =
+            |other: &Mdns| other.service == service.service && other.domain == service.domain;
+        if !once.iter().any(is_same) {
+            once.push(service);
+        }
+    }
+    Ok(once)
 }
 
 /// Follows the role until the node is gone.

@@ -154,14 +154,22 @@ impl Trusted {
         }
     }
 
-    /// Is the only thing wrong with a root's certificate that it is a root's? webpki looks at the
-    /// dates before that.
-    fn is_own_root(&self, error: &rustls::Error, certificate: &CertificateDer<'_>) -> bool {
-        let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
-            return false;
-        };
-        other.to_string() == "CaUsedAsEndEntity"
-            && self.roots.iter().any(|root| root == certificate)
+    /// Says otherwise of an authority's certificate, which webpki takes from nobody, after it has
+    /// looked at the dates: a root's own is as good as one that the root has signed.
+    fn reconsider(
+        &self,
+        error: rustls::Error,
+        certificate: &CertificateDer<'_>,
+    ) -> Result<(), rustls::Error> {
+        match &error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other))
+                if other.to_string() == "CaUsedAsEndEntity" => {}
+            _ => return Err(error),
+        }
+        match self.roots.iter().any(|root| root == certificate) {
+            true => Ok(()),
+            false => Err(CertificateError::UnknownIssuer.into()),
+        }
     }
 }
 
@@ -183,10 +191,8 @@ impl ServerCertVerifier for Trusted {
             now,
             algorithms,
         );
-        match signed {
-            Err(error) if !self.is_own_root(&error, end_entity) => return Err(error),
-            _ => verify_server_name(&certificate, server_name)?,
-        }
+        signed.or_else(|error| self.reconsider(error, end_entity))?;
+        verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())
     }
 

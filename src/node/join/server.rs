@@ -35,9 +35,9 @@ impl<'a> Server<'a> {
         let body = json!({ "server_id": node_id });
         let path = "sys/storage/raft/bootstrap/challenge";
         let answer = self.post(path, &body, ASK_MAX).await?;
-        let seal = seal_config(&answer["data"]["seal_config"]);
+        let seal = answer.pointer("/data/seal_config").and_then(seal_config);
         let seal = seal.ok_or("the challenge names no seal that this build knows")?;
-        Ok((seal, bytes(&answer["data"]["challenge"])?))
+        Ok((seal, bytes(&answer, "/data/challenge")?))
     }
 
     /// Gives the answer to a challenge and returns the sealed reply.
@@ -56,7 +56,7 @@ impl<'a> Server<'a> {
         });
         let path = "sys/storage/raft/bootstrap/answer";
         let answer = self.post(path, &body, ANSWER_MAX).await?;
-        bytes(&answer["data"]["reply"])
+        bytes(&answer, "/data/reply")
     }
 
     /// Whether it is in a cluster.
@@ -64,7 +64,7 @@ impl<'a> Server<'a> {
         let answer = self
             .exchange("GET", "sys/seal-status", None, ASK_MAX)
             .await?;
-        Ok(answer["initialized"] == Value::Bool(true))
+        Ok(answer.get("initialized") == Some(&Value::Bool(true)))
     }
 
     async fn post(&self, path: &str, body: &Value, within: Duration) -> Result<Value, String> {
@@ -97,7 +97,7 @@ impl<'a> Server<'a> {
             let dialer = dialer.map_err(|error| error.to_string())?;
             let (status, location, answer) = once(&dialer, &address, method, &target, body).await?;
             match (status, location) {
-                (200..300, _) => {
+                (200..=299, _) => {
                     return serde_json::from_slice(&answer)
                         .map_err(|_| format!("{} does not speak this API", address.authority));
                 }
@@ -149,22 +149,25 @@ fn redirected(from: &Address, location: &str) -> Result<(Address, String), Strin
 /// The first of the answer's errors.
 fn refusal(status: u16, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    match body["errors"][0].as_str() {
+    match body.pointer("/errors/0").and_then(Value::as_str) {
         Some(told) => format!("{told} ({status})"),
         None => format!("status {status}"),
     }
 }
 
-fn bytes(value: &Value) -> Result<Vec<u8>, String> {
-    let text = value.as_str().unwrap_or_default();
-    let bytes = BASE64.decode(text).ok().filter(|bytes| !bytes.is_empty());
+fn bytes(answer: &Value, pointer: &str) -> Result<Vec<u8>, String> {
+    let text = answer.pointer(pointer).and_then(Value::as_str);
+    let bytes = BASE64
+        .decode(text.unwrap_or_default())
+        .ok()
+        .filter(|bytes| !bytes.is_empty());
     bytes.ok_or_else(|| "the answer is not a coffer's".into())
 }
 
 fn seal_config(value: &Value) -> Option<SealConfig> {
-    let number = |name: &str| u8::try_from(value[name].as_u64()?).ok();
+    let number = |name: &str| u8::try_from(value.get(name)?.as_u64()?).ok();
     let (shares, threshold) = (number("secret_shares")?, number("secret_threshold")?);
-    let known = value["type"] == SealType::Shamir.as_str();
+    let known = value.get("type").and_then(Value::as_str) == Some(SealType::Shamir.as_str());
     (known && threshold >= 1 && threshold <= shares).then_some(SealConfig {
         seal_type: SealType::Shamir,
         shares,
