@@ -469,3 +469,39 @@ fn a_performance_multiplier_is_read_and_bounded() {
         "test.hcl:3:27: performance_multiplier: the largest multiplier is 10",
     );
 }
+
+#[test]
+fn a_retry_join_says_all_that_a_leader_asks_for() {
+    let text = |stanza: &str| {
+        format!(
+            "storage \"raft\" {{\n path = \"/p\"\n retry_join_as_non_voter = true\n \
+             retry_join {{\n leader_api_addr = \"https://a:8200\"\n{stanza} }}\n}}\n"
+        )
+    };
+    let config = warned(
+        &text("leader_ca_cert = \"A\"\nleader_client_cert = \"B\"\nleader_client_key = \"C\"\n"),
+        &[],
+    );
+    let raft = raft(&config);
+    assert!(raft.retry_join_as_non_voter);
+    let join = raft.retry_join.first().unwrap();
+    assert_eq!(join.ca_cert.as_deref(), Some("A"));
+    assert_eq!(join.client_cert.as_deref(), Some("B"));
+    assert_eq!(join.client_key.as_ref().unwrap().expose(), "C");
+    assert!(
+        !format!("{join:?}").contains("\"C\""),
+        "a key is not printed"
+    );
+    refused(
+        &text("leader_client_cert = \"B\"\n"),
+        "test.hcl:4:2: retry_join needs both a client certificate and its key, or neither",
+    );
+    refused(
+        &text("leader_ca_cert = \"A\"\nleader_ca_cert_file = \"/a\"\n"),
+        "test.hcl:6:18: leader_ca_cert: leader_ca_cert_file says the same: remove one",
+    );
+    refused(
+        &text("auto_join_port = 70000\n"),
+        "test.hcl:6:18: auto_join_port: expected a port",
+    );
+}
