@@ -31,6 +31,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
     };
     while let Some(alive) = shared.upgrade() {
         alive.follow_keys();
+        alive.follow_removal();
         alive.settle();
         let changed = Arc::clone(&alive.keys_changed);
         drop(alive);
@@ -159,6 +160,17 @@ impl Shared {
                 );
                 self.end_session(|present| Arc::ptr_eq(&present.barrier, &session.barrier));
             }
+        }
+    }
+
+    /// Who is no member any more serves nobody, not even what it still has.
+    fn follow_removal(self: &Arc<Self>) {
+        if self.leadership.is_removed() && self.state().session.is_some() {
+            tracing::error!(
+                "this node was removed from the cluster: sealing it; to come back it must join \
+                 again with an empty data directory"
+            );
+            self.drop_keys();
         }
     }
 

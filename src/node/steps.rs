@@ -96,6 +96,9 @@ impl Shared {
                 None => Some(state.progress.submit(config, share).map_err(invalid)?),
             }
         };
+        if collected.is_some() && self.leadership.is_removed() {
+            return Err(LifecycleError::Invalid(REMOVED.into()));
+        }
         if let Some(Collected::Key(key)) = collected {
             let is_member = self.state().seal.is_some();
             match is_member {
@@ -192,6 +195,9 @@ impl Shared {
 /// In Vault's words, so that scripts that look for them find them.
 const WRONG_KEY: &str =
     "failed to decrypt encrypted stored keys: cipher: message authentication failed";
+
+const REMOVED: &str = "this node was removed from the cluster: empty its data directory and let \
+                       it join again";
 
 fn second_cluster(address: &str) -> String {
     format!(

@@ -118,6 +118,11 @@ impl Leadership {
             .any(|member| member.voter && member.raft_id != id)
     }
 
+    /// True once this node was told that it is no member any more.
+    pub fn is_removed(&self) -> bool {
+        self.raft().is_some_and(|raft| raft.is_removed())
+    }
+
     /// Lets this node lead. A node without others does when this returns.
     pub async fn take(&self) -> Result<(), String> {
         match self.raft() {

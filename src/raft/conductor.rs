@@ -233,18 +233,17 @@ impl Conductor {
         let Some(network) = &shared.voice.network else {
             return;
         };
-        let configs = [&seen.membership_config, &seen.committed_membership_config];
+        // The newer one is right where both name a node.
+        let configs = [&seen.committed_membership_config, &seen.membership_config];
         let nodes = configs
             .iter()
             .flat_map(|config| config.membership().nodes());
-        let mut members: BTreeMap<u64, Member> = nodes
+        let members: BTreeMap<u64, Member> = nodes
             .filter(|(id, peer)| **id != shared.id && !peer.public_key.is_empty())
             .map(|(id, peer)| (*id, peer.member()))
             .collect();
-        shared
-            .voice
-            .keep_contacts(|peer| members.contains_key(&peer));
-        let mut members: Vec<Member> = std::mem::take(&mut members).into_values().collect();
+        shared.voice.know(&members);
+        let mut members: Vec<Member> = members.into_values().collect();
         for trusted in shared.trusted.borrow().iter() {
             if !members
                 .iter()

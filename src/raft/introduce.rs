@@ -48,17 +48,35 @@ impl Shared {
             let _one = self.changing.lock().await;
             return self.set_peer(self.id, wanted).await;
         }
+        self.ask_to_be_found(&wanted).await
+    }
+
+    /// Asks who is taken for the leader first. The leader does not find a node whose address
+    /// changed, so that node may not know it: then it asks everybody.
+    async fn ask_to_be_found(&self, wanted: &Peer) -> Result<(), ChangeError> {
         let metrics = self.metrics();
         let members = metrics.membership_config.membership();
-        let leader = metrics.current_leader.ok_or(ChangeError::NotLeader)?;
-        let node = members.get_node(&leader).ok_or(ChangeError::NotLeader)?;
-        let ask = Ask::Addresses(wanted.name, wanted.cluster_address, wanted.api_address);
-        let member = node.member();
-        let asked = self.voice.ask(leader, &member, &ask, &[], TELL_WITHIN);
-        match asked.await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ChangeError::Unavailable(error.to_string())),
+        let mut others: Vec<(u64, Member)> = members
+            .nodes()
+            .filter(|(id, _)| **id != self.id)
+            .map(|(id, peer)| (*id, peer.member()))
+            .collect();
+        others.sort_by_key(|(id, _)| metrics.current_leader != Some(*id));
+        let mut failed = ChangeError::NotLeader;
+        for (id, member) in others {
+            let Peer {
+                name,
+                cluster_address,
+                api_address,
+                ..
+            } = wanted.clone();
+            let ask = Ask::Addresses(name, cluster_address, api_address);
+            match self.voice.ask(id, &member, &ask, &[], TELL_WITHIN).await {
+                Ok(_) => return Ok(()),
+                Err(error) => failed = ChangeError::Unavailable(error.to_string()),
+            }
         }
+        Err(failed)
     }
 
     /// Asks a member who is in the cluster, and hears those, too.

@@ -4,7 +4,7 @@ use super::rpc::{self, Answer, Ask, Envelope, Status};
 use super::state_machine::Applied;
 use crate::peer::{CallError, Chunks, Member, Network, Protocol};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ pub(super) struct Voice {
     /// Whether this node may lead: it is unsealed.
     pub(super) elects: watch::Sender<bool>,
     contacts: Mutex<HashMap<u64, Contact>>,
+    /// Where each member is by now: raft keeps speaking to where it was when it became one.
+    known: Mutex<BTreeMap<u64, Member>>,
 }
 
 impl Voice {
@@ -41,6 +43,7 @@ impl Voice {
             hostname,
             elects: watch::Sender::new(false),
             contacts: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -61,9 +64,16 @@ impl Voice {
         self.contacts().insert(peer, Contact { at, status });
     }
 
-    /// Forgets peers that are no longer there.
-    pub(super) fn keep_contacts(&self, keep: impl Fn(u64) -> bool) {
-        self.contacts().retain(|peer, _| keep(*peer));
+    /// Takes note of the members as they are now, and forgets what was heard of others.
+    pub(super) fn know(&self, members: &BTreeMap<u64, Member>) {
+        self.contacts().retain(|peer, _| members.contains_key(peer));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(members);
+    }
+
+    fn current(&self, peer: u64) -> Option<Member> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&peer).cloned()
     }
 
     /// What a peer last said of itself.
@@ -87,6 +97,7 @@ impl Voice {
         within: Duration,
     ) -> Result<Answer, CallError> {
         let network = self.network.as_ref().ok_or_else(|| alone(member))?;
+        let member = &self.current(peer).unwrap_or_else(|| member.clone());
         let request = rpc::encode(&self.envelope(peer), ask, bodies);
         let request = request.map_err(|error| CallError::Refused(error.to_string()))?;
         let answer = network
@@ -105,6 +116,7 @@ impl Voice {
         stalled: Duration,
     ) -> Result<Answer, CallError> {
         let network = self.network.as_ref().ok_or_else(|| alone(member))?;
+        let member = &self.current(peer).unwrap_or_else(|| member.clone());
         let head = rpc::encode(&self.envelope(peer), head, &[]);
         let head = head.map_err(|error| CallError::Refused(error.to_string()))?;
         let answer = network

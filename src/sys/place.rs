@@ -27,6 +27,7 @@ const THIS_NODE: &[&str] = &[
 const ACTIVE: &[&str] = &[
     "sys/generate-root-token/",
     "sys/generate-root/",
+    "sys/ha-status/",
     "sys/rekey-recovery-key/",
     "sys/rekey/",
     "sys/rotate/root/",

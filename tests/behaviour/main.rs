@@ -14,6 +14,7 @@ mod kv_over_http;
 mod lifecycle;
 mod reload;
 mod restart;
+mod roles;
 mod start_refused;
 #[path = "../support/mod.rs"]
 mod support;

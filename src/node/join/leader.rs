@@ -121,6 +121,7 @@ impl Shared {
             ChangeError::Refused(why) => MemberError::Refused(why),
             error => MemberError::Unavailable(error.to_string()),
         })?;
+        self.autopilot.wake();
         tracing::info!(node = node_id, address, raft_id, version, "a node joined");
         Ok(())
     }
