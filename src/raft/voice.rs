@@ -150,6 +150,6 @@ fn alone(member: &Member) -> CallError {
         name: member.name.clone(),
         address: member.address.clone(),
         reason: "this node has no network".into(),
-        sent: true,
+        sent: false,
     }
 }
