@@ -138,10 +138,14 @@ impl From<BarrierError> for Error {
                 Self::new(ErrorKind::TooLarge, inside.clone())
             }
             BarrierError::Sealed => Self::new(ErrorKind::Unavailable, "Vault is sealed"),
-            BarrierError::Commit(CommitError::NotLeader | CommitError::Unavailable(_))
+            BarrierError::Commit(CommitError::NotLeader)
             | BarrierError::Read(ReadError::Unavailable(_)) => {
                 Self::new(ErrorKind::Unavailable, "no quorum: try again")
             }
+            BarrierError::Commit(CommitError::Unavailable(_)) => Self::new(
+                ErrorKind::Unavailable,
+                "no quorum answered: the write may or may not have taken effect",
+            ),
             BarrierError::Commit(CommitError::DiskFull(_)) => Self::new(
                 ErrorKind::Internal,
                 "no space left on device: nothing was written",

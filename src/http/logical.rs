@@ -6,7 +6,7 @@ use super::budget::Charge;
 use super::envelope;
 use super::index::{self, Consistency};
 use super::json::JsonError;
-use super::passage::{Locally, Passage, Stop, closed, not_here};
+use super::passage::{Locally, Passage, Stop, closed, not_active, not_here};
 use super::payload::Payload;
 use super::request::{self, Query};
 use super::service::{Call, bad_request, busy, refusal};
@@ -125,6 +125,10 @@ impl Call<'_> {
             if moved && may_move {
                 passage.failed(answer);
                 continue;
+            }
+            if moved && self.is_forwarded {
+                // The node that sent it here asks the next one.
+                return Ok(not_active());
             }
             let mut answer = answer;
             let cluster = self.cluster_id();

@@ -216,7 +216,7 @@ pub(super) fn not_here() -> Answer {
 }
 
 /// Another node took this one for the active node.
-fn not_active() -> Answer {
+pub(super) fn not_active() -> Answer {
     let mut answer = no_active();
     answer.extensions_mut().insert(NotActive);
     answer

@@ -246,6 +246,34 @@ async fn a_write_that_an_active_node_could_not_begin_goes_to_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_forwarded_write_that_could_not_begin_is_sent_again() {
+    let pair = Pair::start().await;
+    pair.a.view.leads.store(false, Ordering::SeqCst);
+    let leads_again = async {
+        while pair.a.view.commits_refused.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        pair.a.view.leads.store(true, Ordering::SeqCst);
+    };
+    let write = pair.b.root("POST", "kv/a", r#"{"n":"1"}"#);
+    let (written, ()) = tokio::join!(write, leads_again);
+    assert_eq!(written.status, 204, "{}", written.body);
+    assert!(
+        pair.b.sent() >= 3,
+        "the standby asks again: {}",
+        pair.b.sent()
+    );
+    pair.a.view.has_leader.store(false, Ordering::SeqCst);
+    let refused = pair.b.root("POST", "kv/a", r#"{"n":"2"}"#).await;
+    assert_eq!(refused.status, 500);
+    let lost = pair.a.root("POST", "kv/a", r#"{"n":"2"}"#).await;
+    assert_eq!(
+        lost.status, 503,
+        "an active node that has lost its quorum says so"
+    );
+}
+
+#[tokio::test]
 async fn bodies_are_limited_where_the_client_is_connected() {
     let pair = Pair::with(|listener| listener.request_bytes_max = 300_000).await;
     let large = format!(r#"{{"n":"{}"}}"#, "x".repeat(250_000));
