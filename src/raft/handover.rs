@@ -2,6 +2,7 @@
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
+use super::rpc::{Answer, Ask};
 use super::shared::Shared;
 use super::types::{TypeConfig, Vote, log_id};
 use super::wire::Position;
@@ -9,6 +10,10 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::VoteRequest;
 use std::time::{Duration, Instant};
 
+/// How long a leader that is to be removed may take for it.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// Between attempts.
+const LEAVE_RETRY: Duration = Duration::from_millis(30);
 /// Votes for nobody, which no node is called.
 const NOBODY: u64 = 0;
 
@@ -58,6 +63,50 @@ impl Shared {
         self.step_back(term).await;
         let why = format!("{} did not take leadership in time", heir.name);
         Err(ChangeError::Unavailable(why))
+    }
+
+    /// Hands leadership over and has the next leader remove this node.
+    pub(super) async fn leave(&self) -> Result<(), ChangeError> {
+        let deadline = Instant::now() + LEAVE_WITHIN;
+        self.hand_over(LEAVE_WITHIN).await?;
+        loop {
+            match self.ask_to_leave().await {
+                Ok(()) => break,
+                Err(error) if Instant::now() > deadline => {
+                    return Err(ChangeError::Unavailable(error));
+                }
+                // It may not be ready to serve yet.
+                Err(_) => tokio::time::sleep(LEAVE_RETRY).await,
+            }
+        }
+        self.farewell(u64::MAX);
+        Ok(())
+    }
+
+    async fn ask_to_leave(&self) -> Result<(), String> {
+        let metrics = self.metrics();
+        let members = metrics.membership_config.membership();
+        let leader = metrics.current_leader.ok_or("there is no leader")?;
+        let node = members.get_node(&leader).ok_or("the leader is not known")?;
+        let member = node.member();
+        let asked = self
+            .voice
+            .ask(leader, &member, &Ask::Leave, &[], LEAVE_WITHIN);
+        match asked.await.map_err(|error| error.to_string())? {
+            Answer::Done => Ok(()),
+            answer => Err(format!("unexpected answer {answer:?}")),
+        }
+    }
+
+    /// On the leader: a member wants to be removed. The one that led before has done the sums.
+    pub(super) async fn let_leave(&self, id: u64) -> Result<(), ChangeError> {
+        let _one = self.changing.lock().await;
+        self.ensure_leads()?;
+        let members = self.members();
+        match members.iter().find(|member| member.raft_id == id) {
+            Some(member) => self.remove(member).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends this node's term, in which raft accepts nothing any more: it votes for nobody in the

@@ -93,7 +93,10 @@ impl RaftStorage {
         match change {
             Change::Remove { force } => {
                 quorum::check(&members, member, "removed", force, shared.timing.silence())?;
-                shared.remove(member).await
+                match member.raft_id == shared.id && shared.heir().is_some() {
+                    true => shared.leave().await,
+                    false => shared.remove(member).await,
+                }
             }
             Change::Promote => shared.promote(member).await,
             Change::Demote => {
@@ -208,7 +211,7 @@ impl Shared {
         self.remove(old).await
     }
 
-    async fn remove(&self, member: &MemberInfo) -> Result<(), ChangeError> {
+    pub(super) async fn remove(&self, member: &MemberInfo) -> Result<(), ChangeError> {
         let ids = BTreeSet::from([member.raft_id]);
         let change = match member.voter {
             true => Changes::RemoveVoters(ids),
@@ -216,6 +219,7 @@ impl Shared {
         };
         self.propose(change, false).await?;
         if member.raft_id == self.id {
+            // There was nobody to hand over to; raft itself finds a voter.
             self.farewell(u64::MAX);
             return Ok(());
         }

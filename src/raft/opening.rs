@@ -10,6 +10,7 @@ use super::poison::Poison;
 use super::timing::Timing;
 use super::wire::{self, Members};
 use crate::store::state::{Position, State};
+use openraft::StepDownPolicy;
 use openraft::{Config, SnapshotPolicy};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub(super) fn config(timing: &Timing) -> Result<Arc<Config>, OpenError> {
         // A node leads when it is told to, never because it led before: it may be sealed.
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
+        removed_leader_step_down: StepDownPolicy::After(150),
+        backoff: "50ms 100ms 200ms ...500ms".into(),
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: ENTRIES_KEPT,
         max_append_entries: Some(1024),

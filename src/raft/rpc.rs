@@ -59,6 +59,8 @@ pub(super) enum Ask {
     Addresses(String, String, String),
     /// You were removed by the entry at this index.
     Farewell(u64),
+    /// Remove me: I led before you, and was to remove myself.
+    Leave,
 }
 
 /// A batch of entries, or none: a heartbeat.

@@ -66,6 +66,11 @@ impl Server {
                 changed.map_err(|error| error.to_string())?;
                 Answer::Done
             }
+            Ask::Leave => {
+                let left = self.shared.let_leave(peer).await;
+                left.map_err(|error| error.to_string())?;
+                Answer::Done
+            }
             Ask::Farewell(index) => {
                 self.shared.farewell(index);
                 Answer::Done

@@ -58,11 +58,6 @@ impl Shared {
         self.raft.server_metrics().borrow_watched().clone()
     }
 
-    /// The leader that this node has accepted, or that it is.
-    pub(super) fn leader(&self) -> Option<u64> {
-        self.metrics().current_leader
-    }
-
     /// The membership in force, which may not be committed yet.
     pub(super) fn membership(&self) -> Arc<StoredMembership> {
         self.metrics().membership_config
@@ -96,6 +91,7 @@ impl Shared {
         let known = known.log_id().as_ref().map_or(0, |at| at.index());
         if index > known && !self.removed.swap(true, Ordering::AcqRel) {
             tracing::warn!("this node was removed from the cluster");
+            self.leadership.send_replace(Leadership::None);
             self.trusted.send_modify(|_| {});
         }
     }

@@ -267,8 +267,34 @@ impl RaftStorage {
                 limit: TRANSACTION_BYTES_MAX,
             });
         }
-        let answer = self.proposer.submit(command)?.await;
+        let answer = self.proposer.submit(command)?;
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.lost_leadership() => {
+                return Err(CommitError::Unavailable(
+                    "this node lost touch with the others before a quorum confirmed the write"
+                        .into(),
+                ));
+            }
+        };
         answer.unwrap_or_else(|_| Err(CommitError::Unavailable("the storage is stopping".into())))
+    }
+
+    /// Returns when this node has not served as leader for so long that what it proposed may wait
+    /// for ever.
+    async fn lost_leadership(&self) {
+        let mut leadership = self.leadership();
+        let leads = |now: &Leadership| matches!(now, Leadership::Leader { .. });
+        loop {
+            // It fails only with the whole storage, and then nobody waits any more.
+            drop(leadership.wait_for(|now| !leads(now)).await);
+            let again = leadership.wait_for(leads);
+            let again = tokio::time::timeout(self.shared.timing.silence(), again).await;
+            if again.is_err() {
+                return;
+            }
+        }
     }
 
     async fn close(&self) {

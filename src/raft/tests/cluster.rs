@@ -14,6 +14,7 @@ pub struct Node {
     pub dir: PathBuf,
     pub key: PublicKey,
     pub storage: Option<Arc<RaftStorage>>,
+    pub device: Option<Arc<dyn Device>>,
 }
 
 impl Node {
@@ -90,6 +91,7 @@ impl Cluster {
             key: PublicKey(Bytes::from(format!("key of {name}").into_bytes())),
             name,
             storage: None,
+            device: None,
         });
         self.start(index).await;
         self.up(index).set_elect(true);
@@ -105,6 +107,7 @@ impl Cluster {
         options.hostname = format!("host-{}", node.name);
         options.timing = self.timing;
         options.limits = self.limits;
+        options.device = node.device.clone();
         options.network = Some(Arc::new(Plug {
             wires: Arc::clone(&self.wires),
             key: node.key.clone(),

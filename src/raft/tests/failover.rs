@@ -140,3 +140,95 @@ async fn a_follower_that_only_hears_or_only_speaks_disturbs_nobody() {
     assert_eq!(cluster.leader(), Some(0));
     assert_eq!(cluster.up(0).status().term, term);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_under_way_at_a_leader_that_is_cut_off_ends() {
+    let cluster = Cluster::of(3).await;
+    put_somewhere(&cluster, "a", b"1").await;
+    cluster.isolate(0);
+    // The lease has not run out yet, so it is proposed, and nobody confirms it.
+    let write = cluster.up(0).commit(put("fate unknown", b"1"));
+    let write = tokio::time::timeout(Duration::from_secs(20), write).await;
+    let error = write.expect("it ends").unwrap_err();
+    assert!(matches!(error, CommitError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_trip_of_200_ms_causes_no_election() {
+    let cluster = Cluster::of(3).await;
+    put_somewhere(&cluster, "a", b"1").await;
+    let term = cluster.up(0).status().term;
+    cluster.wires.set_delay(Duration::from_millis(100));
+    let mut leadership = cluster.up(0).leadership();
+    leadership.mark_unchanged();
+    let begun = Instant::now();
+    let mut n = 0u32;
+    while begun.elapsed() < Duration::from_secs(6) {
+        cluster
+            .up(0)
+            .commit(put("k", &n.to_le_bytes()))
+            .await
+            .unwrap();
+        cluster.up(1).read_barrier().await.unwrap();
+        n += 1;
+        if n > 4 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+    assert!(!leadership.has_changed().unwrap());
+    assert_eq!(cluster.up(0).status().term, term);
+}
+
+/// A device that takes its time when it is told to.
+#[derive(Default)]
+struct Slow(std::sync::atomic::AtomicU64);
+
+impl Device for Slow {
+    fn before_write(&self, _bytes: usize) -> Verdict {
+        let pause = self.0.swap(0, std::sync::atomic::Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(pause));
+        Verdict::Write
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_stalls_for_a_second_costs_nothing_and_for_longer_costs_leadership() {
+    let mut cluster = Cluster::apart(3).await;
+    let slow: Vec<Arc<Slow>> = (0..3).map(|_| Arc::default()).collect();
+    for index in 0..3 {
+        cluster.stop(index).await;
+        cluster.nodes[index].device = Some(Arc::clone(&slow[index]) as _);
+        cluster.start(index).await;
+        cluster.up(index).set_elect(true);
+    }
+    cluster.join_all().await;
+    put_somewhere(&cluster, "a", b"1").await;
+    let term = cluster.up(0).status().term;
+    let mut leadership = cluster.up(0).leadership();
+    leadership.mark_unchanged();
+    for index in [0, 1, 2, 0] {
+        slow[index]
+            .0
+            .store(1000, std::sync::atomic::Ordering::SeqCst);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1300) {
+            cluster.up(0).commit(put("k", b"v")).await.unwrap();
+        }
+    }
+    assert!(!leadership.has_changed().unwrap());
+    assert_eq!(cluster.up(0).status().term, term);
+    slow[0].0.store(6000, std::sync::atomic::Ordering::SeqCst);
+    let begun = Instant::now();
+    put_somewhere(&cluster, "b", b"2").await;
+    eventually("another node leads", || async {
+        cluster.leader().filter(|leader| *leader != 0)
+    })
+    .await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    put_somewhere(&cluster, "c", b"3").await;
+}

@@ -1,5 +1,6 @@
 //! The storage from end to end, in one process.
 
+mod changes;
 mod cluster;
 mod failover;
 mod full_disk;

@@ -1,0 +1,211 @@
+//! Members that come, go, change and are sealed.
+
+use super::cluster::{Cluster, eventually};
+use super::*;
+use std::time::Duration;
+
+fn names(cluster: &Cluster, at: usize) -> Vec<String> {
+    let members = cluster.up(at).members().into_iter();
+    members.map(|member| member.name).collect()
+}
+
+async fn write(cluster: &Cluster, name: &str, value: &[u8]) {
+    eventually("a write", || async {
+        let leader = cluster.leader()?;
+        cluster.up(leader).commit(put(name, value)).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_removed_told_and_added_again() {
+    let cluster = Cluster::of(3).await;
+    write(&cluster, "a", b"1").await;
+    let remove = Change::Remove { force: false };
+    cluster.up(0).change("n2", remove).await.unwrap();
+    cluster.up(0).change("n2", remove).await.unwrap();
+    assert_eq!(names(&cluster, 0), ["n0", "n1"]);
+    eventually("n2 knows", || async {
+        cluster.up(2).is_removed().then_some(())
+    })
+    .await;
+    tokio::time::sleep(2 * cluster.timing.silence()).await;
+    write(&cluster, "b", b"2").await;
+    assert_eq!(cluster.up(2).get(b"b").unwrap(), None);
+    assert_eq!(cluster.leader(), Some(0));
+    let read = cluster.up(2).read_barrier().await;
+    assert!(read.is_err(), "a removed node answers no reads");
+    let unknown = cluster
+        .up(0)
+        .change("n2", Change::Promote)
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.to_string(), "n2 is not a member");
+    // Down to one, which then cannot go.
+    cluster.up(0).change("n1", remove).await.unwrap();
+    let force = Change::Remove { force: true };
+    let last = cluster.up(0).change("n0", force).await.unwrap_err();
+    assert!(last.to_string().contains("last voter"), "{last}");
+    write(&cluster, "c", b"3").await;
+    cluster.up(0).read_barrier().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_itself_is_removed_and_another_leads() {
+    let cluster = Cluster::of(3).await;
+    write(&cluster, "a", b"1").await;
+    let remove = Change::Remove { force: false };
+    cluster.up(0).change("n0", remove).await.unwrap();
+    assert!(cluster.up(0).is_removed());
+    let leader = cluster.await_leader().await;
+    assert_ne!(leader, 0);
+    write(&cluster, "b", b"2").await;
+    assert_eq!(names(&cluster, leader), ["n1", "n2"]);
+    let refused = cluster.up(0).commit(put("c", b"3")).await.unwrap_err();
+    assert!(matches!(refused, CommitError::NotLeader));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_node_replaces_itself_and_takes_a_snapshot() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.stop(2).await;
+    for n in 0..700u32 {
+        let value = n.to_le_bytes().repeat(200);
+        cluster
+            .up(0)
+            .commit(put(&format!("k{n}"), &value))
+            .await
+            .unwrap();
+    }
+    cluster.up(0).checkpoint().await.unwrap();
+    let node = &cluster.nodes[2];
+    std::fs::remove_dir_all(&node.dir).unwrap();
+    cluster.start(2).await;
+    cluster.up(2).set_elect(true);
+    // The first streams are cut: nothing of them counts.
+    cluster.wires.break_streams_after(Some(100 << 10));
+    eventually("n2 is not heard any more", || async {
+        let members = cluster.up(0).members().into_iter();
+        let n2 = members.filter(|m| m.name == "n2");
+        n2.filter(|m| m.last_contact > Some(Duration::from_secs(1)))
+            .last()
+    })
+    .await;
+    cluster.join(2, 0).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(cluster.up(2).get(b"k1").unwrap(), None);
+    cluster.wires.break_streams_after(None);
+    for n in [0, 1, 350, 699u32] {
+        let value = n.to_le_bytes().repeat(200);
+        cluster.await_value(2, &format!("k{n}"), &value).await;
+    }
+    cluster.promote(2, 0).await;
+    assert_eq!(names(&cluster, 2), ["n0", "n1", "n2"]);
+    cluster.up(2).read_barrier().await.unwrap();
+    // It is a whole member after a restart, too.
+    cluster.stop(2).await;
+    cluster.start(2).await;
+    write(&cluster, "after", b"1").await;
+    cluster.await_value(2, "after", b"1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_lives_is_not_taken() {
+    let mut cluster = Cluster::of(2).await;
+    let index = cluster.add_node().await;
+    let mut twin = cluster.new_member(index);
+    twin.name = "n1".into();
+    let refused = cluster.up(0).add_member(twin.clone()).await.unwrap_err();
+    assert!(refused.to_string().contains("alive"), "{refused}");
+    // The same node again only says where it is now.
+    let mut moved = cluster.new_member(1);
+    moved.cluster_address = "elsewhere:1".into();
+    cluster.up(0).add_member(moved).await.unwrap();
+    cluster
+        .up(1)
+        .set_addresses("n1:9", "http://n1:8")
+        .await
+        .unwrap();
+    let members = cluster.up(0).members();
+    let n1 = members.iter().find(|member| member.name == "n1").unwrap();
+    assert_eq!(
+        (&*n1.cluster_address, &*n1.api_address),
+        ("n1:9", "http://n1:8")
+    );
+    assert!(n1.voter);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn demoted_and_promoted_and_a_quorum_is_kept() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.up(0).change("n2", Change::Demote).await.unwrap();
+    let find = |cluster: &Cluster| {
+        let members = cluster.up(0).members().into_iter();
+        members.filter(|member| member.name == "n2").last().unwrap()
+    };
+    let n2 = find(&cluster);
+    assert!(!n2.voter && n2.non_voter);
+    cluster.promote(2, 0).await;
+    let n2 = find(&cluster);
+    assert!(n2.voter && !n2.non_voter);
+    cluster.stop(2).await;
+    eventually("n2 is missed", || async {
+        let ago = find(&cluster).last_contact;
+        (ago > Some(cluster.timing.silence())).then_some(())
+    })
+    .await;
+    let remove = Change::Remove { force: false };
+    let refused = cluster.up(0).change("n1", remove).await.unwrap_err();
+    assert!(refused.to_string().contains("2 must agree"), "{refused}");
+    cluster.up(0).change("n2", remove).await.unwrap();
+    write(&cluster, "a", b"1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealed_voters_vote_and_never_lead() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.up(1).set_elect(false);
+    write(&cluster, "a", b"1").await;
+    // Two of three sealed or gone: the rest goes on.
+    cluster.up(0).set_elect(false);
+    cluster.up(2).set_elect(true);
+    eventually("n2 leads", || async {
+        (cluster.leader() == Some(2)).then_some(())
+    })
+    .await;
+    write(&cluster, "b", b"2").await;
+    cluster.stop(0).await;
+    write(&cluster, "c", b"3").await;
+    cluster.start(0).await;
+    cluster.await_value(0, "c", b"3").await;
+    // The only unsealed one goes away and comes back.
+    cluster.isolate(2);
+    tokio::time::sleep(3 * cluster.timing.silence()).await;
+    assert_eq!(cluster.leader(), None);
+    cluster.wires.heal();
+    eventually("n2 leads again", || async {
+        (cluster.leader() == Some(2)).then_some(())
+    })
+    .await;
+    write(&cluster, "d", b"4").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sealed_voter_with_the_longer_log_leads_until_the_unsealed_one_has_it() {
+    let mut cluster = Cluster::of(3).await;
+    write(&cluster, "a", b"1").await;
+    cluster.stop(2).await;
+    write(&cluster, "b", b"2").await;
+    cluster.await_value(1, "b", b"2").await;
+    // Only n1 has the last write; it comes back sealed, and n2 unsealed.
+    cluster.stop(0).await;
+    cluster.up(1).set_elect(false);
+    cluster.start(2).await;
+    cluster.up(2).set_elect(true);
+    eventually("n2 leads", || async {
+        (cluster.leader() == Some(2)).then_some(())
+    })
+    .await;
+    cluster.await_value(2, "b", b"2").await;
+    write(&cluster, "c", b"3").await;
+}
