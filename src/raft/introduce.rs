@@ -38,6 +38,8 @@ impl Shared {
 
     /// Has this node's record in the membership brought up to date.
     pub(super) async fn introduce(&self) -> Result<(), ChangeError> {
+        // One after the other, so that an older record does not come after a newer one.
+        let _one = self.introducing.lock().await;
         let Some((known, wanted)) = self.own_record() else {
             return Ok(());
         };

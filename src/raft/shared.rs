@@ -35,6 +35,7 @@ pub(super) struct Shared {
     pub(super) readers: Readers,
     /// Changes of the members go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) introducing: tokio::sync::Mutex<()>,
     /// Leadership is handed over once at a time.
     pub(super) handing: tokio::sync::Mutex<()>,
     pub(super) lease: Lease,

@@ -111,6 +111,7 @@ impl RaftStorage {
             refusals: Refusals::default(),
             readers: Readers::default(),
             changing: tokio::sync::Mutex::new(()),
+            introducing: tokio::sync::Mutex::new(()),
             handing: tokio::sync::Mutex::new(()),
             lease: Lease::new(options.timing.election_max),
             removed: AtomicBool::new(false),
