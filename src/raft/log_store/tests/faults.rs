@@ -43,7 +43,12 @@ async fn history(seed: u64, count: usize) -> History {
             }
             2 if now.entries.len() > 8 => {
                 let upto = now.entries[now.entries.len() - 3].log_id();
+                let flushes = store.flushes();
                 store.purge(upto).await.unwrap();
+                // Nobody waits for it but this test.
+                while store.flushes() == flushes {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
                 now.entries.retain(|entry| entry.log_id() > upto);
                 now.purged = Some(upto.index());
             }
