@@ -6,6 +6,8 @@ use super::mdns::{daemon, failed, stop};
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 use std::net::IpAddr;
 
+/// Between looks for new interfaces and addresses: Wi-Fi comes up after the node.
+const INTERFACES_EVERY_S: u32 = 60;
 /// The longest name of an instance.
 const INSTANCE_BYTES_MAX: usize = 63;
 
@@ -36,7 +38,10 @@ impl Announcer {
     pub fn start(service: &Mdns, said: &Announcement) -> Result<Self, DiscoveryError> {
         let info = info(service, said)?;
         let daemon = daemon(service.v4, service.v6)?;
-        let begun = daemon.register(info).map_err(failed);
+        let begun = daemon
+            .set_ip_check_interval(INTERFACES_EVERY_S)
+            .and_then(|()| daemon.register(info))
+            .map_err(failed);
         if let Err(error) = begun {
             stop(&daemon);
             return Err(error);

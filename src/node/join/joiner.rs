@@ -17,6 +17,8 @@ use tokio::task::{AbortHandle, JoinSet};
 const RETRY: Duration = Duration::from_secs(2);
 /// The most that is added to it by chance, so that nodes started together spread out.
 const RETRY_JITTER_MS: u64 = 500;
+/// How often `unseal` answers before it says why nobody took it.
+const ROUNDS: u32 = 3;
 /// How long `unseal` waits for the store after the node has joined; it arrives later just as well.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 /// How long `init` waits for one other node to say whether it is in a cluster.
@@ -89,6 +91,13 @@ impl Joiner {
     /// The seal of the cluster that this node is about to join.
     pub fn seal(&self) -> Option<SealConfig> {
         self.state().found.as_ref().map(|found| found.seal)
+    }
+
+    /// The cluster's seal may have changed since it was found.
+    fn reseal(&self, seal: SealConfig) {
+        if let Some(found) = &mut self.state().found {
+            found.seal = seal;
+        }
     }
 
     /// Looks no further, and forgets keys that wait for a store.
@@ -234,7 +243,7 @@ impl Shared {
     ) -> Result<(), LifecycleError> {
         let found = self.joiner.state().found.clone();
         let found = found.ok_or(LifecycleError::NotInitialized)?;
-        match self.answer(&found, &key).await {
+        match self.answer_patiently(&found, &key).await {
             Ok(()) => {}
             Err(AnswerError::WrongKeys(why)) => {
                 return Err(LifecycleError::Invalid(format!("failed to join: {why}")));
@@ -284,6 +293,19 @@ impl Shared {
         }
     }
 
+    /// Where nobody goes on trying afterwards, an election, or the time until a wiped node's old
+    /// self is given up, must not be the operator's trouble.
+    async fn answer_patiently(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
+        let rounds = if found.retry { 1 } else { ROUNDS };
+        for _ in 1..rounds {
+            match self.answer(found, key).await {
+                Err(AnswerError::Nobody(_)) => pause().await,
+                settled => return settled,
+            }
+        }
+        self.answer(found, key).await
+    }
+
     async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
         let mut wrong = None;
         let mut last = String::from("no address to try");
@@ -326,7 +348,8 @@ impl Shared {
         let server = Server::new(place, url).map_err(AnswerError::Nobody)?;
         let name = &self.joiner.node_id;
         let challenged = server.challenge(name).await;
-        let (_, challenge) = challenged.map_err(AnswerError::Nobody)?;
+        let (seal, challenge) = challenged.map_err(AnswerError::Nobody)?;
+        self.joiner.reseal(seal);
         let opened = JoinKey::of_seal_key(key).open(&challenge).map_err(wrong)?;
         let statement = conversation::encode(&self.statement(raft, non_voter));
         let proof = opened.prove(&statement);

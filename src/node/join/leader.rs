@@ -77,7 +77,8 @@ impl Shared {
                 &answer.proof,
                 now,
             )
-            .inspect_err(|why| tracing::warn!(node = answer.node_id, %why, "refused a joiner"))
+            // Anyone can cause this, as often as they like: nothing for a card's log.
+            .inspect_err(|why| tracing::debug!(node = answer.node_id, %why, "refused a joiner"))
             .map_err(refused)?;
         let statement: Statement = conversation::decode(&answer.statement)
             .ok_or_else(|| refuse("the joiner's version is not compatible with this one"))?;
