@@ -78,9 +78,9 @@ def free_port():
             return port
 
 
-def call(port, method, path, body=None, headers=None, token="root"):
+def call(port, method, path, body=None, headers=None, token="root", host="127.0.0.1"):
     """One request; (status, headers, body bytes)."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    connection = http.client.HTTPConnection(host, port, timeout=DEADLINE_S)
     sent = dict(headers or {})
     if token:
         sent.setdefault("X-Vault-Token", token)
@@ -91,8 +91,8 @@ def call(port, method, path, body=None, headers=None, token="root"):
     return answer
 
 
-def wait(what, condition):
-    end = time.monotonic() + DEADLINE_S
+def wait(what, condition, deadline_s=DEADLINE_S):
+    end = time.monotonic() + deadline_s
     while True:
         value = condition()
         if value:
@@ -105,11 +105,11 @@ def wait(what, condition):
 class Process:
     """A server process with its own home, log and port."""
 
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self, binary, host="127.0.0.1", port=None):
+        self.binary, self.host = binary, host
         self.folder = tempfile.mkdtemp(prefix="clients-")
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.port = port or free_port()
+        self.address = f"http://{host}:{self.port}"
         self.process = None
 
     def launch(self, *arguments):
@@ -124,7 +124,8 @@ class Process:
         if self.process.poll() is not None:
             raise RuntimeError("the server ended:\n" + self.log()[-2000:])
         try:
-            return call(self.port, "GET", "/v1/sys/seal-status", token=None)[0] == 200
+            status = call(self.port, "GET", "/v1/sys/seal-status", token=None, host=self.host)
+            return status[0] == 200
         except OSError:
             return False
 

@@ -4,6 +4,8 @@ import sys
 
 import ansible_suite
 import cluster
+import cluster000
+import cluster004
 import hvac_suite
 import seed000
 import shapes
@@ -12,6 +14,8 @@ from check import Report
 SUITES = {
     "seed000": seed000.run,
     "cluster": cluster.run,
+    "cluster000": cluster000.run,
+    "cluster004": cluster004.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
     "ansible": ansible_suite.run,
