@@ -67,7 +67,13 @@ impl Cluster for Members {
     }
 
     fn answer(&self, answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
-        Box::pin(async move { self.node()?.judge_joiner(answer).await })
+        Box::pin(async move {
+            let node = self.node()?;
+            let answered = node.judge_joiner(answer).await?;
+            // There is a learner to watch.
+            node.autopilot.wake();
+            Ok(answered)
+        })
     }
 }
 
