@@ -58,6 +58,7 @@ impl Shared {
 
     fn enter(self: &Arc<Self>, state: &mut State, situation: &Situation) {
         let (phase, effects) = phase::next(&state.phase, situation);
+        tell(&state.phase, &phase);
         state.phase = phase;
         for effect in effects {
             self.carry_out(effect, state);
@@ -186,6 +187,29 @@ impl Shared {
             session.barrier.seal();
             self.leadership.give_up();
         }
+    }
+}
+
+/// What operators look for in the log when the role of a node changes.
+fn tell(before: &Phase, after: &Phase) {
+    if before == after {
+        return;
+    }
+    match after {
+        Phase::Standby { leader } => {
+            if !matches!(before, Phase::Standby { .. }) {
+                tracing::info!("entering standby mode");
+            }
+            if let Some(leader) = leader {
+                tracing::info!(
+                    active_cluster_addr = leader.cluster_address,
+                    active_redirect_addr = leader.api_address,
+                    "found new active node information"
+                );
+            }
+        }
+        Phase::Active { term } => tracing::info!(term, "entering active mode"),
+        Phase::Uninitialised | Phase::Sealed | Phase::Stopping => {}
     }
 }
 
