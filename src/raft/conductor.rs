@@ -80,6 +80,7 @@ impl Conductor {
     }
 
     async fn follow(&mut self, seen: &Metrics) {
+        self.come_back(seen);
         self.hear(seen);
         self.set_timers(seen);
         set_alone(&self.shared, seen);
@@ -92,6 +93,7 @@ impl Conductor {
         let leadership = self.leadership(seen);
         if leadership != Leadership::None {
             self.shared.refusals.clear();
+            self.trust_members_only(seen);
         }
         self.shared.leadership.send_if_modified(|current| {
             let changes = *current != leadership;
@@ -101,6 +103,37 @@ impl Conductor {
             }
             changes
         });
+    }
+
+    /// Once this node is a member, membership alone says whom it hears.
+    fn trust_members_only(&self, seen: &Metrics) {
+        let members = seen.membership_config.membership();
+        if members.get_node(&self.shared.id).is_some() {
+            self.shared.trusted.send_if_modified(|trusted| {
+                let changes = !trusted.is_empty();
+                trusted.clear();
+                changes
+            });
+        }
+    }
+
+    /// A node that was removed may have been added again.
+    fn come_back(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let members = seen.membership_config.membership();
+        let at = seen
+            .membership_config
+            .log_id()
+            .as_ref()
+            .map_or(0, |at| at.index());
+        let removed_at = shared.removed_at.load(Ordering::Acquire);
+        // While two configurations overlap, one may be that which is left.
+        let is_member =
+            members.get_node(&shared.id).is_some() && members.get_joint_config().len() == 1;
+        if shared.removed.load(Ordering::Acquire) && is_member && at > removed_at {
+            tracing::info!("this node is a member again");
+            shared.removed.store(false, Ordering::Release);
+        }
     }
 
     fn leadership(&self, seen: &Metrics) -> Leadership {

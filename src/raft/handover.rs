@@ -79,7 +79,7 @@ impl Shared {
                 Err(_) => tokio::time::sleep(LEAVE_RETRY).await,
             }
         }
-        self.farewell(u64::MAX);
+        self.farewell(self.members_index() + 1);
         Ok(())
     }
 

@@ -29,8 +29,7 @@ impl RaftStorage {
 
     /// Index of the entry that made the membership; zero before there is one.
     pub fn members_index(&self) -> u64 {
-        let stored = self.shared.membership();
-        stored.log_id().as_ref().map_or(0, |id| id.index())
+        self.shared.members_index()
     }
 
     /// True once this node was told that it is no member any more.
@@ -125,6 +124,12 @@ impl RaftStorage {
 }
 
 impl Shared {
+    /// Index of the entry that made the membership in force.
+    pub(super) fn members_index(&self) -> u64 {
+        let stored = self.membership();
+        stored.log_id().as_ref().map_or(0, |id| id.index())
+    }
+
     pub(super) fn members(&self) -> Vec<MemberInfo> {
         let metrics = self.metrics();
         let members = metrics.membership_config.membership();
@@ -220,7 +225,7 @@ impl Shared {
         self.propose(change, false).await?;
         if member.raft_id == self.id {
             // There was nobody to hand over to; raft itself finds a voter.
-            self.farewell(u64::MAX);
+            self.farewell(self.members_index() + 1);
             return Ok(());
         }
         let index = self

@@ -13,7 +13,7 @@ use crate::peer::{Member, PublicKey};
 use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) lease: Lease,
     /// It was told that it is no member any more.
     pub(super) removed: AtomicBool,
+    /// Index of the entry by which it was.
+    pub(super) removed_at: AtomicU64,
 }
 
 impl Shared {
@@ -90,6 +92,9 @@ impl Shared {
     pub(super) fn farewell(&self, index: u64) {
         let known = self.membership();
         let known = known.log_id().as_ref().map_or(0, |at| at.index());
+        if index > known {
+            self.removed_at.store(index, Ordering::Release);
+        }
         if index > known && !self.removed.swap(true, Ordering::AcqRel) {
             tracing::warn!("this node was removed from the cluster");
             self.leadership.send_replace(Leadership::None);

@@ -27,7 +27,7 @@ use crate::store::{
 };
 use openraft::Raft;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -115,6 +115,7 @@ impl RaftStorage {
             handing: tokio::sync::Mutex::new(()),
             lease: Lease::new(options.timing.election_max),
             removed: AtomicBool::new(false),
+            removed_at: AtomicU64::new(0),
         });
         let storage = Arc::new(Self {
             server: Server::new(Arc::clone(&shared)),

@@ -41,6 +41,11 @@ async fn a_member_is_removed_told_and_added_again() {
         .await
         .unwrap_err();
     assert_eq!(unknown.to_string(), "n2 is not a member");
+    cluster.join(2, 0).await;
+    cluster.await_value(2, "b", b"2").await;
+    cluster.up(2).read_barrier().await.unwrap();
+    assert!(!cluster.up(2).is_removed());
+    cluster.up(0).change("n2", remove).await.unwrap();
     // Down to one, which then cannot go.
     cluster.up(0).change("n1", remove).await.unwrap();
     let force = Change::Remove { force: true };
