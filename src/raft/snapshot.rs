@@ -55,13 +55,11 @@ pub(super) fn send(
         let gone = io::Error::other("a snapshot that came in is not sent on");
         return (head, Box::pin(stream::iter([Err(gone)])));
     };
-    let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
+    let (sender, mut receiver) = mpsc::channel(BLOCKS_WAITING);
     // It ends when the receiver is gone, if not before.
     drop(tokio::task::spawn_blocking(move || read(image, &sender)));
-    let body = stream::unfold(receiver, |mut receiver| async move {
-        let block = receiver.recv().await?;
-        Some((block, receiver))
-    });
+    // Asked again after its end, it has ended still.
+    let body = stream::poll_fn(move |context| receiver.poll_recv(context));
     (head, Box::pin(body))
 }
 

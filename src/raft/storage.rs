@@ -299,6 +299,12 @@ impl RaftStorage {
         }
     }
 
+    /// Stops as a killed process does: what only memory holds is saved nowhere. For tests.
+    pub async fn abandon(&self) {
+        self.shared.applied.poison.set("abandoned");
+        self.close().await;
+    }
+
     async fn close(&self) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
