@@ -122,12 +122,9 @@ impl State {
             (Action::Put { value }, Outcome::Wrote { version }) => {
                 (version == self.version + 1).then(|| wrote(value))
             }
+            // One that does not match changes nothing, so it need not be placed.
             (Action::Cas { version, value }, Outcome::Unknown) => {
-                Some(if version == self.version {
-                    wrote(value)
-                } else {
-                    self
-                })
+                (version == self.version).then(|| wrote(value))
             }
             (Action::Cas { version, value }, Outcome::Wrote { version: made }) => {
                 (version == self.version && made == version + 1).then(|| wrote(value))
@@ -135,12 +132,15 @@ impl State {
             (Action::Cas { version, .. }, Outcome::Conflict) => {
                 (version != self.version).then_some(self)
             }
-            (Action::Get, Outcome::Unknown) => Some(self),
             (Action::Get, Outcome::Found { version, value }) => {
                 (self.version == version && self.value == Some(value)).then_some(self)
             }
             (Action::Get, Outcome::Missing) => self.value.is_none().then_some(self),
-            (Action::Delete, Outcome::Unknown | Outcome::Deleted) => Some(Self {
+            (Action::Delete, Outcome::Unknown) => self.value.map(|_| Self {
+                value: None,
+                ..self
+            }),
+            (Action::Delete, Outcome::Deleted) => Some(Self {
                 value: None,
                 ..self
             }),
@@ -161,6 +161,41 @@ pub fn check(history: &[Operation]) -> Result<(), Violation> {
     Ok(())
 }
 
+/// What the answers tell of the versions: which put made them, and with what value.
+#[derive(Default)]
+struct Versions {
+    /// Made by a put that was answered.
+    claimed: HashSet<u64>,
+    found: BTreeMap<u64, u64>,
+    values_found: HashSet<u64>,
+}
+
+impl Versions {
+    fn of(calls: &[Operation]) -> Self {
+        let mut versions = Self::default();
+        for call in calls {
+            match call.outcome {
+                Outcome::Wrote { version } => drop(versions.claimed.insert(version)),
+                Outcome::Found { version, value } => {
+                    versions.found.insert(version, value);
+                    versions.values_found.insert(value);
+                }
+                _ => {}
+            }
+        }
+        versions
+    }
+
+    /// Could a put that was not answered have made this version?
+    fn admits(&self, version: u64, value: u64) -> bool {
+        !self.claimed.contains(&version)
+            && match self.found.get(&version) {
+                Some(found) => *found == value,
+                None => !self.values_found.contains(&value),
+            }
+    }
+}
+
 /// Depth-first search over the orders that keep real time.
 struct Search {
     calls: Vec<Operation>,
@@ -171,6 +206,7 @@ struct Search {
     seen: HashSet<(Vec<u64>, State)>,
     steps: u64,
     longest: Vec<usize>,
+    versions: Versions,
 }
 
 fn check_one(key: u64, mut calls: Vec<Operation>) -> Result<(), Violation> {
@@ -188,6 +224,7 @@ fn check_one(key: u64, mut calls: Vec<Operation>) -> Result<(), Violation> {
         seen: HashSet::new(),
         steps: 0,
         longest: Vec::new(),
+        versions: Versions::of(&calls),
         calls,
     };
     match search.run() {
@@ -258,14 +295,42 @@ impl Search {
         let until = first_answer.unwrap_or(u64::MAX);
         let ready = self.open.iter().copied();
         let ready = ready.take_while(|at| self.calls[*at].sent <= until);
-        let (known, mut candidates): (Vec<_>, Vec<_>) =
+        let (known, unknown): (Vec<_>, Vec<_>) =
             ready.partition(|at| self.calls[*at].outcome != Outcome::Unknown);
+        let mut candidates = self.unknown(state, unknown);
         candidates.extend(known);
         Frame {
             state,
             candidates,
             placed,
         }
+    }
+
+    /// Of the calls without an answer, those that could matter here. Deletes are all alike, and so
+    /// are puts whose value nobody ever saw: one of each is enough.
+    fn unknown(&self, state: State, ready: Vec<usize>) -> Vec<usize> {
+        let (mut delete, mut unseen) = (None, None);
+        let mut candidates = Vec::new();
+        for at in ready {
+            match self.calls[at].action {
+                Action::Delete => delete = delete.or(Some(at)),
+                Action::Put { value } | Action::Cas { value, .. } => {
+                    if !self.versions.admits(state.version + 1, value) {
+                        continue;
+                    }
+                    let is_put = matches!(self.calls[at].action, Action::Put { .. });
+                    if is_put && !self.versions.values_found.contains(&value) {
+                        unseen = unseen.or(Some(at));
+                    } else {
+                        candidates.push(at);
+                    }
+                }
+                Action::Get => {}
+            }
+        }
+        candidates.extend(delete);
+        candidates.extend(unseen);
+        candidates
     }
 
     fn place(&mut self, at: usize) {

@@ -1,6 +1,15 @@
 //! The cluster under faults.
 //!
-//! `check` decides whether a history is linearizable. Counts and seeds come from the environment;
-//! `run` beside this file sets them for hours.
+//! `seeded` runs nodes in one process, on a network and on devices of ours; `real` and `netns` run
+//! the binary. Clients write down what they were told, and `check` decides whether one copy could
+//! have told it; `invariants` has one file for each promise. Counts and seeds come from the
+//! environment: see `run` beside this file.
 
 mod check;
+mod fleet;
+mod http;
+mod invariants;
+mod load;
+mod netns;
+mod real;
+mod seeded;

@@ -1,0 +1,8 @@
+//! What must hold whatever happens, one file each.
+
+pub mod acknowledged;
+pub mod at_rest;
+pub mod leaders;
+pub mod memory;
+pub mod removed;
+pub mod states;

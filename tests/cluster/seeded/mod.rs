@@ -1,0 +1,13 @@
+//! Nodes in one process under seeded faults: network and log devices are the test's own.
+//!
+//! The seed decides which faults come, and when; the threads of the log and the timers of raft run
+//! in real time, so a seed repeats its faults and not every interleaving.
+
+mod disk;
+mod faults;
+mod record;
+mod run;
+mod world;
+
+pub use record::MARKER;
+pub use world::World;

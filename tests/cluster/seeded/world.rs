@@ -1,0 +1,436 @@
+//! Nodes in one process: each with its own log, state and device, on a network of ours.
+
+use super::disk::Disk;
+use coffer::barrier::{Sealed, Unsealed};
+use coffer::clock::Timestamp;
+use coffer::peer::{Member, Memory, PublicKey, Way};
+use coffer::raft::{Change, Leadership, NewMember, Options, RaftStorage, Timing};
+use coffer::secret::Key256;
+use coffer::store::Storage;
+use coffer::store::state::Limits;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for a healthy cluster to get somewhere.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(5);
+/// Faster than a fleet's, so that a seed takes seconds.
+const TIMING: Timing = Timing {
+    heartbeat: Duration::from_millis(30),
+    election_min: Duration::from_millis(150),
+    election_max: Duration::from_millis(300),
+};
+
+/// One node, running or not.
+pub struct Slot {
+    pub name: String,
+    pub key: PublicKey,
+    pub disk: Arc<Disk>,
+    path: PathBuf,
+    running: Option<Running>,
+    /// How wrong its clock is, in seconds.
+    pub skew_s: i64,
+    /// Lives in this place so far; a wiped node has a new directory.
+    life: usize,
+}
+
+#[derive(Clone)]
+pub struct Running {
+    pub storage: Arc<RaftStorage>,
+    /// With its keys; none while it is sealed.
+    pub barrier: Option<Arc<Unsealed>>,
+}
+
+/// All nodes. The lock is held for moments only.
+pub struct World {
+    pub net: Arc<Memory>,
+    pub slots: Mutex<Vec<Slot>>,
+    folder: tempfile::TempDir,
+    begun: Instant,
+}
+
+fn seal_key() -> Key256 {
+    Key256::from_slice(&[7; 32]).unwrap()
+}
+
+impl World {
+    /// A cluster of `count`, all voters, all unsealed.
+    pub async fn new(count: usize, seed: u64) -> Arc<Self> {
+        let world = Arc::new(Self {
+            net: Memory::new(seed),
+            slots: Mutex::default(),
+            folder: folder(),
+            begun: Instant::now(),
+        });
+        for number in 0..count {
+            let name = format!("n{number}");
+            world.slots.lock().unwrap().push(Slot {
+                path: world.folder.path().join(&name),
+                key: PublicKey(format!("key of {name}").into_bytes().into()),
+                name,
+                disk: Arc::default(),
+                running: None,
+                skew_s: 0,
+                life: 0,
+            });
+            world.start(number).await;
+        }
+        let first = world.running(0).unwrap().storage;
+        first.found().await.unwrap();
+        first.become_leader().await.unwrap();
+        let sealed = Sealed::new(Arc::clone(&first) as Arc<dyn Storage>);
+        let config = coffer::seal::check_config(1, 1).unwrap();
+        let fresh = sealed
+            .initialize(&seal_key(), config, Timestamp(1))
+            .unwrap();
+        fresh
+            .barrier
+            .commit(fresh.batch, Timestamp(1))
+            .await
+            .unwrap();
+        world.unseal(0);
+        for number in 1..count {
+            world.join(number).await;
+            world.unseal_when_possible(number).await;
+        }
+        world
+    }
+
+    pub fn count(&self) -> usize {
+        self.slots.lock().unwrap().len()
+    }
+
+    pub fn running(&self, number: usize) -> Option<Running> {
+        self.slots.lock().unwrap()[number].running.clone()
+    }
+
+    /// The time that node `number` takes it to be.
+    pub fn now(&self, number: usize) -> Timestamp {
+        let skew_s = self.slots.lock().unwrap()[number].skew_s;
+        let elapsed = self.begun.elapsed().as_millis();
+        let base = 4_000_000_000_000_i64 + i64::try_from(elapsed).unwrap();
+        Timestamp(u64::try_from(base + skew_s * 1000).unwrap())
+    }
+
+    pub async fn start(&self, number: usize) {
+        let options = {
+            let mut slots = self.slots.lock().unwrap();
+            let slot = &mut slots[number];
+            slot.disk = Arc::default();
+            let mut options = Options::new(&slot.path, &slot.name);
+            options.cluster_address = slot.name.clone();
+            options.api_address = format!("http://{}", slot.name);
+            options.public_key = slot.key.clone();
+            options.network = Some(self.net.node(slot.key.clone()));
+            options.timing = TIMING;
+            options.device = Some(Arc::clone(&slot.disk) as _);
+            // Small, so that checkpoints, snapshots and new segments come often.
+            options.segment_bytes = 64 << 10;
+            options.limits = Limits {
+                overlay_bytes_max: 64 << 10,
+                ..Limits::default()
+            };
+            options
+        };
+        // Calls that were under way when it crashed may hold its files for a moment.
+        let deadline = Instant::now() + PATIENCE;
+        let storage = loop {
+            match RaftStorage::open(options.clone()).await {
+                Ok(storage) => break storage,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(LOOK).await;
+        };
+        self.slots.lock().unwrap()[number].running = Some(Running {
+            storage,
+            barrier: None,
+        });
+    }
+
+    /// The power goes: nothing is written from now on, and the node is gone.
+    pub async fn crash(&self, number: usize) {
+        let running = {
+            let mut slots = self.slots.lock().unwrap();
+            let slot = &mut slots[number];
+            slot.disk.turn_off();
+            slot.running.take()
+        };
+        if let Some(running) = running {
+            running.storage.abandon().await;
+        }
+    }
+
+    /// Loses its keys.
+    pub async fn seal(&self, number: usize) {
+        let Some(running) = self.running(number) else {
+            return;
+        };
+        if matches!(
+            *running.storage.leadership().borrow(),
+            Leadership::Leader { .. }
+        ) {
+            // Nobody to hand over to: it goes on as a blind replica.
+            let _ = running.storage.hand_over(Duration::from_millis(500)).await;
+        }
+        running.storage.set_elect(false);
+        let mut slots = self.slots.lock().unwrap();
+        if let Some(running) = &mut slots[number].running
+            && let Some(barrier) = running.barrier.take()
+        {
+            barrier.seal();
+        }
+    }
+
+    /// Gets its keys back, when what they open is there.
+    pub fn unseal(&self, number: usize) -> bool {
+        let Some(running) = self.running(number) else {
+            return false;
+        };
+        if running.barrier.is_some() {
+            return true;
+        }
+        let sealed = Sealed::new(Arc::clone(&running.storage) as Arc<dyn Storage>);
+        let Ok(barrier) = sealed.unseal(&seal_key()) else {
+            return false;
+        };
+        running.storage.set_elect(true);
+        let mut slots = self.slots.lock().unwrap();
+        if let Some(running) = &mut slots[number].running {
+            running.barrier = Some(barrier);
+        }
+        true
+    }
+
+    pub async fn unseal_when_possible(&self, number: usize) {
+        self.wait("the barrier arrives", || self.unseal(number))
+            .await;
+    }
+
+    /// The node that leads and serves, if there is one.
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |number: &usize| {
+            let running = self.running(*number)?;
+            let leads = matches!(
+                *running.storage.leadership().borrow(),
+                Leadership::Leader { .. }
+            );
+            leads.then_some(())
+        };
+        (0..self.count()).find(|number| leads(number).is_some())
+    }
+
+    /// Makes node `number` a member, first without a vote and then with one.
+    pub async fn join(&self, number: usize) {
+        let (name, key) = {
+            let slots = self.slots.lock().unwrap();
+            (slots[number].name.clone(), slots[number].key.clone())
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut why = String::from("nobody leads");
+        loop {
+            let seen = || self.describe();
+            assert!(
+                Instant::now() < deadline,
+                "{name} cannot join: {why}\n{}",
+                seen()
+            );
+            tokio::time::sleep(LOOK).await;
+            let (Some(leader), Some(joiner)) = (self.leader(), self.running(number)) else {
+                continue;
+            };
+            let Some(leader) = self.running(leader) else {
+                continue;
+            };
+            joiner.storage.trust(self.everybody());
+            let member = NewMember {
+                raft_id: joiner.storage.raft_id(),
+                name: name.clone(),
+                cluster_address: name.clone(),
+                api_address: format!("http://{name}"),
+                public_key: key.clone(),
+                non_voter: false,
+            };
+            if let Err(error) = leader.storage.add_member(member).await {
+                why = format!("not added: {error}");
+                continue;
+            }
+            match leader.storage.change(&name, Change::Promote).await {
+                Ok(()) => return,
+                Err(error) => why = format!("not promoted: {error}"),
+            }
+        }
+    }
+
+    /// Takes node `number` out of the membership.
+    pub async fn remove(&self, number: usize) -> bool {
+        let name = self.slots.lock().unwrap()[number].name.clone();
+        let Some(leader) = self.leader().and_then(|leader| self.running(leader)) else {
+            return false;
+        };
+        let change = Change::Remove { force: false };
+        leader.storage.change(&name, change).await.is_ok()
+    }
+
+    /// Throws the data of a crashed node away.
+    pub fn wipe(&self, number: usize) {
+        let mut slots = self.slots.lock().unwrap();
+        let slot = &mut slots[number];
+        assert!(slot.running.is_none());
+        slot.life += 1;
+        slot.path = self
+            .folder
+            .path()
+            .join(format!("{}-{}", slot.name, slot.life));
+    }
+
+    /// Makes all ways between nodes like this one.
+    pub fn set_ways(&self, way: &Way) {
+        let keys = self.keys();
+        for from in &keys {
+            for to in keys.iter().filter(|to| *to != from) {
+                self.net.set_way(from, to, way.clone());
+            }
+        }
+    }
+
+    pub fn keys(&self) -> Vec<PublicKey> {
+        let slots = self.slots.lock().unwrap();
+        slots.iter().map(|slot| slot.key.clone()).collect()
+    }
+
+    fn everybody(&self) -> Vec<Member> {
+        let slots = self.slots.lock().unwrap();
+        let member = |slot: &Slot| Member {
+            name: slot.name.clone(),
+            address: slot.name.clone(),
+            public_key: slot.key.clone(),
+        };
+        slots.iter().map(member).collect()
+    }
+
+    /// Starts, joins and unseals whatever is not there, with a network and devices that are sound.
+    pub async fn heal(&self) {
+        self.net.heal();
+        for number in 0..self.count() {
+            let sound = {
+                let mut slots = self.slots.lock().unwrap();
+                let slot = &mut slots[number];
+                slot.skew_s = 0;
+                slot.disk.heal();
+                slot.running.is_some() && !slot.disk.is_off()
+            };
+            let failed = self
+                .running(number)
+                .is_some_and(|r| r.storage.status().failed.is_some());
+            if !sound || failed {
+                self.crash(number).await;
+                self.start(number).await;
+            }
+        }
+        for number in 0..self.count() {
+            if self
+                .running(number)
+                .is_some_and(|running| running.storage.has_membership())
+            {
+                self.unseal_when_possible(number).await;
+            }
+        }
+        self.wait("somebody leads", || self.leader().is_some())
+            .await;
+        for number in 0..self.count() {
+            if !self.votes(number) {
+                self.join(number).await;
+                self.unseal_when_possible(number).await;
+            }
+        }
+    }
+
+    /// True when the leader counts this life of the node among its voters.
+    pub fn votes(&self, number: usize) -> bool {
+        let (Some(leader), Some(node)) = (
+            self.leader().and_then(|leader| self.running(leader)),
+            self.running(number),
+        ) else {
+            return false;
+        };
+        let id = node.storage.raft_id();
+        let members = leader.storage.members();
+        members
+            .iter()
+            .any(|member| member.raft_id == id && member.voter)
+    }
+
+    /// Waits until all have applied what the leader has.
+    pub async fn settle(&self) {
+        self.wait("all nodes have applied the same", || {
+            let applied = |number| {
+                let running: Option<Running> = self.running(number);
+                running.map(|running| running.storage.status().applied_index)
+            };
+            let all: Vec<_> = (0..self.count()).map(applied).collect();
+            all.iter().all(|index| index.is_some() && *index == all[0])
+        })
+        .await;
+    }
+
+    pub async fn wait(&self, what: &str, mut reached: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !reached() {
+            assert!(
+                Instant::now() < deadline,
+                "not reached: {what}\n{}",
+                self.describe()
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// What each node is, for messages.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for number in 0..self.count() {
+            let line = match self.running(number) {
+                Some(running) => {
+                    let storage = running.storage;
+                    format!(
+                        "raft id {}, {:?}, {}, {:?}, members {:?}",
+                        storage.raft_id(),
+                        *storage.leadership().borrow(),
+                        if running.barrier.is_some() {
+                            "unsealed"
+                        } else {
+                            "sealed"
+                        },
+                        storage.status(),
+                        storage
+                            .members()
+                            .iter()
+                            .map(|m| (m.raft_id, m.voter, m.last_index, m.last_contact))
+                            .collect::<Vec<_>>(),
+                    )
+                }
+                None => "not running".into(),
+            };
+            text.push_str(&format!("  n{number}: {line}\n"));
+        }
+        text
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub async fn shutdown(&self) {
+        for number in 0..self.count() {
+            if let Some(running) = self.running(number) {
+                running.storage.shutdown().await;
+            }
+        }
+    }
+}
+
+/// In memory where there is room, because the log's device is what is slow otherwise.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
