@@ -1,13 +1,16 @@
 //! A standby answers what it can, sends on what it must, and never sends twice what may have been
 //! executed.
 
-use crate::fake::PATIENCE;
+use crate::fake::{PATIENCE, Reply};
 use crate::pair::{Pair, ROOT, Way, leader};
+use crate::tls::{self, Material};
+use coffer::http::Tls;
 use serde_json::Value;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-/// Runs longer than any request waits for an active node.
 const NO_ACTIVE: &str = "local node not active but active cluster node not found";
 
 fn token() -> String {
@@ -271,6 +274,35 @@ async fn a_forwarded_write_that_could_not_begin_is_sent_again() {
         lost.status, 503,
         "an active node that has lost its quorum says so"
     );
+}
+
+#[tokio::test]
+async fn a_clients_certificate_travels_with_its_request() {
+    let material = Material::new();
+    let pair = Pair::with(|listener| {
+        listener.tls = Some(Tls {
+            client_ca_file: Some(material.path("ca.pem")),
+            ..material.options()
+        });
+    })
+    .await;
+    for with_certificate in [true, false] {
+        let stream = TcpStream::connect(pair.b.address()).await.unwrap();
+        let stream = tls::over(stream, &material, rustls::ALL_VERSIONS, with_certificate);
+        let mut stream = stream.await.unwrap();
+        let request =
+            format!("DELETE /v1/kv/a HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {ROOT}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(Reply::read(&mut stream).await.status, 204);
+        let arrived = pair.b.link.last.lock().unwrap().clone().unwrap();
+        let certificate = tls::der(&material.path("client.pem")).to_vec();
+        let expected = if with_certificate {
+            vec![certificate]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(*arrived.certificates, expected);
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ pub struct Link {
     to: Mutex<Option<Entry>>,
     pub way: Mutex<Way>,
     pub sent: AtomicUsize,
+    /// As it would arrive.
     pub last: Mutex<Option<ForwardRequest>>,
 }
 
@@ -105,10 +106,10 @@ impl Forwarder for Link {
         _within: Duration,
     ) -> BoxFuture<'_, Result<ForwardAnswer, ForwardError>> {
         self.sent.fetch_add(1, Ordering::SeqCst);
-        *self.last.lock().unwrap() = Some(request.clone());
         let way = *self.way.lock().unwrap();
         let entry = self.to.lock().unwrap().clone().unwrap();
         let message = request.whole().unwrap();
+        *self.last.lock().unwrap() = ForwardRequest::decode(message.clone()).ok();
         Box::pin(async move {
             if way == Way::Down {
                 return Err(ForwardError::NotExecuted("it is down".into()));
@@ -156,8 +157,8 @@ impl Pair {
         Self::with(|_| ()).await
     }
 
-    /// With listeners changed by `change`.
-    pub async fn with(change: impl Fn(&mut Listener)) -> Self {
+    /// With the standby's listener changed by `change`.
+    pub async fn with(change: impl FnOnce(&mut Listener)) -> Self {
         let store = Arc::new(Inmem::new());
         let config = seal::check_config(1, 1).unwrap();
         let (key, _) = seal::generate(config).unwrap();
@@ -172,19 +173,22 @@ impl Pair {
         tokens.create(&mut batch, spec, START).unwrap();
         barrier.commit(batch, START).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let half = async |name: &str, leads: bool| {
+        let half = async |name: &str, listener: Listener| {
             let view = Arc::new(View {
                 store: Arc::clone(&store),
-                leads: AtomicBool::new(leads),
+                leads: AtomicBool::new(true),
                 has_leader: AtomicBool::new(true),
                 commits_refused: AtomicUsize::new(0),
             });
             let sealed = Sealed::new(Arc::clone(&view) as _);
             let barrier = sealed.unseal(&key).unwrap();
             let audit = directory.path().join(name);
-            Half::start(view, &barrier, audit, &change).await
+            Half::start(view, &barrier, audit, listener).await
         };
-        let (a, b) = (half("a", true).await, half("b", false).await);
+        let listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
+        let mut changed = listener.clone();
+        change(&mut changed);
+        let (a, b) = (half("a", listener).await, half("b", changed).await);
         *a.link.to.lock().unwrap() = Some(b.server.entry());
         *b.link.to.lock().unwrap() = Some(a.server.entry());
         a.activate();
@@ -208,7 +212,7 @@ impl Half {
         view: Arc<View>,
         barrier: &Arc<Unsealed>,
         audit: PathBuf,
-        change: &impl Fn(&mut Listener),
+        listener: Listener,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(START));
         let options = BTreeMap::from([
@@ -241,8 +245,6 @@ impl Half {
             lifecycle: Arc::new(FakeNode::default()),
             forwarder: Some(Arc::clone(&link) as _),
         };
-        let mut listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
-        change(&mut listener);
         let options = Options {
             listeners: vec![listener],
             ..Options::default()

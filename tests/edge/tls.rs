@@ -14,13 +14,13 @@ use tokio_rustls::client::TlsStream;
 const HEALTH: &[u8] = b"GET /v1/sys/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A directory with an authority, a server pair and a client pair.
-struct Material {
+pub struct Material {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Material {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -34,7 +34,7 @@ impl Material {
         material
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
@@ -48,7 +48,7 @@ impl Material {
         std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
     }
 
-    fn options(&self) -> Tls {
+    pub fn options(&self) -> Tls {
         Tls {
             cert_file: self.path("server.pem"),
             key_file: self.path("server.key"),
@@ -59,7 +59,7 @@ impl Material {
     }
 }
 
-fn der(path: &Path) -> CertificateDer<'static> {
+pub fn der(path: &Path) -> CertificateDer<'static> {
     use rustls::pki_types::pem::PemObject;
     CertificateDer::from_pem_file(path).unwrap()
 }
@@ -67,6 +67,16 @@ fn der(path: &Path) -> CertificateDer<'static> {
 /// Speaks TLS to `edge`; `None` when the server does not want to.
 async fn connect(
     edge: &Edge,
+    material: &Material,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    with_certificate: bool,
+) -> Option<TlsStream<tokio::net::TcpStream>> {
+    over(edge.connect().await, material, versions, with_certificate).await
+}
+
+/// The same over a stream that is there.
+pub async fn over(
+    stream: tokio::net::TcpStream,
     material: &Material,
     versions: &[&'static rustls::SupportedProtocolVersion],
     with_certificate: bool,
@@ -87,7 +97,6 @@ async fn connect(
         builder.with_no_client_auth()
     };
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = edge.connect().await;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
