@@ -218,13 +218,14 @@ impl Call<'_> {
             drop(router);
             match (done, step) {
                 (OnStandby::Answered(reply), Some(step)) => {
-                    OnStandby::Answered(step.take(reply, lifecycle.as_ref(), None).await)
+                    let reply = step.take(*reply, lifecycle.as_ref(), None).await;
+                    OnStandby::Answered(Box::new(reply))
                 }
                 (done, _) => done,
             }
         };
         match to_the_end(asked.operation, work).await {
-            Ok(OnStandby::Answered(reply)) => Some(envelope::encode(reply)),
+            Ok(OnStandby::Answered(reply)) => Some(envelope::encode(*reply)),
             Ok(OnStandby::Behind) if !consistency.forward_when_behind => Some(index::behind()),
             Ok(OnStandby::Behind | OnStandby::ForActive) => None,
             Err(error) => Some(envelope::encode(ended_early(id, &error))),

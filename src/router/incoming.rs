@@ -45,7 +45,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub enum OnStandby {
     /// Answered here, and audited here.
-    Answered(Reply),
+    Answered(Box<Reply>),
     /// It writes, or nobody leads: only the active node can answer it. Nothing was changed.
     ForActive,
     /// This node has not applied what the client has seen already. Nothing was changed.

@@ -18,7 +18,7 @@ impl Router {
         let (mut call, mut request) = Call::new(incoming);
         let answered = self.read_here(&mut call, &mut request, index).await;
         match answered {
-            Ok(result) => OnStandby::Answered(self.reply(call, request, result, started)),
+            Ok(result) => OnStandby::Answered(Box::new(self.reply(call, request, result, started))),
             Err(Elsewhere::ForActive) => OnStandby::ForActive,
             Err(Elsewhere::Behind) => OnStandby::Behind,
         }
