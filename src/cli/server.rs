@@ -99,11 +99,14 @@ async fn live(
     log: &'static Log,
 ) -> Result<ExitCode, String> {
     let signals = node::Signals::new().map_err(|error| error.to_string())?;
+    if flags.recovery {
+        return recover(config, flags, memory_locked, log, signals).await;
+    }
     let rows = |node: &Node| {
         let bound: Vec<String> = node.bound().iter().map(node::shown).collect();
         let addresses = node.addresses();
         let pair = (addresses.api.as_str(), addresses.cluster.as_str());
-        banner::rows(node.config(), pair, &bound, memory_locked)
+        banner::rows(node.config(), pair, &bound, (memory_locked, false))
     };
     let dev = flags.dev.then(|| dev::options(flags));
     let node = Node::start(config, dev)
@@ -117,11 +120,36 @@ async fn live(
     print(&text);
     log.release();
     let reload = || reload(flags, log);
-    match node::run(node, signals, reload).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+    Ok(ended(node::run(node, signals, reload).await))
+}
+
+/// As [`live`], in recovery mode.
+async fn recover(
+    config: Config,
+    flags: &Flags,
+    memory_locked: bool,
+    log: &'static Log,
+    signals: node::Signals,
+) -> Result<ExitCode, String> {
+    let started = node::Recovery::start(config).await;
+    let node = started.map_err(|error| error.to_string())?;
+    let bound: Vec<String> = node.bound().iter().map(node::shown).collect();
+    let rows = banner::rows(node.config(), ("", ""), &bound, (memory_locked, true));
+    let rows: Vec<_> = rows.into_iter().filter(|row| !row.1.is_empty()).collect();
+    let mut text = banner::render(&rows);
+    text.push_str("==> Coffer server started! Log data will stream in below:\n\n");
+    print(&text);
+    log.release();
+    let reload = || reload(flags, log);
+    Ok(ended(node::run(node, signals, reload).await))
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("coffer stopped: {reason}");
-            Ok(ExitCode::from(EXIT_FATAL))
+            ExitCode::from(EXIT_FATAL)
         }
     }
 }
@@ -133,6 +161,9 @@ fn print(text: &str) {
 }
 
 fn load(flags: &Flags) -> Result<Loaded, String> {
+    if flags.dev && flags.recovery {
+        return Err("Give one of -dev and -recovery, not both".into());
+    }
     if flags.dev {
         return dev::config(flags);
     }

@@ -300,7 +300,7 @@ impl Call<'_> {
 type Held = (Charge, Option<tokio::sync::OwnedSemaphorePermit>);
 
 /// Lists name folders, so their paths end in a slash, whether the client wrote it or not.
-fn as_listed(mut path: String, operation: Operation) -> String {
+pub(super) fn as_listed(mut path: String, operation: Operation) -> String {
     let lists = matches!(operation, Operation::List | Operation::Scan);
     if lists && !path.is_empty() && !path.ends_with('/') {
         path.push('/');
@@ -311,7 +311,7 @@ fn as_listed(mut path: String, operation: Operation) -> String {
 /// What is begun is finished even when nobody waits for it any more (its time is over, the
 /// connection was cut): half an audit trail is none, and reads commit too when they are wrapped or
 /// their token is limited. Those rarely wait, so they become a task only when that happens.
-async fn to_the_end<T: Send + 'static>(
+pub(super) async fn to_the_end<T: Send + 'static>(
     operation: Operation,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {
@@ -325,7 +325,7 @@ async fn to_the_end<T: Send + 'static>(
     }
 }
 
-fn ended_early(request_id: String, error: &tokio::task::JoinError) -> Reply {
+pub(super) fn ended_early(request_id: String, error: &tokio::task::JoinError) -> Reply {
     let inside = format!("the task of a request ended early: {error}");
     Reply {
         request_id,

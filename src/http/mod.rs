@@ -31,6 +31,7 @@ mod logical;
 mod options;
 mod passage;
 mod payload;
+mod recovery;
 mod request;
 mod server;
 mod service;

@@ -8,6 +8,7 @@ use super::forward::{ForwardRequest, MessageError};
 use super::logical::decode;
 use super::passage::{Passage, Stop};
 use super::payload::Payload;
+use super::recovery;
 use super::request::{self, HeadError};
 use super::server::Shared;
 use super::target::{self, Target};
@@ -127,11 +128,13 @@ async fn respond(
         )));
     }
     let client = client(shared, peer, &head.headers)?;
+    let recovery = Arc::clone(&shared.gate.lifecycle).recovery();
     let path = match target::parse(head.uri.path()) {
         Ok(Target::Api(path)) => path,
         Ok(Target::Redirect(clean)) => {
             return Ok(answer::redirect(&with_query(clean, head.uri.query())));
         }
+        _ if recovery.is_some() => return Err(recovery::not_found()),
         Ok(Target::Root) => return Ok(answer::redirect("/ui/")),
         Ok(Target::Ui) => return Ok(answer::text(StatusCode::NOT_FOUND, NO_UI)),
         Ok(Target::Unknown) => return Ok(answer::errors(StatusCode::NOT_FOUND, &[])),
@@ -145,6 +148,9 @@ async fn respond(
         path,
         is_forwarded,
     };
+    if let Some(mode) = recovery {
+        return call.recover(payload, mode).await;
+    }
     if shared.options.generate_root_closed && call.path.starts_with(GENERATE_ROOT) {
         return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[CLOSED]));
     }

@@ -24,7 +24,7 @@ const AUDIT_DIRECTORIES: &[&str] = &["/var/log", "/tmp"];
 /// Vault's default for both lease limits.
 const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(768 * 3600);
 /// How long requests in flight may take to finish when the node stops.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Why a node did not start. Always the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +172,7 @@ impl Node {
 }
 
 /// What the configuration may say but this build cannot do.
-fn check(config: &Config) -> Result<(), StartError> {
+pub(super) fn check(config: &Config) -> Result<(), StartError> {
     let sealed_otherwise = config
         .seals
         .iter()

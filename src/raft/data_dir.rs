@@ -73,6 +73,11 @@ impl DataDir {
         &self.path
     }
 
+    /// True when a node has used `path` before.
+    pub fn is_used(path: &Path) -> bool {
+        path.join(DATA_FILE).exists()
+    }
+
     /// Where the log is.
     pub fn log(&self) -> PathBuf {
         self.path.join("raft")

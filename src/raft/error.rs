@@ -38,6 +38,9 @@ pub enum OpenError {
         "damaged data directory: {0}; nothing was changed. Restore a snapshot into an empty one"
     )]
     Damaged(String),
+    /// The operator's: there is nothing to recover. Give the path of a node that was in a cluster.
+    #[error("{0} holds no node's data: there is nothing to recover")]
+    Unused(PathBuf),
     /// The operator's: the file that names who is left of the cluster. Correct or remove it.
     #[error("{path}: {reason}; nothing was changed. Correct the file, or remove it")]
     PeersFile {

@@ -6,6 +6,7 @@
 //! that its peers do not know of must not be mixed with theirs; whatever else is in its log counts
 //! as committed then, and the other members must be wiped and join again.
 
+use super::data_dir::DataDir;
 use super::error::OpenError;
 use super::forced;
 use super::opening;
@@ -47,7 +48,14 @@ impl Recovered {
             network: None,
             ..options
         };
+        if !DataDir::is_used(&options.path) {
+            return Err(OpenError::Unused(options.path));
+        }
         let open = RaftStorage::open(options.clone()).await?;
+        if !open.has_membership() {
+            open.shutdown().await;
+            return Err(OpenError::Unused(options.path));
+        }
         Ok(Arc::new(Self {
             options,
             open: watch::Sender::new(Some(open)),

@@ -1,6 +1,7 @@
 //! What the open endpoints need of the node. `node` implements it.
 
 use super::cluster::Cluster;
+use super::recovery::RecoveryMode;
 use crate::clock::Timestamp;
 use crate::peer::Chunks;
 use crate::secret::{SecretBytes, SecretString};
@@ -162,6 +163,11 @@ pub trait Lifecycle: Send + Sync {
 
     /// Cluster time now.
     fn now(&self) -> Timestamp;
+
+    /// What a node in recovery mode answers instead of everything else.
+    fn recovery(self: Arc<Self>) -> Option<Arc<RecoveryMode>> {
+        None
+    }
 
     /// The members; `None` for a store that has no others.
     fn cluster(&self) -> Option<Arc<dyn Cluster>> {

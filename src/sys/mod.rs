@@ -26,6 +26,7 @@ mod place;
 mod policies;
 mod raft;
 mod raw;
+mod recovery;
 pub mod snapshot;
 mod step;
 mod system;
@@ -42,6 +43,7 @@ pub use lifecycle::{
     ShareInput,
 };
 pub use place::{Place, place};
+pub use recovery::{RecoveryCall, RecoveryMode};
 pub use step::Step;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub fn rows(
     config: &Config,
     addresses: (&str, &str),
     bound: &[String],
-    memory_locked: bool,
+    (memory_locked, recovery): (bool, bool),
 ) -> Vec<(String, String)> {
     let mut rows = vec![
         ("Api Address".to_owned(), addresses.0.to_owned()),
@@ -30,7 +30,7 @@ pub fn rows(
             "Mlock".to_owned(),
             format!("supported: true, enabled: {memory_locked}"),
         ),
-        ("Recovery Mode".to_owned(), "false".to_owned()),
+        ("Recovery Mode".to_owned(), recovery.to_string()),
         ("Storage".to_owned(), storage(config).to_owned()),
         (
             "Version".to_owned(),
@@ -108,7 +108,7 @@ mod tests {
         let texts = [("a.hcl".to_owned(), text.to_owned())];
         let config = crate::config::from_text(&texts, &[]).unwrap().config;
         let addresses = ("http://127.0.0.1:8200", "https://127.0.0.1:8201");
-        let rows = rows(&config, addresses, &["127.0.0.1:8200".into()], true);
+        let rows = rows(&config, addresses, &["127.0.0.1:8200".into()], (true, true));
         let text = render(&rows);
         for line in [
             "==> Coffer server configuration:\n",
@@ -118,6 +118,7 @@ mod tests {
              tls: \"disabled\")\n",
             "               Log Level: info\n",
             "                   Mlock: supported: true, enabled: true\n",
+            "           Recovery Mode: true\n",
             "                 Storage: raft (HA available)\n",
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");

@@ -18,6 +18,8 @@ pub struct Flags {
     pub dev_listen_address: Option<String>,
     /// `-dev-no-store-token`.
     pub dev_no_store_token: bool,
+    /// `-recovery`.
+    pub recovery: bool,
     /// `-dev-no-kv`.
     pub dev_no_kv: bool,
     /// `-log-level`.
@@ -62,6 +64,7 @@ Options:
   -log-rotate-bytes=<n>         Begin a new log file beyond this size.
   -log-rotate-duration=<time>   Begin a new log file after this time.
   -log-rotate-max-files=<n>     Keep this many old log files.
+  -recovery                     Serve sys/raw only, to repair the store of a stopped node.
   -test-verify-only             Check the configuration and leave.
 
 Dev options:
@@ -115,7 +118,7 @@ impl Flags {
             "test-verify-only" => &mut self.verify_only,
             "h" | "help" => &mut self.help,
             "exit-on-core-shutdown" => &mut true,
-            "recovery" => return Err("-recovery is not in this build".into()),
+            "recovery" => &mut self.recovery,
             "dev-tls" | "dev-tls-cert-dir" => {
                 return Err(format!(
                     "-{name} is not in this build: configure a listener with tls_cert_file"
@@ -232,7 +235,6 @@ mod tests {
                 "invalid value \"loud\" for flag -log-level",
             ),
             (&["-dev=perhaps"], "invalid boolean value for -dev"),
-            (&["-recovery"], "-recovery is not in this build"),
         ] {
             assert_eq!(read(args).unwrap_err(), message);
         }

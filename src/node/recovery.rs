@@ -1,0 +1,114 @@
+//! A node that serves nobody but who repairs its store.
+//!
+//! It opens the data directory that a stopped node left, takes no part in its cluster, and answers
+//! `sys/generate-recovery-token` and `sys/raw` only. What it writes, and what that means for the
+//! other members, is said in [`crate::raft::Recovered`].
+
+use super::run::Runs;
+use super::start::{DRAIN_MAX, StartError, check};
+use super::{listeners, storage};
+use crate::clock::ClusterClock;
+use crate::config::{self, Config};
+use crate::http::{self, Bound, Gate};
+use crate::raft::{self, Recovered};
+use crate::router::Role;
+use crate::store::Storage;
+use crate::sys::RecoveryMode;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A node in recovery mode.
+pub struct Recovery {
+    storage: Arc<Recovered>,
+    server: http::Server,
+    config: Config,
+    _role: watch::Sender<Role>,
+}
+
+impl Recovery {
+    /// Opens the store, binds the listeners, answers.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing listens and no file is held then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        check(&config)?;
+        let Some(config::Storage::Raft(raft)) = &config.storage else {
+            return Err(StartError::Unsupported(
+                "recovery mode needs the storage \"raft\": nothing else outlives its process"
+                    .into(),
+            ));
+        };
+        let options = raft::Options::new(&raft.path, storage::node_id(raft));
+        let opened = Recovered::open(options).await;
+        let storage = opened.map_err(|error| StartError::Storage(error.to_string()))?;
+        match Self::serve(&config, &storage).await {
+            Ok((server, role)) => Ok(Self {
+                storage,
+                server,
+                config,
+                _role: role,
+            }),
+            Err(error) => {
+                storage.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn serve(
+        config: &Config,
+        storage: &Arc<Recovered>,
+    ) -> Result<(http::Server, watch::Sender<Role>), StartError> {
+        let clock = Arc::new(ClusterClock::start(storage.status().time_floor));
+        let mode = RecoveryMode::new(Arc::clone(storage) as _, clock);
+        let mode = mode.map_err(|error| StartError::Storage(error.to_string()))?;
+        let role = watch::Sender::new(Role::Sealed);
+        let gate = Gate {
+            role: role.subscribe(),
+            lifecycle: Arc::new(mode),
+            forwarder: None,
+        };
+        let server = http::serve(listeners::options(&config.listeners), gate).await?;
+        match storage.others() {
+            0 => tracing::warn!("recovery mode"),
+            others => tracing::warn!(
+                others,
+                "recovery mode: the first write makes this node the only member of its cluster"
+            ),
+        }
+        Ok((server, role))
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub fn bound(&self) -> &[Bound] {
+        self.server.addresses()
+    }
+
+    /// What it was started with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Runs for Recovery {
+    fn reload(&self) {
+        for (address, error) in self.server.reload().err().unwrap_or_default() {
+            tracing::error!(%address, %error, "certificates were not reloaded");
+        }
+    }
+
+    fn probe(&self) {
+        self.storage.status();
+    }
+
+    async fn failed(&self) -> String {
+        self.storage.failed().await
+    }
+
+    async fn shutdown(self) {
+        if !self.server.shutdown(DRAIN_MAX).await {
+            tracing::warn!("requests were cut off");
+        }
+        self.storage.shutdown().await;
+    }
+}

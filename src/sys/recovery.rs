@@ -1,0 +1,200 @@
+//! Recovery mode: records by their plain paths, for who holds the unseal shares, and nothing else.
+//!
+//! The shares make a token that is good in this process only. It is not stored: it is compared
+//! with the one that is kept in memory, in constant time.
+
+use super::generation::{Generation, Given, aborted};
+use super::lifecycle::{
+    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
+    ShareInput,
+};
+use super::open::bare;
+use super::raw::raw;
+use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{Error, ErrorKind, Operation, Response};
+use crate::secret::{Key256, Secret, SecretString, random_text};
+use crate::store::{BoxFuture, Storage};
+use crate::token::RANDOM_CHARS;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+
+/// What a recovery token starts with.
+const PREFIX: &str = "r.";
+/// Where records are found by their plain paths.
+const RAW: &str = "sys/raw";
+const ATTEMPT: &str = "sys/generate-recovery-token/attempt";
+const UPDATE: &str = "sys/generate-recovery-token/update";
+
+/// A server in recovery mode.
+pub struct RecoveryMode {
+    sealed: Sealed,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+/// The attempt, and what it led to.
+struct State {
+    generation: Generation,
+    opened: Option<Opened>,
+}
+
+struct Opened {
+    barrier: Arc<Unsealed>,
+    token: SecretString,
+}
+
+/// A call as the edge understood it. Nobody was asked yet whether the caller may.
+pub struct RecoveryCall {
+    /// What to do.
+    pub operation: Operation,
+    /// Without `/v1/`.
+    pub path: String,
+    /// As sent.
+    pub token: Option<SecretString>,
+    /// Fields of the body or the query.
+    pub data: Map<String, Value>,
+}
+
+impl RecoveryMode {
+    /// Over a store that is used by nobody else. It must be initialised.
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Self, BarrierError> {
+        let sealed = Sealed::new(storage);
+        sealed.seal_config()?.ok_or(BarrierError::NotInitialized)?;
+        Ok(Self {
+            sealed,
+            clock,
+            state: Mutex::new(State {
+                generation: Generation::new(PREFIX.len() + RANDOM_CHARS),
+                opened: None,
+            }),
+        })
+    }
+
+    /// Answers one call; `None` where nothing is.
+    pub async fn answer(&self, call: RecoveryCall) -> Option<Result<Response, Error>> {
+        let path = call.path.trim_end_matches('/').to_owned();
+        if path == ATTEMPT || path == UPDATE {
+            return Some(self.generate(&call, &path).await);
+        }
+        let record = match path.strip_prefix(RAW)? {
+            "" => "",
+            below => below.strip_prefix('/')?,
+        };
+        Some(self.raw(&call, record).await)
+    }
+
+    async fn generate(&self, call: &RecoveryCall, path: &str) -> Result<Response, Error> {
+        let config = self.sealed.seal_config()?;
+        let config = config.ok_or(BarrierError::NotInitialized)?;
+        let mut state = self.state.lock().await;
+        let writes = matches!(call.operation, Operation::Create | Operation::Update);
+        let answer = match (path, call.operation) {
+            (ATTEMPT, Operation::Read) => state.generation.status(config),
+            (ATTEMPT, Operation::Delete) => {
+                state.generation.cancel();
+                return Ok(Response::no_content());
+            }
+            (ATTEMPT, _) if writes => {
+                if state.opened.is_some() {
+                    return Err(Error::invalid(
+                        "attempted to generate recovery operation token when already unsealed",
+                    ));
+                }
+                state.generation.start(config, &call.data)?
+            }
+            (UPDATE, _) if writes => match state.generation.submit(config, &call.data)? {
+                Given::Waiting(answer) => answer,
+                Given::Key(key) => self.open(&mut state, config, &key)?,
+            },
+            _ => return Err(Error::silent(ErrorKind::UnsupportedOperation)),
+        };
+        Ok(bare(&Value::Object(answer)))
+    }
+
+    fn open(
+        &self,
+        state: &mut State,
+        config: SealConfig,
+        key: &Key256,
+    ) -> Result<Map<String, Value>, Error> {
+        let barrier = self.sealed.unseal(key).map_err(|error| match error {
+            BarrierError::WrongSealKey => Error::invalid(aborted(&error)),
+            error => error.into(),
+        })?;
+        let random = random_text(RANDOM_CHARS);
+        let token = Secret::new(format!("{PREFIX}{}", random.expose()));
+        let answer = state.generation.finish(config, &token);
+        state.opened = Some(Opened { barrier, token });
+        tracing::warn!("a recovery token was generated with the unseal keys");
+        Ok(answer)
+    }
+
+    async fn raw(&self, call: &RecoveryCall, path: &str) -> Result<Response, Error> {
+        let barrier = {
+            let state = self.state.lock().await;
+            let given = call.token.as_ref().map(|token| token.expose().trim());
+            let given = given.unwrap_or_default().as_bytes();
+            let opened = state.opened.as_ref();
+            let opened =
+                opened.filter(|opened| opened.token.expose().as_bytes().ct_eq(given).into());
+            let opened = opened.ok_or_else(|| Error::silent(ErrorKind::Denied))?;
+            Arc::clone(&opened.barrier)
+        };
+        let outcome = raw(&barrier, call.operation, path, &call.data)?;
+        if !outcome.batch.is_empty() {
+            tracing::warn!("a record is changed through sys/raw");
+            barrier.commit(outcome.batch, self.clock.now()).await?;
+        }
+        Ok(outcome.response)
+    }
+}
+
+/// What there is of a node's life: it is sealed and stays so. Nobody is served any of this.
+impl Lifecycle for RecoveryMode {
+    fn recovery(self: Arc<Self>) -> Option<Arc<RecoveryMode>> {
+        Some(self)
+    }
+
+    fn seal_status(&self) -> SealStatus {
+        SealStatus {
+            initialized: true,
+            sealed: true,
+            ..SealStatus::default()
+        }
+    }
+
+    fn leader(&self) -> LeaderStatus {
+        LeaderStatus::default()
+    }
+
+    fn ha_status(&self) -> Vec<HaStatus> {
+        Vec::new()
+    }
+
+    fn initialize(&self, _: InitRequest) -> BoxFuture<'_, Result<InitResult, LifecycleError>> {
+        Box::pin(async { Err(LifecycleError::AlreadyInitialized) })
+    }
+
+    fn unseal(&self, _: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
+        Box::pin(async { Err(LifecycleError::Sealed) })
+    }
+
+    fn reset_unseal(&self) -> SealStatus {
+        self.seal_status()
+    }
+
+    fn seal(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
+        Box::pin(async { Err(LifecycleError::Sealed) })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
