@@ -32,3 +32,29 @@ async fn three_nodes_hold_the_same_and_read_what_was_acknowledged() {
     };
     assert_eq!(leader.api_address, "http://n0:8200");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_nodes_lose_two_then_all_and_nothing_that_was_acknowledged() {
+    let mut cluster = Cluster::of(5).await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    cluster.stop(0).await;
+    cluster.stop(1).await;
+    let leader = cluster.await_leader().await;
+    cluster.up(leader).commit(put("b", b"2")).await.unwrap();
+    for index in 2..5 {
+        cluster.stop(index).await;
+    }
+    for index in 0..5 {
+        cluster.start(index).await;
+        cluster.up(index).set_elect(true);
+    }
+    let leader = cluster.await_leader().await;
+    cluster.up(leader).commit(put("c", b"3")).await.unwrap();
+    for index in 0..5 {
+        cluster.up(index).read_barrier().await.unwrap();
+        for (name, value) in [("a", b"1"), ("b", b"2"), ("c", b"3")] {
+            let record = cluster.up(index).get(name.as_bytes()).unwrap().unwrap();
+            assert_eq!(record.value, &value[..], "{name} at {index}");
+        }
+    }
+}
