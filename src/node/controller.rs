@@ -100,6 +100,7 @@ impl Shared {
             let watching = autopilot::run(autopilot, Arc::clone(&session.barrier), cluster);
             duties.push(tokio::spawn(watching).abort_handle());
         }
+        duties.push(tokio::spawn(self.snapshots(session)).abort_handle());
         duties
     }
 

@@ -11,6 +11,7 @@ use crate::router::{Role, Router};
 use crate::seal::UnsealProgress;
 use crate::store::Storage;
 use crate::sys::autopilot::Autopilot;
+use crate::sys::snapshot::auto::Auto;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub gatekeeper: Gatekeeper,
     /// What autopilot remembers of the members.
     pub autopilot: Arc<Autopilot>,
+    /// How snapshots by the clock went.
+    pub snapshots: Arc<Auto>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<State>,
@@ -115,6 +118,7 @@ impl Shared {
             joiner,
             gatekeeper: Gatekeeper::new(),
             autopilot: Arc::default(),
+            snapshots: Arc::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,
             state: Mutex::new(State {

@@ -1,8 +1,9 @@
 //! Snapshots, as the API asks the node for them.
 
-use super::shared::Shared;
+use super::shared::{Session, Shared};
 use crate::barrier::Unsealed;
 use crate::peer::Chunks;
+use crate::sys::snapshot::auto;
 use crate::sys::{LifecycleError, snapshot};
 use std::sync::Arc;
 
@@ -22,6 +23,16 @@ impl Shared {
         // The snapshot may come from a cluster whose clock was ahead.
         self.clock.raise(self.storage.status().time_floor);
         Ok(())
+    }
+
+    /// Takes snapshots by the clock, for as long as this node is active.
+    pub(super) fn snapshots(&self, session: &Session) -> impl Future<Output = ()> + use<> {
+        auto::run(
+            Arc::clone(&self.snapshots),
+            Arc::clone(&session.barrier),
+            Arc::clone(&self.clock),
+            session.cluster.id.clone(),
+        )
     }
 
     /// The barrier of the active node, and the cluster's id.

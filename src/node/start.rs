@@ -316,6 +316,7 @@ pub(super) fn router(
         sanitized: shared.facts.sanitized.clone(),
         cluster: shared.cluster(),
         autopilot: Arc::clone(&shared.autopilot),
+        snapshots: Arc::clone(&shared.snapshots),
     };
     sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

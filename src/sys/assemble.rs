@@ -3,6 +3,7 @@
 use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::RootGenerations;
+use super::snapshot::auto::Auto;
 use super::system::{Options, System};
 use crate::audit;
 use crate::auth::token::TokenEngine;
@@ -37,6 +38,8 @@ pub struct Assembly {
     pub cluster: Option<Arc<dyn Cluster>>,
     /// What [`super::autopilot::run`] acts on, for the endpoints to show.
     pub autopilot: Arc<Autopilot>,
+    /// What [`super::snapshot::auto::run`] did, for the endpoints to show.
+    pub snapshots: Arc<Auto>,
 }
 
 /// A router with every engine of this build.

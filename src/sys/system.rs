@@ -4,6 +4,7 @@ use super::assemble::Assembly;
 use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::{self, RootGenerations};
+use super::snapshot::auto::Auto;
 use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
@@ -36,6 +37,7 @@ pub(super) struct Options {
     pub sanitized: Map<String, Value>,
     pub cluster: Option<Arc<dyn Cluster>>,
     pub autopilot: Arc<Autopilot>,
+    pub snapshots: Arc<Auto>,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             sanitized: assembly.sanitized.clone(),
             cluster: assembly.cluster.clone(),
             autopilot: Arc::clone(&assembly.autopilot),
+            snapshots: Arc::clone(&assembly.snapshots),
         }
     }
 }
@@ -74,6 +77,7 @@ const SUDO: &[&str] = &[
     "rotate/keyring",
     "seal",
     "step-down",
+    "storage/raft/snapshot-auto/config/*",
 ];
 
 /// Where the members are.
@@ -140,6 +144,10 @@ impl Engine for System {
             "raw" if self.options.raw_storage_endpoint => self.raw(request, rest),
             "storage" => match rest.strip_prefix("raft/") {
                 Some(name @ ("snapshot" | "snapshot-force")) => step(request, name),
+                Some(rest) if rest.starts_with("snapshot-auto/") => {
+                    let rest = rest.strip_prefix("snapshot-auto/").unwrap_or_default();
+                    self.snapshot_auto(request, rest)
+                }
                 Some(rest) => self.raft(request, rest),
                 None => Err(Error::unsupported_path()),
             },

@@ -16,6 +16,7 @@ mod recovery;
 mod reload;
 mod restart;
 mod roles;
+mod snapshots;
 mod start_refused;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,6 +4,7 @@ coffer, vault and bao."""
 import json
 import os
 import re
+import tempfile
 import time
 
 from check import BAO, COFFER, SERVER, Cli, SeedServer, server_binary, wait
@@ -71,6 +72,7 @@ class Steps:
         self.tokens()
         self.wrapping()
         self.operator()
+        self.snapshots()
         self.kill_and_return()
         self.seal()
 
@@ -341,6 +343,23 @@ class Steps:
         self.report.matches("term 2", status.out, r"^Key Term\s+2$")
         field = self.ok("old data under the new term", "kv", "get", "-field=webapp", "kv/apikey")
         self.report.equal("old data under the new term", field.out.rstrip("\n"), SECRET)
+
+    def snapshots(self):
+        """Deletes a secret with all its versions, and brings it back."""
+        with tempfile.TemporaryDirectory() as folder:
+            saved = os.path.join(folder, "demo.snapshot")
+            self.ok("snapshot save", "operator", "raft", "snapshot", "save", saved)
+            mode = os.stat(saved).st_mode & 0o777
+            self.report.equal("the snapshot is private", mode, 0o600)
+            self.ok("delete for good", "kv", "metadata", "delete", "kv/apikey")
+            self.fails("it is gone", 2, "kv", "get", "kv/apikey")
+            with open(saved, "rb") as whole, open(saved + ".cut", "wb") as cut:
+                cut.write(whole.read()[:-100])
+            restore = ("operator", "raft", "snapshot", "restore")
+            self.fails("a cut one is refused", 2, *restore, saved + ".cut", texts=["truncated"])
+            self.ok("snapshot restore", *restore, saved)
+            back = self.ok("it is back", "kv", "get", "-version=1", "-field=webapp", "kv/apikey")
+            self.report.equal("with all versions", back.out.rstrip("\n"), SECRET)
 
     def kill_and_return(self):
         self.ok("a last put", "kv", "put", "kv/last", "word=kept")

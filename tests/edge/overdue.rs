@@ -42,6 +42,7 @@ async fn router() -> Router {
         sanitized: serde_json::Map::new(),
         cluster: None,
         autopilot: Arc::default(),
+        snapshots: Arc::default(),
     })
     .unwrap()
 }

@@ -232,6 +232,7 @@ impl Half {
             sanitized: Map::new(),
             cluster: None,
             autopilot: Arc::default(),
+            snapshots: Arc::default(),
         });
         let link = Arc::new(Link {
             to: Mutex::default(),

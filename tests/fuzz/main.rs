@@ -112,6 +112,11 @@ fn state() {
 }
 
 #[test]
+fn archive() {
+    fuzz("archive");
+}
+
+#[test]
 fn every_target_has_seeds() {
     for (name, _) in targets::ALL {
         assert!(!seeds(name).is_empty(), "tests/fuzz/seeds/{name} is empty");

@@ -34,6 +34,7 @@ pub const ALL: &[Named] = &[
     ("token", token),
     ("group", group),
     ("state", state),
+    ("archive", archive),
     ("frame", frame),
 ];
 
@@ -229,6 +230,24 @@ pub fn state(data: &[u8]) {
     let _either = coffer::store::state::probe::read_mark(data);
     if let Ok(record) = coffer::store::state::probe::read_record(data) {
         assert_eq!(record.value.len() + 8, data.len());
+    }
+}
+
+/// A snapshot that somebody restores, and the state in one: what is read is what was promised.
+pub fn archive(data: &[u8]) {
+    if let Ok(checked) = coffer::store::archive::check(data)
+        && let Ok(header) = checked.header()
+    {
+        let mut records = 0;
+        let read = coffer::store::archive::restore(data, |_, _| {
+            records += 1;
+            Ok::<(), coffer::store::archive::ArchiveError>(())
+        });
+        assert!(read.is_ok() && records == header.records);
+    }
+    if let Ok((header, records, bytes)) = coffer::store::archive::probe::read_state(data) {
+        assert_eq!((records, bytes), (header.records, header.bytes));
+        assert!(bytes < data.len() as u64);
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod error;
 mod gather;
+pub mod probe;
 mod read;
 mod records;
 mod write;

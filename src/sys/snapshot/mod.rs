@@ -6,6 +6,7 @@
 //! - A snapshot that does not hold together, or that another cluster made, changes nothing.
 //! - Memory does not grow with the data; what comes in lies in a nameless file meanwhile.
 
+pub mod auto;
 mod incoming;
 mod restore;
 mod save;

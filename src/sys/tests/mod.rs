@@ -114,6 +114,7 @@ impl Harness {
             sanitized: Map::new(),
             cluster,
             autopilot: Arc::default(),
+            snapshots: Arc::default(),
         })
         .unwrap()
     }
