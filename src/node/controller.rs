@@ -30,6 +30,10 @@ pub(super) async fn run(shared: Weak<Shared>) {
         return;
     };
     while let Some(alive) = shared.upgrade() {
+        if alive.state().stopping {
+            // The store closes, and nobody is served any more.
+            return;
+        }
         alive.follow_keys();
         alive.follow_removal();
         alive.settle();
