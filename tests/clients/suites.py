@@ -7,6 +7,7 @@ import cluster
 import cluster000
 import cluster004
 import hvac_suite
+import recovery
 import seed000
 import shapes
 from check import Report
@@ -16,6 +17,7 @@ SUITES = {
     "cluster": cluster.run,
     "cluster000": cluster000.run,
     "cluster004": cluster004.run,
+    "recovery": recovery.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
     "ansible": ansible_suite.run,
