@@ -40,6 +40,7 @@ def make_nodes():
 class Steps(Commands):
     def __init__(self, report, binary, nodes):
         super().__init__(report, binary, nodes)
+        self.is_bao = binary == BAO
         self.nodes = dict(zip(NAMES, nodes))
 
     def run(self):
@@ -52,6 +53,8 @@ class Steps(Commands):
         self.step_down()
         self.remove()
         self.add_back()
+        if SERVER != "bao":  # It does as it is told, and the cluster is down.
+            self.arithmetic()
 
     def row(self, name, state, voter):
         return (name, self.nodes[name].cluster, state, voter)
@@ -246,3 +249,45 @@ class Steps(Commands):
         self.becomes("it is back and votes", self.active, *self.three(self.active))
         got = self.ok("it reads", self.leaving, "kv", "get", "-field=removal", "kv/after")
         self.report.equal("what was written meanwhile", got.out.strip(), "done")
+
+    def arithmetic(self):
+        """Beyond the seed: nobody is removed whom the others need, and who is not needed goes."""
+        dead, living = (name for name in reversed(NAMES) if name != self.active)
+        self.fails(
+            "a voter is none to promote", 2, self.active, "operator", "raft", "promote", living,
+            texts=["server is not a non-voter"],
+        )
+        self.nodes[dead].kill()
+        numbers = "of the 2 voters that would be left 1 can be reached, and 2 must agree"
+
+        def missed():
+            state = self.clis[self.active]("operator", "raft", "autopilot", "state", "-format=json")
+            return not state.json()["Servers"][dead]["Healthy"]
+
+        wait("the dead one is missed", missed, CLUSTER_DEADLINE_S)
+        for verb in ("remove-peer", "demote"):
+            self.fails(
+                f"{verb} of a voter that is needed", 2, self.active, "operator", "raft", verb, living,
+                texts=["Code: 400", numbers],
+            )
+        self.becomes("nobody went", self.active, *self.three(self.active))
+        self.ok("the dead one goes", self.active, "operator", "raft", "remove-peer", dead)
+        self.ok("a vote is taken", self.active, "operator", "raft", "demote", living)
+        self.becomes(
+            "one votes", self.active,
+            *sorted([self.row(self.active, "leader", "true"), self.row(living, "follower", "false")]),
+        )
+        forced = [] if self.is_bao else [["remove-peer", "-force"]]
+        for arguments in [["remove-peer"], ["demote"], *forced]:
+            self.fails(
+                f"{arguments} of the last voter", 2, self.active,
+                "operator", "raft", *arguments, self.active, texts=["is the last voter"],
+            )
+        self.ok("a vote is given", self.active, "operator", "raft", "promote", living)
+        # What counts is that it goes: its answer can be lost when the next leader cuts it off first.
+        self.clis[self.active]("operator", "raft", "remove-peer", self.active)
+        self.becomes("the other leads", living, self.row(living, "leader", "true"))
+        wait("and is active", lambda: self.nodes[living].health() == 200, CLUSTER_DEADLINE_S)
+        got = self.ok("it reads", living, "kv", "get", "-field=removal", "kv/after")
+        self.report.equal("all that there was", got.out.strip(), "done")
+        self.ok("and writes", living, "kv", "put", "kv/last", "word=kept")
