@@ -22,8 +22,6 @@ pub(super) struct Conductor {
     shared: Arc<Shared>,
     /// Whom the network was told to hear.
     heard: Option<Vec<Member>>,
-    /// Who is trusted by hearsay, and the committed membership's index when that began.
-    trust: Option<(Vec<Member>, Option<u64>)>,
     /// What raft was told: whether timers run, whether it may campaign.
     timers: (bool, bool),
     since: Instant,
@@ -47,7 +45,6 @@ impl Conductor {
         Self {
             shared,
             heard: None,
-            trust: None,
             timers: (false, false),
             since: Instant::now(),
             introduced: None,
@@ -270,7 +267,6 @@ impl Conductor {
 
     /// Tells the network who may speak.
     fn hear(&mut self, seen: &Metrics) {
-        self.end_trust(seen);
         let shared = &self.shared;
         let Some(network) = &shared.voice.network else {
             return;
@@ -297,28 +293,6 @@ impl Conductor {
         if self.heard.as_ref() != Some(&members) {
             network.set_members(members.clone());
             self.heard = Some(members);
-        }
-    }
-
-    /// Who was trusted by hearsay is so until the log itself says who the members are: after that
-    /// nobody may be heard for having been a member once.
-    fn end_trust(&mut self, seen: &Metrics) {
-        let committed = &seen.committed_membership_config;
-        let index = committed.log_id().as_ref().map(|at| at.index());
-        let trusted = self.shared.trusted.borrow().clone();
-        if trusted.is_empty() {
-            self.trust = None;
-            return;
-        }
-        let is_member = committed.membership().get_node(&self.shared.id).is_some();
-        match &self.trust {
-            Some((known, since)) if *known == trusted => {
-                if is_member && index > *since {
-                    self.trust = None;
-                    self.shared.trusted.send_replace(Vec::new());
-                }
-            }
-            _ => self.trust = Some((trusted, index)),
         }
     }
 
