@@ -46,8 +46,11 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// nobody out who comes later.
 #[derive(Default)]
 pub(super) struct Knocking {
-    waiting: Mutex<(u64, VecDeque<(u64, oneshot::Sender<()>)>)>,
+    waiting: Mutex<(u64, Visitors)>,
 }
+
+/// Each with a number.
+type Visitors = VecDeque<(u64, oneshot::Sender<()>)>;
 
 impl Knocking {
     fn enter(&self, most: usize) -> (u64, oneshot::Receiver<()>) {

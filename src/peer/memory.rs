@@ -83,8 +83,7 @@ impl Memory {
     /// Sets the way from one node to another.
     pub fn set_way(&self, from: &PublicKey, to: &PublicKey, way: Way) {
         let between = (from.clone(), to.clone());
-        self.ways
-            .send_modify(|ways| drop(ways.insert(between, way)));
+        self.ways.send_modify(|ways| _ = ways.insert(between, way));
     }
 
     /// Changes the way from one node to another.

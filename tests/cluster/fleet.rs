@@ -1,6 +1,6 @@
 //! Several servers in processes of their own, on loopback addresses, joined into one cluster.
 
-use super::http::{Connection, Lost};
+use super::http::Connection;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
@@ -195,14 +195,6 @@ impl Node {
         }
     }
 
-    /// SIGTERM, and waits for the end.
-    pub fn stop(&mut self) {
-        self.signal("-TERM");
-        if let Some(mut child) = self.child.take() {
-            wait("it stops", || child.try_wait().unwrap().is_some());
-        }
-    }
-
     pub fn signal(&self, name: &str) {
         let id = self.id().to_string();
         let done = Command::new("kill").args([name, &id]).status().unwrap();
@@ -212,15 +204,6 @@ impl Node {
     /// Of the server's process (`ip netns exec` becomes it).
     pub fn id(&self) -> u32 {
         self.child.as_ref().map(Child::id).expect("it runs")
-    }
-
-    /// Throws its data away.
-    pub fn wipe(&self) {
-        std::fs::remove_dir_all(self.data()).unwrap();
-    }
-
-    pub fn data(&self) -> PathBuf {
-        self.folder.join("data")
     }
 
     /// What it logged.
@@ -252,10 +235,7 @@ impl Node {
         body: Option<Value>,
     ) -> Option<(u16, Value)> {
         let mut connection = Connection::new(self.address, ANSWER);
-        match connection.send(method, path, token, body.as_ref()) {
-            Ok(answer) => Some(answer),
-            Err(Lost::NotSent | Lost::Unknown) => None,
-        }
+        connection.send(method, path, token, body.as_ref()).ok()
     }
 
     /// One call that must succeed.

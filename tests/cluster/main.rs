@@ -5,6 +5,8 @@
 //! have told it; `invariants` has one file for each promise. Counts and seeds come from the
 //! environment: see `run` beside this file.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod check;
 mod fleet;
 mod http;

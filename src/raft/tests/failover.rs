@@ -199,9 +199,9 @@ impl Device for Slow {
 async fn a_device_that_stalls_for_a_second_costs_nothing_and_for_longer_costs_leadership() {
     let mut cluster = Cluster::apart(3).await;
     let slow: Vec<Arc<Slow>> = (0..3).map(|_| Arc::default()).collect();
-    for index in 0..3 {
+    for (index, slow) in slow.iter().enumerate() {
         cluster.stop(index).await;
-        cluster.nodes[index].device = Some(Arc::clone(&slow[index]) as _);
+        cluster.nodes[index].device = Some(Arc::clone(slow) as _);
         cluster.start(index).await;
         cluster.up(index).set_elect(true);
     }

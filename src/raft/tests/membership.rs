@@ -220,7 +220,7 @@ async fn a_file_that_cannot_be_followed_is_refused_and_changes_nothing() {
     }
     let empty = tempfile::tempdir().unwrap();
     std::fs::create_dir(empty.path().join("raft")).unwrap();
-    drop(offline(empty.path().join("x").as_path(), |_| ()));
+    offline(empty.path().join("x").as_path(), |_| ());
     write_peers(empty.path().join("x").as_path(), ALONE);
     let refused = RaftStorage::open(Options::new(empty.path().join("x"), "a")).await;
     let error = refused.err().unwrap().to_string();
