@@ -258,14 +258,28 @@ async fn cve_2022_36129_joining_is_open_and_a_lone_store_refuses_it() {
     }
 }
 
+/// A snapshot is the whole store: nobody takes or brings one without a token that may.
+#[tokio::test]
+async fn cve_2022_36129_snapshots_need_a_token() {
+    let server = Server::start().await;
+    for (method, path) in [
+        ("GET", "sys/storage/raft/snapshot"),
+        ("PUT", "sys/storage/raft/snapshot"),
+        ("PUT", "sys/storage/raft/snapshot-force"),
+    ] {
+        let open = server.call("", method, path, "junk").await;
+        assert_eq!(open.status, 403, "{method} {path}: {open:?}");
+        let root = server.call(ROOT, method, path, "junk").await;
+        assert_eq!(root.status, 400, "{method} {path}: {root:?}");
+    }
+}
+
 /// Rekeying is not built, so it is nobody's.
 #[tokio::test]
 async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     let server = Server::start().await;
     let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a","otp":"x"}"#;
     for path in [
-        "sys/storage/raft/snapshot",
-        "sys/storage/raft/snapshot-force",
         "sys/replication/dr/secondary/operation-token/delete",
         "sys/rekey/init",
         "sys/rekey/update",
