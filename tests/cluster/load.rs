@@ -112,7 +112,7 @@ impl Load {
     pub fn acknowledged_after(&self, moment: u64) -> Option<u64> {
         let history = self.shared.history.lock().unwrap();
         let wrote = |call: &&Operation| {
-            call.answered > moment && matches!(call.outcome, Outcome::Wrote { .. })
+            call.sent > moment && matches!(call.outcome, Outcome::Wrote { .. })
         };
         history.iter().filter(wrote).map(|call| call.answered).min()
     }
