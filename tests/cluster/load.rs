@@ -111,9 +111,8 @@ impl Load {
     /// When the first put that was sent after `moment` was acknowledged.
     pub fn acknowledged_after(&self, moment: u64) -> Option<u64> {
         let history = self.shared.history.lock().unwrap();
-        let wrote = |call: &&Operation| {
-            call.sent > moment && matches!(call.outcome, Outcome::Wrote { .. })
-        };
+        let wrote =
+            |call: &&Operation| call.sent > moment && matches!(call.outcome, Outcome::Wrote { .. });
         history.iter().filter(wrote).map(|call| call.answered).min()
     }
 
