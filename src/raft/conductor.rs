@@ -3,6 +3,7 @@
 //! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
 use super::leadership::Leadership;
+use super::parting::Parting;
 use super::shared::Shared;
 use super::types::TypeConfig;
 use crate::peer::Member;
@@ -22,6 +23,8 @@ pub(super) struct Conductor {
     shared: Arc<Shared>,
     /// Whom the network was told to hear.
     heard: Option<Vec<Member>>,
+    /// Who was a member until a moment ago.
+    parting: Parting,
     /// What raft was told: whether timers run, whether it may campaign.
     timers: (bool, bool),
     since: Instant,
@@ -45,6 +48,7 @@ impl Conductor {
         Self {
             shared,
             heard: None,
+            parting: Parting::default(),
             timers: (false, false),
             since: Instant::now(),
             introduced: None,
@@ -71,12 +75,14 @@ impl Conductor {
             let is_pending = is_leader(&seen) && *shared.leadership.borrow() == Leadership::None;
             let waits = is_pending && shared.may_lead();
             let ticks = self.timers.0;
+            let parts = self.parting.ends();
             tokio::select! {
                 changed = metrics.changed() => if changed.is_err() { return },
                 changed = elects.changed() => if changed.is_err() { return },
                 changed = trusted.changed() => if changed.is_err() { return },
                 changed = applied.changed(), if waits => if changed.is_err() { return },
                 () = shared.refusals.noted.notified() => {}
+                () = tokio::time::sleep(parts.unwrap_or_default()), if parts.is_some() => {}
                 () = tokio::time::sleep(shared.timing.heartbeat), if ticks => {
                     self.tick(&seen).await;
                 }
@@ -282,12 +288,13 @@ impl Conductor {
             .collect();
         shared.voice.know(&members);
         let mut members: Vec<Member> = members.into_values().collect();
-        for trusted in shared.trusted.borrow().iter() {
+        let parting = self.parting.follow(&members);
+        for other in parting.iter().chain(shared.trusted.borrow().iter()) {
             if !members
                 .iter()
-                .any(|member| member.public_key == trusted.public_key)
+                .any(|member| member.public_key == other.public_key)
             {
-                members.push(trusted.clone());
+                members.push(other.clone());
             }
         }
         if self.heard.as_ref() != Some(&members) {

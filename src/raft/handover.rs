@@ -8,6 +8,7 @@ use super::types::{TypeConfig, Vote, log_id};
 use super::wire::Position;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::VoteRequest;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long a leader that is to be removed may take for it.
@@ -72,6 +73,8 @@ impl Shared {
         loop {
             match self.ask_to_leave().await {
                 Ok(()) => break,
+                // The farewell says it all; the answer to this came too late.
+                Err(_) if self.removed.load(Ordering::Acquire) => return Ok(()),
                 Err(error) if Instant::now() > deadline => {
                     return Err(ChangeError::Unavailable(error));
                 }

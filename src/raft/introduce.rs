@@ -2,6 +2,7 @@
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
+use super::parting::PARTING;
 use super::rpc::{Answer, Ask};
 use super::shared::Shared;
 use super::types::Peer;
@@ -10,8 +11,6 @@ use std::time::Duration;
 
 /// How long one such call may take.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
-/// Who was removed may be gone already.
-const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// This node as it should stand in the membership: what it does not know of itself stays.
@@ -106,7 +105,7 @@ impl Shared {
         });
     }
 
-    /// Tells a node that it is no member any more. It may not hear.
+    /// Tells a node that it is no member any more. It may be gone already, and not hear.
     pub(super) async fn say_farewell(&self, removed: &MemberInfo, index: u64) {
         let member = Member {
             name: removed.name.clone(),
@@ -116,7 +115,7 @@ impl Shared {
         let ask = Ask::Farewell(index);
         let asked = self
             .voice
-            .ask(removed.raft_id, &member, &ask, &[], FAREWELL_WITHIN);
+            .ask(removed.raft_id, &member, &ask, &[], PARTING);
         if let Err(error) = asked.await {
             tracing::debug!(%error, "who was removed was not told");
         }

@@ -30,6 +30,7 @@ mod members;
 mod network;
 mod opening;
 mod options;
+mod parting;
 mod peers_file;
 mod poison;
 pub mod probe;

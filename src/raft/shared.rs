@@ -90,12 +90,15 @@ impl Shared {
 
     /// Takes note that this node was removed by the entry at `index`.
     pub(super) fn farewell(&self, index: u64) {
-        let known = self.membership();
-        let known = known.log_id().as_ref().map_or(0, |at| at.index());
-        if index > known {
+        let members = self.membership();
+        let known = members.log_id().as_ref().map_or(0, |at| at.index());
+        // It may have that entry itself.
+        let is_member = members.membership().get_node(&self.id).is_some();
+        let is_news = index > known || (index == known && !is_member);
+        if is_news {
             self.removed_at.store(index, Ordering::Release);
         }
-        if index > known && !self.removed.swap(true, Ordering::AcqRel) {
+        if is_news && !self.removed.swap(true, Ordering::AcqRel) {
             tracing::warn!("this node was removed from the cluster");
             self.leadership.send_replace(Leadership::None);
             self.trusted.send_modify(|_| {});

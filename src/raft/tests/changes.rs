@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn names(cluster: &Cluster, at: usize) -> Vec<String> {
     let members = cluster.up(at).members().into_iter();
@@ -68,6 +68,28 @@ async fn the_leader_itself_is_removed_and_another_leads() {
     assert_eq!(names(&cluster, leader), ["n1", "n2"]);
     let refused = cluster.up(0).commit(put("c", b"3")).await.unwrap_err();
     assert!(matches!(refused, CommitError::NotLeader));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_removed_is_told_first_and_then_cut_off() {
+    let cluster = Cluster::of(4).await;
+    // What is on its way is on its way for a while.
+    cluster.wires.set_delay(Duration::from_millis(10));
+    for (leader, name, gone) in [(0, "n3", 3), (0, "n0", 0)] {
+        let remove = Change::Remove { force: false };
+        cluster.up(leader).change(name, remove).await.unwrap();
+        assert!(cluster.up(gone).is_removed(), "{name} was not told");
+        let told = Instant::now();
+        eventually("the cut", || async {
+            let hears = |at: usize| {
+                let keys = (&cluster.nodes[at].key, &cluster.nodes[gone].key);
+                cluster.wires.hears(keys.0, keys.1)
+            };
+            (!hears(1) && !hears(2)).then_some(())
+        })
+        .await;
+        assert!(told.elapsed() < Duration::from_secs(2));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

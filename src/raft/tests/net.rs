@@ -51,6 +51,18 @@ impl Wires {
         self.0.lock().unwrap().services.remove(key);
     }
 
+    /// True while `at` takes calls of `from`.
+    pub fn hears(&self, at: &Key, from: &Key) -> bool {
+        let state = self.0.lock().unwrap();
+        let heard = state.members.get(at);
+        heard.is_some_and(|heard| heard.contains(from))
+    }
+
+    /// Nothing passes, not even an answer, once one of them does not take the other for a member.
+    fn connects(&self, one: &Key, other: &Key) -> bool {
+        self.hears(one, other) && self.hears(other, one)
+    }
+
     fn way(&self, from: &Key, to: &Key) -> Option<Duration> {
         let state = self.0.lock().unwrap();
         let is_cut = state.cut.contains(&(from.clone(), to.clone()));
@@ -58,12 +70,9 @@ impl Wires {
     }
 
     fn service(&self, from: &Key, to: &Key) -> Option<Arc<dyn Service>> {
+        let connects = self.connects(from, to);
         let state = self.0.lock().unwrap();
-        let heard = state
-            .members
-            .get(to)
-            .is_some_and(|heard| heard.contains(from));
-        let service = state.services.get(to).filter(|_| heard)?;
+        let service = state.services.get(to).filter(|_| connects)?;
         service.upgrade()
     }
 }
@@ -116,7 +125,10 @@ impl Network for Plug {
                 let answering = tokio::spawn(async move { service.call(from, request).await });
                 let answer = answering.await.map_err(|_| Self::gone(&to))?;
                 self.cross(&you, &me).await;
-                answer.map_err(CallError::Refused)
+                match self.wires.connects(&me, &you) {
+                    true => answer.map_err(CallError::Refused),
+                    false => Err(Self::gone(&to)),
+                }
             };
             let called = tokio::time::timeout(within, calling).await;
             called.unwrap_or_else(|_| Err(CallError::TimedOut(to.name.clone())))
