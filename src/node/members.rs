@@ -99,7 +99,6 @@ fn status(member: MemberInfo) -> MemberStatus {
         last_contact: member.last_contact,
         last_term: member.last_term,
         last_index: member.last_index,
-        stable_for: None,
         hostname: member.hostname,
         version: member.version,
     }

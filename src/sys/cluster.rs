@@ -30,8 +30,6 @@ pub struct MemberStatus {
     pub last_term: u64,
     /// Index of the last entry that it is known to hold.
     pub last_index: u64,
-    /// Since it is healthy without a break, as the leader saw it; `None` when it is not.
-    pub stable_for: Option<Duration>,
     /// Its host's name.
     pub hostname: String,
     /// Its version.
