@@ -113,9 +113,7 @@ impl Shared {
             public_key: removed.public_key.clone(),
         };
         let ask = Ask::Farewell(index);
-        let asked = self
-            .voice
-            .ask(removed.raft_id, &member, &ask, &[], PARTING);
+        let asked = self.voice.ask(removed.raft_id, &member, &ask, &[], PARTING);
         if let Err(error) = asked.await {
             tracing::debug!(%error, "who was removed was not told");
         }
