@@ -116,7 +116,7 @@ impl Call<'_> {
                     self.ask_active(asked, router, incoming, upload.take())
                         .await
                 }
-                false => match self.ask_standby(asked, router, incoming).await {
+                false => match self.ask_standby(asked, router, incoming, locally).await {
                     Some(answer) => (answer, false),
                     None if locally == Some(Locally::Only) => (not_here(), false),
                     None => continue,
@@ -208,13 +208,16 @@ impl Call<'_> {
         asked: &Asked,
         router: Arc<Router>,
         (incoming, held): (Incoming, Held),
+        locally: Option<Locally>,
     ) -> Option<Answer> {
         let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
         let id = incoming.id.clone();
         let (step, consistency) = (asked.step, asked.consistency);
         let work = async move {
             let _held = held;
-            let done = router.handle_on_standby(incoming, consistency.index).await;
+            let is_local = locally == Some(Locally::Only);
+            let done = router.handle_on_standby(incoming, consistency.index, is_local);
+            let done = done.await;
             drop(router);
             match (done, step) {
                 (OnStandby::Answered(reply), Some(step)) => {

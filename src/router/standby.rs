@@ -12,11 +12,20 @@ impl Router {
     /// Answers a request on a standby, when its state is as new as the leader's and has at least
     /// `index`, and when the answer needs no write. That is found out before the audit record is
     /// written, except where only the engine knows.
-    pub async fn handle_on_standby(&self, incoming: Incoming, index: u64) -> OnStandby {
+    ///
+    /// What is about this node alone (`is_local`) is answered from what it has applied when nobody
+    /// leads: a node that lost its quorum can be sealed, and tells how it is.
+    pub async fn handle_on_standby(
+        &self,
+        incoming: Incoming,
+        index: u64,
+        is_local: bool,
+    ) -> OnStandby {
         let started = Instant::now();
         let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
         let (mut call, mut request) = Call::new(incoming);
-        let answered = self.read_here(&mut call, &mut request, index).await;
+        let answered = self.read_here(&mut call, &mut request, index, is_local);
+        let answered = answered.await;
         match answered {
             Ok(result) => OnStandby::Answered(Box::new(self.reply(call, request, result, started))),
             Err(Elsewhere::ForActive) => OnStandby::ForActive,
@@ -34,12 +43,14 @@ impl Router {
         call: &mut Call,
         request: &mut Request,
         index: u64,
+        is_local: bool,
     ) -> Result<Result<Response, Error>, Elsewhere> {
         if let Err(error) = crate::path::check(&call.path) {
             return Ok(Err(BarrierError::from(error).into()));
         }
         match self.parts.barrier.storage().read_barrier().await {
             Ok(()) => {}
+            Err(ReadError::Unavailable(_)) if is_local => {}
             Err(ReadError::Unavailable(reason)) => {
                 tracing::debug!(%reason, "no read index: the active node is asked");
                 return Err(Elsewhere::ForActive);

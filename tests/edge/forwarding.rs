@@ -190,6 +190,19 @@ async fn a_standby_without_leader_waits_for_one_and_then_says_so() {
 }
 
 #[tokio::test]
+async fn a_standby_without_leader_still_answers_for_itself() {
+    let pair = Pair::start().await;
+    pair.b.stand_by(None);
+    pair.b.view.has_leader.store(false, Ordering::SeqCst);
+    let metrics = pair.b.root("GET", "sys/metrics", "").await;
+    assert_eq!(metrics.status, 200, "{}", metrics.body);
+    let stepped = pair.b.root("PUT", "sys/step-down", "").await;
+    assert_eq!(stepped.status, 204, "{}", stepped.body);
+    let nobody = pair.b.call("PUT", "sys/step-down", &[], "").await;
+    assert_eq!(nobody.status, 403, "{}", nobody.body);
+}
+
+#[tokio::test]
 async fn what_was_not_executed_is_sent_again_and_what_may_have_been_is_not() {
     let pair = Pair::start().await;
     *pair.b.link.way.lock().unwrap() = Way::Down;
