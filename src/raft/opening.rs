@@ -15,9 +15,6 @@ use openraft::{Config, SnapshotPolicy};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries kept after a checkpoint for followers that are a little behind.
-const ENTRIES_KEPT: u64 = 256;
-
 /// What is opened off the runtime's threads.
 pub(super) struct Files {
     pub(super) dir: DataDir,
@@ -77,7 +74,8 @@ pub(super) fn config(timing: &Timing) -> Result<Arc<Config>, OpenError> {
         removed_leader_step_down: StepDownPolicy::After(150),
         backoff: "50ms 100ms 200ms ...500ms".into(),
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+        // It counts entries, which may be large or small: see `saving`.
+        max_in_snapshot_log_to_keep: u64::MAX,
         max_append_entries: Some(1024),
         api_channel_size: Some(1024),
         notification_channel_size: Some(1024),

@@ -30,6 +30,9 @@ pub struct Options {
     pub hostname: String,
     /// Size of a segment of the log.
     pub segment_bytes: usize,
+    /// Bytes of the log that are kept after a checkpoint for followers that were away; none while
+    /// the disk is full.
+    pub log_bytes_kept: usize,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
     /// When a checkpoint is due.
@@ -38,6 +41,8 @@ pub struct Options {
 
 /// Holds a group with the largest entry and stays small on a card.
 const SEGMENT_BYTES_DEFAULT: usize = 1280 << 10;
+/// With what comes until the next checkpoint, 10 MiB: eight segments, which a start reads.
+const LOG_BYTES_KEPT_DEFAULT: usize = 6 << 20;
 
 impl Options {
     /// The defaults for a directory.
@@ -53,6 +58,7 @@ impl Options {
             timing: Timing::default(),
             hostname: String::new(),
             segment_bytes: SEGMENT_BYTES_DEFAULT,
+            log_bytes_kept: LOG_BYTES_KEPT_DEFAULT,
             limits: Limits::default(),
         }
     }

@@ -255,6 +255,7 @@ impl Sink {
         match self.log.reserve(bytes.sum()).await {
             Ok(()) => Ok(()),
             Err(error) if is_disk_full(&error) => {
+                self.applied.want_room();
                 Err(CommitError::DiskFull("the log cannot grow".into()))
             }
             Err(error) => Err(CommitError::Unavailable(error.to_string())),

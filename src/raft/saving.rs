@@ -1,31 +1,81 @@
-//! Saving checkpoints when they are due.
+//! Saving checkpoints when they are due, and letting go of the log that they have.
 
+use super::log_store::LogStore;
 use super::state_machine::{Applied, StateMachine, blocking};
-use super::types::TypeConfig;
+use super::types::{LogId, TypeConfig};
+use super::wire::Position;
 use crate::store::state::StateError;
 use openraft::Raft;
+use openraft::errors::Fatal;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Between attempts to save a checkpoint on a full disk.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
-/// Saves a checkpoint whenever one is due, and lets raft purge the log up to it.
-pub(super) async fn save_when_due(raft: Raft<TypeConfig, StateMachine>, applied: Arc<Applied>) {
-    let mut told = applied.state.saved().position;
-    loop {
-        applied.due.notified().await;
-        if applied.poison.is_set() {
-            return;
+/// How long raft may take to learn of a checkpoint.
+const KNOWS_WITHIN: Duration = Duration::from_secs(1);
+
+/// One per open storage.
+pub(super) struct Saver {
+    pub(super) raft: Raft<TypeConfig, StateMachine>,
+    pub(super) log: LogStore,
+    pub(super) applied: Arc<Applied>,
+    /// See [`super::Options::log_bytes_kept`].
+    pub(super) log_bytes_kept: usize,
+}
+
+impl Saver {
+    /// Saves a checkpoint whenever one is due, and purges the log that it has, but for its end.
+    pub(super) async fn run(self) {
+        let applied = &self.applied;
+        let mut told = applied.state.saved().position;
+        loop {
+            applied.due.notified().await;
+            if applied.poison.is_set() {
+                return;
+            }
+            if applied.state.is_checkpoint_due() {
+                save(applied).await;
+            }
+            let saved = applied.state.saved().position;
+            let wants_room = applied.take_want_of_room() || applied.is_disk_full();
+            if saved == told && !wants_room {
+                continue;
+            }
+            let bytes_kept = if wants_room { 0 } else { self.log_bytes_kept };
+            if purge(&self.raft, &self.log, saved, bytes_kept)
+                .await
+                .is_err()
+            {
+                return;
+            }
+            told = saved;
         }
-        if applied.state.is_checkpoint_due() {
-            save(&applied).await;
-        }
-        let saved = applied.state.saved().position;
-        if saved != told && raft.trigger().snapshot().await.is_err() {
-            return;
-        }
-        told = saved;
+    }
+}
+
+/// Tells raft of the last checkpoint, and purges what it has of the log but for the last `kept`
+/// bytes.
+pub(super) async fn purge(
+    raft: &Raft<TypeConfig, StateMachine>,
+    log: &LogStore,
+    saved: Option<Position>,
+    kept: usize,
+) -> Result<(), Fatal<TypeConfig>> {
+    raft.trigger().snapshot().await?;
+    let knows = raft.wait(Some(KNOWS_WITHIN));
+    let saved = saved.map_or(0, |saved| saved.index);
+    let is_known = move |id: &Option<LogId>| id.as_ref().is_some_and(|id| id.index() >= saved);
+    // What raft does not know of yet goes with the next checkpoint.
+    drop(
+        knows
+            .metrics(|seen| is_known(&seen.snapshot), "the checkpoint")
+            .await,
+    );
+    match log.surplus(kept) {
+        Some(upto) => raft.trigger().purge_log(upto).await,
+        None => Ok(()),
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct Applied {
     pub(super) due: Notify,
     observers: Observers,
     disk_full: AtomicBool,
+    /// The disk is full, and the log has more than it needs.
+    wants_room: AtomicBool,
     /// The log is being replayed: nobody answers [`Applied::due`] yet.
     replaying: AtomicBool,
 }
@@ -70,6 +72,7 @@ impl Applied {
             due: Notify::new(),
             observers: Observers::default(),
             disk_full: AtomicBool::new(false),
+            wants_room: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
         }
     }
@@ -86,6 +89,17 @@ impl Applied {
 
     pub(super) fn set_disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::Release);
+    }
+
+    /// Has all of the log purged that the last checkpoint has.
+    pub(super) fn want_room(&self) {
+        self.wants_room.store(true, Ordering::Release);
+        self.due.notify_one();
+    }
+
+    /// True once after each [`Applied::want_room`].
+    pub(super) fn take_want_of_room(&self) -> bool {
+        self.wants_room.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn observe(&self, observer: Weak<dyn Observer>) {

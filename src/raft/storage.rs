@@ -14,7 +14,7 @@ use super::proposer::{Proposer, Sink};
 use super::read_index::{self, Readers};
 use super::refusals::Refusals;
 use super::restore::RestoreGate;
-use super::saving::save_when_due;
+use super::saving::{self, Saver};
 use super::server::Server;
 use super::shared::Shared;
 use super::state_machine::{Applied, StateMachine, blocking};
@@ -46,6 +46,7 @@ pub struct RaftStorage {
     pub(super) proposer: Arc<Proposer>,
     closed: AtomicBool,
     pub(super) restore: RestoreGate,
+    log_bytes_kept: usize,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     dir: Mutex<Option<DataDir>>,
     /// The network has no hold on it of its own.
@@ -123,6 +124,7 @@ impl RaftStorage {
             proposer: Arc::new(Proposer::new()),
             closed: AtomicBool::new(false),
             restore: RestoreGate::new(files.dir.path()),
+            log_bytes_kept: options.log_bytes_kept,
             tasks: Mutex::default(),
             dir: Mutex::new(Some(files.dir)),
         });
@@ -138,8 +140,13 @@ impl RaftStorage {
             applied: Arc::clone(&shared.applied),
         };
         let proposing = tokio::spawn(Arc::clone(&self.proposer).run(sink));
-        let saving = save_when_due(shared.raft.clone(), Arc::clone(&shared.applied));
-        let saving = tokio::spawn(saving);
+        let saver = Saver {
+            raft: shared.raft.clone(),
+            log: shared.log.clone(),
+            applied: Arc::clone(&shared.applied),
+            log_bytes_kept: self.log_bytes_kept,
+        };
+        let saving = tokio::spawn(saver.run());
         let conducting = tokio::spawn(Conductor::new(Arc::clone(shared)).run());
         shared.applied.replayed();
         self.tasks().extend([proposing, saving, conducting]);
@@ -232,7 +239,9 @@ impl RaftStorage {
                 return Err(CommitError::Fatal(error.to_string()));
             }
         }
-        let told = self.shared.raft.trigger().snapshot().await;
+        let shared = &self.shared;
+        let saved = shared.applied.state.saved().position;
+        let told = saving::purge(&shared.raft, &shared.log, saved, self.log_bytes_kept).await;
         told.map_err(|error| CommitError::Unavailable(error.to_string()))
     }
 

@@ -31,6 +31,7 @@ pub fn run(dir: &Path, seed: u64) {
         let mut options = Options::new(dir, "crash");
         // Small, so that checkpoints and new segments come often.
         options.segment_bytes = 64 << 10;
+        options.log_bytes_kept = 64 << 10;
         options.limits = Limits {
             overlay_bytes_max: 96 << 10,
             ..Limits::default()

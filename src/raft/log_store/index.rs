@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Bytes of entries that are kept for apply and replication besides those not yet written.
 const CACHE_BYTES_MAX: usize = 512 << 10;
+/// Groups that are kept for followers: each takes one [`Place`] of memory.
+const GROUPS_KEPT_MAX: usize = 4096;
 /// What an entry costs in memory besides its command.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
@@ -112,6 +114,20 @@ impl Index {
         }
     }
 
+    /// Index of the newest entry that may go when the newest groups, `bytes` of the device at most,
+    /// are kept.
+    pub(super) fn surplus(&self, bytes: usize) -> Option<u64> {
+        let mut left = bytes;
+        let newest = self.places.iter().rev().enumerate();
+        for (count, place) in newest {
+            match left.checked_sub(place.bytes) {
+                Some(less) if count < GROUPS_KEPT_MAX => left = less,
+                _ => return place.end.checked_sub(1),
+            }
+        }
+        None
+    }
+
     /// Applies a record read from the device. The place of entries is noted by the caller.
     pub(super) fn replay(&mut self, record: Record) -> Result<(), WireError> {
         match record {
@@ -206,4 +222,42 @@ pub(super) fn cost(entry: &LogEntry) -> usize {
         EntryPayload::Blank | EntryPayload::Membership(_) => 0,
     };
     ENTRY_OVERHEAD_BYTES + command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(file: &Arc<SegmentFile>, first: u64) -> Place {
+        Place {
+            first,
+            end: first + 10,
+            file: Arc::clone(file),
+            offset: 0,
+            bytes: 512,
+            sequence: first,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_and_in_groups() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Arc::new(SegmentFile::create(dir.path(), 0, 4096).unwrap());
+        let mut index = Index::default();
+        assert_eq!(index.surplus(0), None);
+        for group in 0..10_000 {
+            index.places.push_back(place(&file, 10 * group));
+        }
+        assert_eq!(index.surplus(0), Some(99_999));
+        assert_eq!(index.surplus(512), Some(99_989));
+        assert_eq!(index.surplus(1023), Some(99_989));
+        assert_eq!(index.surplus(1024), Some(99_979));
+        let all = Some(99_999 - 10 * 4096);
+        assert_eq!(index.surplus(usize::MAX), all);
+        // What that many groups take, and as many again before the next checkpoint.
+        let bytes = 2 * GROUPS_KEPT_MAX * size_of::<Place>();
+        assert!(bytes <= 512 << 10, "{bytes}");
+        index.places.truncate(GROUPS_KEPT_MAX);
+        assert_eq!(index.surplus(usize::MAX), None);
+    }
 }

@@ -186,6 +186,12 @@ impl LogStore {
         self.shared.index().committed.map(|id| id.index())
     }
 
+    /// Index of the newest entry that may go when the newest groups are kept for followers:
+    /// `bytes` of them at most, and a few thousand.
+    pub fn surplus(&self, bytes: usize) -> Option<u64> {
+        self.shared.index().surplus(bytes)
+    }
+
     /// For how long the write under way has kept the device busy.
     pub fn write_age(&self) -> Duration {
         self.shared.write_age()

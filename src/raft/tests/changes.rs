@@ -94,7 +94,12 @@ async fn who_is_removed_is_told_first_and_then_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_node_replaces_itself_and_takes_a_snapshot() {
-    let mut cluster = Cluster::of(3).await;
+    let mut cluster = Cluster::apart(0).await;
+    cluster.log_bytes_kept = Some(0);
+    for _ in 0..3 {
+        cluster.add_node().await;
+    }
+    cluster.join_all().await;
     cluster.stop(2).await;
     for n in 0..700u32 {
         let value = n.to_le_bytes().repeat(200);

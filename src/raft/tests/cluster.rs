@@ -29,6 +29,7 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     pub timing: Timing,
     pub limits: Limits,
+    pub log_bytes_kept: Option<usize>,
     _temp: tempfile::TempDir,
 }
 
@@ -59,6 +60,7 @@ impl Cluster {
             nodes: Vec::new(),
             timing: Timing::default(),
             limits: Limits::default(),
+            log_bytes_kept: None,
             _temp: temp,
         };
         for _ in 0..count {
@@ -107,6 +109,7 @@ impl Cluster {
         options.hostname = format!("host-{}", node.name);
         options.timing = self.timing;
         options.limits = self.limits;
+        options.log_bytes_kept = self.log_bytes_kept.unwrap_or(options.log_bytes_kept);
         options.device = node.device.clone();
         options.network = Some(Arc::new(Plug {
             wires: Arc::clone(&self.wires),

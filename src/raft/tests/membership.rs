@@ -117,7 +117,9 @@ async fn what_was_forced_outlives_purges_and_kills() {
     written(dir.path(), false).await;
     lose_quorum(dir.path());
     write_peers(dir.path(), ALONE);
-    let storage = open(dir.path()).await;
+    let mut options = Options::new(dir.path(), "a");
+    options.log_bytes_kept = 100 << 10;
+    let storage = RaftStorage::open(options).await.unwrap();
     storage.become_leader().await.unwrap();
     for _ in 0..400 {
         storage.commit(put("a", b"2")).await.unwrap();

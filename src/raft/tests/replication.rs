@@ -58,3 +58,55 @@ async fn five_nodes_lose_two_then_all_and_nothing_that_was_acknowledged() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_away_for_a_while_needs_no_snapshot() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.stop(2).await;
+    // None would get through.
+    cluster.wires.break_streams_after(Some(0));
+    for round in 0..2u32 {
+        for n in 0..500u32 {
+            let value = n.to_le_bytes().repeat(200);
+            let name = format!("k{round}.{n}");
+            cluster.up(0).commit(put(&name, &value)).await.unwrap();
+        }
+        cluster.up(0).checkpoint().await.unwrap();
+    }
+    cluster.start(2).await;
+    for n in [0, 499u32] {
+        let value = n.to_le_bytes().repeat(200);
+        cluster.await_value(2, &format!("k0.{n}"), &value).await;
+        cluster.await_value(2, &format!("k1.{n}"), &value).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_keeps_its_end_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path(), "a");
+    options.segment_bytes = 64 << 10;
+    options.log_bytes_kept = 256 << 10;
+    options.limits.overlay_bytes_max = 64 << 10;
+    let storage = RaftStorage::open(options).await.unwrap();
+    storage.found().await.unwrap();
+    storage.become_leader().await.unwrap();
+    for n in 0..700u32 {
+        let value = n.to_le_bytes().repeat(700);
+        storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
+    }
+    storage.checkpoint().await.unwrap();
+    // Four are kept, four are free, and one is written; what is purged goes a moment later.
+    super::cluster::eventually("a short log", || async {
+        let files = std::fs::read_dir(dir.path().join("raft")).unwrap();
+        let segments = files.filter(|file| {
+            let path = file.as_ref().unwrap().path();
+            path.extension().is_some_and(|extension| extension == "log")
+        });
+        (6..=11).contains(&segments.count()).then_some(())
+    })
+    .await;
+    let log = &storage.shared.log;
+    assert!(log.surplus(320 << 10).is_none() && log.surplus(128 << 10).is_some());
+    storage.shutdown().await;
+}

@@ -127,6 +127,7 @@ impl World {
             options.device = Some(Arc::clone(&slot.disk) as _);
             // Small, so that checkpoints, snapshots and new segments come often.
             options.segment_bytes = 64 << 10;
+            options.log_bytes_kept = 64 << 10;
             options.limits = Limits {
                 overlay_bytes_max: 64 << 10,
                 ..Limits::default()
