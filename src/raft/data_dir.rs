@@ -45,6 +45,8 @@ pub struct DataDir {
     _lock: File,
     /// Its numbers.
     pub numbers: Numbers,
+    /// It had its numbers before it was opened.
+    pub was_used: bool,
 }
 
 impl DataDir {
@@ -65,7 +67,14 @@ impl DataDir {
             path: path.to_path_buf(),
             _lock: lock,
             numbers,
+            was_used: is_ours,
         })
+    }
+
+    /// Gives it other numbers: it is a new node then, of which nobody has heard.
+    pub fn renumber(&mut self) -> Result<(), OpenError> {
+        self.numbers = write_numbers(&self.path)?;
+        Ok(())
     }
 
     /// Itself.
@@ -274,8 +283,16 @@ mod tests {
         let first = DataDir::open(&path).unwrap();
         assert!(matches!(DataDir::open(&path), Err(OpenError::Locked(_))));
         let numbers = first.numbers;
+        assert!(!first.was_used);
         drop(first);
-        assert_eq!(DataDir::open(&path).unwrap().numbers, numbers);
+        let mut again = DataDir::open(&path).unwrap();
+        assert!(again.was_used);
+        assert_eq!(again.numbers, numbers);
+        again.renumber().unwrap();
+        let others = again.numbers;
+        assert!(others.raft_id != numbers.raft_id && others.log_id != numbers.log_id);
+        drop(again);
+        assert_eq!(DataDir::open(&path).unwrap().numbers, others);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }

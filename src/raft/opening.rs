@@ -3,7 +3,7 @@
 use super::data_dir::DataDir;
 use super::error::OpenError;
 use super::forced::{self, Forced};
-use super::log_store::{LogOptions, LogStore, Recovery};
+use super::log_store::{self, LogOptions, LogStore, Recovery};
 use super::options::Options;
 use super::peers_file;
 use super::poison::Poison;
@@ -24,12 +24,15 @@ pub(super) struct Files {
 }
 
 pub(super) fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files, OpenError> {
-    let dir = DataDir::open(&options.path)?;
+    let mut dir = DataDir::open(&options.path)?;
     dir.make_rooms()?;
     let path = dir.state();
     let state = State::open(&path, options.limits);
     let state = state.map_err(|error| OpenError::state(&path, error))?;
     let log_dir = dir.log();
+    if dir.was_used && state.saved().position.is_none() && !log_store::exists(&log_dir).map_err(OpenError::log)? {
+        forget_itself(&mut dir)?;
+    }
     let log_options = LogOptions {
         dir: &log_dir,
         log_id: dir.numbers.log_id,
@@ -48,6 +51,20 @@ pub(super) fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files
     let settled = settle_members(&mut files);
     settled.inspect_err(|_| files.log.close())?;
     Ok(files)
+}
+
+/// Log and state are gone, and with them what this node promised and acknowledged. Under its old
+/// number it would be a voter that forgot its votes, and its empty log would count in a quorum.
+fn forget_itself(dir: &mut DataDir) -> Result<(), OpenError> {
+    let old = dir.numbers.raft_id;
+    dir.renumber()?;
+    tracing::warn!(
+        old_raft_id = old,
+        raft_id = dir.numbers.raft_id,
+        "this data directory was used before, but its log and its state are gone: this is a new \
+         node now and must join its cluster again"
+    );
+    Ok(())
 }
 
 /// What the operator decided about the members goes before what raft did.

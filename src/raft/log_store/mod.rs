@@ -36,6 +36,7 @@ mod writer;
 
 pub use error::LogError;
 pub use probe::read_group;
+pub use segment_file::exists;
 use segments::Segment;
 pub use store::{LogOptions, LogStore, Recovery};
 

@@ -190,6 +190,17 @@ pub(super) fn slot_of(path: &Path) -> Option<(u64, usize)> {
     Some((slot.parse().ok()?, size.parse().ok()?))
 }
 
+/// True when `dir` holds a segment, whatever is in it: a log was begun there.
+pub fn exists(dir: &Path) -> Result<bool, LogError> {
+    for entry in std::fs::read_dir(dir).map_err(failure("list", dir))? {
+        let path = entry.map_err(failure("list", dir))?.path();
+        if slot_of(&path).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn fill(file: &File, size: usize) -> io::Result<()> {
     let zeros = vec![0; FILL_BYTES.min(size)];
     let mut done = 0;

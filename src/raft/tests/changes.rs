@@ -142,6 +142,46 @@ async fn a_wiped_node_replaces_itself_and_takes_a_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_its_log_and_state_is_another_one() {
+    let mut cluster = Cluster::of(3).await;
+    let old = cluster.up(2).raft_id();
+    cluster.stop(2).await;
+    write(&cluster, "a", b"1").await;
+    for room in ["raft", "state"] {
+        std::fs::remove_dir_all(cluster.nodes[2].dir.join(room)).unwrap();
+    }
+    cluster.start(2).await;
+    cluster.up(2).set_elect(true);
+    assert_ne!(cluster.up(2).raft_id(), old);
+    assert!(!cluster.up(2).has_membership());
+    // It stays that one, though it is in no cluster yet.
+    let new = cluster.up(2).raft_id();
+    cluster.stop(2).await;
+    cluster.start(2).await;
+    cluster.up(2).set_elect(true);
+    assert_eq!(cluster.up(2).raft_id(), new);
+    // Nothing is committed by its vote: what n0 writes is acknowledged with n1 only.
+    cluster.stop(1).await;
+    let alone = cluster.up(0).commit(put("b", b"2"));
+    assert!(alone.await.is_err());
+    cluster.start(1).await;
+    cluster.up(1).set_elect(true);
+    let leader = cluster.await_leader().await;
+    eventually("the node joins again", || async {
+        let member = cluster.new_member(2);
+        cluster.up(2).trust(vec![crate::peer::Member {
+            name: cluster.nodes[leader].name.clone(),
+            address: format!("{}:8201", cluster.nodes[leader].name),
+            public_key: cluster.nodes[leader].key.clone(),
+        }]);
+        cluster.up(leader).add_member(member).await.ok()
+    })
+    .await;
+    cluster.promote(2, leader).await;
+    cluster.await_value(2, "a", b"1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_lives_is_not_taken() {
     let mut cluster = Cluster::of(2).await;
     let index = cluster.add_node().await;
