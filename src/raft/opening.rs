@@ -30,7 +30,10 @@ pub(super) fn open_files(options: &Options, poison: Arc<Poison>) -> Result<Files
     let state = State::open(&path, options.limits);
     let state = state.map_err(|error| OpenError::state(&path, error))?;
     let log_dir = dir.log();
-    if dir.was_used && state.saved().position.is_none() && !log_store::exists(&log_dir).map_err(OpenError::log)? {
+    if dir.was_used
+        && state.saved().position.is_none()
+        && !log_store::exists(&log_dir).map_err(OpenError::log)?
+    {
         forget_itself(&mut dir)?;
     }
     let log_options = LogOptions {
