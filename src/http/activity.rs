@@ -1,9 +1,10 @@
 //! What a connection is doing, and until when it may.
 //!
 //! The stream reports the first byte of a request head, the service reports when a request is
-//! being answered. One timer per connection looks at the result, so that a request in a busy
+//! being answered, a streamed body when a piece of it goes out. One timer per connection looks at the result, so that a request in a busy
 //! connection touches no timer at all.
 
+use super::limits::SEND_STALL_MAX;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(super) struct Activity {
     /// Milliseconds after `start`; `u64::MAX` while a request is being answered.
     deadline_ms: AtomicU64,
     is_idle: AtomicBool,
+    /// A piece of a streamed answer is on its way out.
+    is_sending: AtomicBool,
     lingers: AtomicBool,
     header_timeout: Duration,
     idle_timeout: Duration,
@@ -37,6 +40,7 @@ impl Activity {
             start: Instant::now(),
             deadline_ms: AtomicU64::new(0),
             is_idle: AtomicBool::new(false),
+            is_sending: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             header_timeout,
             idle_timeout,
@@ -45,15 +49,24 @@ impl Activity {
         Arc::new(activity)
     }
 
-    /// A head has arrived; its request has its own limits.
+    /// A head has arrived, or a streamed answer waits for its source: both have limits of their
+    /// own.
     pub(super) fn begin(&self) {
+        self.is_sending.store(false, Ordering::Relaxed);
         self.is_idle.store(false, Ordering::Relaxed);
         self.lingers.store(false, Ordering::Relaxed);
         self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
     }
 
+    /// A piece of a streamed answer is there; the client is to take some of it in time.
+    pub(super) fn send(&self) {
+        self.is_sending.store(true, Ordering::Relaxed);
+        self.set_deadline(SEND_STALL_MAX);
+    }
+
     /// The answer is on its way; the next request may take its time to come.
     pub(super) fn end(&self) {
+        self.is_sending.store(false, Ordering::Relaxed);
         self.set_deadline(self.idle_timeout);
         self.is_idle.store(true, Ordering::Relaxed);
     }
@@ -77,6 +90,12 @@ impl Activity {
         }
     }
 
+    fn bytes_went(&self) {
+        if self.is_sending.load(Ordering::Relaxed) {
+            self.set_deadline(SEND_STALL_MAX);
+        }
+    }
+
     fn set_deadline(&self, timeout: Duration) {
         let after = self.start.elapsed().saturating_add(timeout);
         let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX - 1);
@@ -84,7 +103,7 @@ impl Activity {
     }
 }
 
-/// A stream that tells its [`Activity`] when bytes come.
+/// A stream that tells its [`Activity`] when bytes come, and when they go.
 pub(super) struct Watched<S> {
     stream: S,
     is_shut: bool,
@@ -122,7 +141,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.activity.bytes_went();
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
@@ -157,10 +180,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        if written.is_ready() {
+            self.activity.bytes_went();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_streamed_answer_is_given_up_when_its_client_takes_nothing() {
+        let idle = Duration::from_secs(5);
+        let activity = Activity::new(Duration::from_secs(1), idle);
+        activity.begin();
+        assert_eq!(activity.deadline(), None);
+        activity.send();
+        assert_eq!(activity.deadline(), Some(Instant::now() + SEND_STALL_MAX));
+        tokio::time::advance(SEND_STALL_MAX / 2).await;
+        activity.bytes_went();
+        assert_eq!(activity.deadline(), Some(Instant::now() + SEND_STALL_MAX));
+        activity.begin();
+        activity.bytes_went();
+        assert_eq!(activity.deadline(), None, "it waits for the source");
+        activity.end();
+        activity.bytes_went();
+        assert_eq!(activity.deadline(), Some(Instant::now() + idle));
     }
 }

@@ -109,8 +109,7 @@ where
         async move {
             activity.begin();
             let answer = service::answer(&shared, &peer, &activity, request).await;
-            activity.end();
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(answer.map(|body| body.on(&activity)))
         }
     });
     let connection = http1::Builder::new()

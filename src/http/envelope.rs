@@ -48,7 +48,11 @@ fn success(request_id: &str, mount_type: &str, mut response: Response) -> Answer
     let headers = std::mem::take(&mut response.headers);
     let mut answer = if let Some(stream) = response.stream {
         let content_type = HeaderValue::from_static(stream.content_type);
-        answer::with(status, content_type, AnswerBody::Streamed(stream.chunks))
+        answer::with(
+            status,
+            content_type,
+            AnswerBody::Streamed(stream.chunks, None),
+        )
     } else if let Some(body) = response.body {
         answer::with(
             status,

@@ -10,6 +10,8 @@ pub const REQUEST_DURATION_MAX: Duration = Duration::from_secs(90);
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest pause of a client inside a body.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest pause of a client while a streamed answer goes out to it.
+pub const SEND_STALL_MAX: Duration = Duration::from_secs(60);
 /// Longest life of a connection without a request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Most connections at once, over all listeners.

@@ -1,7 +1,9 @@
 //! A pretended node, and a client that speaks bytes.
 
+use bytes::Bytes;
 use coffer::clock::Timestamp;
 use coffer::http::{Address, Bound, Gate, Listener, Options, Server};
+use coffer::peer::Chunks;
 use coffer::router::Role;
 use coffer::secret::{Secret, SecretBytes};
 use coffer::store::BoxFuture;
@@ -19,6 +21,9 @@ use tokio::sync::{Notify, watch};
 
 /// Longest wait for anything in these tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// A snapshot's pieces; together they are more than sockets hold.
+pub const PIECES: usize = 256;
+pub const PIECE: &[u8] = &[b's'; 64 * 1024];
 
 /// Remembers the shares it was given; unseals at the second.
 #[derive(Default)]
@@ -107,6 +112,12 @@ impl Lifecycle for FakeNode {
 
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {
+        let pieces = (0..PIECES).map(|_| Ok(Bytes::from_static(PIECE)));
+        let chunks: Chunks = Box::pin(futures_util::stream::iter(pieces));
+        Box::pin(async { Ok(chunks) })
     }
 
     fn now(&self) -> Timestamp {

@@ -1,6 +1,6 @@
 //! Requests that take longer than they may.
 
-use crate::fake::{Edge, PATIENCE};
+use crate::fake::{Edge, PATIENCE, PIECE, PIECES};
 use coffer::audit::Options;
 use coffer::barrier::{Batch, Unsealed};
 use coffer::clock::{Clock, ManualClock, Timestamp};
@@ -13,6 +13,7 @@ use coffer::{lease, token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 const ROOT: &str = "root-token-for-tests";
@@ -62,4 +63,26 @@ async fn a_seal_that_was_begun_is_done_also_when_its_time_is_over() {
         assert!(Instant::now() < deadline, "it never came to that");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_goes_to_a_slow_client_beyond_the_idle_timeout() {
+    let idle = Duration::from_millis(80);
+    let edge = Edge::sealed(|listener| listener.idle_timeout = idle).await;
+    let router = Arc::new(router().await);
+    edge.role.send_replace(Role::Active { router });
+    let mut stream = edge.connect().await;
+    let head = format!("Host: x\r\nX-Vault-Token: {ROOT}");
+    let request = format!("GET /v1/sys/storage/raft/snapshot HTTP/1.1\r\n{head}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    tokio::time::sleep(idle * 5).await;
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
+    let _then_idle = read.await.unwrap();
+    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "{} bytes", rest.len());
+    let came = rest.iter().filter(|byte| **byte == b's').count();
+    assert!(came >= PIECES * PIECE.len());
 }
