@@ -2,6 +2,7 @@
 //!
 //! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
+use super::joint;
 use super::leadership::Leadership;
 use super::parting::Parting;
 use super::shared::Shared;
@@ -98,6 +99,16 @@ impl Conductor {
         lead_alone(&self.shared, seen).await;
         self.publish(seen);
         self.introduce(seen);
+        self.finish_change(seen);
+    }
+
+    /// Finishes a change of the members that stopped half way.
+    fn finish_change(&self, seen: &Metrics) {
+        let serves = matches!(*self.shared.leadership.borrow(), Leadership::Leader { .. });
+        if serves && joint::is_unfinished(seen) {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { shared.finish_change().await });
+        }
     }
 
     fn publish(&self, seen: &Metrics) {

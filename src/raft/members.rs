@@ -19,7 +19,7 @@ const CHANGE_WITHIN: Duration = Duration::from_secs(10);
 /// Between attempts while another change is under way.
 const CHANGE_RETRY: Duration = Duration::from_millis(50);
 
-type Changes = ChangeMembers<u64, Peer>;
+pub(super) type Changes = ChangeMembers<u64, Peer>;
 
 impl RaftStorage {
     /// All members, sorted by name; none before this node is in a cluster.
@@ -223,10 +223,16 @@ impl Shared {
             false => Changes::RemoveNodes(ids),
         };
         self.propose(change, false).await?;
+        self.see_off(member).await;
+        Ok(())
+    }
+
+    /// Tells who was removed.
+    pub(super) async fn see_off(&self, member: &MemberInfo) {
         if member.raft_id == self.id {
             // There was nobody to hand over to; raft itself finds a voter.
             self.farewell(self.members_index() + 1);
-            return Ok(());
+            return;
         }
         let index = self
             .membership()
@@ -234,7 +240,6 @@ impl Shared {
             .as_ref()
             .map_or(0, |at| at.index());
         self.say_farewell(member, index).await;
-        Ok(())
     }
 
     async fn promote(&self, member: &MemberInfo) -> Result<(), ChangeError> {
@@ -249,7 +254,8 @@ impl Shared {
             self.set_non_voter(member.raft_id, false).await?;
         }
         let ids = BTreeSet::from([member.raft_id]);
-        match member.voter {
+        // Of two configurations in force one may have no vote for it.
+        match member.voter && !self.is_joint() {
             true => Ok(()),
             false => self.propose(Changes::AddVoterIds(ids), true).await,
         }
@@ -314,14 +320,19 @@ impl Shared {
     }
 
     /// Proposes a change and waits until it is committed.
-    async fn propose(&self, change: Changes, retain: bool) -> Result<(), ChangeError> {
+    pub(super) async fn propose(&self, change: Changes, retain: bool) -> Result<(), ChangeError> {
         let deadline = Instant::now() + CHANGE_WITHIN;
         loop {
-            let changing = self.raft.change_membership(change.clone(), retain);
+            // A change has two steps. Who waits for it may go away between them.
+            let (raft, change) = (self.raft.clone(), change.clone());
+            let changing =
+                tokio::spawn(async move { raft.change_membership(change, retain).await });
             let left = deadline.saturating_duration_since(Instant::now());
             let changed = tokio::time::timeout(left, changing).await;
             let late = || ChangeError::Unavailable("no quorum answered in time".into());
-            match changed.map_err(|_| late())?.map_err(sort) {
+            let stopped = |_| ChangeError::Unavailable("raft stopped".into());
+            let changed = changed.map_err(|_| late())?.map_err(stopped)?;
+            match changed.map_err(sort) {
                 Ok(_) => break,
                 Err(Sorted::Busy) if Instant::now() < deadline => {}
                 Err(Sorted::Busy) => return Err(late()),

@@ -22,6 +22,7 @@ mod error;
 mod forced;
 mod handover;
 mod introduce;
+mod joint;
 mod leadership;
 mod lease;
 pub mod log_store;

@@ -5,6 +5,7 @@ mod cluster;
 mod failover;
 mod full_disk;
 mod group_commit;
+mod half_way;
 mod lost_quorum;
 mod membership;
 mod net;
