@@ -3,7 +3,12 @@
 //! Raft's lease is measured on the monotonic clock. That clock goes on while a process is stopped,
 //! but stands still while the whole machine sleeps, and the others do not sleep. So after a sleep
 //! the lease is worth nothing until a quorum has answered again.
+//!
+//! How long a follower keeps its promise is in its own configuration, which may be another than the
+//! leader's, and shorter after its next start. So a leader counts on the shortest promise that any
+//! configuration makes, whatever its own is. With a slow heartbeat a read may ask a quorum for that.
 
+use super::timing::Timing;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,8 +30,9 @@ struct Seen {
 }
 
 impl Lease {
-    /// For a lease that followers grant for `granted`.
-    pub(super) fn new(granted: Duration) -> Self {
+    /// For a leader of this timing.
+    pub(super) fn new(timing: &Timing) -> Self {
+        let granted = timing.election_max.min(Timing::default().election_max);
         Self {
             // Clocks of different machines do not run at quite the same speed.
             age_max: granted.mul_f64(0.9),
@@ -69,11 +75,26 @@ fn slept() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::timing::MULTIPLIER_MAX;
     use super::*;
 
     #[test]
+    fn no_leader_counts_on_more_than_any_follower_grants() {
+        let timings = || (0..=MULTIPLIER_MAX).map(Timing::multiplied);
+        for leader in timings() {
+            let age_max = Lease::new(&leader).age_max;
+            assert!(timings().all(|follower| age_max < follower.election_max));
+        }
+        let fast = Timing {
+            election_max: Duration::from_millis(100),
+            ..Timing::default()
+        };
+        assert_eq!(Lease::new(&fast).age_max, Duration::from_millis(90));
+    }
+
+    #[test]
     fn after_a_sleep_only_a_fresh_answer_counts() {
-        let lease = Lease::new(Duration::from_millis(600));
+        let lease = Lease::new(&Timing::default());
         let (now, before) = (Instant::now(), slept());
         let whole = Duration::from_millis(540);
         assert_eq!(lease.judge(before, now), whole);

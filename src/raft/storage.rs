@@ -114,7 +114,7 @@ impl RaftStorage {
             changing: tokio::sync::Mutex::new(()),
             introducing: tokio::sync::Mutex::new(()),
             handing: tokio::sync::Mutex::new(()),
-            lease: Lease::new(options.timing.election_max),
+            lease: Lease::new(&options.timing),
             removed: AtomicBool::new(false),
             removed_at: AtomicU64::new(0),
         });
