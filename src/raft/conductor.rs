@@ -58,9 +58,19 @@ impl Conductor {
     }
 
     /// Runs until raft stops, and says then that nobody leads: the last word would stand for ever.
+    /// When nobody told raft to stop, the node has failed.
     pub(super) async fn run(mut self) {
         self.watch().await;
-        self.shared.leadership.send_replace(Leadership::None);
+        let shared = &self.shared;
+        shared.leadership.send_replace(Leadership::None);
+        if !shared.closing.load(Ordering::Acquire) {
+            let why = shared.raft.is_initialized().await.err();
+            let why = why.map_or_else(|| "nobody says why".into(), |why| why.to_string());
+            shared
+                .applied
+                .poison
+                .set(&format!("consensus stopped: {why}"));
+        }
     }
 
     async fn watch(&mut self) {

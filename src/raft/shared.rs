@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) removed: AtomicBool,
     /// Index of the entry by which it was.
     pub(super) removed_at: AtomicU64,
+    /// It was told to stop; raft that stops before that has failed.
+    pub(super) closing: AtomicBool,
 }
 
 impl Shared {

@@ -110,7 +110,13 @@ impl Applied {
         self.observers.notify(revision, keys);
     }
 
-    fn apply(&self, entry: LogEntry) -> Result<Outcome, io::Error> {
+    /// What cannot be applied stops the node: it must not go on without it.
+    fn apply(&self, entry: LogEntry) -> io::Result<Outcome> {
+        let applied = self.apply_one(entry);
+        applied.inspect_err(|error| self.poison.set(&error.to_string()))
+    }
+
+    fn apply_one(&self, entry: LogEntry) -> io::Result<Outcome> {
         let at = position(&entry.log_id());
         match entry.payload {
             EntryPayload::Blank => self.change(at, Change::Nothing).map(|_| Outcome::Nothing),

@@ -44,7 +44,6 @@ const FOUND_WITHIN: Duration = Duration::from_secs(10);
 pub struct RaftStorage {
     pub(super) shared: Arc<Shared>,
     pub(super) proposer: Arc<Proposer>,
-    closed: AtomicBool,
     pub(super) restore: RestoreGate,
     log_bytes_kept: usize,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -117,12 +116,12 @@ impl RaftStorage {
             lease: Lease::new(&options.timing),
             removed: AtomicBool::new(false),
             removed_at: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
         });
         let storage = Arc::new(Self {
             server: Server::new(Arc::clone(&shared)),
             shared,
             proposer: Arc::new(Proposer::new()),
-            closed: AtomicBool::new(false),
             restore: RestoreGate::new(files.dir.path()),
             log_bytes_kept: options.log_bytes_kept,
             tasks: Mutex::default(),
@@ -246,7 +245,7 @@ impl RaftStorage {
     }
 
     pub(super) fn ensure_open(&self) -> Result<(), String> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.shared.closing.load(Ordering::Acquire) {
             return Err("the storage is closed".into());
         }
         Ok(())
@@ -315,7 +314,7 @@ impl RaftStorage {
     }
 
     async fn close(&self) {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.shared.closing.swap(true, Ordering::AcqRel) {
             return;
         }
         self.proposer.close();

@@ -224,6 +224,13 @@ impl LogStore {
         self.forced = Some(Arc::new(forced));
     }
 
+    /// Raft does not outlive an entry that it cannot read.
+    fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
+        let entries = self.entries_up_to(start, end, bytes_max);
+        let entries = entries.inspect_err(|error| self.shared.poison.set(&error.to_string()));
+        Ok(entries?)
+    }
+
     async fn control(&self, record: Record) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         self.shared
@@ -232,6 +239,7 @@ impl LogStore {
     }
 
     /// The entries `start..end`, as far as the log has them.
+    #[cfg(test)]
     pub(super) fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
         self.entries_up_to(start, end, usize::MAX)
     }
@@ -328,7 +336,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
         start: u64,
         end: u64,
     ) -> Result<Vec<LogEntry>, io::Error> {
-        Ok(self.entries_up_to(start, end, SENT_BYTES_MAX)?)
+        self.read(start, end, SENT_BYTES_MAX)
     }
 
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
@@ -345,7 +353,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
             Bound::Excluded(end) => *end,
             Bound::Unbounded => u64::MAX,
         };
-        Ok(self.entries(start, end)?)
+        self.read(start, end, usize::MAX)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod cluster;
+mod failing;
 mod failover;
 mod full_disk;
 mod group_commit;
