@@ -126,8 +126,8 @@ async fn ask(shared: &Shared, deadline: Instant) -> Result<Position, String> {
 async fn wait_applied(shared: &Shared, upto: Position) -> Result<(), ReadError> {
     let mut applied = shared.raft.watch_apply_progress();
     loop {
-        let (position, _) = shared.applied.state.progress();
-        if position.is_some_and(|position| position.index >= upto.index) {
+        let told = shared.applied.told();
+        if told.is_some_and(|told| told >= upto.index) {
             return Ok(());
         }
         if let Some(reason) = shared.applied.poison.reason() {

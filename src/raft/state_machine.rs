@@ -17,7 +17,7 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
 
@@ -57,6 +57,8 @@ pub(super) struct Applied {
     /// Rung when a checkpoint is due.
     pub(super) due: Notify,
     observers: Observers,
+    /// One more than the index of the last entry of which they were told.
+    told: AtomicU64,
     disk_full: AtomicBool,
     /// The disk is full, and the log has more than it needs.
     wants_room: AtomicBool,
@@ -66,9 +68,11 @@ pub(super) struct Applied {
 
 impl Applied {
     pub(super) fn new(state: State, poison: Arc<Poison>) -> Self {
+        let told = state.progress().0.map_or(0, after);
         Self {
             state,
             poison,
+            told: AtomicU64::new(told),
             due: Notify::new(),
             observers: Observers::default(),
             disk_full: AtomicBool::new(false),
@@ -106,14 +110,25 @@ impl Applied {
         self.observers.add(observer);
     }
 
+    /// Index up to which the state is applied and the observers know it. Between the two a cache may
+    /// still have what is no more.
+    pub(super) fn told(&self) -> Option<u64> {
+        self.told.load(Ordering::Acquire).checked_sub(1)
+    }
+
     fn notify(&self, revision: Revision, keys: &[Key]) {
         self.observers.notify(revision, keys);
     }
 
     /// What cannot be applied stops the node: it must not go on without it.
     fn apply(&self, entry: LogEntry) -> io::Result<Outcome> {
+        let at = position(&entry.log_id());
         let applied = self.apply_one(entry);
-        applied.inspect_err(|error| self.poison.set(&error.to_string()))
+        match &applied {
+            Ok(_) => self.told.store(after(at), Ordering::Release),
+            Err(error) => self.poison.set(&error.to_string()),
+        }
+        applied
     }
 
     fn apply_one(&self, entry: LogEntry) -> io::Result<Outcome> {
@@ -259,6 +274,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         installed.map_err(|error| state_failure(&self.0.poison, &error))?;
         let index = mark.position.map_or(0, |position| position.index);
         self.0.notify(Revision(index), &[]);
+        let told = mark.position.map_or(0, after);
+        self.0.told.store(told, Ordering::Release);
         Ok(())
     }
 
@@ -296,6 +313,10 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
             None => snapshot_of(Mark::default(), Image::new(std::iter::empty())),
         }
     }
+}
+
+fn after(position: Position) -> u64 {
+    position.index.saturating_add(1)
 }
 
 fn snapshot_of(mark: Mark, image: Image) -> io::Result<Snapshot> {

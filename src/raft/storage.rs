@@ -383,10 +383,10 @@ impl Storage for RaftStorage {
     }
 
     fn status(&self) -> StorageStatus {
-        let (applied, time_floor) = self.shared.applied.state.progress();
+        let (_, time_floor) = self.shared.applied.state.progress();
         StorageStatus {
             committed_index: self.shared.log.committed().unwrap_or(0),
-            applied_index: applied.map_or(0, |position| position.index),
+            applied_index: self.shared.applied.told().unwrap_or(0),
             term: self.shared.log.term(),
             leads: self.shared.leads(),
             time_floor,

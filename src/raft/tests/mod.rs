@@ -113,6 +113,31 @@ async fn preconditions_and_observers() {
     storage.shutdown().await;
 }
 
+/// Whoever trusts the index may read from a cache.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_counts_as_applied_before_the_observers_know() {
+    struct Seen(Mutex<Vec<(u64, u64)>>, std::sync::Weak<RaftStorage>);
+    impl Observer for Seen {
+        fn applied(&self, revision: Revision, _: &[Key]) {
+            let applied = self.1.upgrade().unwrap().status().applied_index;
+            self.0.lock().unwrap().push((revision.0, applied));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.become_leader().await.unwrap();
+    let seen = Arc::new(Seen(Mutex::default(), Arc::downgrade(&storage)));
+    storage.observe(Arc::downgrade(&seen) as _);
+    let revision = storage.commit(put("a", b"1")).await.unwrap().0;
+    assert_eq!(*seen.0.lock().unwrap(), [(revision, revision - 1)]);
+    assert_eq!(storage.status().applied_index, revision);
+    storage.shutdown().await;
+    drop(storage);
+    let storage = open(dir.path()).await;
+    assert_eq!(storage.status().applied_index, revision);
+    storage.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_without_a_clean_stop() {
     let dir = tempfile::tempdir().unwrap();
