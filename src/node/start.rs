@@ -159,6 +159,12 @@ impl Node {
     /// closes the store.
     pub async fn shutdown(self) {
         self.shared.stop().await;
+        if self.shared.storage.status().failed.is_some() {
+            // It may still lead by name, and must not keep others from it. Requests get no further
+            // anyway.
+            drop(self.shared.leadership.hand_over().await);
+            self.shared.storage.shutdown().await;
+        }
         if !self.server.shutdown(DRAIN_MAX).await {
             tracing::warn!("requests were cut off");
         }

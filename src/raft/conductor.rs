@@ -81,6 +81,7 @@ impl Conductor {
         let mut trusted = shared.trusted.subscribe();
         loop {
             let seen = metrics.borrow_and_update().clone();
+            let works = !shared.applied.poison.is_set();
             self.follow(&seen).await;
             // Only a leader that is not ready yet has to wait for what it applies.
             let is_pending = is_leader(&seen) && *shared.leadership.borrow() == Leadership::None;
@@ -92,6 +93,7 @@ impl Conductor {
                 changed = elects.changed() => if changed.is_err() { return },
                 changed = trusted.changed() => if changed.is_err() { return },
                 changed = applied.changed(), if waits => if changed.is_err() { return },
+                _ = shared.applied.poison.wait(), if works => {}
                 () = shared.refusals.noted.notified() => {}
                 () = tokio::time::sleep(parts.unwrap_or_default()), if parts.is_some() => {}
                 () = tokio::time::sleep(shared.timing.heartbeat), if ticks => {
@@ -222,6 +224,9 @@ impl Conductor {
     /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting.
     fn let_go(&self) {
         let shared = &self.shared;
+        if shared.handing.try_lock().is_err() {
+            return;
+        }
         let is_stalled = shared.log.write_age() > STALL_MAX;
         if (is_stalled || !shared.may_lead()) && shared.heir().is_some() {
             if is_stalled {
@@ -229,7 +234,7 @@ impl Conductor {
             }
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
-                if let Err(error) = shared.hand_over(HAND_OVER_WITHIN).await {
+                if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN).await {
                     tracing::debug!(%error, "leadership stays");
                 }
             });

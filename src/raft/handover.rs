@@ -34,8 +34,21 @@ impl Shared {
     /// Hands leadership to the best node and returns once another one leads. Meanwhile no writes
     /// are accepted. When it does not come to that, this node steps back and may lead again.
     pub(super) async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
-        let deadline = Instant::now() + within;
         let _one = self.handing.lock().await;
+        self.pass_on(within).await
+    }
+
+    /// As [`Shared::hand_over`], unless that is under way.
+    pub(super) async fn try_hand_over(&self, within: Duration) -> Result<(), ChangeError> {
+        match self.handing.try_lock() {
+            Ok(_one) => self.pass_on(within).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// One at a time.
+    async fn pass_on(&self, within: Duration) -> Result<(), ChangeError> {
+        let deadline = Instant::now() + within;
         self.ensure_raft_leads()?;
         let Some(heir) = self.heir() else {
             let why = "no other node can lead: none is an unsealed voter that is reached";

@@ -48,9 +48,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// True while this node is unsealed and was not removed.
+    /// True while this node is unsealed, can write, and was not removed.
     pub(super) fn may_lead(&self) -> bool {
-        *self.voice.elects.borrow() && !self.removed.load(Ordering::Acquire)
+        let is_member = !self.removed.load(Ordering::Acquire);
+        *self.voice.elects.borrow() && is_member && !self.applied.poison.is_set()
     }
 
     /// True while this node serves as leader.

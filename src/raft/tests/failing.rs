@@ -1,5 +1,6 @@
 //! Nodes that fail while they run: they say so, and do not live on as something else.
 
+use super::cluster::{Cluster, eventually};
 use super::*;
 use crate::raft::types::Command;
 use openraft::storage::RaftLogReader;
@@ -66,4 +67,15 @@ async fn a_log_that_does_not_read_back_is_a_failure() {
     assert!(log.try_get_log_entries(0..1500).await.is_err());
     failure(&storage).await;
     storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_fails_lets_another_lead() {
+    let cluster = Cluster::of(3).await;
+    cluster.up(0).shared.applied.poison.set("for a test");
+    eventually("another leader", || async {
+        cluster.leader().filter(|leader| *leader != 0)
+    })
+    .await;
+    assert!(!cluster.up(0).status().leads);
 }
