@@ -66,7 +66,11 @@ impl RaftStorage {
             tracing::warn!("the last write was cut short before it was acknowledged; dropped it");
         }
         if opening::is_alone(&files)? {
-            files.log.refuse_to_lag(files.state.saved().position)?;
+            // One that the operator made the only voter may have stopped while it took a snapshot
+            // over: what its log has not, its state has.
+            if !files.log.is_forced() {
+                files.log.refuse_to_lag(files.state.saved().position)?;
+            }
             files.log.set_alone();
         }
         let is_member = opening::knows_members(&files);

@@ -231,6 +231,11 @@ impl LogStore {
         Ok(entries?)
     }
 
+    /// True when the operator decided about the members.
+    pub(in super::super) fn is_forced(&self) -> bool {
+        self.forced.is_some()
+    }
+
     async fn control(&self, record: Record) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         self.shared

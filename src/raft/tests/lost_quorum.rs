@@ -56,6 +56,36 @@ async fn one_of_three_goes_on_and_the_others_join_again() {
     assert_eq!(cluster.up(leader).members().len(), 3);
 }
 
+/// As after a crash between the installation of a snapshot and the purge of the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_state_is_ahead_of_its_log_goes_on() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    stop(&mut cluster, 0).await;
+    let log = cluster.nodes[0].dir.join("raft");
+    let shorter = tempfile::tempdir().unwrap();
+    copy_as_killed(&log, shorter.path());
+    cluster.start(0).await;
+    let leader = cluster.await_leader().await;
+    cluster.up(leader).commit(put("a", b"2")).await.unwrap();
+    cluster.await_value(0, "a", b"2").await;
+    for index in 0..3 {
+        stop(&mut cluster, index).await;
+    }
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    copy_as_killed(shorter.path(), &log);
+    write_peers(&cluster, 0, ALONE);
+    for value in [b"3", b"4"] {
+        cluster.start(0).await;
+        cluster.up(0).become_leader().await.unwrap();
+        let before = cluster.up(0).get(b"a").unwrap().unwrap();
+        assert_eq!(before.value[0] + 1, value[0]);
+        cluster.up(0).commit(put("a", value)).await.unwrap();
+        stop(&mut cluster, 0).await;
+    }
+}
+
 /// n0 has the longer log, with entries that nobody acknowledged; n1 has what was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_that_are_left_what_was_acknowledged_wins() {
