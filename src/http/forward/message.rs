@@ -22,6 +22,8 @@ const ANSWERED: u8 = 0;
 const NOT_ACTIVE: u8 = 1;
 /// Largest head: the head of an HTTP request, a chain of certificates, and room.
 pub const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// Most headers of one head; a listener takes far fewer.
+const HEADERS_MAX: usize = 4096;
 /// What postcard adds to one text or number, at most.
 const FIELD_BYTES: usize = 16;
 
@@ -269,7 +271,12 @@ fn decoded<'a, T: Deserialize<'a>>(head: &'a [u8]) -> Result<T, MessageError> {
 }
 
 fn headers(pairs: &[(&str, &[u8])]) -> Result<HeaderMap, MessageError> {
-    let mut headers = HeaderMap::with_capacity(pairs.len());
+    if pairs.len() > HEADERS_MAX {
+        return Err(MessageError::Malformed);
+    }
+    // A map of more than it can hold would panic.
+    let headers = HeaderMap::try_with_capacity(pairs.len());
+    let mut headers = headers.map_err(|_| MessageError::Malformed)?;
     for (name, value) in pairs {
         let name: HeaderName = name.parse().map_err(|_| MessageError::Malformed)?;
         let value = HeaderValue::from_bytes(value).map_err(|_| MessageError::Malformed)?;
@@ -370,6 +377,19 @@ mod tests {
         for bytes in [&[][..], &[1], &[1, 2, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]] {
             let bytes = Bytes::copy_from_slice(bytes);
             assert!(ForwardAnswer::decode(bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_head_of_too_many_headers_is_malformed() {
+        for (count, fits) in [(HEADERS_MAX, true), (HEADERS_MAX + 1, false), (60_000, false)] {
+            let head = AnswerHead {
+                status: 200,
+                headers: vec![("a", &[]); count],
+            };
+            let sent = framed(&[VERSION, ANSWERED], &head, HEAD_BYTES_MAX, 0).unwrap();
+            let got = ForwardAnswer::decode(Bytes::from_owner(sent));
+            assert_eq!(got.is_ok(), fits, "{count}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::barrier::{SealConfig, SealType};
-use crate::http::client::{Address, Dialer, Route};
+use crate::http::client::{Address, Answer, Dialer, Route, collect};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -17,6 +17,10 @@ const REDIRECTS_MAX: usize = 3;
 const ASK_MAX: Duration = Duration::from_secs(10);
 /// For an answer, which the leader commits.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// The longest answer that is read. Whoever is asked may be anyone: nothing has been proved yet.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// The most that is passed on of why an exchange failed, for the other side may have written it.
+const REASON_CHARS_MAX: usize = 200;
 
 /// Another node, or who claims to be one.
 pub(super) struct Server<'a> {
@@ -80,7 +84,8 @@ impl<'a> Server<'a> {
     ) -> Result<Value, String> {
         let exchanged = self.follow(method, path, body);
         let timed = tokio::time::timeout(within, exchanged).await;
-        timed.unwrap_or_else(|_| Err(format!("no answer within {} s", within.as_secs())))
+        let late = |_| Err(format!("no answer within {} s", within.as_secs()));
+        timed.unwrap_or_else(late).map_err(|why| printable(&why))
     }
 
     async fn follow(
@@ -117,7 +122,7 @@ async fn once(
     method: &str,
     target: &str,
     body: Option<&Value>,
-) -> Result<crate::http::client::Answer, String> {
+) -> Result<Answer, String> {
     let text = body.map(Value::to_string).unwrap_or_default();
     let request = Request::builder()
         .method(method)
@@ -127,7 +132,14 @@ async fn once(
         .header("X-Vault-Request", "true")
         .body(Full::new(Bytes::from(text)))
         .map_err(|error| error.to_string())?;
-    dialer.exchange(address, request).await
+    let take = async |response| collect(response, ANSWER_BYTES_MAX).await;
+    dialer.exchange_with(address, request, take).await
+}
+
+/// Fit for a log and a terminal.
+fn printable(text: &str) -> String {
+    let shown = text.chars().filter(|c| !c.is_control());
+    shown.take(REASON_CHARS_MAX).collect()
 }
 
 /// What is sent is worth nothing to others, but a redirect from TLS to none is an attack.
@@ -194,6 +206,40 @@ mod tests {
         ] {
             assert!(seal(kind, n, t).is_none(), "{kind} {n} {t}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_stranger_neither_fills_the_memory_nor_writes_to_the_terminal() {
+        let told = format!("{{\"errors\":[\"\\u001b[2J{}\"]}}", "x".repeat(1000));
+        let why = ask_stranger("403 Forbidden", &told).await;
+        assert_eq!(why.chars().count(), REASON_CHARS_MAX);
+        assert!(why.starts_with("[2Jxxx"), "{why}");
+        let why = ask_stranger("200 OK", &" ".repeat(ANSWER_BYTES_MAX + 1)).await;
+        assert!(why.starts_with("reading the answer: "), "{why}");
+    }
+
+    /// Why a challenge from a server that answers so is none.
+    async fn ask_stranger(status: &str, body: &str) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+        let stranger = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _some = stream.read(&mut [0; 1024]).await.unwrap();
+            // Whoever asked may hang up before the end.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        });
+        let place = Place::of_request(crate::sys::JoinRequest {
+            leader_api_addr: url.clone(),
+            ..Default::default()
+        });
+        let place = place.unwrap();
+        let server = Server::new(&place, &url).unwrap();
+        let why = server.challenge("b").await.unwrap_err();
+        stranger.await.unwrap();
+        why
     }
 
     #[test]
