@@ -34,11 +34,22 @@ const REOPENING: &str = "the store is being opened anew";
 /// One node's store without its cluster. See above.
 pub struct Recovered {
     options: Options,
-    /// Replaced once, by the first write, when this node had peers; `None` meanwhile.
-    open: watch::Sender<Option<Arc<RaftStorage>>>,
+    /// Replaced once, by the first write, when this node had peers.
+    open: watch::Sender<Store>,
     /// Held by whoever makes this node lead.
     leading: tokio::sync::Mutex<bool>,
     observers: Mutex<Vec<Weak<dyn Observer>>>,
+}
+
+/// How the store stands.
+#[derive(Clone)]
+enum Store {
+    Open(Arc<RaftStorage>),
+    /// The first write cuts off the peers.
+    Reopening,
+    /// It could not be opened again, and why: the process must end.
+    Lost(String),
+    Closed,
 }
 
 impl Recovered {
@@ -58,7 +69,7 @@ impl Recovered {
         }
         Ok(Arc::new(Self {
             options,
-            open: watch::Sender::new(Some(open)),
+            open: watch::Sender::new(Store::Open(open)),
             leading: tokio::sync::Mutex::new(false),
             observers: Mutex::default(),
         }))
@@ -75,7 +86,17 @@ impl Recovered {
     }
 
     fn current(&self) -> Option<Arc<RaftStorage>> {
-        self.open.borrow().clone()
+        match &*self.open.borrow() {
+            Store::Open(open) => Some(Arc::clone(open)),
+            _ => None,
+        }
+    }
+
+    /// Closes the store where it is open.
+    async fn close(&self, next: Store) {
+        if let Store::Open(open) = self.open.send_replace(next) {
+            open.shutdown().await;
+        }
     }
 
     fn readable(&self) -> Result<Arc<RaftStorage>, ReadError> {
@@ -92,7 +113,9 @@ impl Recovered {
         let mut leads = self.leading.lock().await;
         if !*leads {
             let fatal = |error: OpenError| CommitError::Fatal(error.to_string());
-            if self.others() > 0 {
+            // Reopening: whoever began it was cancelled.
+            let is_begun = matches!(&*self.open.borrow(), Store::Reopening);
+            if is_begun || self.others() > 0 {
                 self.cut_off().await.map_err(fatal)?;
             }
             self.writable()?.become_leader().await?;
@@ -101,24 +124,48 @@ impl Recovered {
         self.writable()
     }
 
-    /// Makes this node the only member, and opens the store anew.
+    /// Makes this node the only member, and opens the store anew; whether or not the first worked,
+    /// for what can be read must stay readable.
     async fn cut_off(&self) -> Result<(), OpenError> {
         tracing::warn!(
             others = self.others(),
             "this node is the only member from now on: the others must be wiped and join again"
         );
-        if let Some(open) = self.open.send_replace(None) {
-            open.shutdown().await;
-        }
+        self.close(Store::Reopening).await;
         let options = self.options.clone();
         let forced = blocking(move || make_only_member(&options)).await;
-        forced.map_err(|error| OpenError::Raft(error.to_string()))??;
+        let forced = forced.map_err(|error| OpenError::Raft(error.to_string()));
+        let opened = self.reopen().await.inspect_err(|error| {
+            self.replace_reopening(Store::Lost(error.to_string()));
+        });
+        forced.flatten().and(opened)
+    }
+
+    async fn reopen(&self) -> Result<(), OpenError> {
+        let path = &self.options.path;
+        // An empty directory would be opened as a new one.
+        if !DataDir::is_used(path) {
+            return Err(OpenError::Unused(path.clone()));
+        }
         let open = RaftStorage::open(self.options.clone()).await?;
         for observer in self.observers().iter() {
             open.observe(Weak::clone(observer));
         }
-        self.open.send_replace(Some(open));
+        if !self.replace_reopening(Store::Open(Arc::clone(&open))) {
+            open.shutdown().await;
+        }
         Ok(())
+    }
+
+    /// Not when the store was closed meanwhile.
+    fn replace_reopening(&self, next: Store) -> bool {
+        self.open.send_if_modified(|store| {
+            let is_reopening = matches!(store, Store::Reopening);
+            if is_reopening {
+                *store = next;
+            }
+            is_reopening
+        })
     }
 
     fn observers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Observer>>> {
@@ -196,8 +243,9 @@ impl Storage for Recovered {
                 let open = opened.borrow_and_update().clone();
                 let failed = async {
                     match &open {
-                        Some(open) => open.failed().await,
-                        None => std::future::pending().await,
+                        Store::Open(open) => open.failed().await,
+                        Store::Lost(reason) => reason.clone(),
+                        Store::Reopening | Store::Closed => std::future::pending().await,
                     }
                 };
                 tokio::select! {
@@ -211,10 +259,6 @@ impl Storage for Recovered {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            if let Some(open) = self.open.send_replace(None) {
-                open.shutdown().await;
-            }
-        })
+        Box::pin(self.close(Store::Closed))
     }
 }

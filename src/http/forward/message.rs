@@ -382,7 +382,11 @@ mod tests {
 
     #[test]
     fn a_head_of_too_many_headers_is_malformed() {
-        for (count, fits) in [(HEADERS_MAX, true), (HEADERS_MAX + 1, false), (60_000, false)] {
+        for (count, fits) in [
+            (HEADERS_MAX, true),
+            (HEADERS_MAX + 1, false),
+            (60_000, false),
+        ] {
             let head = AnswerHead {
                 status: 200,
                 headers: vec![("a", &[]); count],

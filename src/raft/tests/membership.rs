@@ -279,6 +279,41 @@ async fn recovery_reads_as_a_member_and_writes_alone() {
     close(storage).await;
 }
 
+/// Recovery mode on a node whose first write cannot cut off the others.
+async fn stuck(path: &Path) -> Arc<Recovered> {
+    written(path, false).await;
+    lose_quorum(path);
+    let mut members = known(path);
+    let id = offline(path, |files| files.dir.numbers.raft_id);
+    members.nodes.remove(&id);
+    members.configs = vec![members.nodes.keys().copied().collect()];
+    offline(path, |files| force(files, &members)).unwrap();
+    let opened = Recovered::open(Options::new(path, "a")).await;
+    opened.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_write_that_fails_leaves_the_store_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let recovered = stuck(dir.path()).await;
+    for _ in 0..2 {
+        let refused = recovered.commit(put("b", b"2")).await.unwrap_err();
+        assert!(refused.to_string().contains("no member"), "{refused}");
+        assert_eq!(&recovered.get(b"a").unwrap().unwrap().value[..], b"1");
+    }
+    recovered.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_be_opened_again_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let recovered = stuck(dir.path()).await;
+    std::fs::remove_file(dir.path().join("coffer.data")).unwrap();
+    recovered.commit(put("b", b"2")).await.unwrap_err();
+    let failed = tokio::time::timeout(super::cluster::PATIENCE, recovered.failed());
+    assert!(!failed.await.unwrap().is_empty());
+}
+
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
 
