@@ -163,8 +163,7 @@ impl RaftStorage {
             let bytes = command.len();
             return Err(CommitError::TooLarge { bytes, limit });
         }
-        let answer = self.proposer.submit(command)?.await;
-        answer.unwrap_or_else(|_| Err(CommitError::Unavailable("the storage is stopping".into())))
+        self.decided(command).await
     }
 }
 

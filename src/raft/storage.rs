@@ -18,6 +18,7 @@ use super::saving::{self, Saver};
 use super::server::Server;
 use super::shared::Shared;
 use super::state_machine::{Applied, StateMachine, blocking};
+use super::types::Command;
 use super::voice::Voice;
 use crate::peer::Protocol;
 use crate::store::state::StateError;
@@ -281,6 +282,11 @@ impl RaftStorage {
                 limit: TRANSACTION_BYTES_MAX,
             });
         }
+        self.decided(command).await
+    }
+
+    /// Proposes `command` and gives what became of it; gives up once this node has lost touch.
+    pub(super) async fn decided(&self, command: Command) -> Result<Revision, CommitError> {
         let answer = self.proposer.submit(command)?;
         let answer = tokio::select! {
             biased;

@@ -5,7 +5,7 @@ use super::recovery::RecoveryMode;
 use crate::clock::Timestamp;
 use crate::peer::Chunks;
 use crate::secret::{SecretBytes, SecretString};
-use crate::store::BoxFuture;
+use crate::store::{BoxFuture, CommitError};
 use std::sync::Arc;
 
 /// `sys/seal-status` and the answer of `sys/unseal`.
@@ -107,6 +107,12 @@ pub enum LifecycleError {
     /// 503.
     #[error("Vault is sealed")]
     Sealed,
+    /// 503: not now, try again; the message is the client's.
+    #[error("{0}")]
+    Unavailable(String),
+    /// As for every write that the store did not confirm.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// 500: another node refused or did not answer; the message is the client's, too.
     #[error("{0}")]
     Elsewhere(String),

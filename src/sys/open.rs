@@ -4,6 +4,7 @@
 
 use super::bootstrap;
 use super::lifecycle::{InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus};
+use crate::barrier::BarrierError;
 use crate::engine::{Body, Error, ErrorKind, Response};
 use crate::router::Role;
 use crate::secret::{Secret, SecretBytes};
@@ -170,6 +171,8 @@ pub(super) fn failed(error: LifecycleError) -> Error {
             Error::invalid(error.to_string())
         }
         LifecycleError::Sealed => Error::new(ErrorKind::Unavailable, error.to_string()),
+        LifecycleError::Unavailable(message) => Error::new(ErrorKind::Unavailable, message),
+        LifecycleError::Commit(error) => BarrierError::Commit(error).into(),
         LifecycleError::Elsewhere(message) => Error::new(ErrorKind::Internal, message),
         LifecycleError::Internal(inside) => Error::internal(inside),
     }

@@ -232,3 +232,20 @@ async fn a_device_that_stalls_for_a_second_costs_nothing_and_for_longer_costs_le
     assert!(took < Duration::from_secs(5), "{took:?}");
     put_somewhere(&cluster, "c", b"3").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_on_a_leader_that_lost_the_others_ends() {
+    let cluster = Cluster::of(3).await;
+    let leader = cluster.await_leader().await;
+    put_somewhere(&cluster, "before", b"1").await;
+    cluster.isolate(leader);
+    let whole = cluster.up(leader).whole().unwrap();
+    let none = Box::new(std::iter::empty());
+    let restored = whole.restore(none, crate::clock::Timestamp::default());
+    let restored = tokio::time::timeout(Duration::from_secs(20), restored).await;
+    assert!(restored.expect("an answer").is_err());
+    assert_eq!(
+        cluster.up(leader).get(b"before").unwrap().unwrap().value,
+        &b"1"[..]
+    );
+}

@@ -5,7 +5,7 @@ use super::{archive_error, internal, is_ours};
 use crate::barrier::Unsealed;
 use crate::peer::Chunks;
 use crate::store::archive::{self, ArchiveError, Checked};
-use crate::store::{CommitError, Key, Records, RestoreError};
+use crate::store::{Key, Records, RestoreError};
 use crate::sys::LifecycleError;
 use bytes::Bytes;
 use std::fs::File;
@@ -52,11 +52,9 @@ pub async fn restore(
     let restored = whole.restore(records, header.time_floor).await;
     drop(scratch);
     let revision = restored.map_err(|error| match error {
-        RestoreError::Superseded
-        | RestoreError::Commit(CommitError::DiskFull(_) | CommitError::Unavailable(_)) => {
-            LifecycleError::Invalid(error.to_string())
-        }
-        error => internal(error),
+        RestoreError::Superseded => LifecycleError::Unavailable(error.to_string()),
+        RestoreError::Commit(error) => LifecycleError::Commit(error),
+        error @ RestoreError::Records(_) => internal(error),
     })?;
     tracing::info!(at = revision.0, "restored a snapshot");
     Ok(())
