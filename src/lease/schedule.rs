@@ -2,7 +2,7 @@
 //!
 //! Deadlines are filed in buckets of [`BUCKET_S`] seconds. Which buckets exist is learnt once, at
 //! the first question (their number is bounded by the longest life, not by the leases), and kept
-//! up with from then on.
+//! up with from then on; again when everything was replaced.
 
 use crate::clock::Timestamp;
 use std::collections::BTreeSet;
@@ -33,8 +33,11 @@ pub(super) struct Schedule(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// `None` until learnt.
-    buckets: Option<BTreeSet<u64>>,
+    buckets: BTreeSet<u64>,
+    /// False until the store was asked.
+    is_known: bool,
+    /// How often everything was replaced.
+    replaced: u64,
     /// Nothing is due before; zero when not known.
     quiet_until: Timestamp,
 }
@@ -48,53 +51,67 @@ impl Schedule {
     pub fn note(&self, deadline: Timestamp) {
         let mut state = self.lock();
         state.quiet_until = state.quiet_until.min(deadline);
-        if let Some(buckets) = &mut state.buckets {
-            buckets.insert(bucket_of(deadline));
-        }
+        state.buckets.insert(bucket_of(deadline));
     }
 
-    pub fn is_known(&self) -> bool {
-        self.lock().buckets.is_some()
+    /// Everything was replaced: what the store holds is to be learnt again.
+    pub fn forget(&self) {
+        let mut state = self.lock();
+        state.is_known = false;
+        state.replaced += 1;
+        state.quiet_until = Timestamp::default();
     }
 
-    /// Adds what the store holds to what was noted meanwhile.
-    pub fn learn(&self, found: impl Iterator<Item = u64>) {
-        self.lock().buckets.get_or_insert_default().extend(found);
+    /// What [`Schedule::learn`] asks for; `None` when there is nothing to learn.
+    pub fn unknown(&self) -> Option<u64> {
+        let state = self.lock();
+        (!state.is_known).then_some(state.replaced)
+    }
+
+    /// Adds what the store holds, read after [`Schedule::unknown`] gave `replaced`, to what was
+    /// noted meanwhile.
+    pub fn learn(&self, replaced: u64, found: impl Iterator<Item = u64>) {
+        let mut state = self.lock();
+        state.buckets.extend(found);
+        state.is_known = state.replaced == replaced;
     }
 
     /// The buckets in which something may be due, the earliest first; none while it is quiet.
     pub fn candidates(&self, now: Timestamp) -> Vec<u64> {
         let state = self.lock();
-        match &state.buckets {
-            Some(buckets) if now >= state.quiet_until => {
-                buckets.range(..=bucket_of(now)).copied().collect()
-            }
-            _ => Vec::new(),
+        if !state.is_known || now < state.quiet_until {
+            return Vec::new();
         }
+        let due = state.buckets.range(..=bucket_of(now));
+        due.copied().collect()
     }
 
     /// `bucket` is empty. It is forgotten once no batch on its way can still file into it.
     pub fn found_empty(&self, bucket: u64, now: Timestamp) {
-        if let Some(buckets) = &mut self.lock().buckets
-            && bucket + GRACE_BUCKETS < bucket_of(now)
-        {
-            buckets.remove(&bucket);
+        let mut state = self.lock();
+        // What is not known may be there again.
+        if state.is_known && bucket + GRACE_BUCKETS < bucket_of(now) {
+            state.buckets.remove(&bucket);
         }
     }
 
     /// Nothing is due before `earliest`, nor before the current bucket ends.
     pub fn found_nothing(&self, earliest: Option<Timestamp>, now: Timestamp) {
         let end = Timestamp::from_secs((bucket_of(now) + 1) * BUCKET_S);
-        self.lock().quiet_until = earliest.map_or(end, |earliest| earliest.min(end));
+        let mut state = self.lock();
+        if !state.is_known {
+            return;
+        }
+        state.quiet_until = earliest.map_or(end, |earliest| earliest.min(end));
     }
 
     /// When to ask again; `None` when nothing is filed.
     pub fn next(&self) -> Option<Timestamp> {
         let state = self.lock();
-        let Some(buckets) = &state.buckets else {
+        if !state.is_known {
             return Some(Timestamp::default());
-        };
-        let first = Timestamp::from_secs(buckets.first()? * BUCKET_S);
+        }
+        let first = Timestamp::from_secs(state.buckets.first()? * BUCKET_S);
         Some(first.max(state.quiet_until))
     }
 }

@@ -125,10 +125,10 @@ impl Store {
     /// Leases that have ended at `now`, at most `limit`, the earliest buckets first. Costs
     /// nothing when none has.
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lease>, BarrierError> {
-        if !self.schedule.is_known() {
+        if let Some(replaced) = self.schedule.unknown() {
             let names = self.expiry.list("")?;
-            self.schedule
-                .learn(names.iter().filter_map(|name| parse_bucket(name)));
+            let buckets = names.iter().filter_map(|name| parse_bucket(name));
+            self.schedule.learn(replaced, buckets);
         }
         let buckets = self.schedule.candidates(now);
         if buckets.is_empty() {
@@ -151,6 +151,11 @@ impl Store {
     /// When [`Store::due`] is worth asking again; `None` when no lease exists.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.schedule.next()
+    }
+
+    /// All of the store was replaced, so that there may be leases that this node never saw.
+    pub fn replaced(&self) {
+        self.schedule.forget();
     }
 
     /// How many leases exist below `prefix`, counted up to [`LIST_MAX`].
@@ -316,6 +321,22 @@ mod tests {
         assert!(other.due(at(80), 10).expect("reads").is_empty());
         assert_eq!(other.next_due(), Some(at(100)));
         assert_eq!(other.due(at(100), 10).expect("reads").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_came_with_a_restore_is_found() {
+        let world = World::new();
+        world.register(&lease("a/known", 1000)).await;
+        assert!(world.due(at(10)).is_empty());
+        let elsewhere = Store::new(&world.barrier);
+        let mut batch = Batch::new();
+        let registered = elsewhere.register(&mut batch, &lease("a/restored", 20));
+        registered.expect("registers");
+        world.commit(batch).await;
+        assert!(world.due(at(30)).is_empty(), "this node was not told");
+        world.leases.replaced();
+        assert_eq!(world.leases.next_due(), Some(Timestamp::default()));
+        assert_eq!(world.due(at(30)), ["a/restored"]);
     }
 
     #[tokio::test]

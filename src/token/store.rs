@@ -12,7 +12,7 @@ use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
 use crate::secret::{Secret, SecretString, random_text};
 use crate::store::{Key, Observer, Revision};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct Store {
     pub(super) leases: Arc<lease::Store>,
     pub(super) cubbyhole: OnceLock<View>,
     /// False once it is known that no revocation waits to be continued.
-    pub(super) maybe_pending: AtomicBool,
+    pub(super) maybe_pending: Arc<AtomicBool>,
     barrier: Arc<Unsealed>,
     cache: Arc<Cache>,
     /// Storage does not keep it alive.
@@ -47,8 +47,11 @@ impl Store {
     pub fn new(barrier: &Arc<Unsealed>, leases: Arc<lease::Store>) -> Result<Self, TokenError> {
         let root = barrier.view(PREFIX);
         let cache = Arc::new(Cache::default());
+        let maybe_pending = Arc::new(AtomicBool::new(true));
         let follower = Arc::new(Follower {
             cache: Arc::clone(&cache),
+            leases: Arc::clone(&leases),
+            maybe_pending: Arc::clone(&maybe_pending),
             signal: root.key(super::revoke::SIGNAL)?,
         });
         barrier.storage().observe(Arc::downgrade(&follower) as _);
@@ -60,7 +63,7 @@ impl Store {
             root,
             leases,
             cubbyhole: OnceLock::new(),
-            maybe_pending: AtomicBool::new(true),
+            maybe_pending,
             barrier: Arc::clone(barrier),
             cache,
             _follower: follower,
@@ -414,13 +417,20 @@ fn ends_sooner(a: Timestamp, b: Timestamp) -> bool {
 
 /// Clears the cache when a tree was revoked or ends sooner: some of its tokens may be removed
 /// later, were made while it was being revoked, or are remembered with the later end.
+/// After a restore, also what the sweep remembers of the store is forgotten.
 struct Follower {
     cache: Arc<Cache>,
+    leases: Arc<lease::Store>,
+    maybe_pending: Arc<AtomicBool>,
     signal: Key,
 }
 
 impl Observer for Follower {
     fn applied(&self, revision: Revision, keys: &[Key]) {
+        if keys.is_empty() {
+            self.leases.replaced();
+            self.maybe_pending.store(true, Ordering::Release);
+        }
         if keys.contains(&self.signal) {
             self.cache.clear();
         } else {
