@@ -42,7 +42,8 @@ impl RaftStorage {
     /// the same name, or with the same key, is replaced.
     ///
     /// # Errors
-    /// [`ChangeError::Refused`] when a living member has that name and another key.
+    /// [`ChangeError::Refused`] when a living member has that name and another key, or that key
+    /// and another name.
     pub async fn add_member(&self, member: NewMember) -> Result<(), ChangeError> {
         let _one = self.shared.changing.lock().await;
         self.shared.ensure_leads()?;
@@ -201,6 +202,18 @@ impl Shared {
                 "a node named {} is a member already, and alive at {}: give this one another \
                  node_id, or stop that one and remove it first",
                 old.name, old.cluster_address
+            )));
+        }
+        if old.name != new.name && (lives || old.raft_id == self.id) {
+            return Err(ChangeError::Refused(format!(
+                "identity.key is a copy of that of {}: remove it here and start again",
+                old.name
+            )));
+        }
+        if old.raft_id == self.id {
+            return Err(ChangeError::Refused(format!(
+                "{} is the active node and cannot be replaced",
+                old.name
             )));
         }
         if old.voter && quorum::is_last_voter(&self.members(), old) {

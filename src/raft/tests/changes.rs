@@ -189,6 +189,19 @@ async fn a_name_that_lives_is_not_taken() {
     twin.name = "n1".into();
     let refused = cluster.up(0).add_member(twin.clone()).await.unwrap_err();
     assert!(refused.to_string().contains("alive"), "{refused}");
+    // A card that was cloned, key and all.
+    for (name, key) in [("n0", 0), ("n1", 1)] {
+        let mut clone = cluster.new_member(index);
+        clone.public_key = cluster.nodes[key].key.clone();
+        let refused = cluster.up(0).add_member(clone).await.unwrap_err();
+        let why = format!("identity.key is a copy of that of {name}:");
+        assert!(refused.to_string().contains(&why), "{refused}");
+    }
+    let mut myself = cluster.new_member(index);
+    (myself.name, myself.public_key) = ("n0".into(), cluster.nodes[0].key.clone());
+    let refused = cluster.up(0).add_member(myself).await.unwrap_err();
+    assert!(refused.to_string().contains("active node"), "{refused}");
+    assert_eq!(names(&cluster, 0), ["n0", "n1"]);
     // The same node again only says where it is now.
     let mut moved = cluster.new_member(1);
     moved.cluster_address = "elsewhere:1".into();
