@@ -246,20 +246,29 @@ impl Sink {
         if let Some(reason) = self.applied.poison.reason() {
             return Err(CommitError::Fatal(reason));
         }
-        if self.applied.is_disk_full() && self.applied.state.is_overfull() {
-            self.applied.due.notify_one();
-            return Err(CommitError::DiskFull("no checkpoint can be saved".into()));
-        }
         let each = super::wire::RECORD_OVERHEAD_BYTES;
         let bytes = batch.iter().map(|proposal| proposal.command.len() + each);
-        match self.log.reserve(bytes.sum()).await {
-            Ok(()) => Ok(()),
-            Err(error) if is_disk_full(&error) => {
-                self.applied.want_room();
-                Err(CommitError::DiskFull("the log cannot grow".into()))
-            }
-            Err(error) => Err(CommitError::Unavailable(error.to_string())),
+        ensure_room(&self.log, &self.applied, bytes.sum()).await
+    }
+}
+
+/// Refuses what the log or the state would have no room for.
+pub(super) async fn ensure_room(
+    log: &LogStore,
+    applied: &Applied,
+    bytes: usize,
+) -> Result<(), CommitError> {
+    if applied.is_disk_full() && applied.state.is_overfull() {
+        applied.due.notify_one();
+        return Err(CommitError::DiskFull("no checkpoint can be saved".into()));
+    }
+    match log.reserve(bytes).await {
+        Ok(()) => Ok(()),
+        Err(error) if is_disk_full(&error) => {
+            applied.want_room();
+            Err(CommitError::DiskFull("the log cannot grow".into()))
         }
+        Err(error) => Err(CommitError::Unavailable(error.to_string())),
     }
 }
 

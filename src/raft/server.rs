@@ -1,11 +1,12 @@
 //! Answers what peers ask.
 
+use super::proposer;
 use super::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer};
 use super::shared::Shared;
 use super::snapshot;
 use super::state_machine::{SnapshotData, blocking};
 use super::types::{TypeConfig, Vote, log_id, position};
-use super::wire::{Ballot, Members};
+use super::wire::{Ballot, Members, RECORD_OVERHEAD_BYTES};
 use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
@@ -14,6 +15,7 @@ use openraft::raft::{
 };
 use openraft::type_config::alias::SnapshotOf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a heartbeat may wait for a flush before it is answered without.
@@ -26,6 +28,8 @@ pub(super) struct Server {
     opened: Instant,
     /// One snapshot comes in at a time.
     incoming: tokio::sync::Mutex<()>,
+    /// Entries are refused for want of space.
+    full: AtomicBool,
 }
 
 impl Server {
@@ -34,6 +38,7 @@ impl Server {
             shared,
             opened: Instant::now(),
             incoming: tokio::sync::Mutex::new(()),
+            full: AtomicBool::new(false),
         })
     }
 
@@ -85,15 +90,33 @@ impl Server {
     }
 
     async fn append(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
+        let size = bodies.len();
         let request = append.into_request(bodies);
         let request = request.map_err(|error| error.to_string())?;
         if request.entries.is_empty() {
             return self.heartbeat(request).await;
         }
+        let size = size + request.entries.len() * RECORD_OVERHEAD_BYTES;
+        self.ensure_room(size).await?;
         let appended = self.shared.raft.append_entries(request).await;
         Ok(appended_answer(
             appended.map_err(|error| error.to_string())?,
         ))
+    }
+
+    /// Refuses entries that a full disk has no room for, before anything of them is written: the
+    /// leader takes this node for unreachable and tries again later.
+    async fn ensure_room(&self, bytes: usize) -> Result<(), String> {
+        let shared = &self.shared;
+        let room = proposer::ensure_room(&shared.log, &shared.applied, bytes).await;
+        let is_full = room.is_err();
+        if self.full.swap(is_full, Ordering::AcqRel) != is_full {
+            match &room {
+                Err(error) => tracing::warn!(%error, "this node takes no entries for now"),
+                Ok(()) => tracing::info!("this node takes entries again"),
+            }
+        }
+        room.map_err(|error| error.to_string())
     }
 
     /// A heartbeat asks whether this node still follows, not whether its disk is fast: one that

@@ -82,11 +82,8 @@ impl Writer {
 
     /// Makes sure that a free segment is at hand.
     fn prepare(&mut self) -> Result<(), LogError> {
-        if self
-            .device
-            .as_ref()
-            .is_some_and(|device| !device.has_room())
-        {
+        let device = self.device.as_ref();
+        if self.segments.free.is_empty() && device.is_some_and(|device| !device.has_room()) {
             let full = io::Error::from(io::ErrorKind::StorageFull);
             return Err(failure("create", &self.segments.dir)(full));
         }
@@ -103,6 +100,7 @@ impl Writer {
         let bound = HEADER_BYTES + records.iter().map(Record::size_bound).sum::<usize>();
         let block = self.block();
         if bound.next_multiple_of(block) > self.segments.room() {
+            self.prepare()?;
             self.segments.roll()?;
             return self.write_group(records, true);
         }

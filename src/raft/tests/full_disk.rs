@@ -1,5 +1,6 @@
 //! A disk that runs full, and one that may not be written.
 
+use super::cluster::{Cluster, eventually};
 use super::*;
 use crate::store::state::Limits;
 use std::path::{Path, PathBuf};
@@ -155,4 +156,50 @@ async fn a_path_that_is_no_directory_is_told() {
         .unwrap();
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     storage.shutdown().await;
+}
+
+/// A device without room for another segment while it is told so.
+#[derive(Default)]
+struct Full(std::sync::atomic::AtomicBool);
+
+impl Device for Full {
+    fn before_write(&self, _bytes: usize) -> Verdict {
+        Verdict::Write
+    }
+
+    fn has_room(&self) -> bool {
+        !self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_with_a_full_disk_falls_behind_and_catches_up() {
+    let mut cluster = Cluster::apart(3).await;
+    let full = Arc::new(Full::default());
+    cluster.stop(2).await;
+    cluster.nodes[2].device = Some(Arc::clone(&full) as _);
+    cluster.start(2).await;
+    cluster.join_all().await;
+    full.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    // More than all segments that are at hand.
+    for n in 0..80 {
+        let value = vec![7; 100 << 10];
+        cluster.up(0).commit(put("large", &value)).await.unwrap();
+        cluster.up(0).commit(put("count", &[n])).await.unwrap();
+    }
+    cluster.await_value(1, "count", &[79]).await;
+    let status = cluster.up(2).status();
+    assert_eq!(status.failed, None);
+    let count = cluster.up(2).get(b"count").unwrap().unwrap();
+    assert!(count.value[0] < 79, "it never ran full");
+    eventually("n2 is heard of", || async {
+        let members = cluster.up(0).members().into_iter();
+        let mut n2 = members.filter(|member| member.name == "n2");
+        n2.any(|n2| n2.last_contact < Some(Duration::from_secs(1)))
+            .then_some(())
+    })
+    .await;
+    full.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    cluster.await_value(2, "count", &[79]).await;
+    assert_eq!(cluster.up(2).status().failed, None);
 }
