@@ -2,6 +2,7 @@
 //!
 //! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
+use super::absence::Absence;
 use super::joint;
 use super::leadership::Leadership;
 use super::parting::Parting;
@@ -33,6 +34,7 @@ pub(super) struct Conductor {
     introduced: Option<Instant>,
     /// When it last asked who is in the cluster.
     asked: Option<Instant>,
+    absence: Absence,
 }
 
 /// A write that keeps the device busy for longer costs a node its leadership.
@@ -54,6 +56,7 @@ impl Conductor {
             since: Instant::now(),
             introduced: None,
             asked: None,
+            absence: Absence::default(),
         }
     }
 
@@ -213,11 +216,28 @@ impl Conductor {
 
     /// What has to be looked at from time to time, while there are others.
     async fn tick(&mut self, seen: &Metrics) {
+        self.tell_of_absence();
         if is_leader(seen) {
             self.let_go();
         } else if *self.shared.leadership.borrow() == Leadership::None {
             self.lead_blindly(seen).await;
             self.ask_around(seen);
+        }
+    }
+
+    /// Who was removed while it was away is refused by everybody, and cannot tell that from a
+    /// cluster without a leader.
+    fn tell_of_absence(&mut self) {
+        let shared = &self.shared;
+        if *shared.leadership.borrow() != Leadership::None || !shared.may_lead() {
+            self.absence.end();
+        } else if let Some(age) = self.absence.note(Instant::now()) {
+            tracing::warn!(
+                for_s = age.as_secs(),
+                "no leader is known: see that most voters run, are reached and are unsealed; if \
+                 this node was removed from the cluster, empty its data directory and let it join \
+                 again"
+            );
         }
     }
 

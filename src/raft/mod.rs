@@ -14,6 +14,7 @@
 //!
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 
+mod absence;
 mod command;
 mod conductor;
 mod data_dir;
