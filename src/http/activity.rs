@@ -1,8 +1,8 @@
 //! What a connection is doing, and until when it may.
 //!
 //! The stream reports the first byte of a request head, the service reports when a request is
-//! being answered, a streamed body when a piece of it goes out. One timer per connection looks at the result, so that a request in a busy
-//! connection touches no timer at all.
+//! being answered, a streamed body when a piece of it goes out. One timer per connection looks at
+//! the result, so that a request in a busy connection touches no timer at all.
 
 use super::limits::SEND_STALL_MAX;
 use std::mem::MaybeUninit;

@@ -4,8 +4,8 @@
 //! but stands still while the whole machine sleeps, and the others do not sleep. So after a sleep
 //! the lease is worth nothing until a quorum has answered again.
 //!
-//! How long a follower keeps its promise is in its own configuration, which may be another than the
-//! leader's, and shorter after its next start. So a leader counts on the shortest promise that any
+//! How long a follower keeps its promise is in its own configuration, which may be another than
+//! the leader's, and shorter after its next start. So a leader counts on the shortest promise that any
 //! configuration makes, whatever its own is. With a slow heartbeat a read may ask a quorum for that.
 
 use super::timing::Timing;

@@ -110,8 +110,8 @@ impl Applied {
         self.observers.add(observer);
     }
 
-    /// Index up to which the state is applied and the observers know it. Between the two a cache may
-    /// still have what is no more.
+    /// Index up to which the state is applied and the observers know it. Between the two a cache
+    /// may still have what is no more.
     pub(super) fn told(&self) -> Option<u64> {
         self.told.load(Ordering::Acquire).checked_sub(1)
     }
