@@ -5,8 +5,9 @@
 //! the lease is worth nothing until a quorum has answered again.
 //!
 //! How long a follower keeps its promise is in its own configuration, which may be another than
-//! the leader's, and shorter after its next start. So a leader counts on the shortest promise that any
-//! configuration makes, whatever its own is. With a slow heartbeat a read may ask a quorum for that.
+//! the leader's, and shorter after its next start. So a leader counts on the shortest promise that
+//! any configuration makes, whatever its own is. With a slow heartbeat a read may ask a quorum for
+//! that.
 
 use super::timing::Timing;
 use rustix::time::{ClockId, clock_gettime};
