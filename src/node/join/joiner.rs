@@ -3,7 +3,7 @@
 use super::conversation::{self, Reply, Statement};
 use super::place::Place;
 use super::server::Server;
-use crate::barrier::{BarrierError, JoinKey, SealConfig};
+use crate::barrier::{JoinKey, SealConfig};
 use crate::node::shared::Shared;
 use crate::raft::RaftStorage;
 use crate::secret::{Key256, fill_random};
@@ -24,6 +24,7 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 /// How long `init` waits for one other node to say whether it is in a cluster.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
+const WRONG_KEYS: &str = "the unseal keys are not those of that cluster";
 const WAITING: &str = "waiting for unseal keys to be supplied";
 
 /// Who this node is to others, and where it looks for them.
@@ -62,8 +63,10 @@ struct Found {
 
 /// Why an answer came to nothing.
 enum AnswerError {
-    /// The keys are not those of what was found.
-    WrongKeys(String),
+    /// The keys are not those of what was found, which is sealed so.
+    WrongKeys(SealConfig),
+    /// It does not answer, so it says nothing about the keys.
+    Unreachable(String),
     /// Nobody took it; the last reason.
     Nobody(String),
 }
@@ -93,7 +96,7 @@ impl Joiner {
         self.state().found.as_ref().map(|found| found.seal)
     }
 
-    /// The cluster's seal may have changed since it was found.
+    /// What is expected of the operator was another cluster's, or has changed since it was found.
     fn reseal(&self, seal: SealConfig) {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
@@ -245,17 +248,19 @@ impl Shared {
         let found = found.ok_or(LifecycleError::NotInitialized)?;
         match self.answer_patiently(&found, &key).await {
             Ok(()) => {}
-            Err(AnswerError::WrongKeys(why)) => {
-                return Err(LifecycleError::Invalid(format!("failed to join: {why}")));
+            Err(AnswerError::WrongKeys(_)) => {
+                return Err(LifecycleError::Invalid(format!(
+                    "failed to join: {WRONG_KEYS}"
+                )));
             }
-            Err(AnswerError::Nobody(why)) if found.retry => {
+            Err(AnswerError::Nobody(why) | AnswerError::Unreachable(why)) if found.retry => {
                 tracing::error!(retry = "2s", why, "failed to retry join raft cluster");
                 let answering = answer_until(Arc::downgrade(self), found, key);
                 let task = tokio::spawn(answering).abort_handle();
                 self.joiner.keep_task(Some(task));
                 return Ok(());
             }
-            Err(AnswerError::Nobody(why)) => {
+            Err(AnswerError::Nobody(why) | AnswerError::Unreachable(why)) => {
                 let why = format!("failed to join raft cluster: {why}");
                 return Err(LifecycleError::Elsewhere(why));
             }
@@ -299,15 +304,18 @@ impl Shared {
         let rounds = if found.retry { 1 } else { ROUNDS };
         for _ in 1..rounds {
             match self.answer(found, key).await {
-                Err(AnswerError::Nobody(_)) => pause().await,
+                Err(AnswerError::Nobody(_) | AnswerError::Unreachable(_)) => pause().await,
                 settled => return settled,
             }
         }
         self.answer(found, key).await
     }
 
+    /// The keys are wrong only when every server that can be reached says so: one of another cluster
+    /// may be among them, while the right one elects its leader.
     async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
-        let mut wrong = None;
+        let mut wrong = Vec::new();
+        let mut is_open = false;
         let mut last = String::from("no address to try");
         for place in &found.places {
             for url in self.urls(place).await.unwrap_or_else(|why| {
@@ -323,17 +331,27 @@ impl Shared {
                         tracing::info!(leader_addr = url, "successfully joined the raft cluster");
                         return Ok(());
                     }
-                    Err(AnswerError::WrongKeys(why)) => {
-                        wrong = Some(why.clone());
+                    Err(AnswerError::WrongKeys(seal)) => {
+                        wrong.push(seal);
+                        WRONG_KEYS.into()
+                    }
+                    Err(AnswerError::Unreachable(why)) => why,
+                    Err(AnswerError::Nobody(why)) => {
+                        is_open = true;
                         why
                     }
-                    Err(AnswerError::Nobody(why)) => why,
                 };
                 tracing::warn!(leader_addr = url, error, "join attempt failed");
                 last = format!("{url}: {error}");
             }
         }
-        Err(wrong.map_or(AnswerError::Nobody(last), AnswerError::WrongKeys))
+        match self.joiner.seal().and_then(|seal| next_seal(&wrong, seal)) {
+            Some(next) if !is_open => {
+                self.joiner.reseal(next);
+                Err(AnswerError::WrongKeys(next))
+            }
+            _ => Err(AnswerError::Nobody(last)),
+        }
     }
 
     async fn answer_one(
@@ -348,14 +366,21 @@ impl Shared {
         let server = Server::new(place, url).map_err(AnswerError::Nobody)?;
         let name = &self.joiner.node_id;
         let challenged = server.challenge(name).await;
-        let (seal, challenge) = challenged.map_err(AnswerError::Nobody)?;
+        let (seal, challenge) = challenged.map_err(|why| match server.is_reached() {
+            true => AnswerError::Nobody(why),
+            false => AnswerError::Unreachable(why),
+        })?;
+        let opened = JoinKey::of_seal_key(key).open(&challenge);
+        let opened = opened.map_err(|_| AnswerError::WrongKeys(seal))?;
+        // The keys say that this is the right cluster.
         self.joiner.reseal(seal);
-        let opened = JoinKey::of_seal_key(key).open(&challenge).map_err(wrong)?;
         let statement = conversation::encode(&self.statement(raft, non_voter));
         let proof = opened.prove(&statement);
         let reply = server.answer(name, &challenge, &statement, &proof).await;
         let reply = reply.map_err(AnswerError::Nobody)?;
-        let reply = opened.open_reply(&proof, &reply).map_err(wrong)?;
+        let reply = opened.open_reply(&proof, &reply).map_err(|_| {
+            AnswerError::Nobody("the reply is not of a holder of the unseal keys".into())
+        })?;
         let reply: Option<Reply> = conversation::decode(&reply);
         let reply = reply.ok_or_else(|| {
             AnswerError::Nobody("the leader's version is not compatible with this one".into())
@@ -411,13 +436,12 @@ impl Shared {
     }
 }
 
-fn wrong(error: BarrierError) -> AnswerError {
-    match error {
-        BarrierError::WrongJoinKey => {
-            AnswerError::WrongKeys("the unseal keys are not those of that cluster".into())
-        }
-        _ => AnswerError::Nobody("the reply is not of a holder of the unseal keys".into()),
-    }
+/// How many keys to expect next, after those for `tried` were wrong everywhere: clusters that were
+/// found together may need different numbers, so each has its turn. `None`: nobody said wrong.
+fn next_seal(wrong: &[SealConfig], tried: SealConfig) -> Option<SealConfig> {
+    let behind = wrong.iter().skip_while(|seal| **seal != tried);
+    let other = behind.chain(wrong).find(|seal| **seal != tried);
+    other.or(wrong.first()).copied()
 }
 
 async fn pause() {
@@ -467,7 +491,7 @@ async fn answer_until(shared: Weak<Shared>, found: Found, key: Key256) {
         match node.answer(&found, &key).await {
             Ok(()) => break,
             Err(AnswerError::WrongKeys(_)) => return,
-            Err(AnswerError::Nobody(_)) => {
+            Err(AnswerError::Nobody(_) | AnswerError::Unreachable(_)) => {
                 tracing::error!(retry = "2s", "failed to retry join raft cluster");
             }
         }
@@ -479,5 +503,27 @@ async fn open_later(shared: Weak<Shared>, key: Key256) {
     // A node that stops aborts this.
     if let Some(node) = shared.upgrade() {
         node.open_on_arrival(&key, true).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::SealType;
+
+    #[test]
+    fn every_cluster_s_number_of_keys_has_its_turn() {
+        let seal = |shares, threshold| SealConfig {
+            seal_type: SealType::Shamir,
+            shares,
+            threshold,
+        };
+        let (one, three, five) = (seal(1, 1), seal(5, 3), seal(9, 5));
+        assert!(next_seal(&[], one).is_none());
+        for (tried, next) in [(one, three), (three, five), (five, one)] {
+            assert!(next_seal(&[one, three, five], tried) == Some(next));
+        }
+        assert!(next_seal(&[one, one], one) == Some(one));
+        assert!(next_seal(&[three], one) == Some(three));
     }
 }

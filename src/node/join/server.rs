@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, header};
 use serde_json::{Value, json};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How many redirects are followed: a standby names the active node, which may just have changed.
@@ -26,12 +28,22 @@ const REASON_CHARS_MAX: usize = 200;
 pub(super) struct Server<'a> {
     place: &'a Place,
     address: Address,
+    is_reached: AtomicBool,
 }
 
 impl<'a> Server<'a> {
     pub fn new(place: &'a Place, url: &str) -> Result<Self, String> {
         let address = Address::parse(url).map_err(|error| error.to_string())?;
-        Ok(Self { place, address })
+        Ok(Self {
+            place,
+            address,
+            is_reached: AtomicBool::new(false),
+        })
+    }
+
+    /// Has it answered anything?
+    pub fn is_reached(&self) -> bool {
+        self.is_reached.load(Relaxed)
     }
 
     /// How the cluster is sealed, and a challenge for a node of this name.
@@ -101,6 +113,7 @@ impl<'a> Server<'a> {
             let dialer = self.place.dialer(is_tls);
             let dialer = dialer.map_err(|error| error.to_string())?;
             let (status, location, answer) = once(&dialer, &address, method, &target, body).await?;
+            self.is_reached.store(true, Relaxed);
             match (status, location) {
                 (200..=299, _) => {
                     return serde_json::from_slice(&answer)
