@@ -247,6 +247,23 @@ fn a_failed_save_leaves_no_file() {
 }
 
 #[test]
+fn a_save_goes_into_a_pipe_and_behind_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::raft(folder.path());
+    let (_, token) = server.initialize();
+    let target = folder.path().join("kept");
+    std::fs::create_dir_all(target.join("behind")).unwrap();
+    std::fs::write(target.join("behind/a.snap"), b"old").unwrap();
+    std::os::unix::fs::symlink("behind/a.snap", target.join("a.snap")).unwrap();
+    succeed(&snapshot(&server, &token, &target, &["save", "a.snap"]));
+    assert!(target.join("a.snap").is_symlink());
+    assert!(std::fs::read(target.join("behind/a.snap")).unwrap().len() > 100);
+    let piped = snapshot(&server, &token, &target, &["save", "/dev/stdout"]);
+    succeed(&piped);
+    assert!(piped.stdout.starts_with(&[0x1f, 0x8b]), "gzip");
+}
+
+#[test]
 fn snapshots_are_taken_by_the_clock_while_something_changes() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::raft(folder.path());

@@ -30,17 +30,28 @@ fn run(call: &mut Call) -> Outcome {
         return Err(Failure::usage("Snapshot file name can't be empty"));
     }
     let local = |error: io::Error| Failure::Local(format!("{TAKING}: {error}"));
-    let mut draft = Draft::new(&path).map_err(|error| {
+    let unopened = |error: io::Error| {
         let name = path.display();
         Failure::Local(format!("{TAKING}: open {name}: {error}"))
-    })?;
+    };
     let ask = Ask::get("sys/storage/raft/snapshot").unwrapped();
+    // A pipe or a terminal is not replaced: what comes goes into it, for its reader to check.
+    if std::fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let out = OpenOptions::new().write(true).open(&path);
+        let mut out = out.map_err(unopened)?;
+        let saved = call.client()?.download(&ask, &mut out);
+        saved.during(|| TAKING.into())?;
+        return Ok(0);
+    }
+    // A link stays, and what it points to is replaced.
+    let target = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+    let mut draft = Draft::new(&target).map_err(unopened)?;
     let saved = call.client()?.download(&ask, &mut draft.file);
     saved.during(|| TAKING.into())?;
     draft.file.rewind().map_err(local)?;
     archive::check(&draft.file)
         .map_err(|error| Failure::Local(format!("{TAKING}: what came is no snapshot: {error}")))?;
-    draft.keep(&path).map_err(local)?;
+    draft.keep(&target).map_err(local)?;
     Ok(0)
 }
 
