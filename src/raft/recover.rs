@@ -134,11 +134,14 @@ impl Recovered {
         self.close(Store::Reopening).await;
         let options = self.options.clone();
         let forced = blocking(move || make_only_member(&options)).await;
-        let forced = forced.map_err(|error| OpenError::Raft(error.to_string()));
+        let forced = match forced {
+            Ok(forced) => forced,
+            Err(error) => Err(OpenError::Raft(error.to_string())),
+        };
         let opened = self.reopen().await.inspect_err(|error| {
             self.replace_reopening(Store::Lost(error.to_string()));
         });
-        forced.flatten().and(opened)
+        forced.and(opened)
     }
 
     async fn reopen(&self) -> Result<(), OpenError> {
