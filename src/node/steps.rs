@@ -10,6 +10,10 @@ use crate::store::CommitError;
 use crate::sys::{InitResult, LifecycleError, SealStatus, ShareInput};
 use crate::token;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an unseal key may wait for a member's own store to be known.
+const STORE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Shared {
     /// Makes everything that a cluster starts with, in one log entry. The node stays sealed.
@@ -86,6 +90,7 @@ impl Shared {
         self: &Arc<Self>,
         share: ShareInput,
     ) -> Result<SealStatus, LifecycleError> {
+        self.wait_for_store().await;
         let _one = self.step.lock().await;
         let collected = {
             let mut state = self.state();
@@ -107,6 +112,18 @@ impl Shared {
             }
         }
         Ok(self.seal_status())
+    }
+
+    /// A member that has just started may not know yet how much of its own log is committed, and
+    /// so not how it is sealed: the leader tells it with the next heartbeat.
+    async fn wait_for_store(&self) {
+        let is_known = || self.state().seal.is_some() || self.joiner.seal().is_some();
+        if is_known() || !self.leadership.has_others() {
+            return;
+        }
+        let mut role = self.role();
+        // When the time is over, the client learns that nothing is known.
+        drop(tokio::time::timeout(STORE_WITHIN, role.wait_for(|_| is_known())).await);
     }
 
     /// Opens the store with the whole key.
