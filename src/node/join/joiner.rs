@@ -311,8 +311,8 @@ impl Shared {
         self.answer(found, key).await
     }
 
-    /// The keys are wrong only when every server that can be reached says so: one of another cluster
-    /// may be among them, while the right one elects its leader.
+    /// The keys are wrong only when every server that can be reached says so: one of another
+    /// cluster may be among them, while the right one elects its leader.
     async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
         let mut wrong = Vec::new();
         let mut is_open = false;

@@ -170,7 +170,10 @@ fn a_cluster_under_faults_is_one_store() {
                     match done {
                         Ok(report) => reports.lock().unwrap().push(report),
                         Err(error) => {
-                            eprintln!("seed {number}: {error}; CLUSTER_SEED={number} CLUSTER_SEEDS=1 repeats its faults");
+                            eprintln!(
+                                "seed {number}: {error}; CLUSTER_SEED={number} \
+                                 CLUSTER_SEEDS=1 repeats its faults"
+                            );
                             failures.lock().unwrap().push(number);
                         }
                     }
@@ -185,7 +188,8 @@ fn a_cluster_under_faults_is_one_store() {
     }
     let sum = |pick: fn(&Report) -> usize| reports.iter().map(pick).sum::<usize>();
     println!(
-        "{} seeds from {first} on: {} faults {faults:?}, {} operations ({} without an answer), {} seeds with violations",
+        "{} seeds from {first} on: {} faults {faults:?}, {} operations ({} without an answer), \
+         {} seeds with violations",
         reports.len(),
         faults.values().sum::<u64>(),
         sum(|report| report.operations),
