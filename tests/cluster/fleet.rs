@@ -316,14 +316,20 @@ fn write_config(folder: &Path, name: &str, place: &Place, apis: &[String]) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
+/// Below those that the kernel gives to whoever connects: a node that is killed finds its own free
+/// again.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
 /// Ports with a free one after each.
 fn free_ports(count: usize) -> Vec<u16> {
-    let mut held = Vec::new();
     let mut ports = Vec::new();
+    let mut held = Vec::new();
+    let from = u16::try_from(std::process::id() % 6000).unwrap() * 2;
+    let mut candidates = PORTS.skip(usize::from(from)).chain(PORTS).step_by(2);
     while ports.len() < count {
-        let one = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = one.local_addr().unwrap().port();
-        if let Ok(two) = std::net::TcpListener::bind(("127.0.0.1", port + 1)) {
+        let port = candidates.next().expect("free ports");
+        let both = [port, port + 1].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)));
+        if let [Ok(one), Ok(two)] = both {
             ports.push(port);
             held.push((one, two));
         }
