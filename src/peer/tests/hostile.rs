@@ -308,7 +308,7 @@ async fn an_idle_connection_wakes_nobody() {
 
 /// By hand: `cargo test --release peer::tests::hostile::cost -- --ignored --nocapture`.
 #[tokio::test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement; `tests/bench/run cluster` runs it"]
 async fn cost_of_a_small_call() {
     let (a, b) = two().await;
     let spent = || {
