@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a step of a healthy cluster.
@@ -42,8 +43,9 @@ pub struct Place {
 impl Fleet {
     /// Starts `count` nodes on 127.0.0.1 and joins them.
     pub fn start(folder: &Path, count: usize) -> Self {
-        let places = free_ports(count).into_iter().map(|port| Place {
-            ip: "127.0.0.1".into(),
+        let ip = own_address();
+        let places = free_ports(&ip, count).into_iter().map(|port| Place {
+            ip: ip.clone(),
             port,
             prefix: Vec::new(),
         });
@@ -320,15 +322,22 @@ fn write_config(folder: &Path, name: &str, place: &Place, apis: &[String]) {
 /// again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Ports with a free one after each.
-fn free_ports(count: usize) -> Vec<u16> {
+/// A loopback address that only this process uses: two that looked for free ports at one address
+/// could both find the same.
+fn own_address() -> String {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    format!("127.{}.{middle}.{low}", 1 + high % 250)
+}
+
+/// Ports at an address, with a free one after each. No two calls get the same.
+fn free_ports(ip: &str, count: usize) -> Vec<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(PORTS.start);
     let mut ports = Vec::new();
     let mut held = Vec::new();
-    let from = u16::try_from(std::process::id() % 6000).unwrap() * 2;
-    let mut candidates = PORTS.skip(usize::from(from)).chain(PORTS).step_by(2);
     while ports.len() < count {
-        let port = candidates.next().expect("free ports");
-        let both = [port, port + 1].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)));
+        let port = NEXT.fetch_add(2, Relaxed);
+        assert!(PORTS.contains(&port), "no free ports are left");
+        let both = [port, port + 1].map(|port| std::net::TcpListener::bind((ip, port)));
         if let [Ok(one), Ok(two)] = both {
             ports.push(port);
             held.push((one, two));
