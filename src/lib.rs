@@ -6,7 +6,7 @@
 //! | tier  | rooms | what they do |
 //! |-------|-------|--------------|
 //! | TOP   | [`cli`], [`config`], [`node`] | verbs, configuration, composition |
-//! | EDGE  | [`http`] | hyper, TLS, limits, envelope, status table |
+//! | EDGE  | [`http`], [`discovery`], [`hardware`] | hyper, TLS, limits; multicast DNS; status lights |
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod engine;
+pub mod hardware;
 pub mod http;
 pub mod lease;
 pub mod mount;

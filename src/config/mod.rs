@@ -15,6 +15,7 @@ mod environment;
 mod error;
 mod files;
 mod hcl;
+mod indicator;
 mod json;
 mod listener;
 mod load;

@@ -4,9 +4,10 @@ use super::address::url;
 use super::environment::Environment;
 use super::section::Section;
 use super::{
-    AuditDevice, Listener, Logging, Seal, ServiceRegistration, Storage, Telemetry, listener,
-    logging, stanza, storage, telemetry,
+    AuditDevice, Listener, Logging, Seal, ServiceRegistration, Storage, Telemetry, indicator,
+    listener, logging, stanza, storage, telemetry,
 };
+use crate::hardware::Indicator;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// `log_*`.
     pub logging: Logging,
+    /// `indicator`, in order.
+    pub indicators: Vec<Indicator>,
     /// `api_addr`: how clients reach this node.
     pub api_address: Option<String>,
     /// `cluster_addr`: how other nodes reach it.
@@ -112,6 +115,7 @@ pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Config {
         audit_devices: stanza::audit_devices(top),
         telemetry: telemetry::read(top),
         logging: logging::read(top),
+        indicators: indicator::read(top),
         api_address: url(top, "api_addr"),
         cluster_address: url(top, "cluster_addr"),
         cluster_name: top.text("cluster_name").filter(|name| !name.is_empty()),

@@ -45,6 +45,7 @@ impl Lifecycle for Handle {
 
     fn reset_unseal(&self) -> SealStatus {
         self.0.state().progress.reset();
+        self.0.lights_changed.notify_one();
         self.0.seal_status()
     }
 

@@ -72,6 +72,7 @@ impl Cluster for Members {
             let answered = node.judge_joiner(answer).await?;
             // There is a learner to watch.
             node.autopilot.wake();
+            node.lights_changed.notify_one();
             Ok(answered)
         })
     }

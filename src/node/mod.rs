@@ -8,7 +8,7 @@
 //!
 //! Owns the role that every listener watches, the cluster's name and id, this node's identity and
 //! its listeners for other nodes, what only the active node does (sweeping, autopilot), signals,
-//! and what the process does to keep its memory to itself.
+//! what the status lights show, and what the process does to keep its memory to itself.
 //!
 //! Invariants
 //! - The listeners answer before anything else that takes time; start-up does no work in
@@ -33,6 +33,7 @@ mod host;
 mod identity;
 mod join;
 mod lifecycle;
+mod lights;
 mod listeners;
 mod members;
 mod peering;

@@ -50,6 +50,8 @@ pub(super) struct Shared {
     pub step: tokio::sync::Mutex<()>,
     /// Rung when an applied entry may concern the keys or the seal.
     pub keys_changed: Arc<Notify>,
+    /// Rung when what the lights show may have changed, and the role has not.
+    pub lights_changed: Arc<Notify>,
     /// While this node looks for a cluster.
     pub joiner: Joiner,
     /// While others come to this one.
@@ -115,6 +117,7 @@ impl Shared {
             facts,
             step: tokio::sync::Mutex::new(()),
             keys_changed: Arc::default(),
+            lights_changed: Arc::default(),
             joiner,
             gatekeeper: Gatekeeper::new(),
             autopilot: Arc::default(),

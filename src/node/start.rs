@@ -7,11 +7,12 @@ use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::shared::{Facts, Shared};
-use super::{advertise, announce, controller, listeners, storage};
+use super::{advertise, announce, controller, lights, listeners, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
+use crate::hardware::Lights;
 use crate::http::forward::Forwarder;
 use crate::http::{self, Bound, Gate, ServeError};
 use crate::router::{Lifetimes, Router};
@@ -54,6 +55,8 @@ pub struct Node {
     server: http::Server,
     config: Config,
     dev: Option<DevStart>,
+    /// Off when it is gone.
+    lights: Lights,
 }
 
 impl Node {
@@ -64,6 +67,7 @@ impl Node {
     /// See [`StartError`]; nothing listens and no file is held then.
     pub async fn start(config: Config, dev: Option<Dev>) -> Result<Self, StartError> {
         check(&config)?;
+        let lights = lights::start(&config);
         let peering = Peering::start(&config, dev.is_some()).await?;
         let opened = storage::open(&config, peering.as_ref()).await;
         let opened = opened.map_err(StartError::Storage)?;
@@ -99,6 +103,7 @@ impl Node {
             server.addresses(),
             cluster_bound,
         ));
+        lights::follow(&shared, lights.panel(), &config);
         announce::spawn(&shared);
         advertise::spawn(&shared, services);
         shared.retry_join();
@@ -113,6 +118,7 @@ impl Node {
             server,
             config,
             dev,
+            lights,
         })
     }
 
@@ -157,7 +163,7 @@ impl Node {
 
     /// Hands leadership over, lets requests in flight finish, drops the keys, checkpoints and
     /// closes the store.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.shared.stop().await;
         if self.shared.storage.status().failed.is_some() {
             // It may still lead by name, and must not keep others from it. Requests get no further
@@ -174,6 +180,7 @@ impl Node {
         if let Some(peering) = &self.peering {
             peering.peers.shutdown().await;
         }
+        self.lights.stop();
     }
 }
 

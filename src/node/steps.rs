@@ -98,9 +98,11 @@ impl Shared {
             let config = config.ok_or(LifecycleError::NotInitialized)?;
             match state.session {
                 Some(_) => None,
-                None => Some(state.progress.submit(config, share).map_err(invalid)?),
+                None => Some(state.progress.submit(config, share)),
             }
         };
+        self.lights_changed.notify_one();
+        let collected = collected.transpose().map_err(invalid)?;
         if collected.is_some() && self.leadership.is_removed() {
             return Err(LifecycleError::Invalid(REMOVED.into()));
         }

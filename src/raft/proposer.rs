@@ -263,8 +263,12 @@ pub(super) async fn ensure_room(
         return Err(CommitError::DiskFull("no checkpoint can be saved".into()));
     }
     match log.reserve(bytes).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            applied.note_room(true);
+            Ok(())
+        }
         Err(error) if is_disk_full(&error) => {
+            applied.note_room(false);
             applied.want_room();
             Err(CommitError::DiskFull("the log cannot grow".into()))
         }

@@ -19,7 +19,7 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
@@ -60,6 +60,8 @@ pub(super) struct Applied {
     /// One more than the index of the last entry of which they were told.
     told: AtomicU64,
     disk_full: AtomicBool,
+    /// False while writes are refused, or soon will be, because the disk is full.
+    room: watch::Sender<bool>,
     /// The disk is full, and the log has more than it needs.
     wants_room: AtomicBool,
     /// The log is being replayed: nobody answers [`Applied::due`] yet.
@@ -76,6 +78,7 @@ impl Applied {
             due: Notify::new(),
             observers: Observers::default(),
             disk_full: AtomicBool::new(false),
+            room: watch::Sender::new(true),
             wants_room: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
         }
@@ -93,6 +96,19 @@ impl Applied {
 
     pub(super) fn set_disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::Release);
+        self.note_room(!full);
+    }
+
+    /// The log, or a checkpoint, was given its room, or refused it.
+    pub(super) fn note_room(&self, is_there: bool) {
+        let is_there = is_there && !self.is_disk_full();
+        if *self.room.borrow() != is_there {
+            self.room.send_replace(is_there);
+        }
+    }
+
+    pub(super) fn room(&self) -> watch::Receiver<bool> {
+        self.room.subscribe()
     }
 
     /// Has all of the log purged that the last checkpoint has.

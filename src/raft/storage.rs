@@ -224,6 +224,12 @@ impl RaftStorage {
         self.shared.hand_over(within).await
     }
 
+    /// False while the disk is full, as far as writes have shown: it was refused to the last one,
+    /// or to the last checkpoint.
+    pub fn room(&self) -> watch::Receiver<bool> {
+        self.shared.applied.room()
+    }
+
     /// Flushes of the log since it was opened.
     pub fn flushes(&self) -> u64 {
         self.shared.log.flushes()

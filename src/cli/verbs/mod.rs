@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod indicator;
 mod kv;
 mod lease;
 mod logical;
@@ -30,6 +31,7 @@ pub static NODES: &[Node] = &[
     Node::Group(&auth::AUTH),
     Node::Verb(&COMPLETION),
     Node::Verb(&logical::DELETE),
+    Node::Group(&indicator::INDICATOR),
     Node::Group(&kv::KV),
     Node::Group(&lease::LEASE),
     Node::Verb(&logical::LIST),

@@ -50,6 +50,8 @@ struct Joining {
     found: Option<Found>,
     /// Looks for one, or answers again.
     task: Option<AbortHandle>,
+    /// The keys were given for what was found.
+    answers: bool,
 }
 
 /// A cluster to be joined with the keys.
@@ -100,6 +102,16 @@ impl Joiner {
     fn reseal(&self, seal: SealConfig) {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
+        }
+    }
+
+    /// True while it looks for a cluster, or answers one, or waits for its store.
+    pub fn is_under_way(&self) -> bool {
+        let state = self.state();
+        let works = |task: &AbortHandle| !task.is_finished();
+        match &state.found {
+            Some(_) => state.answers,
+            None => state.task.as_ref().is_some_and(works),
         }
     }
 
@@ -167,6 +179,7 @@ impl Shared {
         let looking = look_for(Arc::downgrade(self), places, non_voter, wait);
         let task = tokio::spawn(looking).abort_handle();
         self.joiner.keep_task(Some(task));
+        self.lights_changed.notify_one();
     }
 
     fn found(
@@ -182,6 +195,7 @@ impl Shared {
             non_voter,
             retry,
         });
+        self.joiner.state().answers = false;
         self.state().progress.reset();
         self.settle();
         tracing::info!(
@@ -244,6 +258,20 @@ impl Shared {
         self: &Arc<Self>,
         key: Key256,
     ) -> Result<(), LifecycleError> {
+        self.set_answers(true);
+        let joined = self.join_by(key).await;
+        if joined.is_err() {
+            self.set_answers(false);
+        }
+        joined
+    }
+
+    fn set_answers(&self, answers: bool) {
+        self.joiner.state().answers = answers;
+        self.lights_changed.notify_one();
+    }
+
+    async fn join_by(self: &Arc<Self>, key: Key256) -> Result<(), LifecycleError> {
         let found = self.joiner.state().found.clone();
         let found = found.ok_or(LifecycleError::NotInitialized)?;
         match self.answer_patiently(&found, &key).await {
@@ -490,7 +518,7 @@ async fn answer_until(shared: Weak<Shared>, found: Found, key: Key256) {
         }
         match node.answer(&found, &key).await {
             Ok(()) => break,
-            Err(AnswerError::WrongKeys(_)) => return,
+            Err(AnswerError::WrongKeys(_)) => return node.set_answers(false),
             Err(AnswerError::Nobody(_) | AnswerError::Unreachable(_)) => {
                 tracing::error!(retry = "2s", "failed to retry join raft cluster");
             }

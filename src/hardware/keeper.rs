@@ -1,0 +1,156 @@
+//! A light's thread: opens the device, plays patterns, opens it again after a failure.
+
+use super::condition::Condition;
+use super::error::HardwareError;
+use super::indicator::Light;
+use super::mailbox::{Mailbox, Order};
+use super::pattern::{Face, Frame, Pattern};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Between attempts at a device that failed.
+pub(super) const RETRY: Duration = Duration::from_secs(60);
+
+/// How a device is opened.
+pub(super) type Opener = Box<dyn FnMut() -> Result<Box<dyn Light>, HardwareError> + Send>;
+
+pub(super) struct Keeper {
+    mailbox: Arc<Mailbox>,
+    face: Face,
+    opener: Opener,
+    light: Option<Box<dyn Light>>,
+    playing: Option<Playing>,
+    /// When it failed last; it is tried again a while later.
+    failed_at: Option<Instant>,
+}
+
+struct Playing {
+    pattern: Pattern,
+    since: Instant,
+    shown: Option<Frame>,
+}
+
+impl Keeper {
+    pub(super) fn new(mailbox: Arc<Mailbox>, face: Face, opener: Opener) -> Self {
+        Self {
+            mailbox,
+            face,
+            opener,
+            light: None,
+            playing: None,
+            failed_at: None,
+        }
+    }
+
+    /// Until it is told to go off.
+    pub(super) fn run(mut self) {
+        let mut wait = None;
+        loop {
+            match self.mailbox.take(wait) {
+                Some(Order::Off) => break,
+                Some(Order::Show(condition)) => self.play(&condition),
+                None => {}
+            }
+            wait = self.step();
+        }
+        self.off();
+        self.mailbox.end();
+    }
+
+    /// A pattern that goes on is not begun anew.
+    fn play(&mut self, condition: &Condition) {
+        let pattern = self.face.pattern(condition);
+        match &mut self.playing {
+            Some(playing) if playing.pattern == pattern => {}
+            Some(playing) => {
+                playing.pattern = pattern;
+                playing.since = Instant::now();
+            }
+            None => {
+                self.playing = Some(Playing {
+                    pattern,
+                    since: Instant::now(),
+                    shown: None,
+                });
+            }
+        }
+    }
+
+    /// Shows what is due; for how long that stays.
+    fn step(&mut self) -> Option<Duration> {
+        if let Some(left) = self.failed_at.and_then(left_of_pause) {
+            return Some(left);
+        }
+        let playing = self.playing.as_mut()?;
+        let (frame, left) = playing.pattern.at(playing.since.elapsed());
+        if playing.shown.as_ref() == Some(frame) {
+            return left;
+        }
+        let (light, opener) = (&mut self.light, &mut self.opener);
+        let shown = self.mailbox.timed(|| show(light, opener, frame));
+        match shown {
+            Ok(()) => {
+                playing.shown = Some(frame.clone());
+                self.recover();
+                left
+            }
+            Err(error) => {
+                playing.shown = None;
+                self.fail(&error);
+                Some(RETRY)
+            }
+        }
+    }
+
+    /// Said once, until it has worked again.
+    fn fail(&mut self, error: &HardwareError) {
+        self.light = None;
+        if self.failed_at.replace(Instant::now()).is_none() {
+            tracing::warn!(
+                indicator = self.mailbox.name(),
+                %error,
+                "a status light does not work; the node goes on without it"
+            );
+        }
+    }
+
+    fn recover(&mut self) {
+        if self.failed_at.take().is_some() {
+            tracing::info!(
+                indicator = self.mailbox.name(),
+                "the status light works again"
+            );
+        }
+    }
+
+    fn off(&mut self) {
+        if let Some(light) = self.light.take()
+            && let Err(error) = self.mailbox.timed(|| light.off())
+        {
+            tracing::warn!(
+                indicator = self.mailbox.name(),
+                %error,
+                "a status light may still be lit"
+            );
+        }
+    }
+}
+
+fn show(
+    light: &mut Option<Box<dyn Light>>,
+    opener: &mut Opener,
+    frame: &Frame,
+) -> Result<(), HardwareError> {
+    if light.is_none() {
+        *light = Some(opener()?);
+    }
+    match light {
+        Some(light) => light.show(frame),
+        None => Ok(()),
+    }
+}
+
+fn left_of_pause(failed_at: Instant) -> Option<Duration> {
+    let left = RETRY.saturating_sub(failed_at.elapsed());
+    (left > Duration::ZERO).then_some(left)
+}

@@ -1,0 +1,62 @@
+//! Status lights: what a node is, shown by an LED, by one of three colours, or by a matrix.
+//!
+//! Owns the language of the lights ([`Condition`] to [`Pattern`] to [`Frame`], all of it pure), the
+//! devices that speak it, and a thread for each of them.
+//!
+//! | condition | one lamp: rhythm | colour | matrix |
+//! |---|---|---|---|
+//! | starting | half a second on, half off | white | an hourglass |
+//! | uninitialised | 2 s on, 2 s off | magenta | a question mark |
+//! | joining | short, long, pause | cyan | an arrow that moves to a wall |
+//! | sealed | a long flash for each key that was given, a short one for each that is missing, pause | amber | a padlock; under it two pixels for each key that was given, one for each that is missing |
+//! | standby | lit, one dip every 5 s | blue | the members, see below |
+//! | active | lit | green | the members |
+//! | no quorum | a quarter of a second on, a quarter off | red | a cross, in turns with the members |
+//! | disk full | lit, three dips every 5 s | red | a card, filled |
+//! | disk failing | lit, three dips every 5 s | red | a card, crossed out |
+//! | shutting down | a tenth of a second on, the rest of it off | white | a power switch |
+//! | not running | dark | | dark |
+//!
+//! Kept free for a wear budget that was passed: lit with two dips; on the matrix, a worn card.
+//!
+//! The members are bars, sorted by name, with a white mark under this node's. The tallest leads
+//! (green), four pixels are unsealed (blue; dotted: a member that this node hears nothing of
+//! directly, as standbys of each other), two are sealed (amber), one is silent (red).
+//!
+//! Invariants
+//! - Every condition has a rhythm and a shape of its own (the two kinds of disk trouble share a
+//!   rhythm), so colours only help. Nothing flashes more than three times a second.
+//! - A steady frame needs no timer: an active node's lights, and all but two pictures, cost nothing.
+//! - Nobody waits for a device. Each has its thread and takes the newest condition; what is absent,
+//!   busy, slow or fails is one line in the log, and the next only after it has worked again. The
+//!   end waits half a second for the lights to go off.
+//! - A device has one user: a second one finds it in use.
+//!
+//! It never decides what a node is, and reads no configuration.
+
+mod colour;
+mod condition;
+mod error;
+mod gpio;
+mod indicator;
+mod keeper;
+mod lamp;
+mod led;
+mod lights;
+mod mailbox;
+mod matrix;
+mod pattern;
+mod picture;
+mod rehearsal;
+mod sense_hat;
+#[cfg(test)]
+mod tests;
+
+pub use colour::Colour;
+pub use condition::{Condition, DiskTrouble, Member, Members, Standing};
+pub use error::HardwareError;
+pub use indicator::{Gpio, INDICATORS_MAX, Indicator, Led, Light, PIN_MAX, Pins, SenseHat};
+pub use lights::{Lights, Panel};
+pub use pattern::{Face, Frame, Pattern, Step};
+pub use picture::{Picture, SIDE};
+pub use rehearsal::{Rehearsal, switch_off};

@@ -1,0 +1,209 @@
+//! What the status lights show of this node.
+//!
+//! The condition follows from the node's phase and from what the phase leaves out: unseal
+//! progress, joining, members, room on the disk. Whatever changes one of these wakes the task
+//! here; without a change it sleeps, but for a look at the other members where a matrix shows them.
+
+use super::phase::Phase;
+use super::shared::Shared;
+use crate::config::{Config, Storage};
+use crate::hardware::{Condition, DiskTrouble, Face, Lights, Member, Members, Panel, Standing};
+use crate::raft::MemberInfo;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How long no active node may be known before that is shown. An election takes about two seconds
+/// at worst; `performance_multiplier` makes it longer, and this.
+const LEADERLESS_MAX: Duration = Duration::from_secs(5);
+/// Between two looks at the other members.
+const MEMBERS_EVERY: Duration = Duration::from_secs(2);
+/// Who leads hears of all others far more often.
+const SILENT_AFTER: Duration = Duration::from_secs(10);
+
+/// Lights them.
+pub(super) fn start(config: &Config) -> Lights {
+    Lights::start(&config.indicators, &Condition::Starting)
+}
+
+/// Follows the node in the background until it stops. Nothing runs where no light is configured.
+pub(super) fn follow(shared: &Arc<Shared>, panel: Panel, config: &Config) {
+    if panel.is_empty() {
+        return;
+    }
+    let times = match &config.storage {
+        Some(Storage::Raft(raft)) => raft.performance_multiplier.max(1),
+        _ => 1,
+    };
+    let mut faces = config.indicators.iter().map(|indicator| indicator.face());
+    let follower = Follower {
+        shared: Arc::downgrade(shared),
+        panel,
+        grace: LEADERLESS_MAX * times,
+        shows_members: faces.any(|face| face == Face::Matrix),
+        leaderless_since: None,
+    };
+    tokio::spawn(follower.run());
+}
+
+struct Follower {
+    shared: Weak<Shared>,
+    panel: Panel,
+    grace: Duration,
+    shows_members: bool,
+    leaderless_since: Option<Instant>,
+}
+
+/// Everything that the condition depends on.
+struct Seen {
+    phase: Phase,
+    has_failed: bool,
+    has_room: bool,
+    /// It looks for a cluster, or its answer to one is on its way.
+    joins: bool,
+    /// Unseal keys: given, needed.
+    keys: (u8, u8),
+    /// No leader was known for longer than an election takes.
+    is_leaderless: bool,
+    members: Members,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let Some(node) = self.shared.upgrade() else {
+            return;
+        };
+        let (mut role, changed) = (node.role(), Arc::clone(&node.lights_changed));
+        let mut room = node.leadership.raft().map(|raft| raft.room());
+        let storage = Arc::clone(&node.storage);
+        drop(node);
+        let mut shown = None;
+        loop {
+            role.mark_unchanged();
+            let Some(node) = self.shared.upgrade() else {
+                return;
+            };
+            let seen = self.look(&node);
+            let wait = self.wait(&node, &seen);
+            drop(node);
+            let condition = condition(&seen);
+            if shown.as_ref() != Some(&condition) {
+                self.panel.show(&condition);
+            }
+            if seen.has_failed || seen.phase == Phase::Stopping {
+                return;
+            }
+            shown = Some(condition);
+            tokio::select! {
+                changed = role.changed() => if changed.is_err() { return },
+                () = changed.notified() => {}
+                () = news(room.as_mut()) => {}
+                _ = storage.failed() => {}
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    fn look(&mut self, node: &Shared) -> Seen {
+        let phase = node.state().phase.clone();
+        let is_leaderless = phase == (Phase::Standby { leader: None });
+        self.leaderless_since = match (is_leaderless, self.leaderless_since) {
+            (true, None) => Some(Instant::now()),
+            (true, since) => since,
+            (false, _) => None,
+        };
+        let raft = node.leadership.raft();
+        let status = node.seal_status();
+        Seen {
+            has_failed: node.storage.status().failed.is_some(),
+            has_room: raft.is_none_or(|raft| *raft.room().borrow()),
+            joins: node.joiner.is_under_way(),
+            keys: (status.progress, status.t),
+            is_leaderless: self.leaderless_for() >= Some(self.grace),
+            members: members(node, &phase),
+            phase,
+        }
+    }
+
+    fn leaderless_for(&self) -> Option<Duration> {
+        self.leaderless_since.map(|since| since.elapsed())
+    }
+
+    /// When to look again although nothing changed.
+    fn wait(&self, node: &Shared, seen: &Seen) -> Option<Duration> {
+        let serves = matches!(seen.phase, Phase::Standby { .. } | Phase::Active { .. });
+        let looks = self.shows_members && serves && node.leadership.has_others();
+        let members = looks.then_some(MEMBERS_EVERY);
+        let grace = self
+            .leaderless_for()
+            .map(|so_far| self.grace.saturating_sub(so_far));
+        let grace = grace.filter(|left| !left.is_zero());
+        members.into_iter().chain(grace).min()
+    }
+}
+
+/// What the lights show.
+fn condition(seen: &Seen) -> Condition {
+    let members = || seen.members.clone();
+    match &seen.phase {
+        _ if seen.has_failed => Condition::Disk(DiskTrouble::Failing),
+        Phase::Stopping => Condition::Stopping,
+        Phase::Uninitialised | Phase::Sealed if seen.joins => Condition::Joining,
+        Phase::Uninitialised => Condition::Uninitialised,
+        Phase::Sealed => Condition::Sealed {
+            given: seen.keys.0,
+            needed: seen.keys.1,
+        },
+        _ if !seen.has_room => Condition::Disk(DiskTrouble::Full),
+        Phase::Standby { leader: None } if seen.is_leaderless => Condition::NoQuorum(members()),
+        Phase::Standby { .. } => Condition::Standby(members()),
+        Phase::Active { .. } => Condition::Active(members()),
+    }
+}
+
+fn members(node: &Shared, phase: &Phase) -> Members {
+    let Some(raft) = node.leadership.raft() else {
+        let standing = Standing::Leads;
+        return Members::new([Member {
+            standing,
+            is_me: true,
+        }]);
+    };
+    let id = raft.raft_id();
+    let all = raft.members().into_iter().map(|member| Member {
+        standing: standing(&member, phase, member.raft_id == id),
+        is_me: member.raft_id == id,
+    });
+    Members::new(all)
+}
+
+fn standing(member: &MemberInfo, phase: &Phase, is_me: bool) -> Standing {
+    let is_active = matches!(phase, Phase::Active { .. });
+    let knows_leader = !matches!(phase, Phase::Standby { leader: None });
+    let is_heard = member.last_contact.is_some_and(|ago| ago < SILENT_AFTER);
+    match member.elects {
+        _ if is_me && is_active => Standing::Leads,
+        _ if is_me => Standing::Follows,
+        Some(false) if is_heard => Standing::Sealed,
+        _ if member.leader && knows_leader && !is_active => Standing::Leads,
+        Some(true) if is_heard => Standing::Follows,
+        _ if is_active => Standing::Silent,
+        _ => Standing::Unknown,
+    }
+}
+
+async fn news(room: Option<&mut tokio::sync::watch::Receiver<bool>>) {
+    let told = match room {
+        Some(room) => room.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending().await
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
