@@ -6,17 +6,43 @@ mod dev;
 mod flags;
 
 use crate::config::{self, Config, Loaded, LogFormat, LogLevel, Logging};
-use crate::node::{self, Node};
+use crate::node::{self, Node, StartError};
 use crate::telemetry::{self, Log, LogFile, Rotation};
 use flags::Flags;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The configuration or the start was refused.
+/// The configuration or the start was refused: starting again ends the same way. The unit in
+/// `systemd/` does not try.
 const EXIT_START: u8 = 1;
-/// The node had to stop: the store failed.
+/// The node had to stop, or a listener has no address or port yet: another start may go well.
 const EXIT_FATAL: u8 = 2;
+
+/// Why there is no node, and the exit code that says so.
+struct Refusal {
+    message: String,
+    code: u8,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        let code = EXIT_START;
+        Self { message, code }
+    }
+}
+
+impl From<StartError> for Refusal {
+    fn from(error: StartError) -> Self {
+        let code = if error.may_pass() {
+            EXIT_FATAL
+        } else {
+            EXIT_START
+        };
+        let message = error.to_string();
+        Self { message, code }
+    }
+}
 
 /// Runs the server until it is told to stop. `args` is what follows `server`, as typed.
 pub fn run(args: &[String]) -> ExitCode {
@@ -33,17 +59,17 @@ pub fn run(args: &[String]) -> ExitCode {
     }
     match serve(&flags) {
         Ok(code) => code,
-        Err(message) => {
+        Err(Refusal { message, code }) => {
             if let Some(log) = Log::installed() {
                 log.release();
             }
             eprintln!("{message}");
-            ExitCode::from(EXIT_START)
+            ExitCode::from(code)
         }
     }
 }
 
-fn serve(flags: &Flags) -> Result<ExitCode, String> {
+fn serve(flags: &Flags) -> Result<ExitCode, Refusal> {
     node::restrict_umask();
     let Loaded {
         mut config,
@@ -97,7 +123,7 @@ async fn live(
     flags: &Flags,
     memory_locked: bool,
     log: &'static Log,
-) -> Result<ExitCode, String> {
+) -> Result<ExitCode, Refusal> {
     let signals = node::Signals::new().map_err(|error| error.to_string())?;
     if flags.recovery {
         return recover(config, flags, memory_locked, log, signals).await;
@@ -109,9 +135,7 @@ async fn live(
         banner::rows(node.config(), pair, &bound, (memory_locked, false))
     };
     let dev = flags.dev.then(|| dev::options(flags));
-    let node = Node::start(config, dev)
-        .await
-        .map_err(|error| error.to_string())?;
+    let node = Node::start(config, dev).await?;
     let mut text = banner::render(&rows(&node));
     text.push_str("==> Coffer server started! Log data will stream in below:\n\n");
     if let Some(start) = node.dev_start() {
@@ -130,9 +154,8 @@ async fn recover(
     memory_locked: bool,
     log: &'static Log,
     signals: node::Signals,
-) -> Result<ExitCode, String> {
-    let started = node::Recovery::start(config).await;
-    let node = started.map_err(|error| error.to_string())?;
+) -> Result<ExitCode, Refusal> {
+    let node = node::Recovery::start(config).await?;
     let bound: Vec<String> = node.bound().iter().map(node::shown).collect();
     let rows = banner::rows(node.config(), ("", ""), &bound, (memory_locked, true));
     let rows: Vec<_> = rows.into_iter().filter(|row| !row.1.is_empty()).collect();

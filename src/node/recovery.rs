@@ -97,8 +97,12 @@ impl Runs for Recovery {
         }
     }
 
-    fn probe(&self) {
+    async fn progress(&self) {
         self.storage.status();
+    }
+
+    fn describe(&self) -> String {
+        "recovery mode: serves sys/raw only".into()
     }
 
     async fn failed(&self) -> String {

@@ -2,14 +2,18 @@
 
 use super::signals::{Signal, Signals};
 use super::{Node, systemd};
+use std::time::Duration;
 
 /// What runs until it is told to stop.
 pub trait Runs {
     /// Reads its files again.
     fn reload(&self);
 
-    /// Takes the locks that a stuck node would hold.
-    fn probe(&self);
+    /// Returns once each part that must work has taken a turn; not while one is stuck.
+    fn progress(&self) -> impl Future<Output = ()>;
+
+    /// What it is, for `systemctl status`.
+    fn describe(&self) -> String;
 
     /// Completes with the reason once it cannot go on.
     fn failed(&self) -> impl Future<Output = String>;
@@ -23,8 +27,12 @@ impl Runs for Node {
         self.reload();
     }
 
-    fn probe(&self) {
-        self.probe();
+    async fn progress(&self) {
+        self.progress().await;
+    }
+
+    fn describe(&self) -> String {
+        self.describe()
     }
 
     async fn failed(&self) -> String {
@@ -42,30 +50,12 @@ impl Runs for Node {
 /// # Errors
 /// Why the node could not go on.
 pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Result<(), String> {
-    systemd::ready();
-    let watchdog = systemd::watchdog_interval();
-    let failure = loop {
-        tokio::select! {
-            signal = signals.next() => match signal {
-                Signal::Reload => {
-                    tracing::info!("reload requested");
-                    reload();
-                    node.reload();
-                }
-                Signal::Stop => break None,
-            },
-            reason = node.failed() => break Some(reason),
-            () = pause(watchdog) => {
-                // Reading the status takes the locks that a stuck node would hold.
-                node.probe();
-                systemd::alive();
-            }
-        }
-    };
+    systemd::ready(&node.describe());
+    let failure = serve(&node, &mut signals, reload).await;
     systemd::stopping();
     tracing::info!("stopping");
     tokio::select! {
-        () = node.shutdown() => {}
+        () = node.shutdown() => tracing::info!("stopped"),
         _ = signals.next() => tracing::warn!("stopping at once"),
     }
     match failure {
@@ -74,9 +64,105 @@ pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Re
     }
 }
 
-async fn pause(interval: Option<std::time::Duration>) {
-    match interval {
-        Some(interval) => tokio::time::sleep(interval).await,
-        None => std::future::pending().await,
+/// Returns when it is told to stop, or with the reason why it must.
+async fn serve(node: &impl Runs, signals: &mut Signals, reload: impl Fn()) -> Option<String> {
+    let watched = watched(node, systemd::watchdog_interval(), systemd::alive);
+    // One for the whole life: a signal must not put the next sign of life off.
+    let mut watched = std::pin::pin!(watched);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => {
+                    tracing::info!("reload requested");
+                    reload();
+                    node.reload();
+                }
+                Signal::Stop => return None,
+            },
+            reason = node.failed() => return Some(reason),
+            () = &mut watched => {}
+        }
+    }
+}
+
+/// Tells the supervisor every `interval` that the node made progress, and only then: while a part
+/// is stuck this waits for it, and the supervisor hears nothing.
+async fn watched(node: &impl Runs, interval: Option<Duration>, tell: impl Fn()) {
+    let Some(interval) = interval else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(interval).await;
+        node.progress().await;
+        tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use tokio::sync::Semaphore;
+
+    /// Takes a turn for each permit.
+    struct Fake(Semaphore);
+
+    impl Runs for Fake {
+        fn reload(&self) {}
+
+        async fn progress(&self) {
+            self.0.acquire().await.unwrap().forget();
+        }
+
+        fn describe(&self) -> String {
+            "fake".into()
+        }
+
+        async fn failed(&self) -> String {
+            std::future::pending().await
+        }
+
+        async fn shutdown(self) {}
+    }
+
+    async fn within(seconds: u64, watched: &mut (impl Future<Output = ()> + Unpin)) {
+        let done = tokio::time::timeout(Duration::from_secs(seconds), watched).await;
+        assert!(done.is_err(), "it goes on for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_progress_no_sign_of_life() {
+        let node = Fake(Semaphore::new(2));
+        let signs = Cell::new(0);
+        let interval = Some(Duration::from_secs(10));
+        let watched = watched(&node, interval, || signs.set(signs.get() + 1));
+        let mut watched = std::pin::pin!(watched);
+        within(25, &mut watched).await;
+        assert_eq!(signs.get(), 2);
+        within(3600, &mut watched).await;
+        assert_eq!(signs.get(), 2, "it is stuck");
+        node.0.add_permits(9);
+        within(1, &mut watched).await;
+        assert_eq!(signs.get(), 3, "it came back in time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_comes_at_each_interval() {
+        let node = Fake(Semaphore::new(100));
+        let began = tokio::time::Instant::now();
+        let signs = RefCell::new(Vec::new());
+        let interval = Some(Duration::from_secs(10));
+        let watched = watched(&node, interval, || {
+            signs.borrow_mut().push(began.elapsed().as_secs());
+        });
+        within(35, &mut std::pin::pin!(watched)).await;
+        assert_eq!(*signs.borrow(), [10, 20, 30]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_watched_never_wakes() {
+        let node = Fake(Semaphore::new(0));
+        let watched = watched(&node, None, || unreachable!("nobody is to be told"));
+        within(1 << 40, &mut std::pin::pin!(watched)).await;
     }
 }

@@ -47,6 +47,20 @@ pub enum StartError {
     Dev(LifecycleError),
 }
 
+impl StartError {
+    /// True when the same start may succeed later: a network that is not up yet, a port that
+    /// another process holds.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Listener(error) => {
+                matches!(error, ServeError::Resolve { .. } | ServeError::Bind { .. })
+            }
+            Self::ClusterListener(_) => true,
+            Self::Unsupported(_) | Self::Storage(_) | Self::Dev(_) => false,
+        }
+    }
+}
+
 /// A running node.
 pub struct Node {
     shared: Arc<Shared>,
@@ -155,10 +169,23 @@ impl Node {
         self.shared.storage.failed().await
     }
 
-    /// Takes the locks that a stuck node would hold.
-    pub fn probe(&self) {
-        self.shared.seal_status();
-        self.shared.storage.status();
+    /// Returns once the node can be asked for its state, and each part of the store has taken a
+    /// turn. A part that is stuck keeps this waiting.
+    pub async fn progress(&self) {
+        let shared = Arc::clone(&self.shared);
+        // On a task of its own: that one of the runtime's threads takes it up is progress, too.
+        let turn = tokio::spawn(async move {
+            shared.seal_status();
+            shared.storage.alive().await;
+        });
+        if turn.await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// What the node is, for `systemctl status`.
+    pub fn describe(&self) -> String {
+        self.shared.state().phase.describe()
     }
 
     /// Hands leadership over, lets requests in flight finish, drops the keys, checkpoints and

@@ -3,9 +3,9 @@
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Says that the API answers.
-pub fn ready() {
-    send(&[NotifyState::Ready]);
+/// Says that the API answers, and what `systemctl status` shows.
+pub fn ready(status: &str) {
+    send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// Changes what `systemctl status` shows.

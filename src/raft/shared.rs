@@ -59,6 +59,15 @@ impl Shared {
         self.may_lead() && self.raft.is_leader()
     }
 
+    /// Returns once consensus, what applies and the thread that writes the log have each come to a
+    /// question that was queued behind their work; `None` when one of them has ended.
+    pub(super) async fn take_turns(&self) -> Option<()> {
+        self.raft.is_initialized().await.ok()?;
+        let passes = self.raft.with_state_machine(|_| Box::pin(async {}));
+        passes.await.ok()?;
+        self.log.take_turn().await.ok()
+    }
+
     /// What raft last told of itself.
     pub(super) fn metrics(&self) -> RaftServerMetrics<TypeConfig> {
         self.raft.server_metrics().borrow_watched().clone()

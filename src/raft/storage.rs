@@ -351,8 +351,11 @@ impl RaftStorage {
             saved
         });
         // Nothing is lost without the checkpoint: the log has it all.
-        if let Ok(Err(error)) = closed.await {
-            tracing::warn!(%error, "no checkpoint was saved; the next start replays the log");
+        match closed.await {
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no checkpoint was saved; the next start replays the log");
+            }
+            _ => tracing::info!("the store is saved and closed"),
         }
         self.dir
             .lock()
@@ -412,6 +415,15 @@ impl Storage for RaftStorage {
 
     fn failed(&self) -> BoxFuture<'_, String> {
         Box::pin(self.shared.applied.poison.wait())
+    }
+
+    fn alive(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.shared.take_turns().await.is_none() {
+                // It failed or was closed, and never works again.
+                std::future::pending().await
+            }
+        })
     }
 
     fn whole(&self) -> Option<&dyn Whole> {

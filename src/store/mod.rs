@@ -69,6 +69,12 @@ pub trait Storage: Send + Sync + 'static {
         Box::pin(std::future::pending())
     }
 
+    /// Returns once each part that a commit goes through has taken a turn since the call. Writes
+    /// nothing. While one of them is stuck, or has ended, it does not return.
+    fn alive(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// The store as a whole, where it can be saved and replaced: one that lasts.
     fn whole(&self) -> Option<&dyn Whole> {
         None

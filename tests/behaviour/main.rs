@@ -18,5 +18,6 @@ mod restart;
 mod roles;
 mod snapshots;
 mod start_refused;
+mod supervised;
 #[path = "../support/mod.rs"]
 mod support;

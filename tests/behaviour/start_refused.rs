@@ -5,10 +5,15 @@ use std::path::Path;
 
 #[track_caller]
 fn refused(folder: &Path, text: &str, expected: &str) {
+    refused_with(1, folder, text, expected);
+}
+
+#[track_caller]
+fn refused_with(exit_code: i32, folder: &Path, text: &str, expected: &str) {
     let path = folder.join("refused.hcl");
     std::fs::write(&path, text).unwrap();
     let (code, output) = exit_of(&["-config", path.to_str().unwrap()], folder);
-    assert_eq!(code, 1, "{output}");
+    assert_eq!(code, exit_code, "{output}");
     assert!(
         output.contains(expected),
         "{expected:?} is not in:\n{output}"
@@ -77,7 +82,7 @@ fn bad_configurations_name_file_line_and_column() {
 }
 
 #[test]
-fn a_taken_port_is_named() {
+fn a_taken_port_is_named_and_worth_another_try() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -85,7 +90,7 @@ fn a_taken_port_is_named() {
         "storage \"inmem\" {{}}\nlistener \"tcp\" {{ address = \"{address}\" tls_disable = 1 }}\n\
          disable_mlock = 1\n"
     );
-    refused(folder.path(), &text, &address.to_string());
+    refused_with(2, folder.path(), &text, &address.to_string());
 }
 
 #[test]

@@ -24,7 +24,14 @@ impl Server {
     /// Starts `coffer server <args>` and waits until it says that it has started.
     #[track_caller]
     pub fn start(args: &[&str], home: &Path) -> Self {
+        Self::start_with(args, &[], home)
+    }
+
+    /// With `variables` in its environment.
+    #[track_caller]
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)], home: &Path) -> Self {
         let mut child = command(args, home)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log(home))
             .spawn()

@@ -236,6 +236,14 @@ impl LogStore {
         self.forced.is_some()
     }
 
+    /// Returns once the writer has come to the end of what was queued before. Nothing is written.
+    pub async fn take_turn(&self) -> io::Result<()> {
+        let (done, receiver) = oneshot::channel();
+        self.shared
+            .submit(Job::Append(Vec::new(), Done::Caller(done)));
+        receive(receiver).await
+    }
+
     async fn control(&self, record: Record) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         self.shared

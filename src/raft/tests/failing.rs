@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
+use crate::raft::device::{Device, Verdict};
 use crate::raft::types::Command;
 use openraft::storage::RaftLogReader;
 use std::os::unix::fs::FileExt;
@@ -78,4 +79,88 @@ async fn a_leader_that_fails_lets_another_lead() {
     })
     .await;
     assert!(!cluster.up(0).status().leads);
+}
+
+/// Stops whoever passes while its owner holds the lock.
+#[derive(Default)]
+struct Barred(Mutex<()>);
+
+impl Barred {
+    fn pass(&self) {
+        drop(self.0.lock().unwrap());
+    }
+}
+
+impl Device for Barred {
+    fn before_write(&self, _bytes: usize) -> Verdict {
+        self.pass();
+        Verdict::Write
+    }
+}
+
+impl Observer for Barred {
+    fn applied(&self, _revision: Revision, _keys: &[Key]) {
+        self.pass();
+    }
+}
+
+/// Whether all parts take a turn, and soon.
+async fn is_alive(storage: &RaftStorage) -> bool {
+    let turn = tokio::time::timeout(Duration::from_millis(300), storage.alive());
+    turn.await.is_ok()
+}
+
+/// Bars the way that a commit takes: a node that cannot go on makes no progress until it can.
+#[allow(
+    clippy::await_holding_lock,
+    reason = "it is what keeps the others waiting"
+)]
+async fn stuck(storage: &Arc<RaftStorage>, barred: &Barred) {
+    assert!(is_alive(storage).await);
+    let held = barred.0.lock().unwrap();
+    let writer = Arc::clone(storage);
+    let writing = tokio::spawn(async move { writer.commit(put("a", b"1")).await });
+    while is_alive(storage).await {}
+    drop(held);
+    writing.await.unwrap().unwrap();
+    eventually("progress", || async {
+        is_alive(storage).await.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_write_that_does_not_end_is_no_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let barred = Arc::new(Barred::default());
+    let mut options = Options::new(dir.path(), "a");
+    options.device = Some(Arc::clone(&barred) as _);
+    let storage = RaftStorage::open(options).await.unwrap();
+    assert!(is_alive(&storage).await, "in no cluster yet");
+    storage.found().await.unwrap();
+    storage.become_leader().await.unwrap();
+    stuck(&storage, &barred).await;
+    storage.shutdown().await;
+    assert!(!is_alive(&storage).await, "what is closed never is again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_entry_whose_applying_does_not_end_is_no_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.become_leader().await.unwrap();
+    let barred = Arc::new(Barred::default());
+    storage.observe(Arc::downgrade(&barred) as _);
+    stuck(&storage, &barred).await;
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_consensus_makes_no_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    assert!(is_alive(&storage).await);
+    storage.shared.raft.shutdown().await.unwrap();
+    assert!(!is_alive(&storage).await);
+    storage.shutdown().await;
 }
