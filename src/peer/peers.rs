@@ -14,7 +14,7 @@ use bytes::Bytes;
 use rustls::ServerConfig;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -72,7 +72,7 @@ impl Peers {
     }
 
     /// Listens on all of `addresses` (`host:port`; a name that has several addresses is listened
-    /// on at each; port 0 is any). Gives what was bound, in that order. It can be called again
+    /// on at each, and without a host all of this machine's; port 0 is any). Gives what was bound, in that order. It can be called again
     /// for further addresses.
     ///
     /// # Errors
@@ -115,7 +115,11 @@ impl Drop for Peers {
     }
 }
 
+/// Without a host: on all addresses of this machine, as listeners of the API.
 async fn bind_all(address: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerError> {
+    if let Some(port) = address.strip_prefix(':') {
+        return bind_everywhere(address, port);
+    }
     let found = tokio::net::lookup_host(address).await;
     let found: HashSet<SocketAddr> = found
         .map_err(|source| PeerError::Resolve {
@@ -132,6 +136,37 @@ async fn bind_all(address: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerE
         address: address.to_owned(),
         source,
     })
+}
+
+/// A machine may lack one of the two protocols.
+fn bind_everywhere(address: &str, port: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerError> {
+    let port: u16 = port.parse().map_err(|_| PeerError::Resolve {
+        address: address.to_owned(),
+        source: std::io::Error::other("the port is not a number"),
+    })?;
+    let four = inbound::bind((Ipv4Addr::UNSPECIFIED, port).into());
+    let port = match &four {
+        Ok(listener) => listener.local_addr().map_or(port, |bound| bound.port()),
+        Err(_) => port,
+    };
+    let six = inbound::bind((Ipv6Addr::UNSPECIFIED, port).into());
+    let taken = |bound: &std::io::Result<TcpListener>| {
+        let error = bound.as_ref().err();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    let failed = taken(&four) || taken(&six) || (four.is_err() && six.is_err());
+    let mut listeners = Vec::new();
+    for bound in [four, six] {
+        match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok(bound) => listeners.push(bound),
+            Err(source) if failed => {
+                let address = address.to_owned();
+                return Err(PeerError::Listen { address, source });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(listeners)
 }
 
 impl Inner {

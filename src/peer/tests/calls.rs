@@ -229,6 +229,31 @@ async fn listens_on_names_and_on_both_kinds_of_addresses() {
 }
 
 #[tokio::test]
+async fn without_a_host_it_listens_on_all_addresses() {
+    let (a, b) = (Node::start("a").await, Node::start("b").await);
+    introduce(&[&a, &b]);
+    let bound = b.peers.listen(&[":0".to_owned()]).await.unwrap();
+    let port = bound.first().unwrap().port();
+    assert!(
+        bound
+            .iter()
+            .all(|at| at.ip().is_unspecified() && at.port() == port)
+    );
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        let a = Node::start("a").await;
+        introduce(&[&a, &b]);
+        let at = Member {
+            address: format!("{host}:{port}"),
+            ..b.member.clone()
+        };
+        assert_eq!(a.call(&at, "x").await.unwrap(), "x", "{host}");
+    }
+    let taken = format!(":{port}");
+    let error = a.peers.listen(std::slice::from_ref(&taken)).await;
+    assert!(matches!(error, Err(PeerError::Listen { address, .. }) if address == taken));
+}
+
+#[tokio::test]
 async fn after_shutdown_nothing_is_heard_and_calls_fail_at_once() {
     let (a, b) = two().await;
     assert!(a.call(&b.member, "x").await.is_ok());
