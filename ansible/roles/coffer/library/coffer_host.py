@@ -1,0 +1,165 @@
+#!/usr/bin/python
+"""Looks at a host, once, before anything on it is changed."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: coffer_host
+short_description: Tell what a host is, and who holds the ports that coffer needs
+description:
+  - Returns in one call what the role must know of a host before it changes anything there. One
+    call, because each costs seconds on a Pi Zero.
+  - Changes nothing, and runs in check mode too.
+options:
+  binary: {description: Where the binary is or will be., type: path, required: true}
+  unit: {description: The systemd unit of the node., type: str, required: true}
+  files: {description: What the node reads at its start., type: list, elements: path}
+  ports: {description: TCP ports that the node listens on., type: list, elements: int, required: true}
+author: [coffer]
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  coffer_host: {binary: /usr/local/bin/coffer, unit: coffer.service, ports: [8200, 8201]}
+  register: coffer_host
+"""
+
+RETURN = r"""
+machine: {description: The kernel's word for its architecture., type: str, returned: always}
+bits: {description: Width of an address in the userland: 32 or 64., type: int, returned: always}
+time: {description: Seconds since 1970 by the host's clock., type: float, returned: always}
+systemd: {description: Whether systemd is PID 1., type: bool, returned: always}
+binary_sha256: {description: Empty where there is no binary., type: str, returned: always}
+service: {description: What systemd says of the unit., type: dict, returned: always}
+stale: {description: Whether what runs is older than its files., type: bool, returned: always}
+taken: {description: Ports that somebody else listens on, and who., type: list, returned: always}
+"""
+
+import glob
+import hashlib
+import os
+import platform
+import struct
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+LISTENS = "0A"
+
+
+def listeners(ports):
+    """Inodes of the sockets that listen on one of the ports."""
+    found = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as lines:
+                rows = [line.split() for line in lines][1:]
+        except (IOError, OSError):
+            continue
+        for row in rows:
+            port = int(row[1].rsplit(":", 1)[1], 16)
+            if row[3] == LISTENS and port in ports:
+                found[row[9]] = port
+    return found
+
+
+def holders(inodes):
+    """Who has those sockets open: inode to process number."""
+    found = {}
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue
+        if target.startswith("socket:[") and target[8:-1] in inodes:
+            found[target[8:-1]] = int(link.split("/")[2])
+    return found
+
+
+def program(pid):
+    try:
+        return os.readlink("/proc/%d/exe" % pid)
+    except OSError:
+        return "a program that cannot be seen"
+
+
+def service(module, unit):
+    names = ("LoadState", "ActiveState", "MainPID", "NeedDaemonReload")
+    code, out, _err = module.run_command(["systemctl", "show", "-p", ",".join(names), unit])
+    if code != 0:
+        return {}
+    return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+
+def stale(pid, files):
+    """A run that was cut off between a file and the restart leaves no other trace."""
+    if not pid:
+        return False
+    try:
+        if program(pid).endswith(" (deleted)"):
+            return True
+        with open("/proc/%d/stat" % pid) as text:
+            ticks = float(text.read().rsplit(")", 1)[1].split()[19])
+        with open("/proc/uptime") as text:
+            uptime = float(text.read().split()[0])
+    except (IOError, OSError, IndexError, ValueError):
+        return False
+    started = time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+    return any(os.path.exists(path) and os.path.getmtime(path) > started for path in files)
+
+
+def taken(ports, own_pid):
+    sockets = listeners(set(ports))
+    owners = holders(set(sockets)) if sockets else {}
+    rows = []
+    for inode, port in sorted(sockets.items(), key=lambda item: item[1]):
+        pid = owners.get(inode, 0)
+        if not pid or pid != own_pid:
+            who = program(pid) if pid else "a program that cannot be seen"
+            row = {"port": port, "pid": pid, "program": who}
+            if row not in rows:
+                rows.append(row)
+    return rows
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as content:
+            for chunk in iter(lambda: content.read(65536), b""):
+                digest.update(chunk)
+    except (IOError, OSError):
+        return ""
+    return digest.hexdigest()
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            binary=dict(type="path", required=True),
+            unit=dict(type="str", required=True),
+            ports=dict(type="list", elements="int", required=True),
+            files=dict(type="list", elements="path", default=[]),
+        ),
+        supports_check_mode=True,
+    )
+    has_systemd = os.path.isdir("/run/systemd/system")
+    found = service(module, module.params["unit"]) if has_systemd else {}
+    pid = int(found.get("MainPID") or 0)
+    module.exit_json(
+        changed=False,
+        machine=platform.machine(),
+        bits=struct.calcsize("P") * 8,
+        time=time.time(),
+        systemd=has_systemd,
+        binary_sha256=sha256(module.params["binary"]),
+        service=found,
+        stale=stale(pid, module.params["files"]),
+        taken=taken(module.params["ports"], pid),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""What the role's action plugin knows of coffer's HTTP API. Runs on the controller only.
+
+Tokens and unseal keys are held by this process alone: nothing here is a module, so nothing is
+copied to a host, and no error text repeats a request's body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import json
+import socket
+import ssl
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+# Where a node stands, from what it answers. The first four are no answers of a node.
+UNREACHABLE, ABSENT, UNTRUSTED, FOREIGN = "unreachable", "absent", "untrusted", "foreign"
+UNINITIALISED, SEALED, STANDBY, ACTIVE = "uninitialised", "sealed", "standby", "active"
+# Those that say whether they belong to a cluster.
+ANSWERS = (UNINITIALISED, SEALED, STANDBY, ACTIVE)
+MEMBERS = (SEALED, STANDBY, ACTIVE)
+SERVING = (STANDBY, ACTIVE)
+
+ANSWER_BYTES_MAX = 8 * 1024 * 1024
+
+
+class ApiError(Exception):
+    """A call that came to nothing; `state` is one of the first four above."""
+
+    def __init__(self, state, why):
+        super().__init__(why)
+        self.state = state
+
+
+class Refusal(Exception):
+    """The node answered, and said no."""
+
+    def __init__(self, status, errors):
+        super().__init__("; ".join(errors) or f"status {status}")
+        self.status = status
+
+
+class _Https(http.client.HTTPSConnection):
+    """Connects to an address, and expects the certificate of a name."""
+
+    def __init__(self, host, port, timeout, context, server_name):
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._name = server_name
+
+    def connect(self):
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        try:
+            self.sock = self._context.wrap_socket(plain, server_hostname=self._name)
+        except BaseException:
+            plain.close()
+            raise
+
+
+class Node:
+    """One member of the group, and how to reach it."""
+
+    def __init__(self, host, node_id, url, server_name=None, ca_file=None):
+        self.host, self.node_id, self.url = host, node_id, url.rstrip("/")
+        self.server_name, self.ca_file = server_name, ca_file
+
+    def _connection(self, timeout):
+        parts = urlsplit(self.url)
+        port = parts.port or 8200
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(parts.hostname, port, timeout=timeout)
+        context = ssl.create_default_context(cafile=self.ca_file or None)
+        name = self.server_name or parts.hostname
+        return _Https(parts.hostname, port, timeout, context, name)
+
+    def request(self, method, path, body=None, token=None, timeout=10, sink=None):
+        """The status and the body's bytes, or what `sink` was given of it. Follows nothing:
+        a redirect would carry the token elsewhere."""
+        headers = {"X-Vault-Request": "true"}
+        if token:
+            headers["X-Vault-Token"] = token
+        data = None if body is None else json.dumps(body)
+        try:
+            connection = self._connection(timeout)
+        except (OSError, ssl.SSLError) as error:
+            raise ApiError(UNTRUSTED, f"the authority {self.ca_file}: {error}") from None
+        try:
+            connection.request(method, "/v1/" + path, data, headers)
+            answer = connection.getresponse()
+            if sink and answer.status == 200:
+                while chunk := answer.read(65536):
+                    sink(chunk)
+                return answer.status, b""
+            return answer.status, answer.read(ANSWER_BYTES_MAX)
+        except ConnectionRefusedError:
+            raise ApiError(ABSENT, "nothing listens there") from None
+        except ssl.SSLCertVerificationError as error:
+            raise ApiError(UNTRUSTED, error.verify_message or str(error)) from None
+        except ssl.SSLError as error:
+            raise ApiError(FOREIGN, f"it does not speak TLS ({error.reason})") from None
+        except http.client.HTTPException as error:
+            raise ApiError(FOREIGN, f"it does not speak HTTP ({type(error).__name__})") from None
+        except OSError as error:
+            raise ApiError(UNREACHABLE, str(error) or type(error).__name__) from None
+        finally:
+            connection.close()
+
+    def call(self, method, path, body=None, token=None, timeout=10, fine=(200, 204)):
+        """The answer's object. A status that is not `fine` is a `Refusal` with its errors."""
+        status, text = self.request(method, path, body, token, timeout)
+        try:
+            found = json.loads(text) if text.strip() else {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ApiError(FOREIGN, f"it answers {path} with status {status} and no object")
+        if status not in fine:
+            errors = found.get("errors") or []
+            raise Refusal(status, [str(error) for error in errors])
+        return found
+
+    def look(self, timeout=5):
+        """What it is now: its state, and why it is no other."""
+        seen = {"host": self.host, "url": self.url}
+        try:
+            health = self.call("GET", "sys/health", timeout=timeout, fine=(200, 429, 501, 503))
+        except ApiError as error:
+            return {**seen, "state": error.state, "why": str(error)}
+        except Refusal as refusal:
+            return {**seen, "state": FOREIGN, "why": f"it answers sys/health with {refusal}"}
+        if not isinstance(health.get("sealed"), bool):
+            return {**seen, "state": FOREIGN, "why": "its answer to sys/health is not a vault's"}
+        state = ACTIVE
+        if not health.get("initialized"):
+            state = UNINITIALISED
+        elif health["sealed"]:
+            state = SEALED
+        elif health.get("standby"):
+            state = STANDBY
+        kept = {key: health.get(key) or "" for key in ("cluster_id", "version")}
+        return {**seen, **kept, "state": state, "why": ""}
+
+    def seal_status(self):
+        return self.call("GET", "sys/seal-status")
+
+    def leader(self):
+        return self.call("GET", "sys/leader")
+
+    def configuration(self, token):
+        found = self.call("GET", "sys/storage/raft/configuration", token=token)
+        return found["data"]["config"]["servers"]
+
+    def autopilot(self, token):
+        return self.call("GET", "sys/storage/raft/autopilot/state", token=token)["data"]
+
+
+def look_at(nodes, timeout=5):
+    """All at once, by host, in the order of the inventory."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        seen = pool.map(lambda node: node.look(timeout), nodes)
+        return {one["host"]: one for one in seen}
+
+
+def check_snapshot(path):
+    """Why the file is no whole snapshot, or None."""
+    sums, said = {}, None
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                content = archive.extractfile(member) or io.BytesIO()
+                if member.name == "SHA256SUMS":
+                    said = content.read(65536).decode()
+                    continue
+                digest = hashlib.sha256()
+                while chunk := content.read(65536):
+                    digest.update(chunk)
+                sums[member.name] = digest.hexdigest()
+    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        return f"it is no whole archive ({error})"
+    if not said:
+        return "it has no SHA256SUMS"
+    for line in said.splitlines():
+        wanted, _blank, name = line.partition("  ")
+        if sums.get(name.strip()) != wanted.strip():
+            return f"{name.strip()} in it is damaged"
+    return None
