@@ -505,3 +505,119 @@ fn a_retry_join_says_all_that_a_leader_asks_for() {
         "test.hcl:6:18: auto_join_port: expected a port",
     );
 }
+
+#[test]
+fn indicators_load() {
+    use crate::hardware::{Gpio, Indicator, Led, Pins, SenseHat};
+    let config = warned(
+        r#"
+indicator "gpio" { led = 17 }
+indicator "gpio" {
+  chip       = "/dev/gpiochip4"
+  red        = 22
+  green      = 27
+  blue       = 17
+  active_low = true
+}
+indicator "sense_hat" {}
+indicator "sense_hat" {
+  device     = "/dev/fb7"
+  rotation   = 270
+  brightness = 100
+  low_light  = true
+}
+indicator "led" {
+  name    = "ACT"
+  trigger = "mmc0"
+}"#,
+        &[],
+    );
+    let gpio = |chip: &str, pins, active_low| {
+        Indicator::Gpio(Gpio {
+            chip: chip.into(),
+            pins,
+            active_low,
+        })
+    };
+    let hat = |device: Option<&str>, quarters, brightness, low_light| {
+        Indicator::SenseHat(SenseHat {
+            device: device.map(Into::into),
+            quarters,
+            brightness,
+            low_light,
+            root: "/".into(),
+        })
+    };
+    let expected = [
+        gpio("/dev/gpiochip0", Pins::Single(17), false),
+        gpio("/dev/gpiochip4", Pins::Rgb([22, 27, 17]), true),
+        hat(None, 0, 40, false),
+        hat(Some("/dev/fb7"), 3, 100, true),
+        Indicator::Led(Led {
+            name: "ACT".into(),
+            trigger: Some("mmc0".into()),
+            root: "/".into(),
+        }),
+    ];
+    assert_eq!(config.indicators, expected);
+}
+
+#[test]
+fn wrong_indicators_are_refused_with_what_to_do() {
+    for (text, expected) in [
+        (
+            r#"indicator "neopixel" { led = 1 }"#,
+            "test.hcl:1:1: indicator \"neopixel\" is not known: use \"gpio\", \"sense_hat\" or \
+             \"led\"",
+        ),
+        (
+            r#"indicator "gpio" { active_low = true }"#,
+            "test.hcl:1:1: indicator \"gpio\" needs led, or red, green and blue: the BCM numbers \
+             of the pins",
+        ),
+        (
+            r#"indicator "gpio" { red = 17 }"#,
+            "test.hcl:1:1: indicator \"gpio\" needs led, or red, green and blue: the BCM numbers \
+             of the pins",
+        ),
+        (
+            "indicator \"gpio\" {\n  led = 17\n  red = 22\n}",
+            "test.hcl:2:9: led: is for a single LED: remove it, or red, green and blue",
+        ),
+        (
+            "indicator \"gpio\" {\n  led = 40\n}",
+            "test.hcl:2:9: led: GPIO 40 is not on the pin header: use a BCM number from 0 to 27, \
+             not the number of the pin",
+        ),
+        (
+            "indicator \"gpio\" {\n  led = 17\n}\nindicator \"gpio\" {\n  led = 17\n}",
+            "test.hcl:4:1: GPIO 17 has an indicator already: each pin has one",
+        ),
+        (
+            "indicator \"sense_hat\" {\n  rotation = 45\n}",
+            "test.hcl:2:14: rotation: expected 0, 90, 180 or 270 degrees, clockwise",
+        ),
+        (
+            "indicator \"sense_hat\" {\n  brightness = 255\n}",
+            "test.hcl:2:16: brightness: expected percent, from 1 to 100",
+        ),
+        (
+            "indicator \"sense_hat\" {\n  device = \"fb1\"\n}",
+            "test.hcl:2:12: device: expected \"auto\" or a path such as /dev/fb1",
+        ),
+        (
+            r#"indicator "led" {}"#,
+            "test.hcl:1:1: indicator \"led\" needs a name: `ls /sys/class/leds` shows them",
+        ),
+        (
+            "indicator \"led\" {\n  name = \"../../x\"\n}",
+            "test.hcl:2:10: name: expected a name such as ACT, as `ls /sys/class/leds` shows it",
+        ),
+    ] {
+        refused(text, expected);
+    }
+    warned(
+        "indicator \"led\" {\n  name = \"ACT\"\n  colour = \"red\"\n}",
+        &["test.hcl:3:3: unknown or unsupported key \"colour\" in indicator \"led\""],
+    );
+}

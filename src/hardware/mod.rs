@@ -26,7 +26,8 @@
 //! Invariants
 //! - Every condition has a rhythm and a shape of its own (the two kinds of disk trouble share a
 //!   rhythm), so colours only help. Nothing flashes more than three times a second.
-//! - A steady frame needs no timer: an active node's lights, and all but two pictures, cost nothing.
+//! - A steady frame needs no timer: an active node's lights, and all but two pictures, cost
+//!   nothing.
 //! - Nobody waits for a device. Each has its thread and takes the newest condition; what is absent,
 //!   busy, slow or fails is one line in the log, and the next only after it has worked again. The
 //!   end waits half a second for the lights to go off.

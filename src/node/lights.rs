@@ -207,3 +207,118 @@ async fn sleep(wait: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::Leader;
+
+    fn seen(phase: Phase) -> Seen {
+        Seen {
+            phase,
+            has_failed: false,
+            has_room: true,
+            joins: false,
+            keys: (1, 3),
+            is_leaderless: false,
+            members: Members::default(),
+        }
+    }
+
+    fn standby(is_led: bool) -> Phase {
+        Phase::Standby {
+            leader: is_led.then(|| Leader {
+                api_address: "http://b:8200".into(),
+                cluster_address: "https://b:8201".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_condition_follows_from_the_phase() {
+        let none = Members::default;
+        let sealed = Condition::Sealed {
+            given: 1,
+            needed: 3,
+        };
+        let active = || Phase::Active { term: 2 };
+        for (phase, expected) in [
+            (Phase::Uninitialised, Condition::Uninitialised),
+            (Phase::Sealed, sealed.clone()),
+            (standby(true), Condition::Standby(none())),
+            (standby(false), Condition::Standby(none())),
+            (active(), Condition::Active(none())),
+            (Phase::Stopping, Condition::Stopping),
+        ] {
+            assert_eq!(condition(&seen(phase)), expected);
+        }
+        let joins = |phase| Seen {
+            joins: true,
+            ..seen(phase)
+        };
+        assert_eq!(condition(&joins(Phase::Uninitialised)), Condition::Joining);
+        assert_eq!(condition(&joins(Phase::Sealed)), Condition::Joining);
+        assert_eq!(condition(&joins(active())), Condition::Active(none()));
+        let full = |phase| Seen {
+            has_room: false,
+            ..seen(phase)
+        };
+        let is_full = Condition::Disk(DiskTrouble::Full);
+        assert_eq!(condition(&full(active())), is_full);
+        assert_eq!(condition(&full(standby(true))), is_full);
+        assert_eq!(
+            condition(&full(Phase::Sealed)),
+            sealed,
+            "somebody gives keys"
+        );
+        let failed = Seen {
+            has_failed: true,
+            ..seen(Phase::Stopping)
+        };
+        let is_failing = Condition::Disk(DiskTrouble::Failing);
+        assert_eq!(condition(&failed), is_failing, "why it stops");
+    }
+
+    #[test]
+    fn no_quorum_is_said_after_an_election_could_have_ended() {
+        let leaderless = Seen {
+            is_leaderless: true,
+            ..seen(standby(false))
+        };
+        let no_quorum = Condition::NoQuorum(Members::default());
+        assert_eq!(condition(&leaderless), no_quorum);
+    }
+
+    #[test]
+    fn only_who_leads_calls_others_silent() {
+        let heard = |elects, ago_s| MemberInfo {
+            elects,
+            last_contact: Some(Duration::from_secs(ago_s)),
+            ..MemberInfo::default()
+        };
+        let leads = Phase::Active { term: 1 };
+        let follows = standby(true);
+        for (member, at, expected) in [
+            (heard(Some(true), 1), &leads, Standing::Follows),
+            (heard(Some(false), 1), &leads, Standing::Sealed),
+            (heard(Some(true), 60), &leads, Standing::Silent),
+            (heard(Some(false), 60), &leads, Standing::Silent),
+            (MemberInfo::default(), &leads, Standing::Silent),
+            (heard(Some(true), 60), &follows, Standing::Unknown),
+            (MemberInfo::default(), &follows, Standing::Unknown),
+        ] {
+            assert_eq!(standing(&member, at, false), expected, "{member:?}");
+        }
+        let leader = MemberInfo {
+            leader: true,
+            ..MemberInfo::default()
+        };
+        assert_eq!(standing(&leader, &follows, false), Standing::Leads);
+        assert_eq!(standing(&leader, &standby(false), false), Standing::Unknown);
+        assert_eq!(standing(&leader, &follows, true), Standing::Follows);
+        assert_eq!(
+            standing(&MemberInfo::default(), &leads, true),
+            Standing::Leads
+        );
+    }
+}

@@ -12,6 +12,7 @@ mod generate_root;
 mod join;
 mod kv_over_http;
 mod lifecycle;
+mod lights;
 mod recovery;
 mod reload;
 mod restart;
