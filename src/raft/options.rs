@@ -31,7 +31,7 @@ pub struct Options {
     /// Size of a segment of the log.
     pub segment_bytes: usize,
     /// Bytes of the log that are kept after a checkpoint for followers that were away; none while
-    /// the disk is full.
+    /// the disk is full, or where there is no follower.
     pub log_bytes_kept: usize,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
@@ -41,7 +41,7 @@ pub struct Options {
 
 /// Holds a group with the largest entry and stays small on a card.
 const SEGMENT_BYTES_DEFAULT: usize = 1280 << 10;
-/// With what comes until the next checkpoint, 10 MiB: eight segments, which a start reads.
+/// With what comes until the next checkpoint, 10 MiB: eight segments.
 const LOG_BYTES_KEPT_DEFAULT: usize = 6 << 20;
 
 impl Options {

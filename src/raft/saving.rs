@@ -6,6 +6,7 @@ use super::types::{LogId, TypeConfig};
 use super::wire::Position;
 use crate::store::state::StateError;
 use openraft::Raft;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Saver {
 }
 
 /// Tells raft of the last checkpoint, and purges what it has of the log but for the last `kept`
-/// bytes.
+/// bytes. A lone node keeps none: there is nobody to catch up.
 pub(super) async fn purge(
     raft: &Raft<TypeConfig, StateMachine>,
     log: &LogStore,
@@ -73,7 +74,13 @@ pub(super) async fn purge(
             .metrics(|seen| is_known(&seen.snapshot), "the checkpoint")
             .await,
     );
-    match log.surplus(kept) {
+    let members = raft
+        .metrics()
+        .borrow_watched()
+        .membership_config
+        .nodes()
+        .count();
+    match log.surplus(if members > 1 { kept } else { 0 }) {
         Some(upto) => raft.trigger().purge_log(upto).await,
         None => Ok(()),
     }

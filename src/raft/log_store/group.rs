@@ -185,6 +185,17 @@ pub(super) fn claimed_generation(bytes: &[u8], log_id: u64) -> Option<u64> {
     may_begin(bytes, log_id).then(|| word(bytes, 16)).flatten()
 }
 
+/// The sequence number that an unverified group names.
+pub(super) fn claimed_sequence(bytes: &[u8], log_id: u64) -> Option<u64> {
+    may_begin(bytes, log_id).then(|| word(bytes, 24)).flatten()
+}
+
+/// The size that an unverified group names, padding included.
+pub(super) fn claimed_bytes(bytes: &[u8], log_id: u64) -> Option<usize> {
+    let units = may_begin(bytes, log_id).then(|| half(bytes, 52)).flatten()?;
+    usize::try_from(units).ok()?.checked_mul(UNIT_BYTES)
+}
+
 /// True for bytes that could begin a group of this log; the rest need not be looked at.
 pub(super) fn may_begin(bytes: &[u8], log_id: u64) -> bool {
     bytes.starts_with(MAGIC) && word(bytes, 8) == Some(log_id)

@@ -1,10 +1,14 @@
 //! Reading the log back at start.
 //!
-//! 1. The newest segment whose first group is whole says which generations are still needed.
+//! 1. The newest segment whose first group is whole says which generations are still needed, and
+//!    of these the state needs none that end before its mark: a card reads slowly.
 //! 2. Those are replayed in order, as long as checksum, generation and sequence go on.
 //! 3. What ends them is either the log's end, with perhaps one write that was cut short, or
-//!    damage. All blocks of all files are searched for a later sequence number to tell them
-//!    apart: one write is in flight at most, so a later one means that the bad one was finished.
+//!    damage. The files are searched for a later sequence number to tell them apart: one write is
+//!    in flight at most, so a later one means that the bad one was finished. A file that still
+//!    begins with what it held before, or with zeros, is searched at its front only: for the
+//!    search to miss something there, the card must have lost more than that of acknowledged
+//!    writes, and kept what came after.
 //!
 //! Damage to the very last group looks like a write cut short and cannot be told from it.
 
@@ -57,6 +61,8 @@ impl Recovered {
         old.live.into_iter().map(|segment| Candidate {
             file: segment.file,
             generation: segment.generation,
+            start: None,
+            is_blank: false,
         })
     }
 }
@@ -65,45 +71,65 @@ struct Candidate {
     file: Arc<SegmentFile>,
     /// As its first block claims; not verified.
     generation: u64,
+    /// What its first group says, when it is whole.
+    start: Option<Beginning>,
+    /// The first block is all zeros: it was never written, or that was lost.
+    is_blank: bool,
 }
 
-/// Reads the log in `dir`.
-pub(super) fn recover(dir: &Path, log_id: u64) -> Result<Recovered, LogError> {
+/// A whole first group.
+#[derive(Clone, Copy)]
+struct Beginning {
+    sequence: u64,
+    oldest_generation: u64,
+    /// The last entry before the segment.
+    last: Option<Position>,
+}
+
+/// The first group of a segment is looked for in this much, and read whole if it is larger.
+const HEAD_BYTES: usize = 4096;
+/// How much of a file that still begins with what it held before is searched for later groups.
+const SEARCHED_BYTES: usize = 64 << 10;
+
+/// Reads the log in `dir`. The state has all entries up to `applied`.
+pub(super) fn recover(
+    dir: &Path,
+    log_id: u64,
+    applied: Option<Position>,
+) -> Result<Recovered, LogError> {
     let mut found = Recovered::default();
     let mut candidates = list(dir, log_id, &mut found.slot_next)?;
     candidates.sort_by_key(|candidate| candidate.generation);
-    let (live, oldest) = choose(&mut candidates, log_id)?;
+    let (mut live, oldest) = choose(&mut candidates);
+    candidates.extend(live.drain(..applied_before(&live, applied)));
     let (Some(first), Some(newest)) = (live.first(), live.last()) else {
         return no_segment(candidates, found, log_id);
     };
     let (first, newest) = (first.generation, newest.generation);
     let mut broken = (first > oldest).then(|| missing(first - 1));
     for candidate in live {
-        let bytes = candidate.file.read(0, candidate.file.size)?;
-        let start = start_of(&bytes, &candidate, log_id)?;
-        let follows = start
-            .as_ref()
-            .is_some_and(|start| found.expects(start.sequence));
+        let start = candidate.start;
+        let follows = start.is_some_and(|start| found.expects(start.sequence));
         if !follows {
             let what = "a break in the sequence of writes";
             broken = Some(damaged(what, &candidate.file, 0));
             candidates.extend(found.restart());
         }
         if start.is_some() {
+            let bytes = candidate.file.read(0, candidate.file.size)?;
             let is_newest = candidate.generation == newest;
             replay_segment(&mut found, candidate, &bytes, log_id, is_newest)?;
         } else {
             candidates.push(candidate);
         }
     }
-    // What is missing or broken at the front is no loss if it had been purged: the write that was
-    // to recycle it may have been cut short.
-    if let Some(error) = broken.filter(|_| found.purged_told < found.base) {
+    // What is missing or broken at the front is no loss if the state has it, or if it had been
+    // purged: the write that was to recycle it may have been cut short.
+    if let Some(error) = broken.filter(|_| found.purged_told.max(applied) < found.base) {
         return Err(error);
     }
     for candidate in candidates {
-        let bytes = candidate.file.read(0, candidate.file.size)?;
-        refuse_later(&bytes, 0, &candidate.file, log_id, found.sequence)?;
+        search(&candidate, log_id, found.sequence)?;
         found.free.push(candidate.file);
     }
     found.index.committed = committed(&found);
@@ -129,31 +155,63 @@ fn list(dir: &Path, log_id: u64, slot_next: &mut u64) -> Result<Vec<Candidate>, 
             let name = file.path().display();
             return Err(LogError::Incomplete(format!("{name} has been cut short")));
         }
-        let head = file.read(0, block)?;
-        let generation = group::claimed_generation(head.bytes(), log_id).unwrap_or(0);
-        candidates.push(Candidate {
-            file: Arc::new(file),
-            generation,
-        });
+        candidates.push(Candidate::read(file, log_id)?);
     }
     Ok(candidates)
 }
 
-/// Takes the needed segments out of `candidates`, oldest first.
-fn choose(candidates: &mut Vec<Candidate>, log_id: u64) -> Result<(Vec<Candidate>, u64), LogError> {
-    let mut newest = None;
-    for candidate in candidates.iter().rev() {
-        if candidate.generation == 0 {
-            break;
+impl Candidate {
+    fn read(file: SegmentFile, log_id: u64) -> Result<Self, LogError> {
+        let mut head = file.read(0, HEAD_BYTES.min(file.size))?;
+        let claimed = group::claimed_bytes(head.bytes(), log_id).unwrap_or(0);
+        if claimed > head.bytes().len() && claimed <= file.size {
+            head = file.read(0, claimed)?;
         }
-        let bytes = candidate.file.read(0, candidate.file.size)?;
-        if let Some(start) = start_of(&bytes, candidate, log_id)? {
-            newest = Some((candidate.generation, start.oldest_generation));
-            break;
-        }
+        let generation = group::claimed_generation(head.bytes(), log_id).unwrap_or(0);
+        let group = read_group(head.bytes(), &file, log_id)?;
+        Ok(Self {
+            generation,
+            start: group.and_then(|group| beginning(&group, generation)),
+            is_blank: head.bytes().iter().all(|byte| *byte == 0),
+            file: Arc::new(file),
+        })
     }
+}
+
+fn beginning(group: &Group, generation: u64) -> Option<Beginning> {
+    let starts = group.header.starts_segment && group.header.generation == generation;
+    match group.records.first() {
+        Some(Record::Start(start)) if starts => Some(Beginning {
+            sequence: group.header.sequence,
+            oldest_generation: start.oldest_generation,
+            last: start.last,
+        }),
+        _ => None,
+    }
+}
+
+/// How many of the oldest segments hold only entries that the state has. What a segment says of
+/// those before it may have been truncated since, so the index must not be later either.
+fn applied_before(live: &[Candidate], applied: Option<Position>) -> usize {
+    let Some(applied) = applied else {
+        return 0;
+    };
+    let is_needless = |last: Option<Position>| {
+        last.is_none_or(|last| last <= applied && last.index <= applied.index)
+    };
+    live.iter()
+        .rposition(|segment| segment.start.is_some_and(|start| is_needless(start.last)))
+        .unwrap_or(0)
+}
+
+/// Takes the needed segments out of `candidates`, oldest first.
+fn choose(candidates: &mut Vec<Candidate>) -> (Vec<Candidate>, u64) {
+    let newest = candidates.iter().rev().find_map(|candidate| {
+        let start = candidate.start?;
+        Some((candidate.generation, start.oldest_generation))
+    });
     let Some((newest, oldest)) = newest else {
-        return Ok((Vec::new(), 0));
+        return (Vec::new(), 0);
     };
     let (needed, rest) = std::mem::take(candidates)
         .into_iter()
@@ -170,35 +228,11 @@ fn choose(candidates: &mut Vec<Candidate>, log_id: u64) -> Result<(Vec<Candidate
         }
     }
     live.reverse();
-    Ok((live, oldest))
+    (live, oldest)
 }
 
 fn missing(generation: u64) -> LogError {
     LogError::Incomplete(format!("the segment of generation {generation} is missing"))
-}
-
-/// What a whole first group says.
-struct Beginning {
-    sequence: u64,
-    oldest_generation: u64,
-}
-
-fn start_of(
-    bytes: &AlignedBuffer,
-    candidate: &Candidate,
-    log_id: u64,
-) -> Result<Option<Beginning>, LogError> {
-    let Some(group) = read_group(bytes.bytes(), &candidate.file, log_id)? else {
-        return Ok(None);
-    };
-    let starts = group.header.starts_segment && group.header.generation == candidate.generation;
-    Ok(match group.records.first() {
-        Some(Record::Start(start)) if starts => Some(Beginning {
-            sequence: group.header.sequence,
-            oldest_generation: start.oldest_generation,
-        }),
-        _ => None,
-    })
 }
 
 fn read_group(bytes: &[u8], file: &SegmentFile, log_id: u64) -> Result<Option<Group>, LogError> {
@@ -219,9 +253,8 @@ fn no_segment(
     log_id: u64,
 ) -> Result<Recovered, LogError> {
     for candidate in candidates {
-        let bytes = candidate.file.read(0, candidate.file.size)?;
         // The first group of all is number 1; only that one may have been cut short.
-        refuse_later(&bytes, 0, &candidate.file, log_id, 0)?;
+        search(&candidate, log_id, 0)?;
         found.free.push(candidate.file);
     }
     Ok(found)
@@ -234,7 +267,9 @@ fn replay_segment(
     log_id: u64,
     is_newest: bool,
 ) -> Result<(), LogError> {
-    let Candidate { file, generation } = candidate;
+    let Candidate {
+        file, generation, ..
+    } = candidate;
     let mut offset = 0;
     while let Some(rest) = bytes.bytes().get(offset..).filter(|rest| !rest.is_empty()) {
         let Some(group) = read_group(rest, &file, log_id)? else {
@@ -321,6 +356,23 @@ fn note(found: &mut Recovered, record: &Record) {
         Record::MembershipAlone(at, old) => found.members.push((*at, old.clone().into())),
         Record::Vote(_) | Record::Blank(_) | Record::Command(..) => {}
     }
+}
+
+/// Searches a file that is not needed for groups later than `sequence`.
+fn search(candidate: &Candidate, log_id: u64, sequence: u64) -> Result<(), LogError> {
+    let file = &candidate.file;
+    if candidate.is_blank || candidate.start.is_some() {
+        let front = file.read(0, SEARCHED_BYTES.min(file.size))?;
+        let is_open = (0..front.bytes().len()).step_by(UNIT_BYTES).any(|offset| {
+            let rest = front.bytes().get(offset..).unwrap_or_default();
+            group::claimed_sequence(rest, log_id) > Some(sequence)
+        });
+        if !is_open {
+            return Ok(());
+        }
+    }
+    let bytes = file.read(0, file.size)?;
+    refuse_later(&bytes, 0, file, log_id, sequence)
 }
 
 /// Fails when a group later than `sequence` stands anywhere in `bytes` from `from` on.

@@ -73,7 +73,7 @@ impl LogStore {
     ) -> Result<(Self, Recovery), LogError> {
         std::fs::create_dir_all(options.dir).map_err(failure("create", options.dir))?;
         sync_dir(options.dir)?;
-        let found = recover(options.dir, options.log_id)?;
+        let found = recover(options.dir, options.log_id, options.applied)?;
         if found.sequence == 0 && options.applied.is_some() {
             let dir = options.dir.display();
             return Err(LogError::Incomplete(format!("there is no log in {dir}")));

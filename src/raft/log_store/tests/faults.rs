@@ -73,6 +73,15 @@ async fn history(seed: u64, count: usize) -> History {
     History { steps }
 }
 
+/// A place that a state may have reached before as well as after a write: three of four of the
+/// entries that are in both.
+fn applied(before: &Content, after: &Content) -> Option<Position> {
+    let both = before.entries.iter().filter(|e| after.entries.contains(e));
+    let both: Vec<_> = both.collect();
+    let entry = both.get(both.len() * 3 / 4)?;
+    Some(crate::raft::types::position(&entry.log_id()))
+}
+
 #[tokio::test]
 async fn a_write_cut_short_anyhow_is_there_whole_or_not_at_all() {
     let (mut tried, mut rolled) = (0, 0);
@@ -91,16 +100,17 @@ async fn a_write_cut_short_anyhow_is_there_whole_or_not_at_all() {
                 let kept = after.blocks.iter().filter(|_| dice.roll(2) == 0);
                 subsets.push(kept.cloned().collect());
             }
-            for subset in subsets {
+            let reached = applied(&before.content, &after.content);
+            for (subset, applied) in subsets.iter().flat_map(|s| [(s, None), (s, reached)]) {
                 tried += 1;
                 before
                     .disk
-                    .with(&after.disk, &subset)
+                    .with(&after.disk, subset)
                     .put(scratch.path(), &mut there);
-                let found = recovered(scratch.path())
+                let found = recovered(scratch.path(), applied)
                     .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-                let is_old = before.content.matches(&found);
-                let is_new = after.content.matches(&found);
+                let is_old = before.content.matches(&found, applied);
+                let is_new = after.content.matches(&found, applied);
                 assert!(is_old || is_new, "seed {seed}: half a write");
                 assert!(
                     is_new || subset.len() < after.blocks.len(),
@@ -132,14 +142,18 @@ async fn damage_to_what_was_acknowledged_is_told_and_nothing_is_touched() {
                 disk.0.get_mut(name).unwrap()[at] ^= 1 << dice.roll(8);
                 disk.put(scratch.path(), &mut there);
                 let in_last = last.blocks.contains(&(name.clone(), number));
-                match recovered(scratch.path()) {
-                    // Past the end, or in a segment that was purged.
-                    Ok(found) if last.content.matches(&found) => harmless += 1,
-                    // The last write looks like one that was cut short: the known limit.
-                    Ok(found) if before_last.content.matches(&found) => assert!(in_last),
-                    Ok(_) => panic!("seed {seed}: writes vanished silently at {name} {number}"),
-                    Err(LogError::Damaged { .. } | LogError::Incomplete(_)) => refused += 1,
-                    Err(error) => panic!("seed {seed}: {error}"),
+                for applied in [None, applied(&before_last.content, &last.content)] {
+                    match recovered(scratch.path(), applied) {
+                        // Past the end, or in a segment that was purged or is not needed.
+                        Ok(found) if last.content.matches(&found, applied) => harmless += 1,
+                        // The last write looks like one that was cut short: the known limit.
+                        Ok(found) if before_last.content.matches(&found, applied) => {
+                            assert!(in_last);
+                        }
+                        Ok(_) => panic!("seed {seed}: writes vanished silently at {name} {number}"),
+                        Err(LogError::Damaged { .. } | LogError::Incomplete(_)) => refused += 1,
+                        Err(error) => panic!("seed {seed}: {error}"),
+                    }
                 }
                 assert!(Disk::of(scratch.path()) == disk, "files were touched");
             }
@@ -161,7 +175,7 @@ async fn a_cut_or_missing_file_is_told() {
             let mut disk = last.disk.clone();
             disk.0.get_mut(name).unwrap().truncate(size);
             disk.put(scratch.path(), &mut None);
-            let error = recovered(scratch.path()).unwrap_err();
+            let error = recovered(scratch.path(), None).unwrap_err();
             assert!(error.to_string().contains("cut short"), "{error}");
         }
     }
@@ -174,9 +188,14 @@ async fn a_cut_or_missing_file_is_told() {
         disk.0.remove(name);
         disk.put(scratch.path(), &mut None);
         assert!(
-            recovered(scratch.path()).is_err(),
+            recovered(scratch.path(), None).is_err(),
             "{name} is needed beside {newest}"
         );
+        let all = last.content.entries.last().unwrap();
+        let all = Some(crate::raft::types::position(&all.log_id()));
+        let found = recover(scratch.path(), LOG_ID, all).unwrap();
+        assert_eq!(found.live.len(), 1, "the state has what {name} had");
+        assert!(last.content.matches(&content(&found), all));
     }
 }
 
@@ -184,13 +203,45 @@ async fn a_cut_or_missing_file_is_told() {
 fn recover_files(disk: &Disk) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
     disk.put(scratch.path(), &mut None);
-    let found = recover(scratch.path(), LOG_ID).unwrap();
+    let found = recover(scratch.path(), LOG_ID, None).unwrap();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     found
         .live
         .iter()
         .map(|segment| name(segment.file.path()))
         .collect()
+}
+
+/// Segments whose entries the state has are written over without a word in the log of that.
+#[tokio::test]
+async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut next, mut applied) = (0, None);
+    for round in 0..30u64 {
+        let options = LogOptions {
+            dir: dir.path(),
+            log_id: LOG_ID,
+            segment_bytes: SEGMENT_BYTES,
+            applied,
+            device: None,
+        };
+        let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
+        let last = store.entries(0, u64::MAX).unwrap().last().map(|e| e.index());
+        assert!(last.is_none_or(|last| last + 1 == next), "{last:?} {next}");
+        assert!(last.is_some() || applied.is_none_or(|at| at.index + 1 == next));
+        for _ in 0..20 {
+            append(&mut store, vec![entry(round + 1, next, 900)]).await;
+            next += 1;
+        }
+        store.close();
+        let index = next - 1 - round % 3;
+        applied = Some(Position {
+            term: round + 1,
+            index,
+        });
+    }
+    let files = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(files <= 4, "segments are recycled: {files} files");
 }
 
 #[tokio::test]

@@ -61,11 +61,13 @@ struct Content {
 }
 
 impl Content {
-    /// Equal, but for entries that were purged and happen to be there still.
-    fn matches(&self, found: &Content) -> bool {
-        let from = self.purged.map_or(0, |purged| purged + 1);
+    /// Equal, but for entries that were purged, or that the state has, and happen to be there still.
+    fn matches(&self, found: &Content, applied: Option<Position>) -> bool {
+        let purged = self.purged.max(applied.map(|applied| applied.index));
+        let from = purged.map_or(0, |purged| purged + 1);
         let kept: Vec<_> = found.entries.iter().filter(|e| e.index() >= from).collect();
-        self.vote == found.vote && self.entries.iter().collect::<Vec<_>>() == kept
+        let own: Vec<_> = self.entries.iter().filter(|e| e.index() >= from).collect();
+        self.vote == found.vote && own == kept
     }
 }
 
@@ -90,6 +92,6 @@ fn content(found: &Recovered) -> Content {
     }
 }
 
-fn recovered(dir: &Path) -> Result<Content, LogError> {
-    recover(dir, LOG_ID).map(|found| content(&found))
+fn recovered(dir: &Path, applied: Option<Position>) -> Result<Content, LogError> {
+    recover(dir, LOG_ID, applied).map(|found| content(&found))
 }

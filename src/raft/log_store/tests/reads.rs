@@ -39,7 +39,7 @@ async fn many_waiting_entries_share_a_write() {
     let mut store = open(dir.path()).unwrap();
     let entries: Vec<_> = (0..40).map(|index| entry(1, index, 100)).collect();
     append(&mut store, entries).await;
-    let found = recover(dir.path(), LOG_ID).unwrap();
+    let found = recover(dir.path(), LOG_ID, None).unwrap();
     // The first group of the segment, and one with all forty.
     assert_eq!(found.sequence, 2);
     store.close();
