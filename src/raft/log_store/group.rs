@@ -192,7 +192,9 @@ pub(super) fn claimed_sequence(bytes: &[u8], log_id: u64) -> Option<u64> {
 
 /// The size that an unverified group names, padding included.
 pub(super) fn claimed_bytes(bytes: &[u8], log_id: u64) -> Option<usize> {
-    let units = may_begin(bytes, log_id).then(|| half(bytes, 52)).flatten()?;
+    let units = may_begin(bytes, log_id)
+        .then(|| half(bytes, 52))
+        .flatten()?;
     usize::try_from(units).ok()?.checked_mul(UNIT_BYTES)
 }
 

@@ -226,7 +226,11 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
             device: None,
         };
         let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
-        let last = store.entries(0, u64::MAX).unwrap().last().map(|e| e.index());
+        let last = store
+            .entries(0, u64::MAX)
+            .unwrap()
+            .last()
+            .map(|e| e.index());
         assert!(last.is_none_or(|last| last + 1 == next), "{last:?} {next}");
         assert!(last.is_some() || applied.is_none_or(|at| at.index + 1 == next));
         for _ in 0..20 {
