@@ -54,6 +54,7 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         verbs = {
             "check_files": self._check_files,
+            "check_host": self._check_host,
             "look": self._look,
             "start": self._start,
             "initialise": self._initialise,
@@ -62,6 +63,7 @@ class ActionModule(ActionBase):
             "restart": self._restart,
             "order": self._order,
             "save_snapshot": self._save_snapshot,
+            "snapshot_token": self._snapshot_token,
             "remove_peer": self._remove_peer,
         }
         verb = verbs.get(self._task.args.get("do"))
@@ -219,8 +221,65 @@ class ActionModule(ActionBase):
                 ) from None
         return {"changed": False}
 
+    def _check_host(self):
+        """What the module coffer_host told of this host."""
+        host = self._var("coffer_host")
+        if host.get("unreachable"):
+            why = str(host.get("msg", "")).strip()
+            raise Stop(
+                f"{self._me} is out of reach ({why}). Nothing was changed on any host. Switch it "
+                f"on, or leave it out of this run with --limit 'all:!{self._me}'; a cluster that "
+                "is not initialised yet needs all hosts."
+            )
+        binary = self._binary_for(str(host["machine"]), int(host["bits"]))
+        if not host["systemd"]:
+            raise Stop(
+                f"{self._me} does not run systemd, and the node is a service of it: install an "
+                "operating system that does."
+            )
+        self._check_clock(float(host["time"]))
+        for taken in host["taken"]:
+            raise Stop(
+                f"Port {taken['port']} on {self._me} is held by {taken['program']} (process "
+                f"{taken['pid']}), which is not {self._var('coffer_unit')}. Nothing was changed on "
+                "any host. If that is a Vault whose secrets you need, save a snapshot of it first; "
+                "then stop and disable it, or set coffer_port and coffer_cluster_port to others."
+            )
+        with open(binary, "rb") as file:
+            return {"changed": False, "binary": binary, "sha256": api.sha256(file)}
+
+    def _binary_for(self, machine, bits):
+        known = self._var("coffer_arch_of")
+        arch = str(self._var("coffer_arch") or known.get(f"{machine}/{bits}", ""))
+        binary = self._file("coffer_binary")
+        if not arch and not binary:
+            raise Stop(
+                f"coffer is not built for {self._me}: a {machine} kernel with a {bits}-bit "
+                f"userland. It is built for {', '.join(sorted(set(known.values())))}. If one of "
+                "these runs there, set coffer_arch for this host; if you have built it yourself, "
+                "set coffer_binary to the file."
+            )
+        binary = binary or os.path.join(self._file("coffer_dist"), arch, "coffer")
+        if not os.path.isfile(binary):
+            raise Stop(
+                f"{binary} is not there. Build it with `cross/build {arch}`, or set coffer_dist to "
+                f"the folder that has {arch}/coffer."
+            )
+        return binary
+
+    def _check_clock(self, told):
+        """Certificates can not be checked by a clock that is wrong."""
+        if abs(told - time.time()) <= float(self._var("coffer_clock_skew_s")):
+            return
+        there, here = (time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)) for at in (told, time.time()))
+        raise Stop(
+            f"The clock of {self._me} says {there} UTC, the controller's {here}. No certificate "
+            "can be checked by a clock that is wrong, so nothing was changed on any host. Set it "
+            "there: `timedatectl set-ntp true` where a network is, or `date -s`; then run this "
+            "again."
+        )
+
     def _look(self):
-        """`installed` are hosts of which it is known that coffer itself holds the port."""
         seen = self._sight()
         return {"changed": False, "nodes": seen, "active": self._active_of(seen)}
 
@@ -562,6 +621,22 @@ class ActionModule(ActionBase):
         problem = api.check_snapshot(part)
         if problem:
             raise Stop(f"the snapshot of {active.host} was not kept: {problem}. Run this again.")
+
+    def _snapshot_token(self):
+        """One that may read snapshots, for the timer of this host; renewed by its use."""
+        token = self._need_token("Making a token for the timer")
+        if self._check:
+            return {"changed": True}
+        active = self._active_node()
+        if active is None:
+            raise Stop("no token for the timer: no member is active")
+        policy = 'path "sys/storage/raft/snapshot" { capabilities = ["read"] }'
+        name = "coffer-snapshot"
+        active.call("PUT", f"sys/policies/acl/{name}", {"policy": policy}, token)
+        body = {"policies": [name], "period": "768h", "display_name": f"snapshot-{self._me}"}
+        made = active.call("POST", "auth/token/create-orphan", body, token)
+        # Censored wherever results are shown.
+        return {"changed": True, "token": made["auth"]["client_token"], "_ansible_no_log": True}
 
     def _remove_peer(self):
         """Answered by any member that serves; the cluster itself refuses what costs its quorum."""

@@ -13,17 +13,20 @@ description:
 options:
   do:
     description:
-      - C(check_files) looks at the files on the controller. C(look) at all members.
+      - C(check_files) looks at the files on the controller, C(check_host) at what coffer_host told
+        of this host, C(look) at all members.
       - C(start) starts this host's node, now and at each boot.
       - C(initialise) founds the cluster when no member is in one, once.
       - C(unseal) gives this host the keys. C(await_ready) waits until it is a voter and caught up.
       - C(restart) restarts this host's node and brings it back to what it was.
       - C(order) tells the order of an upgrade. C(save_snapshot) keeps one on the controller.
+      - C(snapshot_token) makes a token that may read snapshots only.
       - C(remove_peer) takes this host out of the members.
     type: str
     required: true
     choices:
       - check_files
+      - check_host
       - look
       - start
       - initialise
@@ -32,6 +35,7 @@ options:
       - restart
       - order
       - save_snapshot
+      - snapshot_token
       - remove_peer
 author: [coffer]
 """
@@ -44,9 +48,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg: {description: What was found or done., type: str, returned: sometimes}
+binary: {description: The binary for this host., type: str, returned: by check_host}
+sha256: {description: Its checksum., type: str, returned: by check_host}
 nodes: {description: Host to what it is., type: dict, returned: when looking}
 active: {description: The host that is active., type: str, returned: when looking}
 sealed: {description: Whether the node is still sealed., type: bool, returned: when unsealing}
 order: {description: Hosts in the order of an upgrade., type: list, returned: by order}
+token: {description: A token for the timer; censored., type: str, returned: by snapshot_token}
 path: {description: Where the snapshot is., type: str, returned: by save_snapshot}
 """

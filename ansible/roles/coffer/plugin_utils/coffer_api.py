@@ -163,6 +163,13 @@ def look_at(nodes, timeout=5):
         return {one["host"]: one for one in seen}
 
 
+def sha256(file):
+    digest = hashlib.sha256()
+    while chunk := file.read(65536):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def check_snapshot(path):
     """Why the file is no whole snapshot, or None."""
     sums, said = {}, None
@@ -173,10 +180,7 @@ def check_snapshot(path):
                 if member.name == "SHA256SUMS":
                     said = content.read(65536).decode()
                     continue
-                digest = hashlib.sha256()
-                while chunk := content.read(65536):
-                    digest.update(chunk)
-                sums[member.name] = digest.hexdigest()
+                sums[member.name] = sha256(content)
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         return f"it is no whole archive ({error})"
     if not said:

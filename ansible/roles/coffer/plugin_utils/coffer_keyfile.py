@@ -106,7 +106,11 @@ class _Reservation:
                 raise KeyFileError(f"would not initialise: {there} cannot be written")
             return self
         try:
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            if not os.path.isdir(directory):
+                os.makedirs(directory, mode=0o700)
+        except OSError as error:
+            raise KeyFileError(f"not initialised: the keys could not be kept: {error}") from None
+        try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             self._handle = os.open(self._part, flags, 0o600)
             os.write(self._handle, b"\0" * ROOM_BYTES)

@@ -1,0 +1,118 @@
+"""What tests/ansible/run asks of the cluster, as a client: states, members, and a writer.
+
+    fleet.py HOSTS CA state                  a line `HOST STATE` for each host
+    fleet.py HOSTS CA members                a line `NODE_ID voter|non-voter [leader]` for each
+    fleet.py HOSTS CA write STOP ACKNOWLEDGED  writes until the file STOP is there
+    fleet.py HOSTS CA verify ACKNOWLEDGED    reads all of those back
+
+HOSTS is name=address,...; the token is VAULT_TOKEN.
+"""
+
+import http.client
+import itertools
+import json
+import os
+import ssl
+import sys
+import threading
+import time
+
+WRITERS = 4
+PATIENCE_S = 60
+PUT_TIMEOUT_S = 10
+
+
+class Fleet:
+    def __init__(self, hosts, ca):
+        self.hosts = dict(pair.split("=") for pair in hosts.split(","))
+        self.tls = ssl.create_default_context(cafile=ca)
+        self.token = os.environ.get("VAULT_TOKEN", "")
+
+    def ask(self, host, method, path, body=None, timeout=5):
+        """Status and object; status 0 is no answer."""
+        at = http.client.HTTPSConnection(
+            self.hosts[host], 8200, timeout=timeout, context=self.tls
+        )
+        try:
+            data = None if body is None else json.dumps(body)
+            at.request(method, "/v1/" + path, data, {"X-Vault-Token": self.token})
+            answer = at.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}")
+        except (OSError, ValueError, http.client.HTTPException):
+            return 0, {}
+        finally:
+            at.close()
+
+    def anywhere(self, method, path, body=None, hosts=None):
+        """From one node to the next until one of them takes it."""
+        end = time.monotonic() + PATIENCE_S
+        for host in itertools.cycle(hosts or self.hosts):
+            status, found = self.ask(host, method, path, body, PUT_TIMEOUT_S)
+            if status in (200, 204):
+                return found
+            if time.monotonic() > end:
+                sys.exit(f"{method} {path}: nobody took it for {PATIENCE_S} s: {status} {found}")
+            time.sleep(0.05)
+
+
+def state(fleet):
+    names = {200: "active", 429: "standby", 501: "uninitialised", 503: "sealed", 0: "absent"}
+    for host in fleet.hosts:
+        status, _ = fleet.ask(host, "GET", "sys/health")
+        print(host, names.get(status, status))
+
+
+def members(fleet):
+    found = fleet.anywhere("GET", "sys/storage/raft/configuration")
+    for server in found["data"]["config"]["servers"]:
+        leads = " leader" if server["leader"] else ""
+        print(server["node_id"], "voter" if server["voter"] else "non-voter", end=f"{leads}\n")
+
+
+def write(fleet, stop, acknowledged):
+    mounted, _ = fleet.ask(next(iter(fleet.hosts)), "GET", "sys/mounts/load")
+    if mounted != 200:
+        fleet.anywhere("POST", "sys/mounts/load", {"type": "kv", "options": {"version": "1"}})
+    lock, rows, gap = threading.Lock(), [], [0.0]
+
+    def writer(number):
+        hosts = list(fleet.hosts)
+        for count in itertools.count():
+            if os.path.exists(stop):
+                return
+            key, value = f"{os.getpid()}-{number}-{count}", os.urandom(16).hex()
+            # Each writer has a node of its own to begin with, and goes on with the others.
+            turn = hosts[number % len(hosts):] + hosts[: number % len(hosts)]
+            began = time.monotonic()
+            fleet.anywhere("PUT", f"load/{key}", {"value": value}, turn)
+            with lock:
+                rows.append(f"{key} {value}\n")
+                gap[0] = max(gap[0], time.monotonic() - began)
+            time.sleep(0.02)
+
+    threads = [threading.Thread(target=writer, args=(number,)) for number in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with open(acknowledged, "a") as file:
+        file.writelines(rows)
+    print(f"{len(rows)} writes acknowledged; the longest took {gap[0]:.1f} s with its retries")
+
+
+def verify(fleet, acknowledged):
+    with open(acknowledged) as file:
+        rows = [line.split() for line in file]
+    lost = []
+    for key, value in rows:
+        found = fleet.anywhere("GET", f"load/{key}")
+        if found.get("data", {}).get("value") != value:
+            lost.append(key)
+    if lost or not rows:
+        sys.exit(f"of {len(rows)} acknowledged writes {len(lost)} are lost: {lost[:5]}")
+    print(f"{len(rows)} acknowledged writes read back, 0 lost")
+
+
+if __name__ == "__main__":
+    verbs = {"state": state, "members": members, "write": write, "verify": verify}
+    verbs[sys.argv[3]](Fleet(sys.argv[1], sys.argv[2]), *sys.argv[4:])
