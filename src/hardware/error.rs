@@ -50,10 +50,12 @@ impl Remedies {
                 what,
                 remedy: self.absent,
             },
-            io::ErrorKind::PermissionDenied => HardwareError::Denied {
-                what,
-                remedy: self.denied,
-            },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                HardwareError::Denied {
+                    what,
+                    remedy: self.denied,
+                }
+            }
             io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock => HardwareError::Busy(what),
             _ => HardwareError::Failed { what, source },
         }

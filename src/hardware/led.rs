@@ -18,8 +18,8 @@ const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 const REMEDIES: Remedies = Remedies {
     absent: "`ls /sys/class/leds` shows the names",
-    denied: "let the service's group write to its trigger and brightness: a line for tmpfiles.d or \
-             a udev rule does",
+    denied: "let the service write to its trigger and brightness: systemd/60-coffer.rules gives \
+             them to its group, ReadWritePaths= makes them writable in its unit",
 };
 
 pub(super) struct LedLight {

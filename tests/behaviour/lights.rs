@@ -245,6 +245,54 @@ fn a_start_that_fails_leaves_no_light_on() {
 }
 
 #[test]
+fn a_cluster_is_joined_shown_and_lost() {
+    let hat = "indicator \"sense_hat\" { system_root = \"ROOT\" }\n";
+    let (first, second) = (Machine::new(hat), Machine::new(hat));
+    let config = std::fs::read_to_string(&second.config).unwrap();
+    let join = "node_id = \"n2\"\n  retry_join { leader_api_addr = \"http://127.0.0.1:1\" }";
+    let config = config.replace("node_id = \"n1\"", join);
+    std::fs::write(&second.config, config).unwrap();
+    let (one, two) = (first.start(), second.start());
+    let (key, token) = one.initialize();
+    second.wait_for(&Condition::Joining);
+    let leader = json!({"leader_api_addr": format!("http://{}", one.address)});
+    two.client()
+        .put("sys/storage/raft/join", leader)
+        .expect(200);
+    second.wait_for(&Condition::Sealed {
+        given: 0,
+        needed: 1,
+    });
+    let key = json!({"key": key});
+    two.client().put("sys/unseal", key.clone()).expect(200);
+    let members = |standings: [Standing; 2], me: usize| {
+        let all = standings.into_iter().enumerate();
+        Members::new(all.map(|(at, standing)| Member {
+            standing,
+            is_me: at == me,
+        }))
+    };
+    use Standing::{Follows, Leads, Sealed};
+    second.wait_for(&Condition::Standby(members([Leads, Follows], 1)));
+    first.wait_for(&Condition::Active(members([Leads, Follows], 0)));
+
+    let root = two.client().with_token(&token);
+    root.put("sys/seal", json!({})).expect(204);
+    second.wait_for(&Condition::Sealed {
+        given: 0,
+        needed: 1,
+    });
+    first.wait_for(&Condition::Active(members([Leads, Sealed], 0)));
+    two.client().put("sys/unseal", key).expect(200);
+    first.wait_for(&Condition::Active(members([Leads, Follows], 0)));
+    second.wait_for(&Condition::Standby(members([Leads, Follows], 1)));
+    one.kill();
+    second.wait_for(&Condition::NoQuorum(Members::default()));
+    assert_eq!(two.stop(), Some(0));
+    assert_eq!(second.matrix(), dark());
+}
+
+#[test]
 fn nothing_configured_is_quiet() {
     let machine = Machine::new("");
     let off = machine.indicator("off", &[]);

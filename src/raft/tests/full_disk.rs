@@ -67,6 +67,8 @@ async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
     let storage = open_small(&disk.path()).await;
     storage.become_leader().await.unwrap();
     storage.commit(put("first", b"1")).await.unwrap();
+    let mut room = storage.room();
+    assert!(*room.borrow());
     let filler = disk.fill(300 << 10);
     let mut acknowledged = Vec::new();
     let refused = loop {
@@ -78,6 +80,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
         assert!(acknowledged.len() < 5000, "the disk never filled");
     };
     assert!(matches!(refused, CommitError::DiskFull(_)), "{refused}");
+    assert!(!*room.borrow_and_update(), "that is told");
     assert_eq!(storage.status().failed, None);
     for name in &acknowledged {
         assert!(storage.get(name.as_bytes()).unwrap().is_some(), "{name}");
@@ -89,6 +92,8 @@ async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
         assert!(Instant::now() < deadline, "it did not recover");
         tokio::task::yield_now().await;
     }
+    let told = room.wait_for(|room| *room);
+    assert!(tokio::time::timeout_at(deadline.into(), told).await.is_ok());
     storage.shutdown().await;
     drop(storage);
     let storage = open_small(&disk.path()).await;
