@@ -83,7 +83,7 @@ impl Follower {
                 return;
             };
             let seen = self.look(&node);
-            let wait = self.wait(&node, &seen);
+            let wait = self.wait(&seen);
             drop(node);
             let condition = condition(&seen);
             if shown.as_ref() != Some(&condition) {
@@ -129,9 +129,9 @@ impl Follower {
     }
 
     /// When to look again although nothing changed.
-    fn wait(&self, node: &Shared, seen: &Seen) -> Option<Duration> {
+    fn wait(&self, seen: &Seen) -> Option<Duration> {
         let serves = matches!(seen.phase, Phase::Standby { .. } | Phase::Active { .. });
-        let looks = self.shows_members && serves && node.leadership.has_others();
+        let looks = self.shows_members && serves && seen.members.len() > 1;
         let members = looks.then_some(MEMBERS_EVERY);
         let grace = self
             .leaderless_for()
