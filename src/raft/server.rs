@@ -45,6 +45,10 @@ impl Server {
     /// Notes who speaks, and refuses who is not the member that it says, or looks for another.
     fn admit(&self, from: &PublicKey, envelope: Envelope) -> Result<u64, String> {
         let shared = &self.shared;
+        if shared.closing.load(Ordering::Acquire) {
+            // Raft would say so by an error in the log, with all that it was sent.
+            return Err("this node is stopping".into());
+        }
         if envelope.to != shared.id {
             return Err(format!("this is not node {}", envelope.to));
         }

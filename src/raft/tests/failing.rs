@@ -3,6 +3,7 @@
 use super::cluster::{Cluster, eventually};
 use super::*;
 use crate::raft::device::{Device, Verdict};
+use crate::raft::rpc::Ask;
 use crate::raft::types::Command;
 use openraft::storage::RaftLogReader;
 use std::os::unix::fs::FileExt;
@@ -163,4 +164,18 @@ async fn a_node_without_consensus_makes_no_progress() {
     storage.shared.raft.shutdown().await.unwrap();
     assert!(!is_alive(&storage).await);
     storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_stopped_says_so_to_who_asks() {
+    let cluster = Cluster::of(2).await;
+    let (asking, stopped) = (&cluster.up(0).shared, cluster.up(1));
+    let member = stopped.shared.me().member();
+    stopped.shutdown().await;
+    let within = Duration::from_secs(5);
+    let asked = asking
+        .voice
+        .ask(stopped.raft_id(), &member, &Ask::Members, &[], within);
+    let error = asked.await.err().expect("no answer").to_string();
+    assert!(error.contains("is stopping"), "{error}");
 }
