@@ -15,6 +15,9 @@ pub use tracing::Level;
 
 /// Most bytes that are kept back before the banner.
 const HELD_BYTES_MAX: usize = 64 * 1024;
+/// Logs as errors, with all that was asked, that consensus was stopped while calls were under way.
+/// It returns the same to the callers, who know whether that is one.
+const RETURNED: &str = "openraft::raft::raft_inner";
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
@@ -95,7 +98,8 @@ impl Log {
         } else {
             limit.saturating_sub(2).max(rank(&Level::ERROR))
         };
-        metadata.is_event() && rank(metadata.level()) <= limit
+        let is_told = metadata.target() == RETURNED;
+        metadata.is_event() && rank(metadata.level()) <= limit && !is_told
     }
 
     fn write(&self, line: &str) {
