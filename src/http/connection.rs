@@ -90,8 +90,8 @@ async fn serve_tls<S>(
             };
             serve(stream, peer, shared, phase).await;
         }
-        Ok(Err(error)) => tracing::debug!(?address, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(?address, "TLS handshake timed out"),
+        Ok(Err(error)) => crate::telemetry::debug!(?address, %error, "TLS handshake failed"),
+        Err(_) => crate::telemetry::debug!(?address, "TLS handshake timed out"),
     }
 }
 

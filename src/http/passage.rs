@@ -172,7 +172,7 @@ async fn forward(call: &Call<'_>, body: &Bytes, forwarder: &dyn Forwarder) -> Op
     match forwarder.forward(&request, within).await {
         Ok(answer) => Some(passed_on(call, answer)),
         Err(ForwardError::NotExecuted(reason)) => {
-            tracing::debug!(%reason, "a request was not forwarded yet");
+            crate::telemetry::debug!(%reason, "a request was not forwarded yet");
             None
         }
         Err(ForwardError::Unknown(reason)) => {

@@ -39,7 +39,7 @@ async fn is_told(raft: &RaftStorage, addresses: &Addresses) -> bool {
             true
         }
         Err(error) => {
-            tracing::debug!(%error, "the members do not know yet where this node is");
+            crate::telemetry::debug!(%error, "the members do not know yet where this node is");
             false
         }
     }

@@ -204,7 +204,7 @@ impl Shared {
                 true
             }
             Err(why) => {
-                tracing::debug!(%why, "leadership stays here");
+                crate::telemetry::debug!(%why, "leadership stays here");
                 false
             }
         }

@@ -35,6 +35,6 @@ pub fn watchdog_interval() -> Option<Duration> {
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "systemd could not be notified");
+        crate::telemetry::debug!(%error, "systemd could not be notified");
     }
 }

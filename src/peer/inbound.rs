@@ -104,7 +104,7 @@ async fn receive(inner: &Arc<Inner>, stream: TcpStream, from: SocketAddr) {
         Ok(guest) => guest.carry(inner).await,
         Err(ended) => ended,
     };
-    tracing::debug!(%from, %ended, "a connection ended");
+    crate::telemetry::debug!(%from, %ended, "a connection ended");
 }
 
 fn said_nothing() -> Ended {

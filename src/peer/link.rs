@@ -138,7 +138,7 @@ impl Link {
         let failures = &self.failures;
         let failures = failures.fetch_add(1, Ordering::Relaxed);
         let pause = pause(inner.limits.backoff_min, inner.limits.backoff_max, failures);
-        tracing::debug!(peer = %to.name, address = %to.address, why, ?pause, "no connection");
+        crate::telemetry::debug!(peer = %to.name, address = %to.address, why, ?pause, "no connection");
         self.state.send_replace(State::Pausing {
             until: Instant::now() + pause,
             address: to.address.clone(),
@@ -245,7 +245,7 @@ impl Dialling {
                 self.line = Some(line.clone());
                 link.state.send_replace(State::Up(line.clone()));
                 let ended = connected.carry(inner, line.clone()).await;
-                tracing::debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
+                crate::telemetry::debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
                 line.end(&ended.to_string());
             }
             Err(why) => link.pause(inner, to, &why),

@@ -135,7 +135,7 @@ impl Conductor {
         self.shared.leadership.send_if_modified(|current| {
             let changes = *current != leadership;
             if changes {
-                tracing::debug!(?leadership, "leadership");
+                crate::telemetry::debug!(?leadership, "leadership");
                 *current = leadership;
             }
             changes
@@ -255,7 +255,7 @@ impl Conductor {
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
                 if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN).await {
-                    tracing::debug!(%error, "leadership stays");
+                    crate::telemetry::debug!(%error, "leadership stays");
                 }
             });
         }
@@ -311,7 +311,7 @@ impl Conductor {
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
                 if let Err(error) = shared.introduce().await {
-                    tracing::debug!(%error, "the own record stays as it is");
+                    crate::telemetry::debug!(%error, "the own record stays as it is");
                 }
             });
         }

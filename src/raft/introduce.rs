@@ -115,7 +115,7 @@ impl Shared {
         let ask = Ask::Farewell(index);
         let asked = self.voice.ask(removed.raft_id, &member, &ask, &[], PARTING);
         if let Err(error) = asked.await {
-            tracing::debug!(%error, "who was removed was not told");
+            crate::telemetry::debug!(%error, "who was removed was not told");
         }
     }
 }

@@ -52,7 +52,7 @@ impl Router {
             Ok(()) => {}
             Err(ReadError::Unavailable(_)) if is_local => {}
             Err(ReadError::Unavailable(reason)) => {
-                tracing::debug!(%reason, "no read index: the active node is asked");
+                crate::telemetry::debug!(%reason, "no read index: the active node is asked");
                 return Err(Elsewhere::ForActive);
             }
             Err(error @ ReadError::Fatal(_)) => {

@@ -19,7 +19,22 @@ const HELD_BYTES_MAX: usize = 64 * 1024;
 /// It returns the same to the callers, who know whether that is one.
 const RETURNED: &str = "openraft::raft::raft_inner";
 
+/// What the target of a [`debug!`] line begins with.
+const DEBUG_MARK: &str = "debug:";
+
 static LOG: OnceLock<Log> = OnceLock::new();
+
+/// Logs at level debug, with the fields and the message of tracing's macro of this name.
+///
+/// Release builds leave tracing's own debug and trace lines and spans out when they are compiled:
+/// those of the dependencies are never heard, and are a good part of the binary. So ours travel
+/// as info, with a mark that the log reads.
+macro_rules! debug {
+    ($($field:tt)*) => {
+        tracing::info!(target: concat!("debug:", module_path!()), $($field)*)
+    };
+}
+pub(crate) use debug;
 
 /// The log of this process, once [`install`] ran.
 pub struct Log {
@@ -92,14 +107,15 @@ impl Log {
     /// Dependencies talk a lot: they are heard two levels later than our own rooms.
     fn hears(&self, metadata: &Metadata<'_>) -> bool {
         let limit = self.level.load(Ordering::Relaxed);
-        let own = metadata.target().starts_with("coffer") || !metadata.target().contains("::");
+        let (level, target) = meant(metadata);
+        let own = target.starts_with("coffer") || !target.contains("::");
         let limit = if own {
             limit
         } else {
             limit.saturating_sub(2).max(rank(&Level::ERROR))
         };
-        let is_told = metadata.target() == RETURNED;
-        metadata.is_event() && rank(metadata.level()) <= limit && !is_told
+        let is_told = target == RETURNED;
+        metadata.is_event() && rank(&level) <= limit && !is_told
     }
 
     fn write(&self, line: &str) {
@@ -137,6 +153,14 @@ const fn unrank(rank: u8) -> Level {
         3 => Level::INFO,
         4 => Level::DEBUG,
         _ => Level::TRACE,
+    }
+}
+
+/// The level and the target that the writer of a line meant.
+fn meant<'a>(metadata: &Metadata<'a>) -> (Level, &'a str) {
+    match metadata.target().strip_prefix(DEBUG_MARK) {
+        Some(target) => (Level::DEBUG, target),
+        None => (*metadata.level(), metadata.target()),
     }
 }
 
@@ -178,8 +202,8 @@ impl Subscriber for Sink {
         let mut parts = Parts::default();
         event.record(&mut parts);
         let metadata = event.metadata();
-        let module = module(metadata.target());
-        log.write(&parts.line(log.format, wall_clock(), metadata.level(), module));
+        let (level, target) = meant(metadata);
+        log.write(&parts.line(log.format, wall_clock(), &level, module(target)));
     }
 
     // Spans are never enabled, so these are never asked for anything that matters.
@@ -208,6 +232,39 @@ mod tests {
         ] {
             assert_eq!(module(target), name, "{target}");
         }
+    }
+
+    /// Notes what every line meant.
+    #[derive(Clone, Default)]
+    struct Heard(std::sync::Arc<Mutex<Vec<(Level, String)>>>);
+
+    impl Subscriber for Heard {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, event: &Event<'_>) {
+            let (level, target) = meant(event.metadata());
+            self.0.lock().unwrap().push((level, target.to_owned()));
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_debug_line_is_one_though_it_travels_as_info() {
+        let heard = Heard::default();
+        tracing::subscriber::with_default(heard.clone(), || {
+            crate::telemetry::debug!(n = 1, "left out of no build");
+            tracing::info!("as it is");
+        });
+        let own = "coffer::telemetry::logger::tests".to_owned();
+        let lines = heard.0.lock().unwrap().clone();
+        assert_eq!(lines, [(Level::DEBUG, own.clone()), (Level::INFO, own)]);
     }
 
     #[test]

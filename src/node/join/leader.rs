@@ -78,7 +78,9 @@ impl Shared {
                 now,
             )
             // Anyone can cause this, as often as they like: nothing for a card's log.
-            .inspect_err(|why| tracing::debug!(node = answer.node_id, %why, "refused a joiner"))
+            .inspect_err(
+                |why| crate::telemetry::debug!(node = answer.node_id, %why, "refused a joiner"),
+            )
             .map_err(refused)?;
         let statement: Statement = conversation::decode(&answer.statement)
             .ok_or_else(|| refuse("the joiner's version is not compatible with this one"))?;

@@ -120,7 +120,7 @@ async fn attempt(
     let taken = take(config, barrier, started, cluster_id).await;
     match &taken {
         Ok(Some(path)) => tracing::info!(name, path, "took a snapshot"),
-        Ok(None) => tracing::debug!(name, "nothing has changed since the last snapshot"),
+        Ok(None) => crate::telemetry::debug!(name, "nothing has changed since the last snapshot"),
         Err(error) => tracing::error!(name, error, "no snapshot could be taken"),
     }
     note(&mut |status| {
