@@ -59,8 +59,9 @@ def until(what, condition, deadline_s, step_s=0.02):
 class Pi:
     """A machine by `name`, on the tap device `tap`, with the card image at `card`."""
 
-    def __init__(self, folder, name, board, address, tap):
+    def __init__(self, folder, name, board, address, tap, more=()):
         self.name, self.board, self.address, self.tap = name, board, address, tap
+        self.more = more
         self.folder = os.path.join(folder, name)
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
@@ -137,6 +138,7 @@ class Pi:
             *board["serial"],
             "-qmp", f"unix:{self.sockets[1]},server=on,wait=off",
             "-display", "none", "-monitor", "none", "-no-reboot",
+            *self.more,
         ]
         log = open(os.path.join(self.folder, "qemu.log"), "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
