@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-WRITERS = 4
+WRITERS = 3
 PATIENCE_S = 60
 PUT_TIMEOUT_S = 10
 
@@ -88,7 +88,7 @@ def write(fleet, stop, acknowledged):
             with lock:
                 rows.append(f"{key} {value}\n")
                 gap[0] = max(gap[0], time.monotonic() - began)
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     threads = [threading.Thread(target=writer, args=(number,)) for number in range(WRITERS)]
     for thread in threads:

@@ -520,7 +520,7 @@ class ActionModule(ActionBase):
 
     def _journal(self):
         unit = str(self._var("coffer_unit"))
-        command = f"SYSTEMD_COLORS=0 journalctl --no-pager -o cat -n 15 -u {unit}"
+        command = f"SYSTEMD_COLORS=0 journalctl --no-pager -o cat -n 40 -u {unit}"
         text = self._low_level_execute_command(command).get("stdout", "")
         return re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
 
