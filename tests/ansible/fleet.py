@@ -26,22 +26,25 @@ class Fleet:
     def __init__(self, hosts, ca):
         self.hosts = dict(pair.split("=") for pair in hosts.split(","))
         self.tls = ssl.create_default_context(cafile=ca)
+        self.kept = threading.local()
         self.token = os.environ.get("VAULT_TOKEN", "")
 
     def ask(self, host, method, path, body=None, timeout=5):
-        """Status and object; status 0 is no answer."""
-        at = http.client.HTTPSConnection(
+        """Status and object; status 0 is no answer. A thread keeps a connection to each host."""
+        kept = self.kept.__dict__
+        at = kept.pop(host, None) or http.client.HTTPSConnection(
             self.hosts[host], 8200, timeout=timeout, context=self.tls
         )
         try:
             data = None if body is None else json.dumps(body)
             at.request(method, "/v1/" + path, data, {"X-Vault-Token": self.token})
             answer = at.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
+            found = answer.status, json.loads(answer.read() or b"{}")
         except (OSError, ValueError, http.client.HTTPException):
-            return 0, {}
-        finally:
             at.close()
+            return 0, {}
+        kept[host] = at
+        return found
 
     def anywhere(self, method, path, body=None, hosts=None):
         """From one node to the next until one of them takes it."""
