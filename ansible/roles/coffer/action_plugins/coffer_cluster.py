@@ -227,9 +227,9 @@ class ActionModule(ActionBase):
         if host.get("unreachable"):
             why = str(host.get("msg", "")).strip()
             raise Stop(
-                f"{self._me} is out of reach ({why}). Nothing was changed on any host. Switch it "
-                f"on, or leave it out of this run with --limit 'all:!{self._me}'; a cluster that "
-                "is not initialised yet needs all hosts."
+                f"{self._me} is out of reach ({why}). The run ends here, before it changes anything "
+                f"more on any host. Switch it on, or leave it out with --limit 'all:!{self._me}'; a "
+                "cluster that is not initialised yet needs all hosts."
             )
         binary = self._binary_for(str(host["machine"]), int(host["bits"]))
         if not host["systemd"]:
