@@ -110,6 +110,7 @@ class Pi:
                     self.wait_for(rb"BOOTED [\d.]+ ([^\r\n]*)", BOOT_DEADLINE_S)
                 ready = self.wait_for(rb"READY ([\d.]+) ([^\r\n]*)", READY_DEADLINE_S)
                 self.machine_line = ready.group(2).decode()
+                self.greet()
                 return float(ready.group(1))
             except Hung as hung:
                 self.hangs += 1
@@ -164,6 +165,17 @@ class Pi:
             pass
         if self.process.poll() is not None:
             raise Hung(f"QEMU ended with {self.process.returncode}: {self.heard[-600:]}")
+
+    def greet(self):
+        """Speaks until the shell answers: what is said to a console too early is lost."""
+        for _ in range(READY_DEADLINE_S // 2):
+            self.line.sendall(b'echo "HEA""RD"\n')
+            try:
+                self.wait_for(rb"HEARD", 2)
+                return
+            except Hung:
+                continue
+        raise Hung(f"{self.name}: nobody listens at the console")
 
     def wait_for(self, pattern, deadline_s, start=0):
         def look():
