@@ -185,11 +185,6 @@ pub(super) fn claimed_generation(bytes: &[u8], log_id: u64) -> Option<u64> {
     may_begin(bytes, log_id).then(|| word(bytes, 16)).flatten()
 }
 
-/// The sequence number that an unverified group names.
-pub(super) fn claimed_sequence(bytes: &[u8], log_id: u64) -> Option<u64> {
-    may_begin(bytes, log_id).then(|| word(bytes, 24)).flatten()
-}
-
 /// The size that an unverified group names, padding included.
 pub(super) fn claimed_bytes(bytes: &[u8], log_id: u64) -> Option<usize> {
     let units = may_begin(bytes, log_id)

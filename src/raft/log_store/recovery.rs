@@ -5,9 +5,9 @@
 //! 2. Those are replayed in order, as long as checksum, generation and sequence go on.
 //! 3. What ends them is either the log's end, with perhaps one write that was cut short, or
 //!    damage. The files are searched for a later sequence number to tell them apart: one write is
-//!    in flight at most, so a later one means that the bad one was finished. A file that still
-//!    begins with what it held before, or with zeros, is searched at its front only: for the
-//!    search to miss something there, the card must have lost more than that of acknowledged
+//!    in flight at most, so a later one means that the bad one was finished. A file whose front
+//!    still holds what it held before, group after group, or zeros, is not searched further: for
+//!    something to be missed there, the card must have lost all of that front, of acknowledged
 //!    writes, and kept what came after.
 //!
 //! Damage to the very last group looks like a write cut short and cannot be told from it.
@@ -88,8 +88,8 @@ struct Beginning {
 
 /// The first group of a segment is looked for in this much, and read whole if it is larger.
 const HEAD_BYTES: usize = 4096;
-/// How much of a file that still begins with what it held before is searched for later groups.
-const SEARCHED_BYTES: usize = 64 << 10;
+/// A file whose front is as it was before, in this much, has not been written over since.
+const FRONT_BYTES: usize = 64 << 10;
 
 /// Reads the log in `dir`. The state has all entries up to `applied`.
 pub(super) fn recover(
@@ -360,19 +360,46 @@ fn note(found: &mut Recovered, record: &Record) {
 
 /// Searches a file that is not needed for groups later than `sequence`.
 fn search(candidate: &Candidate, log_id: u64, sequence: u64) -> Result<(), LogError> {
-    let file = &candidate.file;
-    if candidate.is_blank || candidate.start.is_some() {
-        let front = file.read(0, SEARCHED_BYTES.min(file.size))?;
-        let is_open = (0..front.bytes().len()).step_by(UNIT_BYTES).any(|offset| {
-            let rest = front.bytes().get(offset..).unwrap_or_default();
-            group::claimed_sequence(rest, log_id) > Some(sequence)
-        });
-        if !is_open {
-            return Ok(());
-        }
+    if is_untouched(candidate, log_id, sequence)? {
+        return Ok(());
     }
+    let file = &candidate.file;
     let bytes = file.read(0, file.size)?;
     refuse_later(&bytes, 0, file, log_id, sequence)
+}
+
+/// True when the front of a file has only zeros, or an unbroken row of groups up to `sequence`:
+/// whatever had been written there since would have broken it, however large its first group.
+fn is_untouched(candidate: &Candidate, log_id: u64, sequence: u64) -> Result<bool, LogError> {
+    let file = &candidate.file;
+    let front_bytes = FRONT_BYTES.min(file.size);
+    if !candidate.is_blank && candidate.start.is_none() {
+        return Ok(false);
+    }
+    let mut front = file.read(0, front_bytes)?;
+    if candidate.is_blank {
+        return Ok(front.bytes().iter().all(|byte| *byte == 0));
+    }
+    let (mut offset, mut before) = (0, None);
+    while offset < front_bytes {
+        let rest = front.bytes().get(offset..).unwrap_or_default();
+        let end = offset + group::claimed_bytes(rest, log_id).unwrap_or(0);
+        if end > front.bytes().len() && end <= file.size {
+            front = file.read(0, end)?;
+        }
+        let rest = front.bytes().get(offset..).unwrap_or_default();
+        let Some(group) = read_group(rest, file, log_id)? else {
+            return Ok(false);
+        };
+        let header = &group.header;
+        let goes_on = before.is_none_or(|before| header.sequence == before + 1);
+        if !goes_on || header.generation != candidate.generation || header.sequence > sequence {
+            return Ok(false);
+        }
+        before = Some(header.sequence);
+        offset += group.bytes;
+    }
+    Ok(true)
 }
 
 /// Fails when a group later than `sequence` stands anywhere in `bytes` from `from` on.

@@ -2,6 +2,7 @@
 
 use super::disk::{BLOCK, Block, Dice, Disk};
 use super::*;
+use std::path::PathBuf;
 
 /// A log after each of its writes.
 struct History {
@@ -246,6 +247,72 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
     }
     let files = std::fs::read_dir(dir.path()).unwrap().count();
     assert!(files <= 4, "segments are recycled: {files} files");
+}
+
+/// A segment that begins with a group larger than any front that is looked at, in a file that held
+/// another before, and the files of the log as they were before that one, newest last.
+async fn large_after(dir: &Path, fills: u64) -> Vec<(PathBuf, Vec<u8>)> {
+    let options = LogOptions {
+        dir,
+        log_id: LOG_ID,
+        segment_bytes: 512 << 10,
+        applied: None,
+        device: None,
+    };
+    let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
+    let mut next = 0;
+    for _ in 0..fills {
+        for _ in 0..16 {
+            append(&mut store, vec![entry(1, next, 30 << 10)]).await;
+            next += 1;
+        }
+        store
+            .purge(log_id(Position {
+                term: 1,
+                index: next - 2,
+            }))
+            .await
+            .unwrap();
+    }
+    let before = files(dir);
+    append(&mut store, vec![entry(1, next, 200 << 10)]).await;
+    append(&mut store, vec![entry(1, next + 1, 900)]).await;
+    store.close();
+    before
+}
+
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    paths
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+/// The card lost the first block of a segment and nothing else: what stood there before is back.
+#[tokio::test]
+async fn a_lost_first_block_is_told_however_large_its_group_was() {
+    let mut reused = 0;
+    for fills in 1..6 {
+        let dir = tempfile::tempdir().unwrap();
+        let before = large_after(dir.path(), fills).await;
+        for (path, mut bytes) in files(dir.path()) {
+            let old = before.iter().find(|(old, _)| *old == path);
+            let old = old.map(|(_, bytes)| bytes.as_slice());
+            let front = old.and_then(|old| old.get(..4096)).unwrap_or(&[0; 4096]);
+            let whole = bytes.clone();
+            if bytes.get(..4096) == Some(front) {
+                continue;
+            }
+            reused += usize::from(front.iter().any(|byte| *byte != 0));
+            bytes[..4096].copy_from_slice(front);
+            std::fs::write(&path, &bytes).unwrap();
+            let found = recovered(dir.path(), None);
+            assert!(found.is_err(), "{fills}: two acknowledged writes vanished");
+            std::fs::write(&path, &whole).unwrap();
+            recovered(dir.path(), None).unwrap();
+        }
+    }
+    assert!(reused > 0, "no segment was recycled");
 }
 
 #[tokio::test]
