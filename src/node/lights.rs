@@ -116,7 +116,10 @@ impl Follower {
         Seen {
             has_failed: node.storage.status().failed.is_some(),
             has_room: raft.is_none_or(|raft| *raft.room().borrow()),
-            joins: node.joiner.is_under_way(),
+            // Who looks for a cluster stops when it has one of its own: that it is sealed, then,
+            // says more.
+            joins: node.joiner.is_answering()
+                || phase == Phase::Uninitialised && node.joiner.is_looking(),
             keys: (status.progress, status.t),
             is_leaderless: self.leaderless_for() >= Some(self.grace),
             members: members(node, &phase),

@@ -72,8 +72,8 @@ impl Peers {
     }
 
     /// Listens on all of `addresses` (`host:port`; a name that has several addresses is listened
-    /// on at each, and without a host all of this machine's; port 0 is any). Gives what was bound, in that order. It can be called again
-    /// for further addresses.
+    /// on at each, and without a host all of this machine's; port 0 is any). Gives what was bound,
+    /// in that order. It can be called again for further addresses.
     ///
     /// # Errors
     /// When one cannot be resolved or bound; then none of them is listened on.

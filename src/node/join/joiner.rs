@@ -105,14 +105,17 @@ impl Joiner {
         }
     }
 
-    /// True while it looks for a cluster, or answers one, or waits for its store.
-    pub fn is_under_way(&self) -> bool {
+    /// True while it looks for a cluster.
+    pub fn is_looking(&self) -> bool {
         let state = self.state();
         let works = |task: &AbortHandle| !task.is_finished();
-        match &state.found {
-            Some(_) => state.answers,
-            None => state.task.as_ref().is_some_and(works),
-        }
+        state.found.is_none() && state.task.as_ref().is_some_and(works)
+    }
+
+    /// True while it answers the cluster that was found, or waits for its store.
+    pub fn is_answering(&self) -> bool {
+        let state = self.state();
+        state.found.is_some() && state.answers
     }
 
     /// Looks no further, and forgets keys that wait for a store.

@@ -61,7 +61,7 @@ struct Content {
 }
 
 impl Content {
-    /// Equal, but for entries that were purged, or that the state has, and happen to be there still.
+    /// Equal, but for entries that were purged, or that the state has, and are there still.
     fn matches(&self, found: &Content, applied: Option<Position>) -> bool {
         let purged = self.purged.max(applied.map(|applied| applied.index));
         let from = purged.map_or(0, |purged| purged + 1);
