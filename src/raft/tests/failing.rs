@@ -176,6 +176,6 @@ async fn a_node_that_was_stopped_says_so_to_who_asks() {
     let asked = asking
         .voice
         .ask(stopped.raft_id(), &member, &Ask::Members, &[], within);
-    let error = asked.await.err().expect("no answer").to_string();
+    let error = asked.await.expect_err("no answer").to_string();
     assert!(error.contains("is stopping"), "{error}");
 }
