@@ -8,6 +8,7 @@ use super::outbox::Gauge;
 use super::peers::Inner;
 use super::roster::{Cut, Place};
 use super::tls;
+use crate::telemetry::debug;
 use bytes::BytesMut;
 use rustls::ClientConfig;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -138,7 +139,7 @@ impl Link {
         let failures = &self.failures;
         let failures = failures.fetch_add(1, Ordering::Relaxed);
         let pause = pause(inner.limits.backoff_min, inner.limits.backoff_max, failures);
-        crate::telemetry::debug!(peer = %to.name, address = %to.address, why, ?pause, "no connection");
+        debug!(peer = %to.name, address = %to.address, why, ?pause, "no connection");
         self.state.send_replace(State::Pausing {
             until: Instant::now() + pause,
             address: to.address.clone(),
@@ -245,7 +246,7 @@ impl Dialling {
                 self.line = Some(line.clone());
                 link.state.send_replace(State::Up(line.clone()));
                 let ended = connected.carry(inner, line.clone()).await;
-                crate::telemetry::debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
+                debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
                 line.end(&ended.to_string());
             }
             Err(why) => link.pause(inner, to, &why),

@@ -147,6 +147,25 @@ fn they_show_every_step_to_active_and_go_off_at_the_end() {
 }
 
 #[test]
+fn who_founds_a_cluster_while_looking_for_one_shows_its_seal() {
+    let machine = Machine::with_both();
+    let text = std::fs::read_to_string(&machine.config).unwrap();
+    let nobody = "storage \"raft\" {\n  retry_join { leader_api_addr = \"http://127.0.0.1:9\" }";
+    assert!(text.contains("storage \"raft\" {"));
+    std::fs::write(
+        &machine.config,
+        text.replacen("storage \"raft\" {", nobody, 1),
+    )
+    .unwrap();
+    let server = machine.start();
+    machine.wait_for(&Condition::Joining);
+    let request = json!({"secret_shares": 5, "secret_threshold": 3});
+    server.client().put("sys/init", request).expect(200);
+    machine.wait_for(&sealed(0));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn after_a_kill_indicator_off_clears_them() {
     let machine = Machine::with_both();
     let server = machine.start();
