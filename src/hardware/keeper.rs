@@ -104,7 +104,10 @@ impl Keeper {
 
     /// Said once, until it has worked again.
     fn fail(&mut self, error: &HardwareError) {
-        self.light = None;
+        if let Some(light) = self.light.take() {
+            // What was there before comes back, or the next opening would take ours for it.
+            let _fails_too = self.mailbox.timed(|| light.off());
+        }
         if self.failed_at.replace(Instant::now()).is_none() {
             tracing::warn!(
                 indicator = self.mailbox.name(),

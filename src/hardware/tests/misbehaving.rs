@@ -127,3 +127,30 @@ fn what_is_absent_is_tried_rarely_and_ends() {
     assert!(asked.recv_timeout(PATIENCE).is_err());
     assert_eq!(*tries.lock().unwrap(), 1);
 }
+
+/// Shows nothing, and can be switched off.
+struct Broken(Sender<&'static str>);
+
+impl Light for Broken {
+    fn show(&mut self, _frame: &Frame) -> Result<(), HardwareError> {
+        let _ = self.0.send("show");
+        Err(HardwareError::Busy("fake".into()))
+    }
+
+    fn off(self: Box<Self>) -> Result<(), HardwareError> {
+        let _ = self.0.send("off");
+        Ok(())
+    }
+}
+
+#[test]
+fn what_fails_is_given_back_as_it_was_found() {
+    let (told, heard) = mpsc::channel();
+    let mut lights = Lights::default();
+    let open = move || Ok(Box::new(Broken(told.clone())) as Box<dyn Light>);
+    let first = Condition::Starting;
+    lights.add("fake".into(), Face::Lamp, &first, Box::new(open));
+    assert_eq!(heard.recv_timeout(PATIENCE), Ok("show"));
+    assert_eq!(heard.recv_timeout(PATIENCE), Ok("off"));
+    lights.stop();
+}
