@@ -33,6 +33,12 @@ pub(super) fn read(top: &Section<'_>) -> Vec<Indicator> {
         {
             section.wrong("name", format_args!("{name} has an indicator already"));
         }
+        if let Some(Indicator::SenseHat(SenseHat { device, root, .. })) = &indicator
+            && !taken.insert(format!("sense_hat {device:?} {root:?}"))
+        {
+            let message = "this Sense HAT has an indicator already: remove one of the two";
+            section.problems.error(&section.position, message);
+        }
         indicators.extend(indicator);
         if indicators.len() > INDICATORS_MAX {
             let message = format!("there are more than {INDICATORS_MAX} indicators");
@@ -108,12 +114,16 @@ fn sense_hat(section: &Section<'_>) -> Option<SenseHat> {
         section.wrong("device", "expected \"auto\" or a path such as /dev/fb1");
         return None;
     }
+    // All are read before one that is wrong ends it: what is not read is warned of as unknown.
+    let (quarters, brightness) = (quarters(section), brightness(section));
+    let low_light = section.boolean("low_light").unwrap_or(false);
+    let root = root(section);
     Some(SenseHat {
         device,
-        quarters: quarters(section)?,
-        brightness: brightness(section)?,
-        low_light: section.boolean("low_light").unwrap_or(false),
-        root: root(section),
+        quarters: quarters?,
+        brightness: brightness?,
+        low_light,
+        root,
     })
 }
 

@@ -594,6 +594,10 @@ fn wrong_indicators_are_refused_with_what_to_do() {
             "test.hcl:4:1: GPIO 17 has an indicator already: each pin has one",
         ),
         (
+            "indicator \"sense_hat\" {}\nindicator \"sense_hat\" { device = \"auto\" }",
+            "test.hcl:2:1: this Sense HAT has an indicator already: remove one of the two",
+        ),
+        (
             "indicator \"sense_hat\" {\n  rotation = 45\n}",
             "test.hcl:2:14: rotation: expected 0, 90, 180 or 270 degrees, clockwise",
         ),
