@@ -59,6 +59,19 @@ def memory(pi):
                  for name in ("VmRSS", "RssAnon", "RssFile"))
 
 
+def settle(pi):
+    """Waits until coffer took no processor for a second."""
+    before = None
+
+    def still():
+        nonlocal before
+        fields = pi.shell("cat /proc/$(pidof coffer)/stat").rsplit(")", 1)[1].split()
+        last, before = before, (fields[11], fields[12])
+        return last == before
+
+    until("coffer is idle", still, 30, step_s=1)
+
+
 def kill(pi):
     pi.shell("kill -9 $(pidof coffer); while pidof coffer > /dev/null; do usleep 10000; done")
 
@@ -96,14 +109,14 @@ def run(kit):
                f"({cold[1]:.2f} s wall, {cold[2]:.2f} s of processor)")
     unsealed = unseal(client, keys)
     check_secrets(report, client)
-    time.sleep(5)
+    settle(pi)
     idle = memory(pi)
     report.say("after unsealing and a hundred reads: VmRSS %.1f MB, anonymous %.1f, file %.1f" % idle)
     for verb in ("put", "get"):
         for workers in (1, 8):
             found = rate([pi.address], token, verb, RATE_S, workers, 64)
             report.figure(f"{verb}s of 1 KiB a second there, {workers} at a time", found, "/s")
-    time.sleep(5)
+    settle(pi)
     loaded = memory(pi)
     kill(pi)
     warm = start(pi)
