@@ -1,5 +1,6 @@
 //! An instant of cluster time.
 
+use super::rfc3339;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,17 +49,12 @@ impl Timestamp {
 
     /// RFC 3339 in UTC, with as many fraction digits as needed: the form that Vault prints.
     pub fn rfc3339(self) -> String {
-        let nanos = i128::from(self.0);
-        match jiff::Timestamp::from_nanosecond(nanos) {
-            Ok(instant) => instant.to_string(),
-            Err(_) => String::from("9999-12-31T23:59:59Z"),
-        }
+        rfc3339::format(self.0)
     }
 
-    /// Reads RFC 3339 text; `None` for anything else and for years before 1970.
+    /// Reads RFC 3339 in UTC, with a `Z`; `None` for anything else and for years before 1970.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let instant: jiff::Timestamp = text.parse().ok()?;
-        u64::try_from(instant.as_nanosecond()).ok().map(Self)
+        rfc3339::parse(text).map(Self)
     }
 }
 

@@ -119,7 +119,7 @@ impl Keeper {
 
     fn recover(&mut self) {
         if self.failed_at.take().is_some() {
-            tracing::info!(
+            crate::telemetry::info!(
                 indicator = self.mailbox.name(),
                 "the status light works again"
             );

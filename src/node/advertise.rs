@@ -76,7 +76,7 @@ fn start(shared: &Shared, services: &[Mdns]) -> Vec<Announcer> {
     for service in services {
         match Announcer::start(service, &said) {
             Ok(announcer) => {
-                tracing::info!(
+                crate::telemetry::info!(
                     service = service.service,
                     port = said.port,
                     "announced by mDNS"

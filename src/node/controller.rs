@@ -203,17 +203,17 @@ fn tell(before: &Phase, after: &Phase) {
     match after {
         Phase::Standby { leader } => {
             if !matches!(before, Phase::Standby { .. }) {
-                tracing::info!("entering standby mode");
+                crate::telemetry::info!("entering standby mode");
             }
             if let Some(leader) = leader {
-                tracing::info!(
+                crate::telemetry::info!(
                     active_cluster_addr = leader.cluster_address,
                     active_redirect_addr = leader.api_address,
                     "found new active node information"
                 );
             }
         }
-        Phase::Active { term } => tracing::info!(term, "entering active mode"),
+        Phase::Active { term } => crate::telemetry::info!(term, "entering active mode"),
         Phase::Uninitialised | Phase::Sealed | Phase::Stopping => {}
     }
 }

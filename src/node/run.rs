@@ -53,9 +53,9 @@ pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Re
     systemd::ready(&node.describe());
     let failure = serve(&node, &mut signals, reload).await;
     systemd::stopping();
-    tracing::info!("stopping");
+    crate::telemetry::info!("stopping");
     tokio::select! {
-        () = node.shutdown() => tracing::info!("stopped"),
+        () = node.shutdown() => crate::telemetry::info!("stopped"),
         _ = signals.next() => tracing::warn!("stopping at once"),
     }
     match failure {
@@ -73,7 +73,7 @@ async fn serve(node: &impl Runs, signals: &mut Signals, reload: impl Fn()) -> Op
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::Reload => {
-                    tracing::info!("reload requested");
+                    crate::telemetry::info!("reload requested");
                     reload();
                     node.reload();
                 }

@@ -44,7 +44,7 @@ impl Shared {
         let root_token = made?;
         self.state().seal = Some(config);
         self.settle();
-        tracing::info!(
+        crate::telemetry::info!(
             shares = config.shares,
             threshold = config.threshold,
             "security barrier initialized"
@@ -138,7 +138,7 @@ impl Shared {
             barrier.seal();
             self.leadership.give_up();
         })?;
-        tracing::info!("vault is unsealed");
+        crate::telemetry::info!("vault is unsealed");
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Shared {
         let _one = self.step.lock().await;
         self.hand_over().await;
         self.drop_keys();
-        tracing::info!("vault is sealed");
+        crate::telemetry::info!("vault is sealed");
         Ok(())
     }
 

@@ -168,7 +168,7 @@ impl Conductor {
         let is_member =
             members.get_node(&shared.id).is_some() && members.get_joint_config().len() == 1;
         if shared.removed.load(Ordering::Acquire) && is_member && at > removed_at {
-            tracing::info!("this node is a member again");
+            crate::telemetry::info!("this node is a member again");
             shared.removed.store(false, Ordering::Release);
         }
     }
@@ -272,7 +272,7 @@ impl Conductor {
         let refused = shared.refusals.since();
         if is_voter && !removed && refused.is_some_and(|since| since.elapsed() > wait) {
             shared.refusals.clear();
-            tracing::info!("leading sealed, so that the others can catch up");
+            crate::telemetry::info!("leading sealed, so that the others can catch up");
             // Raft that stopped is noticed by the loop.
             drop(shared.raft.trigger().elect(true).await);
         }

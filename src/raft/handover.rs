@@ -55,7 +55,7 @@ impl Shared {
             return Err(ChangeError::Refused(why.into()));
         };
         let term = self.metrics().vote.leader_id.term;
-        tracing::info!(to = heir.name, "handing leadership over");
+        crate::telemetry::info!(to = heir.name, "handing leadership over");
         let told = self.raft.trigger().transfer_leader(heir.raft_id).await;
         told.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
         let mut metrics = self.raft.server_metrics();

@@ -38,7 +38,7 @@ impl Shared {
             .collect();
         // Who is demoted is marked so before; all others that lose their vote are removed.
         let retain = parting.iter().any(|member| member.non_voter);
-        tracing::info!("finishing a change of the members that stopped half way");
+        crate::telemetry::info!("finishing a change of the members that stopped half way");
         let flatten = Changes::AddVoterIds(BTreeSet::new());
         if let Err(error) = self.propose(flatten, retain).await {
             tracing::warn!(%error, "a change of the members stays half done for now");

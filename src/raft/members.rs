@@ -222,7 +222,7 @@ impl Shared {
                 old.name
             )));
         }
-        tracing::info!(
+        crate::telemetry::info!(
             name = old.name,
             "a node that started anew replaces its old self"
         );

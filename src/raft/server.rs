@@ -117,7 +117,7 @@ impl Server {
         if self.full.swap(is_full, Ordering::AcqRel) != is_full {
             match &room {
                 Err(error) => tracing::warn!(%error, "this node takes no entries for now"),
-                Ok(()) => tracing::info!("this node takes entries again"),
+                Ok(()) => crate::telemetry::info!("this node takes entries again"),
             }
         }
         room.map_err(|error| error.to_string())

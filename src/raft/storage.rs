@@ -355,7 +355,7 @@ impl RaftStorage {
             Ok(Err(error)) => {
                 tracing::warn!(%error, "no checkpoint was saved; the next start replays the log");
             }
-            _ => tracing::info!("the store is saved and closed"),
+            _ => crate::telemetry::info!("the store is saved and closed"),
         }
         self.dir
             .lock()

@@ -44,7 +44,7 @@ impl System {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     let key_term = done?;
-                    tracing::info!(key_term, "installed new encryption key");
+                    crate::telemetry::info!(key_term, "installed new encryption key");
                     return Ok(Response::no_content());
                 }
             }

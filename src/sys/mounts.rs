@@ -160,7 +160,7 @@ impl System {
             "Mount move has been queued. Progress will be reported in the server log, tagged \
              with the returned migration_id",
         );
-        tracing::info!(migration_id = %migration.id, %from, %to, "mount was moved");
+        crate::telemetry::info!(migration_id = %migration.id, %from, %to, "mount was moved");
         Ok(outcome)
     }
 

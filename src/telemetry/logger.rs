@@ -21,20 +21,30 @@ const RETURNED: &str = "openraft::raft::raft_inner";
 
 /// What the target of a [`debug!`] line begins with.
 const DEBUG_MARK: &str = "debug:";
+/// What the target of an [`info!`] line begins with.
+const INFO_MARK: &str = "info:";
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// Logs at level debug, with the fields and the message of tracing's macro of this name.
 ///
-/// Release builds leave tracing's own debug and trace lines and spans out when they are compiled:
-/// those of the dependencies are never heard, and are a good part of the binary. So ours travel
-/// as info, with a mark that the log reads.
+/// Release builds leave all of tracing's lines below a warning out when they are compiled, and its
+/// spans: those of the dependencies are hardly ever heard, and are a good part of the binary. So
+/// ours travel as warnings, with a mark that the log reads.
 macro_rules! debug {
     ($($field:tt)*) => {
-        tracing::info!(target: concat!("debug:", module_path!()), $($field)*)
+        tracing::warn!(target: concat!("debug:", module_path!()), $($field)*)
     };
 }
 pub(crate) use debug;
+
+/// Logs at level info, as [`debug!`] does at its own.
+macro_rules! info {
+    ($($field:tt)*) => {
+        tracing::warn!(target: concat!("info:", module_path!()), $($field)*)
+    };
+}
+pub(crate) use info;
 
 /// The log of this process, once [`install`] ran.
 pub struct Log {
@@ -158,9 +168,13 @@ const fn unrank(rank: u8) -> Level {
 
 /// The level and the target that the writer of a line meant.
 fn meant<'a>(metadata: &Metadata<'a>) -> (Level, &'a str) {
-    match metadata.target().strip_prefix(DEBUG_MARK) {
-        Some(target) => (Level::DEBUG, target),
-        None => (*metadata.level(), metadata.target()),
+    let target = metadata.target();
+    if let Some(target) = target.strip_prefix(DEBUG_MARK) {
+        return (Level::DEBUG, target);
+    }
+    match target.strip_prefix(INFO_MARK) {
+        Some(target) => (Level::INFO, target),
+        None => (*metadata.level(), target),
     }
 }
 
@@ -256,15 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_line_is_one_though_it_travels_as_info() {
+    fn a_line_has_its_own_level_though_it_travels_as_a_warning() {
         let heard = Heard::default();
         tracing::subscriber::with_default(heard.clone(), || {
             crate::telemetry::debug!(n = 1, "left out of no build");
-            tracing::info!("as it is");
+            crate::telemetry::info!(n = 2, "nor is this");
+            tracing::warn!("as it is");
         });
         let own = "coffer::telemetry::logger::tests".to_owned();
         let lines = heard.0.lock().unwrap().clone();
-        assert_eq!(lines, [(Level::DEBUG, own.clone()), (Level::INFO, own)]);
+        let levels = [Level::DEBUG, Level::INFO, Level::WARN];
+        assert_eq!(lines, levels.map(|level| (level, own.clone())));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the process tells about itself: log lines and numbers.
 //!
 //! Owns the log's formats, its level, its file, and the registry of metrics. Rooms log with
-//! `tracing`'s macros, and with `debug!` of this room; they count with an [`Counter`], [`Gauge`]
-//! or [`Summary`] that they took from [`metrics`] once.
+//! `tracing`'s `error!` and `warn!` and with `info!` and `debug!` of this room; they count with an
+//! [`Counter`], [`Gauge`] or [`Summary`] that they took from [`metrics`] once.
 //!
 //! Invariants
 //! - A line is written whole or not at all, and never blocks on more than its sink.
@@ -16,6 +16,6 @@ mod metrics;
 
 pub use line::Format;
 pub use log_file::{LogFile, Rotation};
-pub(crate) use logger::debug;
 pub use logger::{Level, Log, install};
+pub(crate) use logger::{debug, info};
 pub use metrics::{Counter, Gauge, Metrics, Summary, metrics};

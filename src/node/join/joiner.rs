@@ -138,7 +138,7 @@ impl Shared {
         if joiner.places.is_empty() || self.belongs() {
             return;
         }
-        tracing::info!("raft retry join initiated");
+        crate::telemetry::info!("raft retry join initiated");
         self.look_for(joiner.places.clone(), joiner.non_voter, None);
     }
 
@@ -201,7 +201,7 @@ impl Shared {
         self.joiner.state().answers = false;
         self.state().progress.reset();
         self.settle();
-        tracing::info!(
+        crate::telemetry::info!(
             shares = seal.shares,
             threshold = seal.threshold,
             "a cluster was found to join: {WAITING}"
@@ -216,7 +216,7 @@ impl Shared {
                 last = why;
                 Vec::new()
             }) {
-                tracing::info!(
+                crate::telemetry::info!(
                     leader_addr = url,
                     "attempting to join possible raft leader node"
                 );
@@ -298,7 +298,7 @@ impl Shared {
         }
         let opened = self.open_on_arrival(&key, false);
         if tokio::time::timeout(ARRIVAL_MAX, opened).await.is_err() {
-            tracing::info!("the store is on its way: unsealing when it has arrived");
+            crate::telemetry::info!("the store is on its way: unsealing when it has arrived");
             let opening = open_later(Arc::downgrade(self), key);
             let task = tokio::spawn(opening).abort_handle();
             self.joiner.keep_task(Some(task));
@@ -353,13 +353,16 @@ impl Shared {
                 last = why;
                 Vec::new()
             }) {
-                tracing::info!(
+                crate::telemetry::info!(
                     leader_addr = url,
                     "attempting to join possible raft leader node"
                 );
                 let error = match self.answer_one(place, &url, found.non_voter, key).await {
                     Ok(()) => {
-                        tracing::info!(leader_addr = url, "successfully joined the raft cluster");
+                        crate::telemetry::info!(
+                            leader_addr = url,
+                            "successfully joined the raft cluster"
+                        );
                         return Ok(());
                     }
                     Err(AnswerError::WrongKeys(seal)) => {
@@ -497,7 +500,7 @@ async fn look_for(
         if node.belongs() {
             return;
         }
-        tracing::info!("security barrier not initialized");
+        crate::telemetry::info!("security barrier not initialized");
         match node.find(&places).await {
             // Meanwhile this node may have founded a cluster of its own.
             Ok(_) if node.belongs() => return,

@@ -125,7 +125,7 @@ impl Shared {
             error => MemberError::Unavailable(error.to_string()),
         })?;
         self.autopilot.wake();
-        tracing::info!(node = node_id, address, raft_id, version, "a node joined");
+        crate::telemetry::info!(node = node_id, address, raft_id, version, "a node joined");
         Ok(())
     }
 }

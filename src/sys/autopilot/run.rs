@@ -51,7 +51,7 @@ pub(super) async fn step(
     };
     let done = cluster.change_member(node_id.clone(), change).await;
     match (done, change) {
-        (Ok(()), MemberChange::Promote) => tracing::info!(%node_id, "promoted to voter"),
+        (Ok(()), MemberChange::Promote) => crate::telemetry::info!(%node_id, "promoted to voter"),
         (Ok(()), _) => tracing::warn!(%node_id, "removed: it was dead"),
         (Err(error), _) => {
             tracing::warn!(%node_id, %error, "autopilot could not change a member");

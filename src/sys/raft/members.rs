@@ -76,7 +76,7 @@ impl System {
         node_id: String,
         change: MemberChange,
     ) -> Result<Response, Error> {
-        tracing::info!(%node_id, ?change, "asked to change a member");
+        crate::telemetry::info!(%node_id, ?change, "asked to change a member");
         cluster.change_member(node_id, change).await?;
         self.options.autopilot.wake();
         Ok(Response::no_content())

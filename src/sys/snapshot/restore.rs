@@ -42,7 +42,7 @@ pub async fn restore(
     let Some(whole) = storage.whole() else {
         return Err(internal("the store has gone"));
     };
-    tracing::info!(
+    crate::telemetry::info!(
         index = header.index,
         records = header.records,
         cluster_id = header.cluster_id,
@@ -56,7 +56,7 @@ pub async fn restore(
         RestoreError::Commit(error) => LifecycleError::Commit(error),
         error @ RestoreError::Records(_) => internal(error),
     })?;
-    tracing::info!(at = revision.0, "restored a snapshot");
+    crate::telemetry::info!(at = revision.0, "restored a snapshot");
     Ok(())
 }
 

@@ -119,7 +119,7 @@ async fn attempt(
     note(&mut |status| status.started = started);
     let taken = take(config, barrier, started, cluster_id).await;
     match &taken {
-        Ok(Some(path)) => tracing::info!(name, path, "took a snapshot"),
+        Ok(Some(path)) => crate::telemetry::info!(name, path, "took a snapshot"),
         Ok(None) => crate::telemetry::debug!(name, "nothing has changed since the last snapshot"),
         Err(error) => tracing::error!(name, error, "no snapshot could be taken"),
     }
