@@ -5,6 +5,7 @@ use super::limits::HEADER_BYTES_MAX;
 use super::listener::Accepted;
 use super::server::{Phase, Shared};
 use super::service::{self, Peer};
+use super::stream::AnyStream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -15,7 +16,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -37,17 +38,19 @@ const PLAIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) async fn run(accepted: Accepted, shared: Arc<Shared>, phase: watch::Receiver<Phase>) {
     match (accepted, shared.tls.clone()) {
         (Accepted::Tcp(stream, peer), None) => {
-            serve(stream, Peer::plain(Some(peer)), shared, phase).await;
+            serve(Box::new(stream), Peer::plain(Some(peer)), shared, phase).await;
         }
-        (Accepted::Unix(stream), None) => serve(stream, Peer::plain(None), shared, phase).await,
+        (Accepted::Unix(stream), None) => {
+            serve(Box::new(stream), Peer::plain(None), shared, phase).await;
+        }
         (Accepted::Tcp(stream, peer), Some(tls)) => {
             let wait = shared.options.header_read_timeout;
             if let Ok(Some(stream)) = timeout(wait, refuse_plain(stream)).await {
-                serve_tls(stream, Some(peer), tls.current(), shared, phase).await;
+                serve_tls(Box::new(stream), Some(peer), tls.current(), shared, phase).await;
             }
         }
         (Accepted::Unix(stream), Some(tls)) => {
-            serve_tls(stream, None, tls.current(), shared, phase).await;
+            serve_tls(Box::new(stream), None, tls.current(), shared, phase).await;
         }
     }
 }
@@ -70,15 +73,13 @@ async fn refuse_plain(mut stream: TcpStream) -> Option<TcpStream> {
     None
 }
 
-async fn serve_tls<S>(
-    stream: S,
+async fn serve_tls(
+    stream: AnyStream,
     address: Option<SocketAddr>,
     config: Arc<rustls::ServerConfig>,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let handshake = TlsAcceptor::from(config).accept(stream);
     match timeout(shared.options.header_read_timeout, handshake).await {
         Ok(Ok(stream)) => {
@@ -88,17 +89,19 @@ async fn serve_tls<S>(
                 address,
                 certificates: Arc::new(certificates),
             };
-            serve(stream, peer, shared, phase).await;
+            serve(Box::new(stream), peer, shared, phase).await;
         }
         Ok(Err(error)) => crate::telemetry::debug!(?address, %error, "TLS handshake failed"),
         Err(_) => crate::telemetry::debug!(?address, "TLS handshake timed out"),
     }
 }
 
-async fn serve<S>(stream: S, peer: Peer, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn serve(
+    stream: AnyStream,
+    peer: Peer,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+) {
     let options = &shared.options;
     let activity = Activity::new(options.header_read_timeout, options.idle_timeout);
     let peer = Arc::new(peer);

@@ -36,6 +36,7 @@ mod request;
 mod server;
 mod service;
 mod status;
+mod stream;
 mod target;
 mod tls;
 mod unbroken;

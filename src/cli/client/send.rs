@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Request, header};
 use tokio::runtime::Runtime;
 
 use crate::clock::format_duration;
-use crate::http::client::{self, Address, Answer, Dialer, Route};
+use crate::http::client::{self, Address, Answer, Dialer, RequestBody, Route, whole};
 use crate::secret::SecretString;
 
 use super::ask::Ask;
@@ -161,7 +159,7 @@ impl Client {
 
     fn once(&self, address: &Address, ask: &Ask, target: &str) -> Result<Reply, ClientError> {
         let body = ask.body.as_ref().map(|body| body.to_string());
-        let body = Full::<Bytes>::from(body.unwrap_or_default());
+        let body = whole(body.unwrap_or_default());
         let exchange = |request| async {
             let exchange = self.dialer.exchange(address, request);
             let answer = tokio::time::timeout(self.options.timeout, exchange).await;
@@ -171,13 +169,13 @@ impl Client {
     }
 
     /// Has `exchange` make a request with `body`; its error is what the network says.
-    pub(super) fn perform<B, F: Future<Output = Result<Answer, String>>>(
+    pub(super) fn perform<F: Future<Output = Result<Answer, String>>>(
         &self,
         address: &Address,
         ask: &Ask,
         target: &str,
-        body: B,
-        exchange: impl FnOnce(Request<B>) -> F,
+        body: RequestBody,
+        exchange: impl FnOnce(Request<RequestBody>) -> F,
     ) -> Result<Reply, ClientError> {
         let url = address.url(target);
         let fail = |reason: String| ClientError::Transport {
@@ -204,13 +202,13 @@ impl Client {
         })
     }
 
-    fn request<B>(
+    fn request(
         &self,
         address: &Address,
         ask: &Ask,
         target: &str,
-        body: B,
-    ) -> Result<Request<B>, hyper::http::Error> {
+        body: RequestBody,
+    ) -> Result<Request<RequestBody>, hyper::http::Error> {
         let mut request = Request::builder()
             .method(ask.method)
             .uri(target)

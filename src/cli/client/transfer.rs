@@ -2,16 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::pin::Pin;
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use http_body_util::{BodyExt, Empty, StreamBody};
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::Response;
 use hyper::body::{Frame, Incoming};
 use zeroize::Zeroizing;
 
-use crate::http::client::{Answer, collect};
+use crate::http::client::{Answer, RequestBody, collect, whole};
 
 use super::ask::Ask;
 use super::error::ClientError;
@@ -30,7 +29,7 @@ impl Client {
         self.show_instead(ask)?;
         let reply = self.follow_with(ask, &mut |address, target| {
             let out = &mut *out;
-            let body = Empty::<Bytes>::new();
+            let body = whole(Bytes::new());
             self.perform(address, ask, target, body, async |request| {
                 let take = async |answer| self.save(answer, out).await;
                 self.dialer.exchange_with(address, request, take).await
@@ -82,9 +81,7 @@ impl Client {
     }
 }
 
-type Pieces = Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>;
-
-fn pieces(file: &File) -> io::Result<StreamBody<Pieces>> {
+fn pieces(file: &File) -> io::Result<RequestBody> {
     let mut file = file.try_clone()?;
     file.rewind()?;
     let pieces = stream::unfold(Some(file), async |file| {
@@ -99,6 +96,5 @@ fn pieces(file: &File) -> io::Result<StreamBody<Pieces>> {
             Err(error) => Some((Err(error), None)),
         }
     });
-    let pieces: Pieces = Box::pin(pieces);
-    Ok(StreamBody::new(pieces))
+    Ok(StreamBody::new(pieces).boxed_unsync())
 }

@@ -5,25 +5,37 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::address::{Address, Route};
+use crate::http::stream::AnyStream;
 
 /// The longest answer that is read.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// An answer: status, `Location`, body.
 pub type Answer = (u16, Option<String>, Zeroizing<Vec<u8>>);
+
+/// The body of a request. One type for all, so that the client is built once.
+pub type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body that is there as a whole.
+pub fn whole(bytes: impl Into<Bytes>) -> RequestBody {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
 
 /// What to connect with.
 pub struct Dialer {
@@ -38,27 +50,32 @@ impl Dialer {
     pub async fn exchange(
         &self,
         address: &Address,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
     ) -> Result<Answer, String> {
         let take = async |response: Response<Incoming>| collect(response, BODY_BYTES_MAX).await;
         self.exchange_with(address, request, take).await
     }
 
     /// As [`Dialer::exchange`], with any body, and with `take` reading the answer's.
-    pub async fn exchange_with<B, T>(
+    pub async fn exchange_with<T>(
         &self,
         address: &Address,
-        request: Request<B>,
+        request: Request<RequestBody>,
         take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
-    ) -> Result<T, String>
-    where
-        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    {
+    ) -> Result<T, String> {
+        let (response, sender, connection) = talk(self.dial(address).await?, request).await?;
+        let taken = take(response).await?;
+        drop(sender);
+        connection.abort();
+        Ok(taken)
+    }
+
+    async fn dial(&self, address: &Address) -> Result<AnyStream, String> {
         match &address.route {
             Route::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
                 let stream = stream.map_err(|e| format!("dial unix {path}: {}", reason(&e)))?;
-                talk(stream, request, take).await
+                Ok(Box::new(stream))
             }
             Route::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await;
@@ -72,33 +89,33 @@ impl Dialer {
                         let name = self.server_name.as_ref().unwrap_or(host).clone();
                         let name = ServerName::try_from(name).map_err(|e| e.to_string())?;
                         let stream = connector.connect(name, stream).await;
-                        talk(stream.map_err(|e| tls_reason(&e))?, request, take).await
+                        Ok(Box::new(stream.map_err(|e| tls_reason(&e))?))
                     }
-                    _ => talk(stream, request, take).await,
+                    _ => Ok(Box::new(stream)),
                 }
             }
         }
     }
 }
 
-async fn talk<S, B, T>(
-    stream: S,
-    request: Request<B>,
-    take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
-) -> Result<T, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+/// Sends a request. The connection closes with its sender; its task ends with the runtime.
+async fn talk(
+    stream: AnyStream,
+    request: Request<RequestBody>,
+) -> Result<
+    (
+        Response<Incoming>,
+        http1::SendRequest<RequestBody>,
+        AbortHandle,
+    ),
+    String,
+> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| error.to_string())?;
-    // Dropped with the runtime when the exchange is over.
-    let connection = tokio::spawn(connection);
+    let connection = tokio::spawn(connection).abort_handle();
     let response = sender.send_request(request).await.map_err(|e| deep(&e))?;
-    let taken = take(response).await?;
-    connection.abort();
-    Ok(taken)
+    Ok((response, sender, connection))
 }
 
 /// Reads an answer of at most `bytes_max` as a whole.

@@ -10,6 +10,6 @@ mod error;
 mod tls;
 
 pub use address::{Address, Route};
-pub use connect::{Answer, Dialer, collect};
+pub use connect::{Answer, Dialer, RequestBody, collect, whole};
 pub use error::SetupError;
 pub use tls::{Pem, TlsOptions, config as tls_config};

@@ -2,11 +2,9 @@
 
 use super::place::Place;
 use crate::barrier::{SealConfig, SealType};
-use crate::http::client::{Address, Answer, Dialer, Route, collect};
+use crate::http::client::{Address, Answer, Dialer, Route, collect, whole};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Request, header};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicBool;
@@ -143,7 +141,7 @@ async fn once(
         .header(header::HOST, &address.authority)
         .header(header::CONTENT_TYPE, "application/json")
         .header("X-Vault-Request", "true")
-        .body(Full::new(Bytes::from(text)))
+        .body(whole(text))
         .map_err(|error| error.to_string())?;
     let take = async |response| collect(response, ANSWER_BYTES_MAX).await;
     dialer.exchange_with(address, request, take).await

@@ -1,0 +1,11 @@
+//! What a connection reads and writes, over whatever it runs.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Bytes in and out: of TCP, of a unix socket, or of TLS over one of them.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Any stream, as one type: what speaks HTTP is large, and would be built for each.
+pub type AnyStream = Box<dyn Stream>;
