@@ -37,5 +37,6 @@ pub mod seal;
 pub mod secret;
 pub mod store;
 pub mod sys;
+pub mod task;
 pub mod telemetry;
 pub mod token;

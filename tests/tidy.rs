@@ -19,7 +19,7 @@ const TIERS: &[(&str, &[&str])] = &[
     ),
     ("CRYPT", &["barrier", "seal"]),
     ("STATE", &["raft", "peer", "store"]),
-    ("WORDS", &["path", "secret", "clock", "telemetry"]),
+    ("WORDS", &["path", "secret", "clock", "telemetry", "task"]),
 ];
 
 /// Imports allowed inside a tier, with the reason.

@@ -323,7 +323,7 @@ pub(super) async fn to_the_end<T: Send + 'static>(
         Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
     );
     match writes {
-        true => tokio::spawn(work).await,
+        true => crate::task::spawn(work).await,
         false => Ok(Unbroken::new(work).await),
     }
 }

@@ -120,7 +120,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         ready.push((socket, Arc::new(shared)));
     }
     for (socket, shared) in ready {
-        tokio::spawn(accept(socket, shared, phase.subscribe()));
+        crate::task::spawn(accept(socket, shared, phase.subscribe()));
     }
     Ok(Server {
         bound,
@@ -216,7 +216,7 @@ async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<
         match accepted {
             Ok(accepted) => {
                 let (shared, phase) = (Arc::clone(&shared), phase.clone());
-                tokio::spawn(async move {
+                crate::task::spawn(async move {
                     connection::run(accepted, shared, phase).await;
                     drop(permit);
                 });

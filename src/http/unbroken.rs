@@ -7,29 +7,18 @@ use tokio::runtime::Handle;
 
 /// Runs where it is awaited, which costs no task; what is left of it when it is dropped (its
 /// time is over, the connection was cut) becomes a task of its own.
-pub(super) struct Unbroken<F>(Option<Pin<Box<F>>>)
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static;
+pub(super) struct Unbroken<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
 
-impl<F> Unbroken<F>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    pub(super) fn new(work: F) -> Self {
-        Self(Some(Box::pin(work)))
+impl<T: Send + 'static> Unbroken<T> {
+    pub(super) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(crate::task::boxed(work)))
     }
 }
 
-impl<F> Future for Unbroken<F>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    type Output = F::Output;
+impl<T: Send + 'static> Future for Unbroken<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         // Taken out meanwhile: what panicked or is done must not be polled again.
         let Some(mut work) = self.0.take() else {
             return Poll::Pending;
@@ -42,11 +31,7 @@ where
     }
 }
 
-impl<F> Drop for Unbroken<F>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
+impl<T: Send + 'static> Drop for Unbroken<T> {
     fn drop(&mut self) {
         // Without a runtime the process is ending, and nothing can go on.
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {

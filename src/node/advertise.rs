@@ -47,7 +47,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, services: Vec<Mdns>) {
         return;
     }
     let (mut role, node) = (shared.role(), Arc::downgrade(shared));
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         let mut announced: Vec<Announcer> = Vec::new();
         loop {
             let serves = matches!(

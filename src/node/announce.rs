@@ -16,7 +16,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) {
         return;
     };
     let (addresses, shared) = (shared.addresses(), Arc::downgrade(shared));
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         let mut leads = raft.leadership();
         while !is_told(&raft, &addresses).await {
             let Some(has_others) = shared.upgrade().map(|node| node.leadership.has_others()) else {

@@ -102,9 +102,9 @@ impl Shared {
         if let Some(cluster) = self.cluster() {
             let autopilot = Arc::clone(&self.autopilot);
             let watching = autopilot::run(autopilot, Arc::clone(&session.barrier), cluster);
-            duties.push(tokio::spawn(watching).abort_handle());
+            duties.push(crate::task::spawn(watching).abort_handle());
         }
-        duties.push(tokio::spawn(self.snapshots(session)).abort_handle());
+        duties.push(crate::task::spawn(self.snapshots(session)).abort_handle());
         duties
     }
 

@@ -86,7 +86,7 @@ impl Lifecycle for Handle {
 fn to_the_end<T: Send + 'static>(
     step: impl Future<Output = Result<T, LifecycleError>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, LifecycleError>> {
-    let task = tokio::spawn(step);
+    let task = crate::task::spawn(step);
     Box::pin(async move {
         task.await.unwrap_or_else(|error| {
             let message = format!("the task of a step ended early: {error}");

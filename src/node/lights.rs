@@ -42,7 +42,7 @@ pub(super) fn follow(shared: &Arc<Shared>, panel: Panel, config: &Config) {
         shows_members: faces.any(|face| face == Face::Matrix),
         leaderless_since: None,
     };
-    tokio::spawn(follower.run());
+    crate::task::spawn(follower.run());
 }
 
 struct Follower {

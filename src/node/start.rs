@@ -92,7 +92,7 @@ impl Node {
         let services = advertise::services(&config, &joiner)?;
         let shared = Shared::new(opened.storage, opened.leadership, clock, facts, joiner)
             .map_err(|error| StartError::Storage(error.to_string()))?;
-        tokio::spawn(controller::run(Arc::downgrade(&shared)));
+        crate::task::spawn(controller::run(Arc::downgrade(&shared)));
         let network = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
         let to_active = network.and_then(|network| ToActive::new(&shared, network as _));
         let to_active = to_active.map(|to_active| to_active as Arc<dyn Forwarder>);
@@ -174,7 +174,7 @@ impl Node {
     pub async fn progress(&self) {
         let shared = Arc::clone(&self.shared);
         // On a task of its own: that one of the runtime's threads takes it up is progress, too.
-        let turn = tokio::spawn(async move {
+        let turn = crate::task::spawn(async move {
             shared.seal_status();
             shared.storage.alive().await;
         });

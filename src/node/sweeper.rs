@@ -14,7 +14,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// Runs until aborted.
 pub(super) fn spawn(router: Arc<Router>, clock: Arc<dyn Clock>) -> AbortHandle {
-    let task = tokio::spawn(async move {
+    let task = crate::task::spawn(async move {
         loop {
             let pause = match router.sweep().await {
                 Ok(Some(deadline)) => deadline.since(clock.now()),

@@ -176,7 +176,7 @@ impl Inner {
         while tasks.try_join_next().is_some() {}
         let is_open = !self.roster.is_shut_down();
         if is_open {
-            tasks.spawn(task);
+            tasks.spawn(crate::task::boxed(task));
         }
         is_open
     }

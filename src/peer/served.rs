@@ -92,13 +92,13 @@ impl Served {
         lock(&self.running).insert(id, Running { task: None, body });
         let turn = self.turn(id, charge);
         let from = self.from.clone();
-        let task = self.tasks.spawn(async move {
+        let task = self.tasks.spawn(crate::task::boxed(async move {
             let answer = match chunks {
                 Some(chunks) => service.stream(from, request, Box::pin(chunks)).await,
                 None => service.call(from, request).await,
             };
             turn.answer(answer);
-        });
+        }));
         if let Some(running) = lock(&self.running).get_mut(&id) {
             running.task = Some(task);
         }

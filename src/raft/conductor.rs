@@ -122,7 +122,7 @@ impl Conductor {
         let serves = matches!(*self.shared.leadership.borrow(), Leadership::Leader { .. });
         if serves && joint::is_unfinished(seen) {
             let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move { shared.finish_change().await });
+            crate::task::spawn(async move { shared.finish_change().await });
         }
     }
 
@@ -253,7 +253,7 @@ impl Conductor {
                 tracing::warn!("the device keeps a write waiting; leadership goes to another node");
             }
             let shared = Arc::clone(shared);
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN).await {
                     crate::telemetry::debug!(%error, "leadership stays");
                 }
@@ -288,7 +288,7 @@ impl Conductor {
         let (id, shared) = (self.shared.id, &self.shared);
         for (peer, node) in members.nodes().filter(|(peer, _)| **peer != id) {
             let (peer, member, shared) = (*peer, node.member(), Arc::clone(shared));
-            tokio::spawn(async move { shared.ask_members(peer, &member).await });
+            crate::task::spawn(async move { shared.ask_members(peer, &member).await });
         }
     }
 
@@ -309,7 +309,7 @@ impl Conductor {
         if is_decided && is_outdated {
             self.introduced = Some(Instant::now());
             let shared = Arc::clone(shared);
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 if let Err(error) = shared.introduce().await {
                     crate::telemetry::debug!(%error, "the own record stays as it is");
                 }

@@ -339,7 +339,7 @@ impl Shared {
             // A change has two steps. Who waits for it may go away between them.
             let (raft, change) = (self.raft.clone(), change.clone());
             let changing =
-                tokio::spawn(async move { raft.change_membership(change, retain).await });
+                crate::task::spawn(async move { raft.change_membership(change, retain).await });
             let left = deadline.saturating_duration_since(Instant::now());
             let changed = tokio::time::timeout(left, changing).await;
             let late = || ChangeError::Unavailable("no quorum answered in time".into());

@@ -214,7 +214,7 @@ impl Sink {
         let applied = Arc::clone(&self.applied);
         match self.raft.client_write_many(commands).await {
             Ok(mut results) => {
-                let mut answering: JoinHandle<()> = tokio::spawn(async move {
+                let mut answering: JoinHandle<()> = crate::task::spawn(async move {
                     for answer in answers {
                         let result = results.next().await;
                         // A writer that has gone away does not need to know.

@@ -54,7 +54,7 @@ pub(super) async fn barrier(shared: &Arc<Shared>) -> Result<(), ReadError> {
         !std::mem::replace(&mut queue.is_asked, true)
     };
     if begins {
-        tokio::spawn(serve(Arc::clone(shared)));
+        crate::task::spawn(serve(Arc::clone(shared)));
     }
     let stopped = || Err(ReadError::Unavailable("the storage is stopping".into()));
     receiver.await.unwrap_or_else(|_| stopped())

@@ -143,15 +143,15 @@ impl RaftStorage {
             log: shared.log.clone(),
             applied: Arc::clone(&shared.applied),
         };
-        let proposing = tokio::spawn(Arc::clone(&self.proposer).run(sink));
+        let proposing = crate::task::spawn(Arc::clone(&self.proposer).run(sink));
         let saver = Saver {
             raft: shared.raft.clone(),
             log: shared.log.clone(),
             applied: Arc::clone(&shared.applied),
             log_bytes_kept: self.log_bytes_kept,
         };
-        let saving = tokio::spawn(saver.run());
-        let conducting = tokio::spawn(Conductor::new(Arc::clone(shared)).run());
+        let saving = crate::task::spawn(saver.run());
+        let conducting = crate::task::spawn(Conductor::new(Arc::clone(shared)).run());
         shared.applied.replayed();
         self.tasks().extend([proposing, saving, conducting]);
         if let Some(network) = &shared.voice.network {

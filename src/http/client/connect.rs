@@ -113,7 +113,7 @@ async fn talk(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| error.to_string())?;
-    let connection = tokio::spawn(connection).abort_handle();
+    let connection = crate::task::spawn(connection).abort_handle();
     let response = sender.send_request(request).await.map_err(|e| deep(&e))?;
     Ok((response, sender, connection))
 }

@@ -180,7 +180,7 @@ impl Shared {
         wait: Option<Duration>,
     ) {
         let looking = look_for(Arc::downgrade(self), places, non_voter, wait);
-        let task = tokio::spawn(looking).abort_handle();
+        let task = crate::task::spawn(looking).abort_handle();
         self.joiner.keep_task(Some(task));
         self.lights_changed.notify_one();
     }
@@ -287,7 +287,7 @@ impl Shared {
             Err(AnswerError::Nobody(why) | AnswerError::Unreachable(why)) if found.retry => {
                 tracing::error!(retry = "2s", why, "failed to retry join raft cluster");
                 let answering = answer_until(Arc::downgrade(self), found, key);
-                let task = tokio::spawn(answering).abort_handle();
+                let task = crate::task::spawn(answering).abort_handle();
                 self.joiner.keep_task(Some(task));
                 return Ok(());
             }
@@ -300,7 +300,7 @@ impl Shared {
         if tokio::time::timeout(ARRIVAL_MAX, opened).await.is_err() {
             crate::telemetry::info!("the store is on its way: unsealing when it has arrived");
             let opening = open_later(Arc::downgrade(self), key);
-            let task = tokio::spawn(opening).abort_handle();
+            let task = crate::task::spawn(opening).abort_handle();
             self.joiner.keep_task(Some(task));
         }
         Ok(())
@@ -450,7 +450,7 @@ impl Shared {
             let urls = self.urls(&place).await.unwrap_or_default();
             for url in urls {
                 let place = Arc::clone(&place);
-                probes.spawn(async move {
+                probes.spawn(crate::task::boxed(async move {
                     let asked = match Server::new(&place, &url) {
                         Ok(server) => {
                             tokio::time::timeout(PROBE_MAX, server.is_initialized()).await
@@ -458,7 +458,7 @@ impl Shared {
                         Err(_) => return None,
                     };
                     matches!(asked, Ok(Ok(true))).then_some(url)
-                });
+                }));
             }
         }
         while let Some(probed) = probes.join_next().await {
