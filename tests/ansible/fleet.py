@@ -4,10 +4,14 @@
     fleet.py HOSTS CA members                a line `NODE_ID voter|non-voter [leader]` for each
     fleet.py HOSTS CA write STOP ACKNOWLEDGED  writes until the file STOP is there
     fleet.py HOSTS CA verify ACKNOWLEDGED    reads all of those back
+    fleet.py HOSTS CA calls STOP             calls each node until STOP is there; none may fail
+    fleet.py expire TLS_DIR NAME...          makes those certificates of TLS_DIR end yesterday
 
-HOSTS is name=address,...; the token is VAULT_TOKEN.
+HOSTS is name=address,...; the token is VAULT_TOKEN. CA is a file, or `none` for plain HTTP. With
+ANY_NAME set, certificates need not have the addresses.
 """
 
+import datetime
 import http.client
 import itertools
 import json
@@ -25,16 +29,22 @@ PUT_TIMEOUT_S = 10
 class Fleet:
     def __init__(self, hosts, ca):
         self.hosts = dict(pair.split("=") for pair in hosts.split(","))
-        self.tls = ssl.create_default_context(cafile=ca)
+        self.tls = ca != "none" and ssl.create_default_context(cafile=ca)
+        if self.tls and os.environ.get("ANY_NAME"):
+            self.tls.check_hostname = False
         self.kept = threading.local()
         self.token = os.environ.get("VAULT_TOKEN", "")
+
+    def connection(self, host, timeout):
+        address = self.hosts[host]
+        if not self.tls:
+            return http.client.HTTPConnection(address, 8200, timeout=timeout)
+        return http.client.HTTPSConnection(address, 8200, timeout=timeout, context=self.tls)
 
     def ask(self, host, method, path, body=None, timeout=5):
         """Status and object; status 0 is no answer. A thread keeps a connection to each host."""
         kept = self.kept.__dict__
-        at = kept.pop(host, None) or http.client.HTTPSConnection(
-            self.hosts[host], 8200, timeout=timeout, context=self.tls
-        )
+        at = kept.pop(host, None) or self.connection(host, timeout)
         try:
             data = None if body is None else json.dumps(body)
             at.request(method, "/v1/" + path, data, {"X-Vault-Token": self.token})
@@ -116,6 +126,66 @@ def verify(fleet, acknowledged):
     print(f"{len(rows)} acknowledged writes read back, 0 lost")
 
 
-if __name__ == "__main__":
-    verbs = {"state": state, "members": members, "write": write, "verify": verify}
+def calls(fleet, stop):
+    """To each node over a kept connection, and over a new one for each call: a call that is not
+    answered, or not well, is lost. The seconds between two calls tell of a gap."""
+    if fleet.ask(next(iter(fleet.hosts)), "GET", "sys/mounts/load")[0] != 200:
+        fleet.anywhere("POST", "sys/mounts/load", {"type": "kv", "options": {"version": "1"}})
+    lock, total, lost = threading.Lock(), [0], []
+
+    def caller(host, keeps):
+        for count in itertools.count():
+            if os.path.exists(stop):
+                return
+            path, value = f"load/{host}-{keeps}", {"value": str(count)}
+            wrote, _ = fleet.ask(host, "PUT", path, value, PUT_TIMEOUT_S)
+            read, found = fleet.ask(host, "GET", path)
+            if not keeps:
+                fleet.kept.__dict__.pop(host).close()
+            with lock:
+                total[0] += 2
+                if wrote != 204 or read != 200 or found["data"] != value:
+                    lost.append((host, keeps, count, wrote, read))
+            time.sleep(0.05)
+
+    callers = [(host, keeps) for host in fleet.hosts for keeps in (True, False)]
+    threads = [threading.Thread(target=caller, args=each) for each in callers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if lost:
+        sys.exit(f"{len(lost)} of {total[0]} calls lost: {lost[:5]}")
+    print(f"{total[0]} calls to {len(fleet.hosts)} nodes, 0 lost")
+
+
+def expire(folder, names):
+    """Signed by the authority's key, as they are, but for the dates."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    def read(name):
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+
+    key = serialization.load_pem_private_key(read("ca.key"), None)
+    day = datetime.timedelta(days=1)
+    for name in names:
+        old = x509.load_pem_x509_certificate(read(f"{name}.crt"))
+        new = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), old.serial_number)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        new = new.not_valid_before(now - 2 * day).not_valid_after(now - day)
+        for extension in old.extensions:
+            new = new.add_extension(extension.value, extension.critical)
+        pem = new.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        with open(os.path.join(folder, f"{name}.crt"), "wb") as file:
+            file.write(pem)
+
+
+if __name__ == "__main__" and sys.argv[1] == "expire":
+    expire(sys.argv[2], sys.argv[3:])
+elif __name__ == "__main__":
+    verbs = {
+        "state": state, "members": members, "write": write, "verify": verify, "calls": calls,
+    }
     verbs[sys.argv[3]](Fleet(sys.argv[1], sys.argv[2]), *sys.argv[4:])

@@ -15,8 +15,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import ssl
-import stat
 import time
 
 from ansible.errors import AnsibleError
@@ -34,6 +32,7 @@ def _room(name):
 
 
 api = _room("coffer_api")
+checks = _room("coffer_checks")
 keyfile = _room("coffer_keyfile")
 NOBODY = "No unseal keys were given"
 POLL_S = 0.5
@@ -61,6 +60,7 @@ class ActionModule(ActionBase):
             "unseal": self._unseal,
             "await_ready": self._await_ready,
             "restart": self._restart,
+            "reload": self._reload,
             "order": self._order,
             "save_snapshot": self._save_snapshot,
             "snapshot_token": self._snapshot_token,
@@ -73,7 +73,7 @@ class ActionModule(ActionBase):
             result.update(verb())
         except Stop as stop:
             result.update(failed=True, msg=str(stop))
-        except keyfile.KeyFileError as error:
+        except (keyfile.KeyFileError, checks.Unfit) as error:
             result.update(failed=True, msg=str(error))
         except api.Refusal as refusal:
             result.update(failed=True, msg=f"{self._me} refused: {refusal}")
@@ -114,7 +114,10 @@ class ActionModule(ActionBase):
             name = its.get("coffer_tls_servername") or None
             node_id = str(its.get("coffer_node_id") or host)
             ca_file = self._file("coffer_tls_ca_file") if scheme == "https" else None
-            nodes.append(Node(str(host), node_id, str(url), name and str(name), ca_file))
+            node = Node(str(host), node_id, str(url), name and str(name), ca_file)
+            said = self._var if host == self._me else its.get
+            node.votes = str(said("coffer_non_voter")).lower() not in ("true", "yes", "on", "1")
+            nodes.append(node)
         return nodes
 
     def _own(self):
@@ -127,12 +130,21 @@ class ActionModule(ActionBase):
     def _keys_file(self):
         return keyfile.KeyFile(self._file("coffer_keys_file"), self._loader._vault)
 
+    def _given_keys(self):
+        """Those that were asked for, or of the variable: a list, or a text with commas or lines."""
+        try:
+            given = self._var("coffer_asked_keys") or self._var("coffer_unseal_keys") or []
+        except AnsibleError as error:
+            raise Stop(f"coffer_unseal_keys cannot be read: {error}") from None
+        # A text of ansible-vault's is no str before 2.19.
+        if isinstance(given, str) or getattr(given, "__ENCRYPTED__", False):
+            given = re.split(r"[^A-Za-z0-9+/=_-]+", str(given))
+        return [str(key).strip() for key in given if str(key).strip()]
+
     def _unseal_keys(self):
-        """Those of the variable (a list, or a text with commas), or else those of the file."""
-        given = self._var("coffer_asked_keys") or self._var("coffer_unseal_keys")
-        if isinstance(given, str):
-            given = re.split(r"[,\s]+", given)
-        given = [str(key).strip() for key in given or [] if str(key).strip()]
+        """Of a cluster that this run has founded, those of the file: others can not be its own."""
+        founded = (self._var("coffer_founded") or {}).get("changed")
+        given = [] if founded else self._given_keys()
         return given or self._keys_file().read().get("coffer_unseal_keys") or []
 
     def _token(self):
@@ -161,7 +173,7 @@ class ActionModule(ActionBase):
                 return done, why
             time.sleep(POLL_S)
 
-    def _sight(self):
+    def _sight(self, fine=()):
         """All members, looked at; nothing that is not coffer's, and one cluster."""
         seen = api.look_at(self._nodes())
         for one in seen.values():
@@ -171,7 +183,7 @@ class ActionModule(ActionBase):
                     f"{where} is answered by something that is not coffer: {one['why']}. Nothing "
                     "was changed. Stop that program there, or give coffer another coffer_port."
                 )
-            if one["state"] == api.UNTRUSTED:
+            if one["state"] in (api.UNTRUSTED, api.EXPIRED) and one["state"] not in fine:
                 raise Stop(
                     f"{where} answers with a certificate that is not trusted: {one['why']}. Check "
                     "coffer_tls_ca_file, coffer_tls_servername, the certificate's names and dates, "
@@ -197,29 +209,39 @@ class ActionModule(ActionBase):
         self._keys_file().check()
         if self._var("coffer_tls") == "none":
             return {"changed": False}
-        paths = {}
-        for name in ("coffer_tls_ca_file", "coffer_tls_cert_file", "coffer_tls_key_file"):
-            path = paths[name] = self._file(name)
-            if not path or not os.path.isfile(path):
-                raise Stop(
-                    f"{name} ({path}) is not there. Make certificates with `ansible-playbook "
-                    "tls.yml`, or name your own; coffer_tls: none does without TLS."
-                )
-        key = paths["coffer_tls_key_file"]
-        if os.stat(key).st_mode & stat.S_IRWXO:
-            raise Stop(f"{key} may be read by everybody on this machine: chmod 600 {key}")
-        with open(key, "rb") as content:
-            is_encrypted = content.read(14) == b"$ANSIBLE_VAULT"
-        if not is_encrypted:
-            try:
-                context = ssl.create_default_context(cafile=paths["coffer_tls_ca_file"])
-                context.load_cert_chain(paths["coffer_tls_cert_file"], key)
-            except (OSError, ssl.SSLError) as error:
-                raise Stop(
-                    f"{paths['coffer_tls_cert_file']} and {key} cannot be used together: "
-                    f"{error}. Give a certificate with its own key, and the authority in PEM."
-                ) from None
+        checks.files_are_there(self._tls_files())
         return {"changed": False}
+
+    def _tls_files(self):
+        names = ("coffer_tls_ca_file", "coffer_tls_cert_file", "coffer_tls_key_file")
+        return {name: self._file(name) for name in names}
+
+    def _check_tls(self):
+        """Warnings; a certificate that would not do ends the play here."""
+        if self._var("coffer_tls") == "none":
+            return [
+                "coffer_tls is none: tokens, unseal keys and secrets cross the network in the "
+                "clear. This is for a network that you trust wholly, and all that is on it."
+            ]
+        files = list(self._tls_files().values())
+        if checks.is_encrypted(files[2]):
+            return []  # Ansible opens it for the copy; a handshake needs it in the clear.
+        address = str(self._var("coffer_address"))
+        name = str(self._var("coffer_tls_servername") or "")
+        expected = name or (None if self._var("coffer_api_addr") else address)
+        days = checks.certificate(*files, expected)
+        if self._var("coffer_join") == "mdns" and not name:
+            checks.fit_for_mdns(*files, address)
+        told = checks.runs_out(files[1], days)
+        return [told] if told else []
+
+    def _check_listeners(self):
+        host = str(self._var("coffer_bind") or "").strip("[]")
+        first = {}
+        for name in ("coffer_port", "coffer_cluster_port"):
+            port = int(self._var(name))
+            first[f"{host}:{port}"] = (host, port)
+        checks.listeners(first, self._var("coffer_listeners") or [])
 
     def _check_host(self):
         """What the module coffer_host told of this host."""
@@ -231,13 +253,15 @@ class ActionModule(ActionBase):
                 f"more on any host. Switch it on, or leave it out with --limit 'all:!{self._me}'; a "
                 "cluster that is not initialised yet needs all hosts."
             )
-        binary = self._binary_for(str(host["machine"]), int(host["bits"]))
+        binary = checks.binary_for(self._me, host, self._var("coffer_arch_of"), self._binaries())
         if not host["systemd"]:
             raise Stop(
                 f"{self._me} does not run systemd, and the node is a service of it: install an "
                 "operating system that does."
             )
-        self._check_clock(float(host["time"]))
+        checks.clock(self._me, float(host["time"]), float(self._var("coffer_clock_skew_s")))
+        warnings = self._check_tls()
+        self._check_listeners()
         for taken in host["taken"]:
             raise Stop(
                 f"Port {taken['port']} on {self._me} is held by {taken['program']} (process "
@@ -246,42 +270,35 @@ class ActionModule(ActionBase):
                 "then stop and disable it, or set coffer_port and coffer_cluster_port to others."
             )
         with open(binary, "rb") as file:
-            return {"changed": False, "binary": binary, "sha256": api.sha256(file)}
+            found = {"changed": False, "binary": binary, "sha256": api.sha256(file)}
+        return {**found, "warnings": warnings}
 
-    def _binary_for(self, machine, bits):
-        known = self._var("coffer_arch_of")
-        arch = str(self._var("coffer_arch") or known.get(f"{machine}/{bits}", ""))
-        binary = self._file("coffer_binary")
-        if not arch and not binary:
-            raise Stop(
-                f"coffer is not built for {self._me}: a {machine} kernel with a {bits}-bit "
-                f"userland. It is built for {', '.join(sorted(set(known.values())))}. If one of "
-                "these runs there, set coffer_arch for this host; if you have built it yourself, "
-                "set coffer_binary to the file."
-            )
-        binary = binary or os.path.join(self._file("coffer_dist"), arch, "coffer")
-        if not os.path.isfile(binary):
-            raise Stop(
-                f"{binary} is not there. Build it with `cross/build {arch}`, or set coffer_dist to "
-                f"the folder that has {arch}/coffer."
-            )
-        return binary
-
-    def _check_clock(self, told):
-        """Certificates can not be checked by a clock that is wrong."""
-        if abs(told - time.time()) <= float(self._var("coffer_clock_skew_s")):
-            return
-        there, here = (time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)) for at in (told, time.time()))
-        raise Stop(
-            f"The clock of {self._me} says {there} UTC, the controller's {here}. No certificate "
-            "can be checked by a clock that is wrong, so nothing was changed on any host. Set it "
-            "there: `timedatectl set-ntp true` where a network is, or `date -s`; then run this "
-            "again."
-        )
+    def _binaries(self):
+        arch = str(self._var("coffer_arch") or "")
+        return arch, self._file("coffer_binary"), self._file("coffer_dist")
 
     def _look(self):
-        seen = self._sight()
-        return {"changed": False, "nodes": seen, "active": self._active_of(seen)}
+        self._given_keys()  # A lookup that fails does so here, and not when half is done.
+        self._check_init_host()
+        seen = self._sight(fine=(api.EXPIRED,))
+        member = next((one for one in seen.values() if one["state"] in api.MEMBERS), None)
+        found = {"changed": False, "nodes": seen, "active": self._active_of(seen), "threshold": 0}
+        if member:
+            node = next(node for node in self._nodes() if node.host == member["host"])
+            found["threshold"] = int(node.seal_status()["t"])
+        return found
+
+    def _check_init_host(self):
+        first = str(self._var("coffer_init_host"))
+        chosen = [node for node in self._nodes() if node.host == first]
+        if not chosen:
+            raise Stop(f"coffer_init_host {first} is not in the group {self._var('coffer_group')}")
+        if not chosen[0].votes:
+            raise Stop(
+                f"coffer_init_host {first} has coffer_non_voter, but who founds a cluster votes in "
+                "it: set coffer_init_host to another host."
+            )
+        return chosen[0]
 
     @staticmethod
     def _active_of(seen):
@@ -305,17 +322,14 @@ class ActionModule(ActionBase):
                 "second one must not be founded beside it. Bring it back, or take it out of the "
                 "inventory, and run this again."
             )
-        first = str(self._var("coffer_init_host"))
-        chosen = [node for node in nodes if node.host == first]
-        if not chosen:
-            raise Stop(f"coffer_init_host {first} is not in the group {self._var('coffer_group')}")
+        chosen = self._check_init_host()
         file = self._keys_file()
         shares, threshold = int(self._var("coffer_shares")), int(self._var("coffer_threshold"))
         with file.reserve(self._check) as reserved:
             if self._check:
-                return {"changed": True, "msg": f"would initialise on {first}"}
+                return {"changed": True, "msg": f"would initialise on {chosen.host}"}
             body = {"secret_shares": shares, "secret_threshold": threshold}
-            made = self._found(chosen[0], body)
+            made = self._found(chosen, body)
             reserved.keep(
                 {
                     "coffer_unseal_keys": made["keys_base64"],
@@ -323,7 +337,7 @@ class ActionModule(ActionBase):
                     "coffer_root_token": made["root_token"],
                 }
             )
-        return {"changed": True, "msg": f"initialised on {first}; the keys are in {file.path}"}
+        return {"changed": True, "msg": f"initialised on {chosen.host}; the keys are in {file.path}"}
 
     @staticmethod
     def _all_answer(nodes):
@@ -456,7 +470,8 @@ class ActionModule(ActionBase):
             server = node.autopilot(token)["servers"].get(node.node_id)
             if server is None:
                 return False, "it is not among the members"
-            wanted = ("non-voter",) if self._var("coffer_non_voter") else ("leader", "voter")
+            checks.suffrage(node, server)
+            wanted = ("leader", "voter") if node.votes else ("non-voter",)
             if server["status"] not in wanted:
                 return False, f"it is a {server['status']} yet"
             if not server["healthy"]:
@@ -496,6 +511,21 @@ class ActionModule(ActionBase):
             )
         return {**self._be_ready(node), "changed": True}
 
+    def _reload(self):
+        """New certificates, without a restart; done when they are what the node shows."""
+        if self._check:
+            return {"changed": True, "msg": "would reload"}
+        self._service(state="reloaded")
+        node, wait = self._own(), self._var("coffer_start_wait_s")
+        shown = checks.own_certificate(self._file("coffer_tls_cert_file"))
+        done, why = self._poll(wait, lambda: (node.certificate() == shown, "it shows another one"))
+        if not done:
+            raise Stop(
+                f"{self._me} does not show its new certificate after {wait} s: {why}. It goes on "
+                f"with the one it had. Its log's end:\n{self._journal()}"
+            )
+        return {"changed": True}
+
     def _start(self):
         """Now and at each boot."""
         return {"changed": self._service(state="started")}
@@ -508,8 +538,9 @@ class ActionModule(ActionBase):
             return bool(done.get("changed"))
         if self._check:
             return True  # The unit would have been there by now.
+        verb = "reload" if wanted["state"] == "reloaded" else "start"
         raise Stop(
-            f"{unit} did not start on {self._me}: {str(done.get('msg')).strip()} Its log's end:\n"
+            f"{unit} did not {verb} on {self._me}: {str(done.get('msg')).strip()} Its log's end:\n"
             f"{self._journal()}"
         )
 
@@ -535,8 +566,10 @@ class ActionModule(ActionBase):
                     f"{node.host} was left running as it is, because {one['host']} served when "
                     f"this run began, and now is {one['state']} {one['why']}."
                 )
-        quorum = len(seen) // 2 + 1
-        if len(seen) >= 3 and len(serving) < quorum:
+        voters = {other.host for other in self._nodes() if other.votes}
+        quorum = len(voters) // 2 + 1
+        left = [one for one in serving if one["host"] in voters]
+        if node.host in voters and len(voters) >= 3 and len(left) < quorum:
             told = ", ".join(f"{one['host']} is {one['state']}" for one in others)
             raise Stop(
                 f"{node.host} was left running as it is: without it too few would serve ({told}). "
@@ -546,7 +579,7 @@ class ActionModule(ActionBase):
     def _step_down(self, node):
         """Without a token the node does the same when it is told to stop."""
         token = self._token()
-        others = [other for other in self._nodes() if other.host != node.host]
+        others = [one for one in self._nodes() if one.host != node.host and one.votes]
         if not token or not any(one["state"] == api.STANDBY for one in api.look_at(others).values()):
             return
         try:
@@ -598,29 +631,14 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise Stop(f"no snapshot: {error}. Set coffer_snapshot_dir to a place of yours.") from None
         try:
-            self._download(active, token, handle, part)
+            problem = api.download_snapshot(active, token, handle, part)
+            if problem:
+                raise Stop(f"no snapshot: {problem}")
             os.rename(part, path)
         except BaseException:
             os.unlink(part)
             raise
         return {"changed": True, "path": path, "bytes": os.path.getsize(path)}
-
-    @staticmethod
-    def _download(active, token, handle, part):
-        with os.fdopen(handle, "wb") as file:
-            path = "sys/storage/raft/snapshot"
-            status, text = active.request("GET", path, None, token, 120, file.write)
-            if status != 200:
-                said = text.decode(errors="replace").strip()[:400]
-                raise Stop(
-                    f"{active.host} gave no snapshot (status {status}): {said}. The token needs "
-                    "read on sys/storage/raft/snapshot."
-                )
-            file.flush()
-            os.fsync(file.fileno())
-        problem = api.check_snapshot(part)
-        if problem:
-            raise Stop(f"the snapshot of {active.host} was not kept: {problem}. Run this again.")
 
     def _snapshot_token(self):
         """One that may read snapshots, for the timer of this host; renewed by its use."""

@@ -18,7 +18,8 @@ options:
       - C(start) starts this host's node, now and at each boot.
       - C(initialise) founds the cluster when no member is in one, once.
       - C(unseal) gives this host the keys. C(await_ready) waits until it is a voter and caught up.
-      - C(restart) restarts this host's node and brings it back to what it was.
+      - C(restart) restarts this host's node and brings it back to what it was. C(reload) makes it
+        read its certificates again, and waits until it shows the new one.
       - C(order) tells the order of an upgrade. C(save_snapshot) keeps one on the controller.
       - C(snapshot_token) makes a token that may read snapshots only.
       - C(remove_peer) takes this host out of the members.
@@ -33,6 +34,7 @@ options:
       - unseal
       - await_ready
       - restart
+      - reload
       - order
       - save_snapshot
       - snapshot_token
@@ -52,6 +54,7 @@ binary: {description: The binary for this host., type: str, returned: by check_h
 sha256: {description: Its checksum., type: str, returned: by check_host}
 nodes: {description: Host to what it is., type: dict, returned: when looking}
 active: {description: The host that is active., type: str, returned: when looking}
+threshold: {description: How many keys unseal; 0 before there is a cluster., type: int, returned: when looking}
 sealed: {description: Whether the node is still sealed., type: bool, returned: when unsealing}
 order: {description: Hosts in the order of an upgrade., type: list, returned: by order}
 token: {description: A token for the timer; censored., type: str, returned: by snapshot_token}

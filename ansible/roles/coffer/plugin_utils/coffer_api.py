@@ -10,14 +10,17 @@ import hashlib
 import http.client
 import io
 import json
+import os
 import socket
 import ssl
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-# Where a node stands, from what it answers. The first four are no answers of a node.
+# Where a node stands, from what it answers. The first five are no answers of a node.
 UNREACHABLE, ABSENT, UNTRUSTED, FOREIGN = "unreachable", "absent", "untrusted", "foreign"
+# Untrusted for its date alone: new certificates mend that.
+EXPIRED = "expired"
 UNINITIALISED, SEALED, STANDBY, ACTIVE = "uninitialised", "sealed", "standby", "active"
 # Those that say whether they belong to a cluster.
 ANSWERS = (UNINITIALISED, SEALED, STANDBY, ACTIVE)
@@ -25,10 +28,12 @@ MEMBERS = (SEALED, STANDBY, ACTIVE)
 SERVING = (STANDBY, ACTIVE)
 
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED.
+CERT_HAS_EXPIRED = 10
 
 
 class ApiError(Exception):
-    """A call that came to nothing; `state` is one of the first four above."""
+    """A call that came to nothing; `state` is one of the first five above."""
 
     def __init__(self, state, why):
         super().__init__(why)
@@ -65,6 +70,7 @@ class Node:
     def __init__(self, host, node_id, url, server_name=None, ca_file=None):
         self.host, self.node_id, self.url = host, node_id, url.rstrip("/")
         self.server_name, self.ca_file = server_name, ca_file
+        self.votes = True
 
     def _connection(self, timeout):
         parts = urlsplit(self.url)
@@ -97,7 +103,8 @@ class Node:
         except ConnectionRefusedError:
             raise ApiError(ABSENT, "nothing listens there") from None
         except ssl.SSLCertVerificationError as error:
-            raise ApiError(UNTRUSTED, error.verify_message or str(error)) from None
+            state = EXPIRED if error.verify_code == CERT_HAS_EXPIRED else UNTRUSTED
+            raise ApiError(state, error.verify_message or str(error)) from None
         except ssl.SSLError as error:
             raise ApiError(FOREIGN, f"it does not speak TLS ({error.reason})") from None
         except http.client.HTTPException as error:
@@ -145,6 +152,19 @@ class Node:
     def seal_status(self):
         return self.call("GET", "sys/seal-status")
 
+    def certificate(self):
+        """The one it shows, whether it is trusted or not."""
+        parts = urlsplit(self.url)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        at, name = (parts.hostname, parts.port or 8200), self.server_name or parts.hostname
+        try:
+            with socket.create_connection(at, 5) as plain:
+                with context.wrap_socket(plain, server_hostname=name) as shown:
+                    return shown.getpeercert(binary_form=True)
+        except OSError as error:
+            raise ApiError(UNREACHABLE, str(error) or type(error).__name__) from None
+
     def leader(self):
         return self.call("GET", "sys/leader")
 
@@ -168,6 +188,22 @@ def sha256(file):
     while chunk := file.read(65536):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def download_snapshot(node, token, handle, path):
+    """To `handle`, which is `path` opened to write: why it is no whole snapshot, or None."""
+    with os.fdopen(handle, "wb") as file:
+        where = "sys/storage/raft/snapshot"
+        status, text = node.request("GET", where, None, token, 120, file.write)
+        if status != 200:
+            said = text.decode(errors="replace").strip()[:400]
+            return (
+                f"{node.host} gave none (status {status}): {said}. The token needs read on {where}"
+            )
+        file.flush()
+        os.fsync(file.fileno())
+    problem = check_snapshot(path)
+    return problem and f"that of {node.host} was not kept: {problem}. Run this again."
 
 
 def check_snapshot(path):
