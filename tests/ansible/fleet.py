@@ -32,7 +32,7 @@ class Fleet:
         self.tls = ca != "none" and ssl.create_default_context(cafile=ca)
         if self.tls and os.environ.get("ANY_NAME"):
             self.tls.check_hostname = False
-        self.kept = threading.local()
+        self.kept, self.took = threading.local(), None
         self.token = os.environ.get("VAULT_TOKEN", "")
 
     def connection(self, host, timeout):
@@ -57,11 +57,14 @@ class Fleet:
         return found
 
     def anywhere(self, method, path, body=None, hosts=None):
-        """From one node to the next until one of them takes it."""
+        """From one node to the next until one of them takes it; without an order of its own, first
+        the one that took the last."""
         end = time.monotonic() + PATIENCE_S
-        for host in itertools.cycle(hosts or self.hosts):
+        known = sorted(self.hosts, key=lambda host: host != self.took)
+        for host in itertools.cycle(hosts or known):
             status, found = self.ask(host, method, path, body, PUT_TIMEOUT_S)
             if status in (200, 204):
+                self.took = host
                 return found
             if time.monotonic() > end:
                 sys.exit(f"{method} {path}: nobody took it for {PATIENCE_S} s: {status} {found}")

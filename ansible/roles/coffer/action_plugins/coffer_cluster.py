@@ -271,7 +271,8 @@ class ActionModule(ActionBase):
             )
         with open(binary, "rb") as file:
             found = {"changed": False, "binary": binary, "sha256": api.sha256(file)}
-        return {**found, "warnings": warnings}
+        same = checks.same(self._var("coffer_places"), host["places"])
+        return {**found, "same": same, "warnings": warnings}
 
     def _binaries(self):
         arch = str(self._var("coffer_arch") or "")

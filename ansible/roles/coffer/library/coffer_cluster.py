@@ -51,6 +51,7 @@ EXAMPLES = r"""
 RETURN = r"""
 msg: {description: What was found or done., type: str, returned: sometimes}
 binary: {description: The binary for this host., type: str, returned: by check_host}
+same: {description: Folders and files that the host has already., type: list, returned: by check_host}
 sha256: {description: Its checksum., type: str, returned: by check_host}
 nodes: {description: Host to what it is., type: dict, returned: when looking}
 active: {description: The host that is active., type: str, returned: when looking}

@@ -16,6 +16,8 @@ options:
   binary: {description: Where the binary is or will be., type: path, required: true}
   unit: {description: The systemd unit of the node., type: str, required: true}
   files: {description: What the node reads at its start., type: list, elements: path}
+  places: {description: Folders and files to tell of., type: list, elements: path}
+  user: {description: The service's user., type: str}
   ports: {description: TCP ports that the node listens on., type: list, elements: int, required: true}
 author: [coffer]
 """
@@ -31,6 +33,8 @@ machine: {description: The kernel's word for its architecture., type: str, retur
 bits: {description: Width of an address in the userland: 32 or 64., type: int, returned: always}
 time: {description: Seconds since 1970 by the host's clock., type: float, returned: always}
 systemd: {description: Whether systemd is PID 1., type: bool, returned: always}
+places: {description: "Those that are there: kind, owner, group, mode, sha256.", type: dict, returned: always}
+user: {description: Whether that user is there., type: bool, returned: always}
 binary_sha256: {description: Empty where there is no binary., type: str, returned: always}
 service: {description: What systemd says of the unit., type: dict, returned: always}
 stale: {description: Whether what runs is older than its files., type: bool, returned: always}
@@ -38,9 +42,12 @@ taken: {description: Ports that somebody else listens on, and who., type: list, 
 """
 
 import glob
+import grp
 import hashlib
 import os
 import platform
+import pwd
+import stat
 import struct
 import time
 
@@ -135,6 +142,39 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def name_of(table, number):
+    try:
+        return table(number)[0]
+    except KeyError:
+        return str(number)
+
+
+def place(path):
+    """Not through links: what is one is told as nothing."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return {}
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode))
+    if kind is None:
+        return {}
+    return dict(
+        kind=kind,
+        owner=name_of(pwd.getpwuid, found.st_uid),
+        group=name_of(grp.getgrgid, found.st_gid),
+        mode="%04o" % stat.S_IMODE(found.st_mode),
+        sha256=sha256(path) if kind == "file" else "",
+    )
+
+
+def is_user(name):
+    try:
+        return bool(name and pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -142,6 +182,8 @@ def main():
             unit=dict(type="str", required=True),
             ports=dict(type="list", elements="int", required=True),
             files=dict(type="list", elements="path", default=[]),
+            places=dict(type="list", elements="path", default=[]),
+            user=dict(type="str", default=""),
         ),
         supports_check_mode=True,
     )
@@ -154,6 +196,8 @@ def main():
         bits=struct.calcsize("P") * 8,
         time=time.time(),
         systemd=has_systemd,
+        places={path: place(path) for path in module.params["places"]},
+        user=is_user(module.params["user"]),
         binary_sha256=sha256(module.params["binary"]),
         service=found,
         stale=stale(pid, module.params["files"]),

@@ -8,6 +8,7 @@ trusts the authority: the same judgement that the members and the controller wil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import ssl
@@ -182,6 +183,37 @@ def clock(who, told, skew_s):
         "checked by a clock that is wrong, so nothing was changed on any host. Set it there: "
         "`timedatectl set-ntp true` where a network is, or `date -s`; then run this again."
     )
+
+
+def same(wanted, found):
+    """Of the folders and files that the role wants, those that the host has just so."""
+    alike = []
+    for place in wanted:
+        has = found.get(place["dest"]) or {}
+        source = os.path.expanduser(place.get("src", ""))
+        if os.path.isabs(source) and not os.path.isfile(source):
+            raise Unfit(
+                f"{source} is not there. Nothing was changed on any host. Set coffer_systemd_dir to "
+                "the repository's systemd/, or to a copy of it."
+            )
+        if not source:
+            fits = has.get("kind") == "folder"
+        else:
+            fits = has.get("kind") == "file" and has["sha256"] == _sha256(source)
+        told = (has.get("owner"), has.get("group"), has.get("mode"))
+        if fits and told == ("root", place["group"], place["mode"]):
+            alike.append(place["dest"])
+    return alike
+
+
+def _sha256(path):
+    """Of a file that ansible-vault has encrypted this is not what the host gets, so it is copied; and
+    where a relative path leads is for the copy to say."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
 
 
 def suffrage(node, server):
