@@ -24,6 +24,7 @@
 //! A group is described in `group.rs`, a record in `raft/wire.rs`, recovery in `recovery.rs`.
 
 mod error;
+mod front;
 mod group;
 mod index;
 mod probe;

@@ -5,17 +5,18 @@
 //! 2. Those are replayed in order, as long as checksum, generation and sequence go on.
 //! 3. What ends them is either the log's end, with perhaps one write that was cut short, or
 //!    damage. The files are searched for a later sequence number to tell them apart: one write is
-//!    in flight at most, so a later one means that the bad one was finished. A file whose front
-//!    still holds what it held before, group after group, or zeros, is not searched further: for
-//!    something to be missed there, the card must have lost all of that front, of acknowledged
-//!    writes, and kept what came after.
+//!    in flight at most, so a later one means that the bad one was finished. The search of a file
+//!    ends where it still holds what it held before, older groups in an unbroken row; a file that
+//!    begins with zeros is not searched. For something to be missed there, the card must have lost
+//!    all of that stretch, of acknowledged writes, and kept what came after.
 //!
 //! Damage to the very last group looks like a write cut short and cannot be told from it.
 
 use super::super::wire::{Members, Position, Record};
-use super::group::{self, Found, Group, UNIT_BYTES};
+use super::front::Front;
+use super::group::{Group, UNIT_BYTES};
 use super::index::{Index, Place};
-use super::segment_file::{AlignedBuffer, SegmentFile, failure, slot_of};
+use super::segment_file::{SegmentFile, failure, slot_of};
 use super::{LogError, Segment};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -52,14 +53,14 @@ impl Recovered {
     }
 
     /// Forgets what was replayed, and gives its segments back.
-    fn restart(&mut self) -> impl Iterator<Item = Candidate> + use<> {
+    fn restart(&mut self, log_id: u64) -> impl Iterator<Item = Candidate> + use<> {
         let fresh = Self {
             slot_next: self.slot_next,
             ..Self::default()
         };
         let old = std::mem::replace(self, fresh);
-        old.live.into_iter().map(|segment| Candidate {
-            file: segment.file,
+        old.live.into_iter().map(move |segment| Candidate {
+            front: Front::new(segment.file, log_id),
             generation: segment.generation,
             start: None,
             is_blank: false,
@@ -68,7 +69,7 @@ impl Recovered {
 }
 
 struct Candidate {
-    file: Arc<SegmentFile>,
+    front: Front,
     /// As its first block claims; not verified.
     generation: u64,
     /// What its first group says, when it is whole.
@@ -86,10 +87,10 @@ struct Beginning {
     last: Option<Position>,
 }
 
-/// The first group of a segment is looked for in this much, and read whole if it is larger.
+/// This much is read of a segment to see what it is, or all of its first group if that is more.
 const HEAD_BYTES: usize = 4096;
-/// A file whose front is as it was before, in this much, has not been written over since.
-const FRONT_BYTES: usize = 64 << 10;
+/// Where so much stands as it was before, nothing has been written since.
+const UNTOUCHED_BYTES: usize = 64 << 10;
 
 /// Reads the log in `dir`. The state has all entries up to `applied`.
 pub(super) fn recover(
@@ -103,22 +104,24 @@ pub(super) fn recover(
     let (mut live, oldest) = choose(&mut candidates);
     candidates.extend(live.drain(..applied_before(&live, applied)));
     let (Some(first), Some(newest)) = (live.first(), live.last()) else {
-        return no_segment(candidates, found, log_id);
+        return no_segment(candidates, found);
     };
     let (first, newest) = (first.generation, newest.generation);
     let mut broken = (first > oldest).then(|| missing(first - 1));
-    for candidate in live {
+    for mut candidate in live {
         let start = candidate.start;
         let follows = start.is_some_and(|start| found.expects(start.sequence));
         if !follows {
             let what = "a break in the sequence of writes";
-            broken = Some(damaged(what, &candidate.file, 0));
-            candidates.extend(found.restart());
+            broken = Some(damaged(what, candidate.front.file(), 0));
+            candidates.extend(found.restart(log_id));
         }
         if start.is_some() {
-            let bytes = candidate.file.read(0, candidate.file.size)?;
-            let is_newest = candidate.generation == newest;
-            replay_segment(&mut found, candidate, &bytes, log_id, is_newest)?;
+            let end = replay_segment(&mut found, &mut candidate)?;
+            if candidate.generation == newest {
+                found.torn = candidate.front.claimed_generation(end)? == Some(newest);
+                search(&mut candidate.front, end, found.sequence)?;
+            }
         } else {
             candidates.push(candidate);
         }
@@ -129,8 +132,7 @@ pub(super) fn recover(
         return Err(error);
     }
     for candidate in candidates {
-        search(&candidate, log_id, found.sequence)?;
-        found.free.push(candidate.file);
+        found.free.push(candidate.checked(found.sequence)?);
     }
     found.index.committed = committed(&found);
     Ok(found)
@@ -162,19 +164,28 @@ fn list(dir: &Path, log_id: u64, slot_next: &mut u64) -> Result<Vec<Candidate>, 
 
 impl Candidate {
     fn read(file: SegmentFile, log_id: u64) -> Result<Self, LogError> {
-        let mut head = file.read(0, HEAD_BYTES.min(file.size))?;
-        let claimed = group::claimed_bytes(head.bytes(), log_id).unwrap_or(0);
-        if claimed > head.bytes().len() && claimed <= file.size {
-            head = file.read(0, claimed)?;
-        }
-        let generation = group::claimed_generation(head.bytes(), log_id).unwrap_or(0);
-        let group = read_group(head.bytes(), &file, log_id)?;
+        let mut front = Front::new(Arc::new(file), log_id);
+        let is_blank = front.at(0, HEAD_BYTES)?.iter().all(|byte| *byte == 0);
+        let generation = front.claimed_generation(0)?.unwrap_or(0);
+        let group = front.group(0)?;
         Ok(Self {
             generation,
             start: group.and_then(|group| beginning(&group, generation)),
-            is_blank: head.bytes().iter().all(|byte| *byte == 0),
-            file: Arc::new(file),
+            is_blank,
+            front,
         })
+    }
+
+    /// The file, which is not needed and holds nothing later than `sequence`.
+    fn checked(mut self, sequence: u64) -> Result<Arc<SegmentFile>, LogError> {
+        let is_untouched = self.is_blank && {
+            let stretch = self.front.at(0, UNTOUCHED_BYTES)?;
+            stretch.iter().all(|byte| *byte == 0)
+        };
+        if !is_untouched {
+            search(&mut self.front, 0, sequence)?;
+        }
+        Ok(Arc::clone(self.front.file()))
     }
 }
 
@@ -235,46 +246,21 @@ fn missing(generation: u64) -> LogError {
     LogError::Incomplete(format!("the segment of generation {generation} is missing"))
 }
 
-fn read_group(bytes: &[u8], file: &SegmentFile, log_id: u64) -> Result<Option<Group>, LogError> {
-    match group::decode(bytes, log_id) {
-        Found::Nothing => Ok(None),
-        Found::Group(group) => Ok(Some(group)),
-        Found::Version(version) => Err(LogError::Version {
-            version,
-            file: file.path().to_path_buf(),
-        }),
-    }
-}
-
 /// No segment has a whole beginning: a new log, unless there is something in the files.
-fn no_segment(
-    candidates: Vec<Candidate>,
-    mut found: Recovered,
-    log_id: u64,
-) -> Result<Recovered, LogError> {
+fn no_segment(candidates: Vec<Candidate>, mut found: Recovered) -> Result<Recovered, LogError> {
     for candidate in candidates {
         // The first group of all is number 1; only that one may have been cut short.
-        search(&candidate, log_id, 0)?;
-        found.free.push(candidate.file);
+        found.free.push(candidate.checked(0)?);
     }
     Ok(found)
 }
 
-fn replay_segment(
-    found: &mut Recovered,
-    candidate: Candidate,
-    bytes: &AlignedBuffer,
-    log_id: u64,
-    is_newest: bool,
-) -> Result<(), LogError> {
-    let Candidate {
-        file, generation, ..
-    } = candidate;
+/// Replays a segment's groups and returns where they end.
+fn replay_segment(found: &mut Recovered, candidate: &mut Candidate) -> Result<usize, LogError> {
+    let generation = candidate.generation;
+    let file = Arc::clone(candidate.front.file());
     let mut offset = 0;
-    while let Some(rest) = bytes.bytes().get(offset..).filter(|rest| !rest.is_empty()) {
-        let Some(group) = read_group(rest, &file, log_id)? else {
-            break;
-        };
+    while let Some(group) = candidate.front.group(offset)? {
         if group.header.generation != generation || !found.expects(group.header.sequence) {
             break;
         }
@@ -285,18 +271,12 @@ fn replay_segment(
         offset += size;
     }
     found.live.push_back(Segment {
-        file: Arc::clone(&file),
+        file,
         generation,
         end: found.index.end(),
     });
     found.offset = offset;
-    if is_newest {
-        let rest = bytes.bytes().get(offset..).unwrap_or_default();
-        found.torn = group::may_begin(rest, log_id)
-            && group::claimed_generation(rest, log_id) == Some(generation);
-        refuse_later(bytes, offset, &file, log_id, found.sequence)?;
-    }
-    Ok(())
+    Ok(offset)
 }
 
 fn replay_group(
@@ -358,69 +338,24 @@ fn note(found: &mut Recovered, record: &Record) {
     }
 }
 
-/// Searches a file that is not needed for groups later than `sequence`.
-fn search(candidate: &Candidate, log_id: u64, sequence: u64) -> Result<(), LogError> {
-    if is_untouched(candidate, log_id, sequence)? {
-        return Ok(());
-    }
-    let file = &candidate.file;
-    let bytes = file.read(0, file.size)?;
-    refuse_later(&bytes, 0, file, log_id, sequence)
-}
-
-/// True when the front of a file has only zeros, or an unbroken row of groups up to `sequence`:
-/// whatever had been written there since would have broken it, however large its first group.
-fn is_untouched(candidate: &Candidate, log_id: u64, sequence: u64) -> Result<bool, LogError> {
-    let file = &candidate.file;
-    let front_bytes = FRONT_BYTES.min(file.size);
-    if !candidate.is_blank && candidate.start.is_none() {
-        return Ok(false);
-    }
-    let mut front = file.read(0, front_bytes)?;
-    if candidate.is_blank {
-        return Ok(front.bytes().iter().all(|byte| *byte == 0));
-    }
-    let (mut offset, mut before) = (0, None);
-    while offset < front_bytes {
-        let rest = front.bytes().get(offset..).unwrap_or_default();
-        let end = offset + group::claimed_bytes(rest, log_id).unwrap_or(0);
-        if end > front.bytes().len() && end <= file.size {
-            front = file.read(0, end)?;
-        }
-        let rest = front.bytes().get(offset..).unwrap_or_default();
-        let Some(group) = read_group(rest, file, log_id)? else {
-            return Ok(false);
+/// Fails when a group later than `sequence` stands at `from` or after it, before a stretch that is
+/// as it was before.
+fn search(front: &mut Front, from: usize, sequence: u64) -> Result<(), LogError> {
+    let (mut offset, mut untouched, mut before) = (from, 0, None);
+    while offset < front.file().size && untouched < UNTOUCHED_BYTES {
+        let Some(group) = front.group(offset)? else {
+            (untouched, before) = (0, None);
+            offset += UNIT_BYTES;
+            continue;
         };
-        let header = &group.header;
-        let goes_on = before.is_none_or(|before| header.sequence == before + 1);
-        if !goes_on || header.generation != candidate.generation || header.sequence > sequence {
-            return Ok(false);
+        let next = group.header.sequence;
+        if next > sequence {
+            return Err(damaged("an unreadable write", front.file(), from));
         }
-        before = Some(header.sequence);
+        let goes_on = before.is_none_or(|before| next == before + 1);
+        untouched = group.bytes + if goes_on { untouched } else { 0 };
+        before = Some(next);
         offset += group.bytes;
-    }
-    Ok(true)
-}
-
-/// Fails when a group later than `sequence` stands anywhere in `bytes` from `from` on.
-fn refuse_later(
-    bytes: &AlignedBuffer,
-    from: usize,
-    file: &SegmentFile,
-    log_id: u64,
-    sequence: u64,
-) -> Result<(), LogError> {
-    for offset in (from..bytes.bytes().len()).step_by(UNIT_BYTES) {
-        let rest = bytes.bytes().get(offset..).unwrap_or_default();
-        if !group::may_begin(rest, log_id) {
-            continue;
-        }
-        let Some(group) = read_group(rest, file, log_id)? else {
-            continue;
-        };
-        if group.header.sequence > sequence {
-            return Err(damaged("an unreadable write", file, from));
-        }
     }
     Ok(())
 }

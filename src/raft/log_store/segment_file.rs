@@ -155,6 +155,14 @@ impl SegmentFile {
         Err(failure("write", &self.path)(kind.into()))
     }
 
+    /// Fills `bytes`, which are aligned and whole blocks, with what stands from `offset` on.
+    pub(super) fn read_into(&self, bytes: &mut [u8], offset: usize) -> Result<(), LogError> {
+        let at = u64::try_from(offset).unwrap_or(u64::MAX);
+        self.file
+            .read_exact_at(bytes, at)
+            .map_err(failure("read", &self.path))
+    }
+
     /// Reads `size` bytes from `offset` on.
     pub(super) fn read(&self, offset: usize, size: usize) -> Result<AlignedBuffer, LogError> {
         let block = self.block.max(UNIT_BYTES);
@@ -162,10 +170,7 @@ impl SegmentFile {
         let lead = offset % block;
         let whole = (lead + size).next_multiple_of(block);
         let mut buffer = AlignedBuffer::new(whole, block);
-        let at = u64::try_from(offset - lead).unwrap_or(u64::MAX);
-        self.file
-            .read_exact_at(buffer.bytes_mut(), at)
-            .map_err(failure("read", &self.path))?;
+        self.read_into(buffer.bytes_mut(), offset - lead)?;
         buffer.offset += lead;
         buffer.size = size;
         Ok(buffer)

@@ -315,6 +315,69 @@ async fn a_lost_first_block_is_told_however_large_its_group_was() {
     assert!(reused > 0, "no segment was recycled");
 }
 
+/// The card lost one write into a recycled segment, and kept all later ones.
+#[tokio::test]
+async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_again() {
+    const WRITES: u64 = 14;
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        dir: dir.path(),
+        log_id: LOG_ID,
+        segment_bytes: 512 << 10,
+        applied: None,
+        device: None,
+    };
+    let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
+    let mut pictures = Vec::new();
+    for index in 0..60 + WRITES {
+        append(&mut store, vec![entry(1, index, 20 << 10)]).await;
+        if index % 20 == 19 {
+            store
+                .purge(log_id(Position { term: 1, index }))
+                .await
+                .unwrap();
+        }
+        if index >= 60 {
+            pictures.push(files(dir.path()));
+        }
+    }
+    store.close();
+    let last = pictures.last().unwrap().clone();
+    let (mut lost, mut recycled) = (0, 0);
+    for (pair, number) in pictures.windows(2).zip(1..) {
+        let [before, after] = pair else { panic!() };
+        for ((path, old), (_, new)) in before.iter().zip(after) {
+            let changed: Vec<_> = (0..old.len()).filter(|at| old[*at] != new[*at]).collect();
+            let (Some(first), Some(end)) = (changed.first(), changed.last()) else {
+                continue;
+            };
+            let (first, end) = (first / BLOCK * BLOCK, (end + 1).next_multiple_of(BLOCK));
+            recycled += usize::from(old[first..end].iter().any(|byte| *byte != 0));
+            let mut bytes = std::fs::read(path).unwrap();
+            bytes[first..end].copy_from_slice(&old[first..end]);
+            std::fs::write(path, &bytes).unwrap();
+            let is_last = number == pictures.len() - 1;
+            assert_eq!(
+                recovered(dir.path(), None).is_err(),
+                !is_last,
+                "write {number}"
+            );
+            lost += 1;
+        }
+        for (path, bytes) in &last {
+            std::fs::write(path, bytes).unwrap();
+        }
+        assert_eq!(
+            recovered(dir.path(), None).unwrap().entries.len() as u64,
+            WRITES
+        );
+    }
+    assert!(
+        lost >= 10 && recycled >= 5,
+        "{lost} lost, {recycled} over older writes"
+    );
+}
+
 #[tokio::test]
 async fn a_recovered_log_is_written_on_and_recovers_again() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,80 @@
+//! A segment as far as recovery has read it.
+
+use super::LogError;
+use super::group::{self, Found, Group, UNIT_BYTES};
+use super::segment_file::{AlignedBuffer, SegmentFile};
+use std::sync::Arc;
+
+/// Reading goes on in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// A segment from its beginning to where it has been read, because a card reads slowly.
+pub(super) struct Front {
+    file: Arc<SegmentFile>,
+    log_id: u64,
+    /// As large as the file; what nothing was read into takes no memory.
+    buffer: AlignedBuffer,
+    filled: usize,
+}
+
+impl Front {
+    pub(super) fn new(file: Arc<SegmentFile>, log_id: u64) -> Self {
+        let block = file.block.max(UNIT_BYTES);
+        Self {
+            buffer: AlignedBuffer::new(file.size.next_multiple_of(block), block),
+            file,
+            log_id,
+            filled: 0,
+        }
+    }
+
+    pub(super) fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
+    }
+
+    /// What has been read from `offset` on; at least `bytes`, unless the file ends before.
+    pub(super) fn at(&mut self, offset: usize, bytes: usize) -> Result<&[u8], LogError> {
+        let size = self.file.size;
+        let wanted = offset.saturating_add(bytes).min(size);
+        if wanted > self.filled {
+            let step = if self.filled == 0 {
+                self.file.block
+            } else {
+                PIECE_BYTES
+            };
+            let end = wanted.next_multiple_of(step.max(UNIT_BYTES)).min(size);
+            let rest = self.buffer.bytes_mut().get_mut(self.filled..end);
+            self.file.read_into(rest.unwrap_or_default(), self.filled)?;
+            self.filled = end;
+        }
+        let read = self.buffer.bytes().get(offset..self.filled);
+        Ok(read.unwrap_or_default())
+    }
+
+    /// The whole group at `offset`, if there is one.
+    pub(super) fn group(&mut self, offset: usize) -> Result<Option<Group>, LogError> {
+        let log_id = self.log_id;
+        let head = self.at(offset, UNIT_BYTES)?;
+        let Some(bytes) = group::claimed_bytes(head, log_id) else {
+            return Ok(None);
+        };
+        if bytes > self.file.size.saturating_sub(offset) {
+            return Ok(None);
+        }
+        match group::decode(self.at(offset, bytes)?, log_id) {
+            Found::Nothing => Ok(None),
+            Found::Group(group) => Ok(Some(group)),
+            Found::Version(version) => Err(LogError::Version {
+                version,
+                file: self.file.path().to_path_buf(),
+            }),
+        }
+    }
+
+    /// The generation that whatever begins at `offset` names; not verified.
+    pub(super) fn claimed_generation(&mut self, offset: usize) -> Result<Option<u64>, LogError> {
+        let log_id = self.log_id;
+        let head = self.at(offset, UNIT_BYTES)?;
+        Ok(group::claimed_generation(head, log_id))
+    }
+}
