@@ -80,7 +80,7 @@ class Pi:
         shutil.copy(os.path.join(debian, "busybox"), os.path.join(tree, "bin/busybox"))
         applets = ["sh", "mount", "umount", "cat", "ip", "tr", "uname", "stty", "kill", "nc",
                    "usleep", "sleep", "sync", "grep", "dmesg", "ls", "echo", "date", "head",
-                   "tail", "free", "df", "pidof", "rm", "mkdir", "cp"]
+                   "tail", "free", "df", "pidof", "rm", "mkdir", "cp", "mknod"]
         for applet in applets:
             os.symlink("busybox", os.path.join(tree, "bin", applet))
         own = {"sbin/init": os.path.join(HERE, "card/init"),
