@@ -342,11 +342,15 @@ impl RaftStorage {
         }
         let (applied, log) = (Arc::clone(&self.shared.applied), self.shared.log.clone());
         let closed = blocking(move || {
-            let saved = if applied.state.is_dirty() && !applied.poison.is_set() {
+            let is_sound = !applied.poison.is_set();
+            let saved = if applied.state.is_dirty() && is_sound {
                 applied.state.checkpoint().map(drop)
             } else {
                 Ok(())
             };
+            if saved.is_ok() && is_sound {
+                log.leave_segment();
+            }
             log.close();
             saved
         });

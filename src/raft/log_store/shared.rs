@@ -20,6 +20,8 @@ pub(super) enum Job {
     Control(Record, Done),
     /// Have a spare segment.
     Prepare(Done),
+    /// Go on in the next segment.
+    Roll,
 }
 
 /// Whom to tell when a job is on the device.
@@ -174,7 +176,8 @@ impl Shared {
 
 impl Job {
     fn refuse(self) {
-        let (Self::Append(_, done) | Self::Control(_, done) | Self::Prepare(done)) = self;
-        done.tell(&Err(LogError::Poisoned("the log is closed".into())));
+        if let Self::Append(_, done) | Self::Control(_, done) | Self::Prepare(done) = self {
+            done.tell(&Err(LogError::Poisoned("the log is closed".into())));
+        }
     }
 }

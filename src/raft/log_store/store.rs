@@ -205,6 +205,14 @@ impl LogStore {
             .map_or(0, |vote| vote.leader_id.term)
     }
 
+    /// Says that the state has all of the log. A lone node then leaves the segment that it writes,
+    /// which the next start need not read; others keep what followers may still need.
+    pub fn leave_segment(&self) {
+        if self.is_alone() {
+            self.shared.submit(Job::Roll);
+        }
+    }
+
     /// Writes what waits and stops the writer. Blocks.
     pub fn close(&self) {
         self.shared.close();

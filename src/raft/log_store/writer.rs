@@ -18,10 +18,14 @@ pub(super) const GROUP_BYTES_MAX: usize = 256 << 10;
 /// Records in a group.
 const GROUP_RECORDS_MAX: usize = 4096;
 
-/// A step of the queue: a record to write, or somebody to tell.
+/// A segment that holds less is not left for the next one.
+const ROLL_BYTES_MIN: usize = 64 << 10;
+
+/// A step of the queue: a record to write, somebody to tell, or a segment to leave.
 enum Step {
     Record(Record),
     Done(Done),
+    Roll,
 }
 
 /// Owns the segments; runs on its own thread.
@@ -43,7 +47,12 @@ impl Writer {
         let group_bytes_max = GROUP_BYTES_MAX.min(self.segments.segment_bytes / 2);
         while let Some(jobs) = self.shared.take() {
             let mut steps = jobs.into_iter().flat_map(Job::into_steps).peekable();
-            while steps.peek().is_some() {
+            while let Some(step) = steps.peek() {
+                if matches!(step, Step::Roll) {
+                    steps.next();
+                    self.leave();
+                    continue;
+                }
                 let (records, dones) = next_group(&mut steps, group_bytes_max);
                 self.shared.begin_write();
                 let result = self.write(records);
@@ -61,6 +70,19 @@ impl Writer {
         }
         // Whoever still waits learns that nothing more is written.
         self.shared.close();
+    }
+
+    /// Goes on in a free segment, so that the next start need not read this one.
+    fn leave(&mut self) {
+        let is_worth_it = self.segments.offset > ROLL_BYTES_MIN && !self.segments.free.is_empty();
+        if !is_worth_it || self.shared.poison.is_set() {
+            return;
+        }
+        let begun = self.segments.roll();
+        if let Err(error) = begun.and_then(|()| self.write_group(Vec::new(), true)) {
+            self.shared.poison.set(&error.to_string());
+        }
+        self.publish();
     }
 
     /// Makes the first group of a new log durable.
@@ -233,6 +255,9 @@ fn next_group(
     let (mut records, mut dones) = (Vec::new(), Vec::new());
     let mut bytes = HEADER_BYTES;
     while let Some(step) = steps.peek() {
+        if matches!(step, Step::Roll) {
+            break;
+        }
         if let Step::Record(record) = step {
             bytes += record.size_bound();
             let full = bytes > bytes_max || records.len() >= GROUP_RECORDS_MAX;
@@ -243,7 +268,7 @@ fn next_group(
         match steps.next() {
             Some(Step::Record(record)) => records.push(record),
             Some(Step::Done(done)) => dones.push(done),
-            None => break,
+            Some(Step::Roll) | None => break,
         }
     }
     (records, dones)
@@ -255,6 +280,7 @@ impl Job {
             Self::Append(entries, done) => (entries.iter().map(Record::of).collect(), done),
             Self::Control(record, done) => (vec![record], done),
             Self::Prepare(done) => (Vec::new(), done),
+            Self::Roll => return vec![Step::Roll],
         };
         let steps = records.into_iter().map(Step::Record);
         steps.chain([Step::Done(done)]).collect()

@@ -315,6 +315,47 @@ async fn a_lost_first_block_is_told_however_large_its_group_was() {
     assert!(reused > 0, "no segment was recycled");
 }
 
+/// A stop at a checkpoint leaves little to read, but keeps what a follower may ask for.
+#[tokio::test]
+async fn a_lone_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
+    for is_alone in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = LogOptions {
+            dir: dir.path(),
+            log_id: LOG_ID,
+            segment_bytes: 256 << 10,
+            applied: None,
+            device: None,
+        };
+        let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
+        let vote = Vote::new_committed(3, 1);
+        store.save_vote(&vote).await.unwrap();
+        for index in 0..15 {
+            append(&mut store, vec![entry(3, index, 20 << 10)]).await;
+        }
+        store
+            .purge(log_id(Position { term: 3, index: 12 }))
+            .await
+            .unwrap();
+        append(&mut store, vec![entry(3, 15, 90 << 10)]).await;
+        if is_alone {
+            store.set_alone();
+        }
+        store.leave_segment();
+        store.close();
+        let applied = Some(Position { term: 3, index: 15 });
+        let found = recover(dir.path(), LOG_ID, applied).unwrap();
+        assert_eq!(found.index.vote, Some(vote));
+        assert_eq!(found.offset < 8 << 10, is_alone, "{}", found.offset);
+        assert_eq!(content(&found).entries.is_empty(), is_alone);
+        // A state that lags behind still finds all that it lacks.
+        let behind = Some(Position { term: 3, index: 13 });
+        let found = content(&recover(dir.path(), LOG_ID, behind).unwrap());
+        let indexes: Vec<_> = found.entries.iter().map(RaftEntry::index).collect();
+        assert!(indexes.ends_with(&[14, 15]), "{indexes:?}");
+    }
+}
+
 /// The card lost one write into a recycled segment, and kept all later ones.
 #[tokio::test]
 async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_again() {
