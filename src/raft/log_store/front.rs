@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 /// Reading goes on in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
+/// Most fronts are no longer; for more there is memory for the whole file.
+const FRONT_BYTES: usize = 2 * PIECE_BYTES;
 
 /// A segment from its beginning to where it has been read, because a card reads slowly.
 pub(super) struct Front {
     file: Arc<SegmentFile>,
     log_id: u64,
-    /// As large as the file; what nothing was read into takes no memory.
     buffer: AlignedBuffer,
     filled: usize,
 }
 
 impl Front {
     pub(super) fn new(file: Arc<SegmentFile>, log_id: u64) -> Self {
-        let block = file.block.max(UNIT_BYTES);
         Self {
-            buffer: AlignedBuffer::new(file.size.next_multiple_of(block), block),
+            buffer: AlignedBuffer::new(0, UNIT_BYTES),
             file,
             log_id,
             filled: 0,
@@ -37,18 +37,33 @@ impl Front {
         let size = self.file.size;
         let wanted = offset.saturating_add(bytes).min(size);
         if wanted > self.filled {
-            let step = if self.filled == 0 {
-                self.file.block
-            } else {
-                PIECE_BYTES
-            };
-            let end = wanted.next_multiple_of(step.max(UNIT_BYTES)).min(size);
+            let block = self.file.block.max(UNIT_BYTES);
+            let step = if self.filled == 0 { block } else { PIECE_BYTES };
+            let end = wanted.next_multiple_of(step).min(size);
+            self.make_room(end, block);
             let rest = self.buffer.bytes_mut().get_mut(self.filled..end);
             self.file.read_into(rest.unwrap_or_default(), self.filled)?;
             self.filled = end;
         }
         let read = self.buffer.bytes().get(offset..self.filled);
         Ok(read.unwrap_or_default())
+    }
+
+    fn make_room(&mut self, end: usize, block: usize) {
+        if end <= self.buffer.bytes().len() {
+            return;
+        }
+        let room = if end <= FRONT_BYTES {
+            FRONT_BYTES
+        } else {
+            self.file.size
+        };
+        let mut larger = AlignedBuffer::new(room.min(self.file.size), block);
+        let read = self.buffer.bytes().get(..self.filled).unwrap_or_default();
+        if let Some(front) = larger.bytes_mut().get_mut(..self.filled) {
+            front.copy_from_slice(read);
+        }
+        self.buffer = larger;
     }
 
     /// The whole group at `offset`, if there is one.
