@@ -71,7 +71,7 @@ def certificate(authority, path, key, name=None):
     try:
         shown = _handshake(there, here, name)
     except ssl.SSLCertVerificationError as error:
-        why = error.verify_message or str(error)
+        why = (error.verify_message or str(error)).rstrip(".")
         raise Unfit(
             f"{path} would be trusted by nobody: {why}. Nothing was changed on any host. {RENEW}, "
             f"signed by {authority} and good for {name or 'this host'}."
