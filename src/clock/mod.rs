@@ -7,7 +7,6 @@
 mod cluster;
 mod duration;
 mod machine;
-mod rfc3339;
 mod timestamp;
 
 pub use cluster::{Clock, ClusterClock, ManualClock};

@@ -1,8 +1,7 @@
 //! An instant of cluster time.
 
-use super::rfc3339;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Nanoseconds of cluster time since the Unix epoch. Zero means "never" where a field says so.
 #[derive(
@@ -49,12 +48,18 @@ impl Timestamp {
 
     /// RFC 3339 in UTC, with as many fraction digits as needed: the form that Vault prints.
     pub fn rfc3339(self) -> String {
-        rfc3339::format(self.0)
+        let text = humantime::format_rfc3339(UNIX_EPOCH + Duration::from_nanos(self.0)).to_string();
+        match text.strip_suffix('Z') {
+            Some(time) if time.contains('.') => format!("{}Z", time.trim_end_matches('0')),
+            _ => text,
+        }
     }
 
     /// Reads RFC 3339 in UTC, with a `Z`; `None` for anything else and for years before 1970.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        rfc3339::parse(text).map(Self)
+        let instant = humantime::parse_rfc3339(text).ok()?;
+        let since = instant.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_nanos()).ok().map(Self)
     }
 }
 
@@ -75,13 +80,34 @@ mod tests {
             Timestamp(1_574_452_349_590_210_000).rfc3339(),
             "2019-11-22T19:52:29.59021Z"
         );
+        // A leap day, a century without one, midnight, the last instant there is.
+        for (instant, text) in [
+            (951_782_400_000_000_000, "2000-02-29T00:00:00Z"),
+            (951_868_799_999_999_999, "2000-02-29T23:59:59.999999999Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00Z"),
+            (1_000_000_100, "1970-01-01T00:00:01.0000001Z"),
+            (u64::MAX, "2554-07-21T23:34:33.709551615Z"),
+        ] {
+            assert_eq!(Timestamp(instant).rfc3339(), text);
+            assert_eq!(Timestamp::parse_rfc3339(text), Some(Timestamp(instant)));
+        }
     }
 
     #[test]
     fn reads_what_it_prints() {
         let instant = Timestamp(1_574_452_349_590_210_001);
         assert_eq!(Timestamp::parse_rfc3339(&instant.rfc3339()), Some(instant));
-        assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+        for text in [
+            "",
+            "yesterday",
+            "1969-12-31T23:59:59Z",
+            "2000-13-01T00:00:00Z",
+            "2000-01-01T24:00:00Z",
+            "2000-01-01T00:00:00",
+            "9999-12-31T23:59:59Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]
