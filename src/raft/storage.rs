@@ -27,6 +27,7 @@ use crate::store::{
     Transaction, Visit, Whole, WriteIntent,
 };
 use openraft::Raft;
+use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -334,6 +335,7 @@ impl RaftStorage {
             return;
         }
         self.proposer.close();
+        let is_single = self.is_single();
         drop(self.shared.raft.shutdown().await);
         let tasks = std::mem::take(&mut *self.tasks());
         for task in tasks {
@@ -348,8 +350,8 @@ impl RaftStorage {
             } else {
                 Ok(())
             };
-            if saved.is_ok() && is_sound {
-                log.leave_segment();
+            if saved.is_ok() && is_sound && is_single {
+                log.leave_segment(applied.state.saved().position);
             }
             log.close();
             saved
@@ -365,6 +367,13 @@ impl RaftStorage {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+    }
+
+    /// True when no other node may ask for entries.
+    fn is_single(&self) -> bool {
+        let metrics = self.shared.raft.metrics();
+        let members = metrics.borrow_watched().membership_config.nodes().count();
+        members <= 1
     }
 
     fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {

@@ -17,6 +17,7 @@ use super::front::Front;
 use super::group::{Group, UNIT_BYTES};
 use super::index::{Index, Place};
 use super::segment_file::{SegmentFile, failure, slot_of};
+use super::writer::GROUP_BYTES_MAX;
 use super::{LogError, Segment};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -89,8 +90,10 @@ struct Beginning {
 
 /// This much is read of a segment to see what it is, or all of its first group if that is more.
 const HEAD_BYTES: usize = 4096;
-/// Where so much stands as it was before, nothing has been written since.
-const UNTOUCHED_BYTES: usize = 64 << 10;
+/// A file that begins with so much as it was before is not written since.
+const FRONT_BYTES: usize = 64 << 10;
+/// The same for what stands after the log's end: as much as a group takes, so that none is missed.
+const UNTOUCHED_BYTES: usize = GROUP_BYTES_MAX;
 
 /// Reads the log in `dir`. The state has all entries up to `applied`.
 pub(super) fn recover(
@@ -100,7 +103,9 @@ pub(super) fn recover(
 ) -> Result<Recovered, LogError> {
     let mut found = Recovered::default();
     let mut candidates = list(dir, log_id, &mut found.slot_next)?;
-    candidates.sort_by_key(|candidate| candidate.generation);
+    // Of two files with one generation, one holds what is left of a segment that was cut short when
+    // it was begun, and the other the one that was begun in its place.
+    candidates.sort_by_key(|candidate| (candidate.generation, candidate.start.is_some()));
     let (mut live, oldest) = choose(&mut candidates);
     candidates.extend(live.drain(..applied_before(&live, applied)));
     let (Some(first), Some(newest)) = (live.first(), live.last()) else {
@@ -120,7 +125,7 @@ pub(super) fn recover(
             let end = replay_segment(&mut found, &mut candidate)?;
             if candidate.generation == newest {
                 found.torn = candidate.front.claimed_generation(end)? == Some(newest);
-                search(&mut candidate.front, end, found.sequence)?;
+                search(&mut candidate.front, end, UNTOUCHED_BYTES, found.sequence)?;
             }
         } else {
             candidates.push(candidate);
@@ -179,11 +184,11 @@ impl Candidate {
     /// The file, which is not needed and holds nothing later than `sequence`.
     fn checked(mut self, sequence: u64) -> Result<Arc<SegmentFile>, LogError> {
         let is_untouched = self.is_blank && {
-            let stretch = self.front.at(0, UNTOUCHED_BYTES)?;
+            let stretch = self.front.at(0, FRONT_BYTES)?;
             stretch.iter().all(|byte| *byte == 0)
         };
         if !is_untouched {
-            search(&mut self.front, 0, sequence)?;
+            search(&mut self.front, 0, FRONT_BYTES, sequence)?;
         }
         Ok(Arc::clone(self.front.file()))
     }
@@ -338,11 +343,11 @@ fn note(found: &mut Recovered, record: &Record) {
     }
 }
 
-/// Fails when a group later than `sequence` stands at `from` or after it, before a stretch that is
-/// as it was before.
-fn search(front: &mut Front, from: usize, sequence: u64) -> Result<(), LogError> {
+/// Fails when a group later than `sequence` stands at `from` or after it, before a stretch of
+/// `enough` bytes that is as it was before.
+fn search(front: &mut Front, from: usize, enough: usize, sequence: u64) -> Result<(), LogError> {
     let (mut offset, mut untouched, mut before) = (from, 0, None);
-    while offset < front.file().size && untouched < UNTOUCHED_BYTES {
+    while offset < front.file().size && untouched < enough {
         let Some(group) = front.group(offset)? else {
             (untouched, before) = (0, None);
             offset += UNIT_BYTES;

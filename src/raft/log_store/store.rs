@@ -205,10 +205,11 @@ impl LogStore {
             .map_or(0, |vote| vote.leader_id.term)
     }
 
-    /// Says that the state has all of the log. A lone node then leaves the segment that it writes,
-    /// which the next start need not read; others keep what followers may still need.
-    pub fn leave_segment(&self) {
-        if self.is_alone() {
+    /// Leaves the segment that is written for a free one, if there is one, so that the next start
+    /// need not read it. For a node without followers whose state has all entries up to `saved`;
+    /// does nothing when the log has more.
+    pub fn leave_segment(&self, saved: Option<Position>) {
+        if self.shared.index().last <= saved {
             self.shared.submit(Job::Roll);
         }
     }

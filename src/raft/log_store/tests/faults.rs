@@ -315,10 +315,64 @@ async fn a_lost_first_block_is_told_however_large_its_group_was() {
     assert!(reused > 0, "no segment was recycled");
 }
 
-/// A stop at a checkpoint leaves little to read, but keeps what a follower may ask for.
+/// A segment was cut short when it was begun, and begun again in another file.
 #[tokio::test]
-async fn a_lone_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
-    for is_alone in [true, false] {
+async fn a_segment_that_was_begun_twice_is_found_whatever_the_files_are_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap();
+    let mut index = 0;
+    while files(dir.path()).len() < 4 {
+        append(&mut store, vec![entry(1, index, 3000)]).await;
+        index += 1;
+    }
+    let upto = log_id(Position {
+        term: 1,
+        index: index - 1,
+    });
+    store.purge(upto).await.unwrap();
+    let mut before = Disk::of(dir.path());
+    // Until it rolls.
+    let (file, after) = loop {
+        append(&mut store, vec![entry(1, index, 3000)]).await;
+        index += 1;
+        let after = Disk::of(dir.path());
+        let changed = before.changed(&after);
+        if let Some((file, _)) = changed.iter().find(|(_, number)| *number == 0) {
+            break (file.clone(), after);
+        }
+        before = after;
+    };
+    store.close();
+    let last = Disk::of(dir.path()).0;
+    let found = recover(dir.path(), LOG_ID, None).unwrap();
+    let live: Vec<_> = found
+        .live
+        .iter()
+        .map(|segment| segment.file.path())
+        .collect();
+    let is_free = |name: &str| !live.iter().any(|path| path.ends_with(name));
+    let other = last
+        .keys()
+        .find(|name| **name != file && is_free(name))
+        .unwrap();
+    for (torn, whole) in [(&file, other), (other, &file)] {
+        let mut disk = after.clone();
+        let mut cut = before.0[torn].clone();
+        cut[..BLOCK].copy_from_slice(&after.0[&file][..BLOCK]);
+        disk.0.insert(torn.clone(), cut);
+        disk.0.insert(whole.clone(), after.0[&file].clone());
+        let scratch = tempfile::tempdir().unwrap();
+        disk.put(scratch.path(), &mut None);
+        let found = recovered(scratch.path(), None)
+            .unwrap_or_else(|error| panic!("{torn} is cut, {whole} whole: {error}"));
+        assert_eq!(found.entries.last().map(RaftEntry::index), Some(index - 1));
+    }
+}
+
+/// A stop at a checkpoint leaves little to read.
+#[tokio::test]
+async fn a_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
+    for has_all in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions {
             dir: dir.path(),
@@ -338,18 +392,15 @@ async fn a_lone_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
             .await
             .unwrap();
         append(&mut store, vec![entry(3, 15, 90 << 10)]).await;
-        if is_alone {
-            store.set_alone();
-        }
-        store.leave_segment();
-        store.close();
         let applied = Some(Position { term: 3, index: 15 });
+        let behind = Some(Position { term: 3, index: 13 });
+        store.leave_segment(if has_all { applied } else { behind });
+        store.close();
         let found = recover(dir.path(), LOG_ID, applied).unwrap();
         assert_eq!(found.index.vote, Some(vote));
-        assert_eq!(found.offset < 8 << 10, is_alone, "{}", found.offset);
-        assert_eq!(content(&found).entries.is_empty(), is_alone);
+        assert_eq!(found.offset < 8 << 10, has_all, "{}", found.offset);
+        assert_eq!(content(&found).entries.is_empty(), has_all);
         // A state that lags behind still finds all that it lacks.
-        let behind = Some(Position { term: 3, index: 13 });
         let found = content(&recover(dir.path(), LOG_ID, behind).unwrap());
         let indexes: Vec<_> = found.entries.iter().map(RaftEntry::index).collect();
         assert!(indexes.ends_with(&[14, 15]), "{indexes:?}");
@@ -371,7 +422,15 @@ async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_agai
     let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
     let mut pictures = Vec::new();
     for index in 0..60 + WRITES {
-        append(&mut store, vec![entry(1, index, 20 << 10)]).await;
+        append(
+            &mut store,
+            vec![entry(
+                1,
+                index,
+                if index % 3 == 0 { 100 << 10 } else { 20 << 10 },
+            )],
+        )
+        .await;
         if index % 20 == 19 {
             store
                 .purge(log_id(Position { term: 1, index }))
@@ -393,6 +452,10 @@ async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_agai
                 continue;
             };
             let (first, end) = (first / BLOCK * BLOCK, (end + 1).next_multiple_of(BLOCK));
+            if first == 0 && end > 64 << 10 {
+                // So large a first write is the known limit.
+                continue;
+            }
             recycled += usize::from(old[first..end].iter().any(|byte| *byte != 0));
             let mut bytes = std::fs::read(path).unwrap();
             bytes[first..end].copy_from_slice(&old[first..end]);
@@ -414,7 +477,7 @@ async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_agai
         );
     }
     assert!(
-        lost >= 10 && recycled >= 5,
+        lost >= 9 && recycled >= 5,
         "{lost} lost, {recycled} over older writes"
     );
 }
