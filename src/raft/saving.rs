@@ -74,16 +74,17 @@ pub(super) async fn purge(
             .metrics(|seen| is_known(&seen.snapshot), "the checkpoint")
             .await,
     );
-    let members = raft
-        .metrics()
-        .borrow_watched()
-        .membership_config
-        .nodes()
-        .count();
-    match log.surplus(if members > 1 { kept } else { 0 }) {
+    match log.surplus(if has_followers(raft) { kept } else { 0 }) {
         Some(upto) => raft.trigger().purge_log(upto).await,
         None => Ok(()),
     }
+}
+
+/// True when another node may ask for entries.
+pub(super) fn has_followers(raft: &Raft<TypeConfig, StateMachine>) -> bool {
+    let metrics = raft.metrics();
+    let members = metrics.borrow_watched().membership_config.nodes().count();
+    members > 1
 }
 
 async fn save(applied: &Arc<Applied>) {

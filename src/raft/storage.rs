@@ -27,7 +27,6 @@ use crate::store::{
     Transaction, Visit, Whole, WriteIntent,
 };
 use openraft::Raft;
-use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -335,7 +334,7 @@ impl RaftStorage {
             return;
         }
         self.proposer.close();
-        let is_single = self.is_single();
+        let is_single = !saving::has_followers(&self.shared.raft);
         drop(self.shared.raft.shutdown().await);
         let tasks = std::mem::take(&mut *self.tasks());
         for task in tasks {
@@ -367,13 +366,6 @@ impl RaftStorage {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-    }
-
-    /// True when no other node may ask for entries.
-    fn is_single(&self) -> bool {
-        let metrics = self.shared.raft.metrics();
-        let members = metrics.borrow_watched().membership_config.nodes().count();
-        members <= 1
     }
 
     fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {

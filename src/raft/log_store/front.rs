@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Reading goes on in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 /// Most fronts are no longer; for more there is memory for the whole file.
-const FRONT_BYTES: usize = 2 * PIECE_BYTES;
+const ROOM_BYTES: usize = 2 * PIECE_BYTES;
 
 /// A segment from its beginning to where it has been read, because a card reads slowly.
 pub(super) struct Front {
@@ -53,8 +53,8 @@ impl Front {
         if end <= self.buffer.bytes().len() {
             return;
         }
-        let room = if end <= FRONT_BYTES {
-            FRONT_BYTES
+        let room = if end <= ROOM_BYTES {
+            ROOM_BYTES
         } else {
             self.file.size
         };

@@ -90,7 +90,7 @@ struct Beginning {
 
 /// This much is read of a segment to see what it is, or all of its first group if that is more.
 const HEAD_BYTES: usize = 4096;
-/// A file that begins with so much as it was before is not written since.
+/// A file that begins with so much as it was before has not been written since.
 const FRONT_BYTES: usize = 64 << 10;
 /// The same for what stands after the log's end: as much as a group takes, so that none is missed.
 const UNTOUCHED_BYTES: usize = GROUP_BYTES_MAX;
