@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! seal key --seals--> root key --seals--> keyring --seals--> records
-//! (shares)            (reserved)          (reserved)  \----> names, keyed hashes
+//! (shares)            (reserved)          (reserved)  \----> names, keyed hashes, cluster keys
 //! ```
 //!
 //! Invariants
@@ -18,6 +18,7 @@
 
 mod batch;
 mod blobs;
+mod cluster_key;
 mod join;
 mod keyring;
 mod keys;
@@ -41,6 +42,7 @@ mod tests;
 mod wiping;
 
 pub use batch::{Batch, Commit};
+pub use cluster_key::ClusterKey;
 pub use join::{
     AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
     OpenedChallenge, PROOF_BYTES,

@@ -547,6 +547,23 @@ fn keyed_hashes_differ_by_domain_and_survive_rotation_and_unsealing() {
 }
 
 #[test]
+fn cluster_keys_are_the_same_on_every_unsealed_node_and_survive_rotation() {
+    let (storage, key, barrier) = initialized();
+    let of = |barrier: &Unsealed, purpose| *barrier.cluster_key(purpose).unwrap().expose();
+    let both = [ClusterKey::Leadership, ClusterKey::Forwarding];
+    let before = both.map(|purpose| of(&barrier, purpose));
+    assert_ne!(before[0], before[1]);
+    block(barrier.rotate(NOW)).unwrap();
+    let other = Sealed::new(storage).unseal(&key).unwrap();
+    assert_eq!(both.map(|purpose| of(&other, purpose)), before);
+    let (_, _, foreign) = initialized();
+    assert_ne!(of(&foreign, both[0]), before[0]);
+    barrier.seal();
+    let refused = barrier.cluster_key(both[0]).err();
+    assert!(matches!(refused, Some(BarrierError::Sealed)));
+}
+
+#[test]
 fn a_blob_opens_in_its_domain_only() {
     let (_, _, barrier) = initialized();
     let blob = barrier.seal_blob("batch token", b"claims").unwrap();

@@ -5,7 +5,7 @@
 //! values; locked memory and no core dumps keep it off the disk.
 
 use super::tests::{NOW, initialized, put, read};
-use super::{Sealed, Unsealed};
+use super::{ClusterKey, Sealed, Unsealed};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -96,10 +96,13 @@ fn sealing_leaves_no_key_in_memory() {
         .block_on(barrier.rotate(NOW))
         .unwrap();
 
-    let keys = keys_in_use(&barrier);
+    let cluster_key = barrier.cluster_key(ClusterKey::Leadership).unwrap();
+    let mut keys = keys_in_use(&barrier);
+    keys.push(("cluster key", masked(cluster_key.expose())));
     for (name, count) in found(&keys) {
         assert!(count >= 2, "{name} must be there while unsealed: {count}");
     }
+    drop(cluster_key);
     barrier.seal(); // the handles `barrier` and `view` stay
     for (name, count) in found(&keys) {
         assert_eq!(count, 0, "{name} is still in memory");

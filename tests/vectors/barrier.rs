@@ -1,7 +1,7 @@
 //! A store laid out from the byte diagrams by a script that shares no code with coffer.
 
 use crate::{array, bytes, text};
-use coffer::barrier::{BarrierError, Sealed, Unsealed};
+use coffer::barrier::{BarrierError, ClusterKey, Sealed, Unsealed};
 use coffer::secret::Key256;
 use coffer::store::{Inmem, Key, Op, Storage, Transaction};
 use serde_json::{Map, Value};
@@ -75,6 +75,17 @@ async fn keyed_hashes_and_blobs_are_known() {
         opened.unwrap().expose(),
         text(&file, "/blob/text").as_bytes()
     );
+}
+
+#[tokio::test]
+async fn cluster_keys_are_known() {
+    let file = vectors();
+    let barrier = unsealed(&file).await;
+    for purpose in [ClusterKey::Leadership, ClusterKey::Forwarding] {
+        let known = &file["cluster_keys"][purpose.label()];
+        let key = barrier.cluster_key(purpose).unwrap();
+        assert_eq!(hex::encode(key.expose()), known.as_str().unwrap());
+    }
 }
 
 #[tokio::test]

@@ -87,6 +87,10 @@ def keyed_hash(domain, data):
     return prf(key, struct.pack(">Q", len(domain)) + domain.encode() + data)
 
 
+def cluster_key(label):
+    return prf(DERIVATION_KEY, b"coffer key cluster " + label.encode())
+
+
 # --- The store ---
 
 SEAL_KEY, ROOT_KEY = made_up("seal key"), made_up("root key")
@@ -178,6 +182,9 @@ if __name__ == "__main__":
             {"domain": domain, "data": data, "hash": keyed_hash(domain, data.encode()).hex()}
             for domain, data in [("token id", "s.abc"), ("", ""), ("a", "bc"), ("ab", "c")]
         ],
+        "cluster_keys": {
+            label: cluster_key(label).hex() for label in ("leadership", "forwarding")
+        },
         "blob": {
             "domain": "batch token",
             "text": "claims",
