@@ -9,7 +9,7 @@
 //! none, and a snapshot of another cluster brings that cluster's.
 
 use super::mac::MacKey;
-use super::{BarrierError, Unsealed};
+use super::{BarrierError, Batch, Sealed, Unsealed, reserved};
 use crate::secret::Key256;
 
 /// What a cluster key is for. Keys for different purposes are independent of each other.
@@ -32,6 +32,29 @@ impl ClusterKey {
 
     pub(super) fn derive(self, derivation: &MacKey) -> Key256 {
         derivation.derive(&format!("cluster {}", self.label()))
+    }
+}
+
+impl Sealed {
+    /// Reads the public half of the cluster's signing key; `None` in a store of a release before
+    /// proofs of the keys.
+    ///
+    /// # Errors
+    /// [`BarrierError::Read`], [`BarrierError::Decode`].
+    pub fn cluster_public_key(&self) -> Result<Option<[u8; 32]>, BarrierError> {
+        let Some(record) = self.storage().get(reserved::CLUSTER_KEY)? else {
+            return Ok(None);
+        };
+        let key = <[u8; 32]>::try_from(&record.value[..]);
+        key.map(Some)
+            .map_err(|_| BarrierError::Decode("the cluster's public key"))
+    }
+}
+
+impl Batch {
+    /// Adds the public half of the cluster's signing key, readable while sealed.
+    pub fn publish_cluster_key(&mut self, public: &[u8; 32]) {
+        self.put_raw(reserved::CLUSTER_KEY, public.to_vec());
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
             // The store closes, and nobody is served any more.
             return;
         }
+        alive.follow_cluster_key();
         alive.follow_keys();
         alive.follow_removal();
         alive.settle();
@@ -105,6 +106,8 @@ impl Shared {
             duties.push(crate::task::spawn(watching).abort_handle());
         }
         duties.push(crate::task::spawn(self.snapshots(session)).abort_handle());
+        let publishing = self.publish_cluster_key(&session.barrier);
+        duties.push(crate::task::spawn(publishing).abort_handle());
         duties
     }
 

@@ -51,6 +51,7 @@ mod steps;
 mod storage;
 mod sweeper;
 mod systemd;
+mod trust;
 
 pub use crate::secret::{MemoryError, lock_memory};
 pub use addresses::Addresses;

@@ -2,8 +2,10 @@
 
 use super::identity::Cluster;
 use super::shared::{Session, Shared};
+use super::trust::ClusterSigner;
 use crate::barrier::{BarrierError, SealConfig, Unsealed};
 use crate::mount;
+use crate::raft::Signer;
 use crate::seal::{self, Collected, SealError};
 use crate::secret::{Key256, SecretString};
 use crate::store::CommitError;
@@ -38,7 +40,7 @@ impl Shared {
         }
         let internal = LifecycleError::Internal;
         self.leadership.found().await.map_err(internal)?;
-        self.leadership.take().await.map_err(internal)?;
+        self.leadership.take(None).await.map_err(internal)?;
         let made = self.write_first_entry(&seal_key, config, root_token).await;
         self.leadership.give_up();
         let root_token = made?;
@@ -67,6 +69,8 @@ impl Shared {
         let (barrier, mut batch) = (fresh.barrier, fresh.batch);
         let cluster = Cluster::new(self.facts.cluster_name.as_deref());
         cluster.put(&barrier, &mut batch).map_err(internal)?;
+        let signer = ClusterSigner::new(&barrier).map_err(internal)?;
+        batch.publish_cluster_key(&signer.cluster_key().0);
         let mounts = mount::Table::new(&barrier).map_err(internal)?;
         mounts.install(&mut batch).map_err(internal)?;
         let leases = Arc::new(crate::lease::Store::new(&barrier));
@@ -153,8 +157,9 @@ impl Shared {
             router: Arc::new(super::start::router(self, barrier)?),
             barrier: Arc::clone(barrier),
         };
+        let signer = ClusterSigner::new(barrier).map_err(internal)?;
         self.leadership
-            .take()
+            .take(Some(Arc::new(signer)))
             .await
             .map_err(LifecycleError::Internal)?;
         self.state().session = Some(session);

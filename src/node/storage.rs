@@ -5,7 +5,7 @@ use super::peering::Peering;
 use super::phase::Leads;
 use crate::config::{self, Config};
 use crate::peer::Network;
-use crate::raft::{self, RaftStorage};
+use crate::raft::{self, RaftStorage, Signer};
 use crate::router::Leader;
 use crate::store::{Inmem, Storage};
 use std::sync::Arc;
@@ -123,15 +123,21 @@ impl Leadership {
         self.raft().is_some_and(|raft| raft.is_removed())
     }
 
-    /// Lets this node lead. A node without others does when this returns.
-    pub async fn take(&self) -> Result<(), String> {
-        match self.raft() {
-            None => Ok(()),
-            Some(raft) if self.has_others() => {
+    /// Lets this node lead, by what an unsealed one signs with; `None` before there are keys. A node
+    /// without others does when this returns.
+    pub async fn take(&self, signer: Option<Arc<dyn Signer>>) -> Result<(), String> {
+        let Some(raft) = self.raft() else {
+            return Ok(());
+        };
+        if let Some(signer) = signer {
+            raft.set_signer(Some(signer));
+        }
+        match self.has_others() {
+            true => {
                 raft.set_elect(true);
                 Ok(())
             }
-            Some(raft) => raft
+            false => raft
                 .become_leader()
                 .await
                 .map_err(|error| error.to_string()),
@@ -141,7 +147,7 @@ impl Leadership {
     /// A sealed node must not lead.
     pub fn give_up(&self) {
         if let Some(raft) = self.raft() {
-            raft.set_elect(false);
+            raft.set_signer(None);
         }
     }
 

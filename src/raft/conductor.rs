@@ -130,6 +130,7 @@ impl Conductor {
         let leadership = self.leadership(seen);
         if leadership != Leadership::None {
             self.shared.refusals.clear();
+            self.shared.needed.send_if_modified(std::mem::take);
             self.trust_members_only(seen);
         }
         self.shared.leadership.send_if_modified(|current| {
@@ -219,8 +220,10 @@ impl Conductor {
         self.tell_of_absence();
         if is_leader(seen) {
             self.let_go();
+            self.heed_hints(seen).await;
         } else if *self.shared.leadership.borrow() == Leadership::None {
-            self.lead_blindly(seen).await;
+            self.tell_that_it_is_needed(seen);
+            self.heed_hints(seen).await;
             self.ask_around(seen);
         }
     }
@@ -232,11 +235,19 @@ impl Conductor {
         if *shared.leadership.borrow() != Leadership::None || !shared.may_lead() {
             self.absence.end();
         } else if let Some(age) = self.absence.note(Instant::now()) {
+            let ahead = shared.voice.ahead(age);
+            let members = shared.members().into_iter();
+            let ahead = members.filter(|member| Some(member.raft_id) == ahead);
+            for member in ahead {
+                tracing::warn!(
+                    node = member.name,
+                    "that member says that it holds entries which this node lacks: unseal it"
+                );
+            }
             tracing::warn!(
                 for_s = age.as_secs(),
-                "no leader is known: see that most voters run, are reached and are unsealed; if \
-                 this node was removed from the cluster, empty its data directory and let it join \
-                 again"
+                "no leader is known: see that most voters run, are reached and are unsealed, and \
+                 that this node is still a member (coffer operator raft list-peers on another)"
             );
         }
     }
@@ -261,20 +272,41 @@ impl Conductor {
         }
     }
 
-    /// A sealed voter whose log is longer than that of those who want to lead leads itself, so
-    /// that they can catch up: nobody else could, and [`Conductor::let_go`] ends it.
-    async fn lead_blindly(&self, seen: &Metrics) {
+    /// A sealed voter that refused a candidate for its shorter log, while nobody leads, holds
+    /// entries that the others need. It may not lead, so somebody must unseal it: its log and its
+    /// lights say so.
+    fn tell_that_it_is_needed(&self, seen: &Metrics) {
         let shared = &self.shared;
         let mut voters = seen.membership_config.membership().voter_ids();
         let is_voter = voters.any(|voter| voter == shared.id);
-        let removed = shared.removed.load(Ordering::Acquire);
-        let wait = shared.timing.election_max + jitter(shared.timing.election_min);
         let refused = shared.refusals.since();
-        if is_voter && !removed && refused.is_some_and(|since| since.elapsed() > wait) {
-            shared.refusals.clear();
-            crate::telemetry::info!("leading sealed, so that the others can catch up");
-            // Raft that stopped is noticed by the loop.
-            drop(shared.raft.trigger().elect(true).await);
+        let lasts = refused.is_some_and(|since| since.elapsed() > shared.timing.silence());
+        if is_voter && lasts && !shared.may_lead() && !*shared.needed.borrow() {
+            shared.needed.send_replace(true);
+            tracing::warn!(
+                "this sealed node holds acknowledged entries that the others lack, and nobody can \
+                 lead without them: unseal this node"
+            );
+        }
+    }
+
+    /// A member may hold a vote above this node's term, and then takes nothing from it.
+    async fn heed_hints(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let term = seen.vote.leader_id.term;
+        if !shared.may_lead() {
+            return;
+        }
+        if is_leader(seen) {
+            if let Some(above) = shared.voice.hints.for_leader(term) {
+                crate::telemetry::info!(
+                    above,
+                    "leading in a higher term, since a member voted in it"
+                );
+                shared.lead_above(above).await;
+            }
+        } else if let Some(above) = shared.voice.hints.for_candidate(term) {
+            shared.lift_term(above).await;
         }
     }
 
@@ -333,6 +365,8 @@ impl Conductor {
             .map(|(id, peer)| (*id, peer.member()))
             .collect();
         shared.voice.know(&members);
+        let voters = seen.membership_config.membership().get_joint_config();
+        shared.voice.acknowledged.set_voters(voters);
         let mut members: Vec<Member> = members.into_values().collect();
         let parting = self.parting.follow(&members);
         for other in parting.iter().chain(shared.trusted.borrow().iter()) {
@@ -365,13 +399,6 @@ impl Conductor {
             self.timers = timers;
         }
     }
-}
-
-/// A random part of `span`, so that nodes in the same state do not act at the same time.
-fn jitter(span: Duration) -> Duration {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    let millis = u64::try_from(span.as_millis()).unwrap_or(1).max(1);
-    Duration::from_millis(random % millis)
 }
 
 pub(super) fn is_leader(seen: &Metrics) -> bool {

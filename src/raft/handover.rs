@@ -2,12 +2,12 @@
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
-use super::rpc::{Answer, Ask};
+use super::rpc::{Answer, Ask, Wire};
 use super::shared::Shared;
 use super::types::{TypeConfig, Vote, log_id};
 use super::wire::Position;
 use openraft::async_runtime::WatchReceiver;
-use openraft::raft::VoteRequest;
+use openraft::raft::{TransferLeaderRequest, VoteRequest};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -82,9 +82,10 @@ impl Shared {
     /// Hands leadership over and has the next leader remove this node.
     pub(super) async fn leave(&self) -> Result<(), ChangeError> {
         let deadline = Instant::now() + LEAVE_WITHIN;
+        let led = self.metrics().vote.leader_id.term;
         self.hand_over(LEAVE_WITHIN).await?;
         loop {
-            match self.ask_to_leave().await {
+            match self.ask_to_leave(led).await {
                 Ok(()) => break,
                 // The farewell says it all; the answer to this came too late.
                 Err(_) if self.removed.load(Ordering::Acquire) => return Ok(()),
@@ -99,15 +100,18 @@ impl Shared {
         Ok(())
     }
 
-    async fn ask_to_leave(&self) -> Result<(), String> {
+    /// `led` is the term in which this node led last.
+    async fn ask_to_leave(&self, led: u64) -> Result<(), String> {
         let metrics = self.metrics();
         let members = metrics.membership_config.membership();
         let leader = metrics.current_leader.ok_or("there is no leader")?;
         let node = members.get_node(&leader).ok_or("the leader is not known")?;
         let member = node.member();
-        let asked = self
-            .voice
-            .ask(leader, &member, &Ask::Leave, &[], LEAVE_WITHIN);
+        let ask = match self.voice.wire() {
+            Wire::Plain => Ask::Leave,
+            Wire::Proven => Ask::LeaveAfter(led),
+        };
+        let asked = self.voice.ask(leader, &member, &ask, &[], LEAVE_WITHIN);
         match asked.await.map_err(|error| error.to_string())? {
             Answer::Done => Ok(()),
             answer => Err(format!("unexpected answer {answer:?}")),
@@ -127,17 +131,32 @@ impl Shared {
 
     /// Ends this node's term, in which raft accepts nothing any more: it votes for nobody in the
     /// next one. That takes no vote from anybody who leads already.
-    async fn step_back(&self, term: u64) {
+    pub(super) async fn step_back(&self, term: u64) {
         let metrics = self.metrics();
-        if !self.raft.is_leader() || metrics.vote.leader_id.term != term {
-            return;
+        if self.raft.is_leader() && metrics.vote.leader_id.term == term {
+            self.lift_term(term + 1).await;
         }
+    }
+
+    /// Leads on in a term above `term`: ends this one, and has itself elected as if leadership was
+    /// handed to it, so that nobody waits for a lease to run out.
+    pub(super) async fn lead_above(&self, term: u64) {
+        let above = term.saturating_add(1);
+        self.lift_term(above).await;
+        let from = Vote::new(above, NOBODY);
+        let request = TransferLeaderRequest::<TypeConfig>::new(from, self.id, None);
+        // Raft that stopped leads no more.
+        drop(self.raft.handle_transfer_leader(request).await);
+    }
+
+    /// Votes for nobody in `term`, unless this node has voted in that one or a later one.
+    pub(super) async fn lift_term(&self, term: u64) {
         let beyond = Position {
             term: u64::MAX,
             index: u64::MAX,
         };
         let request = VoteRequest::<TypeConfig> {
-            vote: Vote::new(term + 1, NOBODY),
+            vote: Vote::new(term, NOBODY),
             last_log_id: Some(log_id(beyond)),
             leadership_transfer: true,
         };

@@ -3,12 +3,18 @@
 use super::error::ChangeError;
 use super::member::MemberInfo;
 use super::parting::PARTING;
-use super::rpc::{Answer, Ask};
+use super::rpc::{Answer, Append, Ask};
 use super::shared::Shared;
 use super::types::Peer;
 use crate::peer::Member;
+use bytes::Bytes;
+use openraft::entry::RaftEntry;
+use openraft::raft::AppendEntriesRequest;
+use openraft::storage::RaftLogReader;
 use std::time::Duration;
 
+/// Entries before a removal that the removed member is sent along with it: what it may lack.
+const FAREWELL_ENTRIES_MAX: u64 = 64;
 /// How long one such call may take.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
@@ -85,8 +91,14 @@ impl Shared {
         let asked = self
             .voice
             .ask(peer, member, &Ask::Members, &[], TELL_WITHIN);
-        let Ok(Answer::Members(Some((at, members)))) = asked.await else {
-            return;
+        let proofs = &self.voice.proofs;
+        let (at, members) = match asked.await {
+            Ok(Answer::Members(Some(told))) if proofs.required().is_none() => told,
+            Ok(Answer::Roster(at, members, proof)) if proofs.is_roster(at, &members, &proof) => {
+                (at, members)
+            }
+            // Sealed members cannot sign a roster; another may.
+            _ => return,
         };
         let known = self.membership();
         if known
@@ -112,10 +124,41 @@ impl Shared {
             address: removed.cluster_address.clone(),
             public_key: removed.public_key.clone(),
         };
-        let ask = Ask::Farewell(index);
-        let asked = self.voice.ask(removed.raft_id, &member, &ask, &[], PARTING);
+        let (ask, bodies) = match self.removal(index).await {
+            Some((append, bodies)) => (Ask::Removed(append), bodies),
+            None => (Ask::Farewell(index), Vec::new()),
+        };
+        let asked = self
+            .voice
+            .ask(removed.raft_id, &member, &ask, &bodies, PARTING);
         if let Err(error) = asked.await {
             crate::telemetry::debug!(%error, "who was removed was not told");
         }
+    }
+
+    /// The entries up to the one at `index`, which removed a member and is committed, as that
+    /// member's own log needs them; `None` where the cluster requires no proofs.
+    async fn removal(&self, index: u64) -> Option<(Append, Vec<Bytes>)> {
+        self.voice.proofs.required()?;
+        let mut log = self.log.clone();
+        let first = index.saturating_sub(FAREWELL_ENTRIES_MAX);
+        let read = log.limited_get_log_entries(first, index + 1).await;
+        let mut entries = read.unwrap_or_default();
+        if entries.last().map(RaftEntry::index) != Some(index) {
+            // Too large for one message: the last ones must do.
+            let read = log
+                .limited_get_log_entries(index.saturating_sub(1), index + 1)
+                .await;
+            entries = read.unwrap_or_default();
+        }
+        let prev = entries.first().map(|entry| entry.log_id());
+        entries.drain(..1.min(entries.len()));
+        let request = AppendEntriesRequest {
+            vote: self.metrics().vote,
+            prev_log_id: prev,
+            leader_commit: entries.last().map(|entry| entry.log_id()),
+            entries,
+        };
+        Some(Append::of(request))
     }
 }

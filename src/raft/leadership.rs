@@ -5,8 +5,7 @@ use super::types::Peer;
 /// What [`super::RaftStorage::leadership`] tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Leadership {
-    /// Nobody that this node knows of, or this node blindly: it leads sealed, so that others
-    /// catch up.
+    /// Nobody that this node knows of, or this node while it is sealed.
     #[default]
     None,
     /// Another node.

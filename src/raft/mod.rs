@@ -10,11 +10,15 @@
 //!   sealed one is not.
 //! - One process per data directory.
 //! - The first failed write or flush poisons the node; nothing is tried again over it.
+//! - Where proof of the keys is required ([`RaftStorage::require_proof`]), only an unsealed member
+//!   leads, is voted for, hands leadership over, or sends entries, snapshots and removals.
+//! - What is known to be committed is never taken back, whoever says so.
 //! - Without requests nothing is written.
 //!
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 
 mod absence;
+mod acknowledged;
 mod command;
 mod conductor;
 mod data_dir;
@@ -36,6 +40,7 @@ mod parting;
 mod peers_file;
 mod poison;
 pub mod probe;
+mod proof;
 mod proposer;
 mod quorum;
 mod read_index;
@@ -60,6 +65,7 @@ pub use error::{ChangeError, OpenError};
 pub use leadership::Leadership;
 pub use member::{Change, MemberInfo, NewMember};
 pub use options::Options;
+pub use proof::{ClusterPublicKey, SIGNATURE_BYTES, Signer};
 pub use recover::Recovered;
 pub use storage::{RaftStorage, TRANSACTION_BYTES_MAX};
 pub use timing::Timing;

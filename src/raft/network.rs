@@ -1,12 +1,17 @@
 //! Calls to peers, as openraft makes them.
+//!
+//! An answer is as hostile as a question. Where proofs of the keys are required, raft is never
+//! shown a vote that only an answer tells of (see `proof::Hints`), and at no time an
+//! acknowledgement of what was not sent or a conflict with what was acknowledged before.
 
 use super::rpc::{Answer, Append, Ask, Candidacy, Transfer};
 use super::snapshot;
 use super::state_machine::SnapshotData;
-use super::types::{Peer, TypeConfig, Vote, log_id, position};
+use super::types::{LogId, Peer, TypeConfig, Vote, log_id, position};
 use super::voice::Voice;
-use super::wire::Ballot;
+use super::wire::{Ballot, Position};
 use crate::peer::{CallError, Member};
+use openraft::entry::RaftEntry;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::network::v2::RaftNetworkV2;
@@ -18,12 +23,15 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{OptionalSend, RaftNetworkFactory};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for the answer to entries: a peer flushes them first, and its disk may be slow.
 const APPEND_WITHIN: Duration = Duration::from_secs(5);
 /// A snapshot of which nothing moved for this long is given up.
 const SNAPSHOT_STALLED: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a sealed member's word still has to wait.
+const HOLD_STEP: Duration = Duration::from_millis(50);
 
 /// Makes links to peers.
 pub(super) struct Network(pub(super) Arc<Voice>);
@@ -39,6 +47,128 @@ impl Link {
     async fn ask(&self, ask: &Ask, within: Duration) -> Result<Answer, CallError> {
         let asked = self.voice.ask(self.target, &self.member, ask, &[], within);
         asked.await
+    }
+
+    /// True when votes in answers are hints only.
+    fn is_wary(&self) -> bool {
+        self.voice.proofs.required().is_some()
+    }
+
+    /// An answer tells of a vote above the one that was sent.
+    fn hint<T>(&self, vote: Ballot) -> Rpc<T> {
+        self.voice.hints.note(self.target, vote.term);
+        Err(refused(format!("it holds a vote in term {}", vote.term)))
+    }
+
+    fn voted(
+        &self,
+        request: &VoteRequest<TypeConfig>,
+        answer: &Answer,
+    ) -> Rpc<VoteResponse<TypeConfig>> {
+        let Answer::Voted {
+            vote,
+            granted,
+            last,
+        } = answer
+        else {
+            return unexpected(answer);
+        };
+        if !self.is_wary() {
+            let vote = Vote::from(*vote);
+            return Ok(VoteResponse::new(vote, last.map(log_id), *granted));
+        }
+        if *granted {
+            return Ok(VoteResponse::new(request.vote, None, true));
+        }
+        let (term, mine) = (request.vote.leader_id.term, request.last_log_id.as_ref());
+        if vote.term >= term {
+            self.voice.hints.note(self.target, vote.term);
+        }
+        if *last > mine.map(position) {
+            self.voice.lacks(self.target);
+        }
+        // Below all others, so that raft goes on with the answers of others.
+        Ok(VoteResponse::new(Vote::new(0, 0), None, false))
+    }
+
+    /// Judges an answer to entries, or to a heartbeat, of which `sent` tells.
+    async fn appended(
+        &self,
+        sent: &Sent,
+        answer: Answer,
+    ) -> Rpc<AppendEntriesResponse<TypeConfig>> {
+        let voice = &self.voice;
+        match answer {
+            Answer::Appended => {
+                self.hold(sent, sent.last()).await?;
+                voice.acknowledged.note(sent.term, self.target, sent.last());
+                Ok(AppendEntriesResponse::Success)
+            }
+            Answer::AppendedUpTo(last) if sent.has(last) => {
+                let last = last.map(log_id);
+                self.hold(sent, last).await?;
+                voice.acknowledged.note(sent.term, self.target, last);
+                Ok(AppendEntriesResponse::PartialSuccess(last))
+            }
+            Answer::Conflict => match sent.prev {
+                Some(prev) if !voice.acknowledged.has(sent.term, self.target, &prev) => {
+                    Ok(AppendEntriesResponse::Conflict)
+                }
+                _ => {
+                    voice.fell_behind(self.target);
+                    Err(refused("its log is behind what it acknowledged".into()))
+                }
+            },
+            Answer::HigherVote(vote) if self.is_wary() => self.hint(vote),
+            Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote.into())),
+            answer => unexpected(&answer),
+        }
+    }
+
+    /// Waits while the word of this member must wait for that of others.
+    async fn hold(&self, sent: &Sent, last: Option<LogId>) -> Rpc<()> {
+        let Some(last) = last.filter(|_| !sent.is_heartbeat) else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + APPEND_WITHIN;
+        while self.voice.must_wait(sent.term, self.target, &last) {
+            if Instant::now() > deadline {
+                return Err(NetworkError::from_string("unsealed voters are slow").into());
+            }
+            let changed = self.voice.acknowledged.changed.notified();
+            // It is looked again either way.
+            drop(tokio::time::timeout(HOLD_STEP, changed).await);
+        }
+        Ok(())
+    }
+}
+
+/// What was sent with a request for entries.
+struct Sent {
+    term: u64,
+    prev: Option<LogId>,
+    entries: Vec<LogId>,
+    is_heartbeat: bool,
+}
+
+impl Sent {
+    fn of(request: &AppendEntriesRequest<TypeConfig>) -> Self {
+        Self {
+            term: request.vote.leader_id.term,
+            prev: request.prev_log_id,
+            entries: request.entries.iter().map(|entry| entry.log_id()).collect(),
+            is_heartbeat: request.entries.is_empty(),
+        }
+    }
+
+    fn last(&self) -> Option<LogId> {
+        self.entries.last().copied().or(self.prev)
+    }
+
+    /// True for a place that a follower can have come to by what was sent.
+    fn has(&self, place: Option<Position>) -> bool {
+        let place = place.map(log_id);
+        place == self.prev || self.entries.iter().any(|entry| Some(*entry) == place)
     }
 }
 
@@ -72,18 +202,9 @@ fn unexpected<T>(answer: &Answer) -> Rpc<T> {
     Err(sort(&error))
 }
 
-fn voted(answer: &Answer) -> Rpc<VoteResponse<TypeConfig>> {
-    match answer {
-        Answer::Voted {
-            vote,
-            granted,
-            last,
-        } => {
-            let vote = Vote::from(*vote);
-            Ok(VoteResponse::new(vote, last.map(log_id), *granted))
-        }
-        answer => unexpected(answer),
-    }
+/// What raft is told instead of an answer that it is not shown.
+fn refused(why: String) -> RPCError<TypeConfig> {
+    sort(&CallError::Refused(why))
 }
 
 impl RaftNetworkV2<TypeConfig> for Link {
@@ -98,18 +219,12 @@ impl RaftNetworkV2<TypeConfig> for Link {
             true => option.hard_ttl(),
             false => APPEND_WITHIN.max(option.hard_ttl()),
         };
+        let sent = Sent::of(&request);
         let (message, bodies) = Append::of(request);
         let (ask, voice) = (Ask::Append(message), &self.voice);
         let asked = voice.ask(self.target, &self.member, &ask, &bodies, within);
-        match asked.await.map_err(|error| sort(&error))? {
-            Answer::Appended => Ok(AppendEntriesResponse::Success),
-            Answer::AppendedUpTo(last) => {
-                Ok(AppendEntriesResponse::PartialSuccess(last.map(log_id)))
-            }
-            Answer::Conflict => Ok(AppendEntriesResponse::Conflict),
-            Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote.into())),
-            answer => unexpected(&answer),
-        }
+        let answer = asked.await.map_err(|error| sort(&error))?;
+        self.appended(&sent, answer).await
     }
 
     async fn vote(
@@ -119,7 +234,7 @@ impl RaftNetworkV2<TypeConfig> for Link {
     ) -> Rpc<VoteResponse<TypeConfig>> {
         let ask = Ask::Vote(Candidacy::from(&request));
         let asked = self.ask(&ask, option.hard_ttl()).await;
-        voted(&asked.map_err(|error| sort(&error))?)
+        self.voted(&request, &asked.map_err(|error| sort(&error))?)
     }
 
     async fn pre_vote(
@@ -129,7 +244,7 @@ impl RaftNetworkV2<TypeConfig> for Link {
     ) -> Rpc<VoteResponse<TypeConfig>> {
         let ask = Ask::PreVote(Candidacy::from(&request));
         let asked = self.ask(&ask, option.hard_ttl()).await;
-        voted(&asked.map_err(|error| sort(&error))?)
+        self.voted(&request, &asked.map_err(|error| sort(&error))?)
     }
 
     async fn full_snapshot(
@@ -139,6 +254,7 @@ impl RaftNetworkV2<TypeConfig> for Link {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let last = snapshot.meta.last_log_id;
         let (head, body) = snapshot::send(&vote, snapshot);
         let (voice, member) = (&self.voice, &self.member);
         let sending = voice.stream(self.target, member, &head, body, SNAPSHOT_STALLED);
@@ -147,7 +263,14 @@ impl RaftNetworkV2<TypeConfig> for Link {
             answer = sending => answer,
         };
         match answer.map_err(|error| sort(&error))? {
-            Answer::Installed(vote) => Ok(SnapshotResponse::new(vote.into())),
+            Answer::Installed(other) if self.is_wary() && other != Ballot::from(&vote) => {
+                Ok(self.hint(other)?)
+            }
+            Answer::Installed(installed) => {
+                let term = vote.leader_id.term;
+                voice.acknowledged.note(term, self.target, last);
+                Ok(SnapshotResponse::new(installed.into()))
+            }
             answer => Ok(unexpected(&answer)?),
         }
     }

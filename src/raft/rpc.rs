@@ -1,13 +1,18 @@
 //! What members say to one another: our own words, in postcard, with a version.
 //!
 //! ```text
-//! request   <version: 1 byte> <Envelope> <Ask> <commands, one after the other>
-//! answer    <version: 1 byte> <Status> <Answer>
+//! request 1   <1: 1 byte> <Envelope> <Ask> <commands, one after the other>
+//! answer 1    <1: 1 byte> <Status> <Answer>
+//! request 2   <2: 1 byte> <Envelope> <standing> <mandate> <Ask> <commands>
+//! answer 2    <2: 1 byte> <Status> <standing> <Answer>
 //! ```
 //!
-//! The bytes of commands follow the message, so that they are not copied when it is read. New
-//! variants go to the end.
+//! Version 2 carries proofs of the keys (see `proof`): standing, that the sender is unsealed, and
+//! with what only a leader or candidate may say a mandate. Version 1 is spoken while the cluster
+//! requires no proof, and refused afterwards. The bytes of commands follow the message, so that
+//! they are not copied when it is read. New variants go to the end.
 
+use super::proof::Proof;
 use super::types::{Command, LogEntry, TypeConfig, Vote, log_id, position};
 use super::wire::{Ballot, Members, Position, WireError};
 use crate::clock::Timestamp;
@@ -19,7 +24,22 @@ use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// First byte of every message.
-const VERSION: u8 = 1;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// Without proofs, as the release before spoke.
+    Plain = 1,
+    /// With them.
+    Proven = 2,
+}
+
+/// The proofs that go with a message; empty ones in version 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Proofs {
+    /// The sender is unsealed.
+    pub(super) standing: Proof,
+    /// It may lead in the term of which the message speaks.
+    pub(super) mandate: Proof,
+}
 
 /// What a node tells of itself with everything it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +77,14 @@ pub(super) enum Ask {
     Members,
     /// I am called and reached so from now on: name, cluster, API.
     Addresses(String, String, String),
-    /// You were removed by the entry at this index.
+    /// You were removed by the entry at this index. Version 1 only.
     Farewell(u64),
-    /// Remove me: I led before you, and was to remove myself.
+    /// Remove me: I led before you, and was to remove myself. Version 1 only.
     Leave,
+    /// You were removed by the last of these entries, which is committed.
+    Removed(Append),
+    /// Remove me: I led in this term, before you, and was to remove myself.
+    LeaveAfter(u64),
 }
 
 /// A batch of entries, or none: a heartbeat.
@@ -68,7 +92,7 @@ pub(super) enum Ask {
 pub(super) struct Append {
     pub(super) vote: Ballot,
     prev: Option<Position>,
-    committed: Option<Position>,
+    pub(super) committed: Option<Position>,
     entries: Vec<EntryHead>,
 }
 
@@ -136,6 +160,35 @@ pub(super) enum Answer {
     Done,
     /// A snapshot was taken, or refused by a higher vote.
     Installed(Ballot),
+    /// The members, the entry that made them, and an unsealed member's signature.
+    Roster(Position, Members, Proof),
+}
+
+impl Ask {
+    /// Returns the vote that the sender must have a mandate for; `None` for what every member may
+    /// say.
+    pub(super) fn mandated(&self, from: u64) -> Option<Ballot> {
+        match self {
+            Self::Append(append) | Self::Removed(append) => Some(append.vote),
+            Self::PreVote(candidacy) | Self::Vote(candidacy) => Some(candidacy.vote),
+            Self::Lead(transfer) => Some(transfer.from),
+            Self::LeaveAfter(term) => Some(Ballot {
+                term: *term,
+                node: from,
+                committed: true,
+            }),
+            Self::ReadIndex
+            | Self::Members
+            | Self::Addresses(..)
+            | Self::Farewell(_)
+            | Self::Leave => None,
+        }
+    }
+
+    /// True for what older versions said and nobody may say where proofs are required.
+    pub(super) fn is_outdated(&self) -> bool {
+        matches!(self, Self::Farewell(_) | Self::Leave)
+    }
 }
 
 impl Append {
@@ -213,14 +266,73 @@ impl From<Candidacy> for VoteRequest<TypeConfig> {
     }
 }
 
-/// A message of two parts, and the bytes that follow it.
-pub(super) fn encode(
-    first: &impl Serialize,
-    second: &impl Serialize,
+/// A request, and the bytes that follow it.
+pub(super) fn encode_ask(
+    wire: Wire,
+    envelope: &Envelope,
+    proofs: &Proofs,
+    ask: &impl Serialize,
     bodies: &[Bytes],
 ) -> Result<Bytes, WireError> {
+    match wire {
+        Wire::Plain => encode(wire, &(envelope, ask), bodies),
+        Wire::Proven => encode(wire, &(envelope, proofs, ask), bodies),
+    }
+}
+
+/// Reads what [`encode_ask`] made.
+pub(super) fn decode_ask<A: DeserializeOwned>(
+    bytes: &Bytes,
+) -> Result<(Wire, Envelope, Proofs, A, Bytes), WireError> {
+    let wire = wire(bytes)?;
+    match wire {
+        Wire::Plain => {
+            let ((envelope, ask), rest) = decode(bytes)?;
+            Ok((wire, envelope, Proofs::default(), ask, rest))
+        }
+        Wire::Proven => {
+            let ((envelope, proofs, ask), rest) = decode(bytes)?;
+            Ok((wire, envelope, proofs, ask, rest))
+        }
+    }
+}
+
+/// An answer.
+pub(super) fn encode_answer(
+    wire: Wire,
+    status: &Status,
+    standing: &Proof,
+    answer: &Answer,
+) -> Result<Bytes, WireError> {
+    match wire {
+        Wire::Plain => encode(wire, &(status, answer), &[]),
+        Wire::Proven => encode(wire, &(status, standing, answer), &[]),
+    }
+}
+
+/// Reads what [`encode_answer`] made.
+pub(super) fn decode_answer(bytes: &Bytes) -> Result<(Status, Proof, Answer), WireError> {
+    match wire(bytes)? {
+        Wire::Plain => {
+            let ((status, answer), _) = decode(bytes)?;
+            Ok((status, Proof::default(), answer))
+        }
+        Wire::Proven => decode(bytes).map(|(message, _)| message),
+    }
+}
+
+fn wire(bytes: &Bytes) -> Result<Wire, WireError> {
+    match bytes.first() {
+        Some(1) => Ok(Wire::Plain),
+        Some(2) => Ok(Wire::Proven),
+        Some(version) => Err(WireError::Version(*version)),
+        None => Err(WireError::Malformed("message")),
+    }
+}
+
+fn encode(wire: Wire, message: &impl Serialize, bodies: &[Bytes]) -> Result<Bytes, WireError> {
     let malformed = |_| WireError::Malformed("message");
-    let head = postcard::to_extend(&(first, second), vec![VERSION]).map_err(malformed)?;
+    let head = postcard::to_extend(message, vec![wire as u8]).map_err(malformed)?;
     if bodies.is_empty() {
         return Ok(head.into());
     }
@@ -233,19 +345,13 @@ pub(super) fn encode(
     Ok(bytes.freeze())
 }
 
-/// Reads what [`encode`] made.
-pub(super) fn decode<A: DeserializeOwned, B: DeserializeOwned>(
-    bytes: &Bytes,
-) -> Result<(A, B, Bytes), WireError> {
-    let head = match bytes.split_first() {
-        Some((&VERSION, head)) => head,
-        Some((&version, _)) => return Err(WireError::Version(version)),
-        None => return Err(WireError::Malformed("message")),
-    };
-    let taken = postcard::take_from_bytes::<(A, B)>(head);
-    let ((first, second), rest) = taken.map_err(|_| WireError::Malformed("message"))?;
+/// Reads what [`encode`] made, without its version.
+fn decode<T: DeserializeOwned>(bytes: &Bytes) -> Result<(T, Bytes), WireError> {
+    let head = bytes.get(1..).unwrap_or_default();
+    let taken = postcard::take_from_bytes::<T>(head);
+    let (message, rest) = taken.map_err(|_| WireError::Malformed("message"))?;
     let at = bytes.len() - rest.len();
-    Ok((first, second, bytes.slice(at..)))
+    Ok((message, bytes.slice(at..)))
 }
 
 #[cfg(test)]
@@ -273,9 +379,10 @@ mod tests {
             to: 8,
             status: Status::default(),
         };
-        let bytes = encode(&envelope, &Ask::Append(message), &bodies).unwrap();
-        let (envelope, ask, rest) = decode::<Envelope, Ask>(&bytes).unwrap();
-        assert_eq!((envelope.from, envelope.to), (7, 8));
+        let (proofs, ask) = (Proofs::default(), Ask::Append(message));
+        let bytes = encode_ask(Wire::Proven, &envelope, &proofs, &ask, &bodies).unwrap();
+        let (wire, envelope, _, ask, rest) = decode_ask::<Ask>(&bytes).unwrap();
+        assert_eq!((wire, envelope.from, envelope.to), (Wire::Proven, 7, 8));
         let Ask::Append(message) = ask else {
             panic!("not an append");
         };
@@ -298,9 +405,21 @@ mod tests {
         let (message, _) = Append::of(request);
         assert!(message.into_request(Bytes::from_static(b"x")).is_err());
         let newer = Bytes::from_static(&[9, 0]);
-        let error = decode::<Status, Answer>(&newer).unwrap_err();
+        let error = decode_answer(&newer).unwrap_err();
         assert_eq!(error, WireError::Version(9));
-        assert!(decode::<Status, Answer>(&Bytes::new()).is_err());
-        assert!(decode::<Status, Answer>(&Bytes::from_static(&[1, 200])).is_err());
+        assert!(decode_answer(&Bytes::new()).is_err());
+        assert!(decode_answer(&Bytes::from_static(&[1, 200])).is_err());
+    }
+
+    #[test]
+    fn the_release_before_is_understood() {
+        // An envelope from 7 to 8, and a question for the members, as version 0.1 sent them.
+        let plain = Bytes::from_static(&[1, 7, 8, 1, 1, b'h', 1, b'v', 3, 5]);
+        let (wire, envelope, proofs, ask, _) = decode_ask::<Ask>(&plain).unwrap();
+        assert_eq!((wire, envelope.from, envelope.to), (Wire::Plain, 7, 8));
+        assert!(envelope.status.elects && matches!(ask, Ask::Members));
+        assert_eq!(proofs, Proofs::default());
+        let again = encode_ask(Wire::Plain, &envelope, &proofs, &ask, &[]).unwrap();
+        assert_eq!(again, plain);
     }
 }

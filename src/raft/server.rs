@@ -1,7 +1,11 @@
 //! Answers what peers ask.
+//!
+//! Whatever only an unsealed member may say is heeded only with a mandate, where proof of the keys
+//! is required; the rest is dropped and counted before raft sees it.
 
+use super::proof::Refused;
 use super::proposer;
-use super::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer};
+use super::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer, Wire};
 use super::shared::Shared;
 use super::snapshot;
 use super::state_machine::{SnapshotData, blocking};
@@ -10,10 +14,12 @@ use super::wire::{Ballot, Members, RECORD_OVERHEAD_BYTES};
 use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
+use openraft::entry::RaftEntry;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest,
 };
 use openraft::type_config::alias::SnapshotOf;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -42,40 +48,62 @@ impl Server {
         })
     }
 
-    /// Notes who speaks, and refuses who is not the member that it says, or looks for another.
-    fn admit(&self, from: &PublicKey, envelope: Envelope) -> Result<u64, String> {
+    /// Notes who speaks, and refuses a sender that is not the member that it says, or looks for
+    /// another node. `vote` is the one that the message needs a mandate for.
+    fn admit(&self, from: &PublicKey, said: &Said, vote: Option<Ballot>) -> Result<(), String> {
         let shared = &self.shared;
         if shared.closing.load(Ordering::Acquire) {
             // Raft would say so by an error in the log, with all that it was sent.
             return Err("this node is stopping".into());
         }
+        let (envelope, proofs) = (&said.envelope, &shared.voice.proofs);
+        let id = envelope.from;
         if envelope.to != shared.id {
             return Err(format!("this is not node {}", envelope.to));
         }
-        if !shared.is_peer(envelope.from, from) {
-            return Err(format!("node {} is not a member here", envelope.from));
+        if !shared.is_peer(id, from) {
+            return Err(format!("node {id} is not a member here"));
         }
-        shared.voice.note(envelope.from, envelope.status);
-        Ok(envelope.from)
+        let refused = match (proofs.required(), vote) {
+            (None, _) => None,
+            (Some(_), _) if said.wire == Wire::Plain => Some(Refused::OldWire),
+            (Some(_), Some(vote)) if vote.node != id => Some(Refused::Forged),
+            (Some(_), Some(vote)) if !proofs.leads(id, from, vote.term, &said.proofs.mandate) => {
+                Some(Refused::Unproven)
+            }
+            (Some(_), _) => None,
+        };
+        if let Some(why) = refused {
+            proofs.refuse(id, from, why);
+            return Err(why.to_string());
+        }
+        let (status, standing) = (envelope.status.clone(), &said.proofs.standing);
+        shared.voice.note(id, from, status, standing);
+        Ok(())
     }
 
     async fn answer(&self, from: PublicKey, request: Bytes) -> Result<Bytes, String> {
-        let (envelope, ask, bodies) =
-            rpc::decode::<Envelope, Ask>(&request).map_err(|error| error.to_string())?;
-        let peer = self.admit(&from, envelope)?;
+        let (said, ask, bodies) = read::<Ask>(&request)?;
+        let peer = said.envelope.from;
+        self.admit(&from, &said, ask.mandated(peer))?;
+        let proofs = &self.shared.voice.proofs;
+        if ask.is_outdated() && proofs.required().is_some() {
+            proofs.refuse(peer, &from, Refused::Unproven);
+            return Err(Refused::Unproven.to_string());
+        }
         let answer = match ask {
             Ask::Append(append) => self.append(append, bodies).await?,
             Ask::PreVote(candidacy) => self.vote(candidacy, true).await?,
             Ask::Vote(candidacy) => self.vote(candidacy, false).await?,
             Ask::Lead(transfer) => self.lead(transfer).await?,
             Ask::ReadIndex => self.read_index().await,
-            Ask::Members => self.members(),
+            Ask::Members => self.members(said.wire),
             Ask::Addresses(name, cluster, api) => {
                 let changed = self.shared.readdress(peer, name, cluster, api).await;
                 changed.map_err(|error| error.to_string())?;
                 Answer::Done
             }
-            Ask::Leave => {
+            Ask::Leave | Ask::LeaveAfter(_) => {
                 let left = self.shared.let_leave(peer).await;
                 left.map_err(|error| error.to_string())?;
                 Answer::Done
@@ -84,19 +112,36 @@ impl Server {
                 self.shared.farewell(index);
                 Answer::Done
             }
+            Ask::Removed(append) => self.removed(append, bodies).await?,
         };
-        self.seal(&answer)
+        self.seal(said.wire, &answer)
     }
 
-    fn seal(&self, answer: &Answer) -> Result<Bytes, String> {
-        let status = self.shared.voice.status();
-        rpc::encode(&status, answer, &[]).map_err(|error| error.to_string())
+    fn seal(&self, wire: Wire, answer: &Answer) -> Result<Bytes, String> {
+        let voice = &self.shared.voice;
+        let standing = voice.proofs.standing();
+        let sealed = rpc::encode_answer(wire, &voice.status(), &standing, answer);
+        sealed.map_err(|error| error.to_string())
+    }
+
+    /// The leader says that its last entry removed this node. It counts once this node's own log
+    /// holds that entry and knows it committed.
+    async fn removed(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
+        let shared = &self.shared;
+        let at = append.committed.ok_or("no entry removed this node")?;
+        let answer = self.append(append, bodies).await?;
+        if answer == Answer::Appended {
+            shared.believe_removal(at).await;
+        }
+        Ok(answer)
     }
 
     async fn append(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
         let size = bodies.len();
+        self.ensure_one_leader(append.vote).await?;
         let request = append.into_request(bodies);
         let request = request.map_err(|error| error.to_string())?;
+        self.ensure_keeps_committed(&request)?;
         if request.entries.is_empty() {
             return self.heartbeat(request).await;
         }
@@ -106,6 +151,52 @@ impl Server {
         Ok(appended_answer(
             appended.map_err(|error| error.to_string())?,
         ))
+    }
+
+    /// Refuses a second leader of one term. A member that voted twice made it; this node stops
+    /// leading when it is the first, and takes nothing from the second.
+    async fn ensure_one_leader(&self, vote: Ballot) -> Result<(), String> {
+        let shared = &self.shared;
+        let mine = shared.metrics().vote;
+        let is_other = mine.committed && mine.leader_id.voted_for != vote.node;
+        if vote.term != mine.leader_id.term || !is_other {
+            return Ok(());
+        }
+        tracing::error!(
+            term = vote.term,
+            leaders = ?[mine.leader_id.voted_for, vote.node],
+            "two nodes lead in one term, so a member voted twice: look for a stolen card and \
+             remove it (coffer operator raft remove-peer)"
+        );
+        shared.step_back(vote.term).await;
+        Err(format!("there is another leader in term {}", vote.term))
+    }
+
+    /// Refuses entries that contradict what this node knows to be committed. The leader that sends
+    /// them, or this node's disk, lost acknowledged writes; the node keeps its files and stops.
+    fn ensure_keeps_committed(
+        &self,
+        request: &AppendEntriesRequest<TypeConfig>,
+    ) -> Result<(), String> {
+        if request.vote.leader_id.term < self.shared.metrics().vote.leader_id.term {
+            // Raft refuses a leader that was deposed.
+            return Ok(());
+        }
+        let entries = request.entries.iter().map(|entry| entry.log_id());
+        let mut sent = request.prev_log_id.into_iter().chain(entries);
+        match sent.find(|id| self.shared.log.contradicts_committed(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let why = format!(
+                    "the leader of term {} contradicts the committed entry {}: one of the two \
+                     lost acknowledged writes; this node keeps its files as they are",
+                    request.vote.leader_id.term,
+                    id.index()
+                );
+                self.shared.applied.poison.set(&why);
+                Err(why)
+            }
+        }
     }
 
     /// Refuses entries that a full disk has no room for, before anything of them is written: the
@@ -186,18 +277,29 @@ impl Server {
         upto.map_or(Answer::NotLeader, Answer::ReadIndex)
     }
 
-    fn members(&self) -> Answer {
+    fn members(&self, wire: Wire) -> Answer {
         let metrics = self.shared.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         let stored = &metrics.committed_membership_config;
         let at = stored.log_id().as_ref().map(position);
-        Answer::Members(at.map(|at| (at, Members::from(stored.membership()))))
+        match (at, wire) {
+            (Some(at), Wire::Proven) => {
+                let members = Members::from(stored.membership());
+                let proof = self.shared.voice.proofs.roster(at, &members);
+                Answer::Roster(at, members, proof)
+            }
+            (at, _) => Answer::Members(at.map(|at| (at, Members::from(stored.membership())))),
+        }
     }
 
     async fn take_snapshot(&self, head: SnapshotHead, body: Chunks) -> Result<Answer, String> {
         let _one = self.incoming.lock().await;
         let shared = &self.shared;
         let vote = Vote::from(head.vote);
+        self.ensure_one_leader(head.vote).await?;
+        if head.last.is_some_and(|last| last.term > head.vote.term) {
+            return Err("a snapshot that is newer than its leader".into());
+        }
         let (mark, meta) = snapshot::read_head(head).map_err(|error| error.to_string())?;
         let mine = shared.raft.server_metrics().borrow_watched().vote;
         if mine > vote {
@@ -220,6 +322,24 @@ impl Server {
         let installed = installed.map_err(|error| error.to_string())?;
         Ok(Answer::Installed(Ballot::from(&installed.vote)))
     }
+}
+
+/// A request's version, sender and proofs.
+struct Said {
+    wire: Wire,
+    envelope: Envelope,
+    proofs: rpc::Proofs,
+}
+
+fn read<A: DeserializeOwned>(bytes: &Bytes) -> Result<(Said, A, Bytes), String> {
+    let read = rpc::decode_ask::<A>(bytes);
+    let (wire, envelope, proofs, ask, rest) = read.map_err(|error| error.to_string())?;
+    let said = Said {
+        wire,
+        envelope,
+        proofs,
+    };
+    Ok((said, ask, rest))
 }
 
 fn appended_answer(response: AppendEntriesResponse<TypeConfig>) -> Answer {
@@ -245,11 +365,10 @@ impl Service for Server {
         body: Chunks,
     ) -> BoxFuture<'_, Result<Bytes, String>> {
         Box::pin(async move {
-            let (envelope, head, _) =
-                rpc::decode::<Envelope, SnapshotHead>(&head).map_err(|error| error.to_string())?;
-            self.admit(&from, envelope)?;
+            let (said, head, _) = read::<SnapshotHead>(&head)?;
+            self.admit(&from, &said, Some(head.vote))?;
             let answer = self.take_snapshot(head, body).await?;
-            self.seal(&answer)
+            self.seal(said.wire, &answer)
         })
     }
 }

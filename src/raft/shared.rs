@@ -7,15 +7,20 @@ use super::read_index::Readers;
 use super::refusals::Refusals;
 use super::state_machine::{Applied, StateMachine};
 use super::timing::Timing;
-use super::types::{Peer, StoredMembership, TypeConfig};
+use super::types::{Peer, StoredMembership, TypeConfig, position};
 use super::voice::Voice;
+use super::wire::Position;
 use crate::peer::{Member, PublicKey};
 use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long the entry that removed this node may take until it is applied here.
+const BELIEVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// One per open storage.
 pub(super) struct Shared {
@@ -32,6 +37,8 @@ pub(super) struct Shared {
     pub(super) trusted: watch::Sender<Vec<Member>>,
     /// Candidates whose log was too short.
     pub(super) refusals: Refusals,
+    /// This node is sealed, and others need the entries that only it holds.
+    pub(super) needed: watch::Sender<bool>,
     pub(super) readers: Readers,
     /// Changes of the members go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
@@ -48,10 +55,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// True while this node is unsealed, can write, and was not removed.
+    /// True while this node is unsealed and can prove it, can write, and was not removed.
     pub(super) fn may_lead(&self) -> bool {
         let is_member = !self.removed.load(Ordering::Acquire);
-        *self.voice.elects.borrow() && is_member && !self.applied.poison.is_set()
+        // Without a network, as in recovery mode, there is nobody to prove anything to.
+        let can_prove = self.voice.network.is_none() || self.voice.proofs.may_lead();
+        let is_unsealed = *self.voice.elects.borrow() && can_prove;
+        is_unsealed && is_member && !self.applied.poison.is_set()
     }
 
     /// True while this node serves as leader.
@@ -98,6 +108,31 @@ impl Shared {
         }
         let trusted = self.trusted.borrow();
         trusted.iter().any(|member| member.public_key == *key)
+    }
+
+    /// Believes that this node was removed once the entry at `at` is committed and applied in its
+    /// own log, and names other members only.
+    pub(super) async fn believe_removal(&self, at: Position) {
+        let mut applied = self.raft.watch_apply_progress();
+        let is_applied = async {
+            while self.applied.told().is_none_or(|told| told < at.index) {
+                if applied.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(BELIEVE_WITHIN, is_applied)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let metrics = self.metrics();
+        let committed = &metrics.committed_membership_config;
+        let is_entry = committed.log_id().as_ref().map(position) == Some(at);
+        if is_entry && committed.membership().get_node(&self.id).is_none() {
+            self.farewell(at.index);
+        }
     }
 
     /// Takes note that this node was removed by the entry at `index`.

@@ -10,6 +10,7 @@ use super::network::Network;
 use super::opening::{self, Files};
 use super::options::Options;
 use super::poison::Poison;
+use super::proof::{ClusterPublicKey, Proofs, Signer};
 use super::proposer::{Proposer, Sink};
 use super::read_index::{self, Readers};
 use super::refusals::Refusals;
@@ -98,7 +99,9 @@ impl RaftStorage {
         let id = files.dir.numbers.raft_id;
         let applied = Arc::new(Applied::new(files.state, poison));
         let network = options.network.clone();
-        let voice = Voice::new(id, network, Arc::clone(&applied), options.hostname.clone());
+        let proofs = Proofs::open(files.dir.path(), id, options.public_key.clone())?;
+        let (hostname, silence) = (options.hostname.clone(), options.timing.silence());
+        let voice = Voice::new(id, network, Arc::clone(&applied), hostname, proofs, silence);
         let voice = Arc::new(voice);
         let (machine, network) = (StateMachine(Arc::clone(&applied)), Arc::clone(&voice));
         let config = opening::config(&options.timing)?;
@@ -114,6 +117,7 @@ impl RaftStorage {
             leadership: watch::Sender::default(),
             trusted: watch::Sender::default(),
             refusals: Refusals::default(),
+            needed: watch::Sender::new(false),
             readers: Readers::default(),
             changing: tokio::sync::Mutex::new(()),
             introducing: tokio::sync::Mutex::new(()),
@@ -168,6 +172,9 @@ impl RaftStorage {
         if begun.map_err(|error| unavailable(error.to_string()))? {
             return Ok(());
         }
+        // What is left of another cluster is void in a new one.
+        let forgotten = shared.voice.proofs.require(None);
+        forgotten.map_err(|error| unavailable(error.to_string()))?;
         let first = BTreeMap::from([(shared.id, shared.me().clone())]);
         let made = shared.raft.initialize(first).await;
         made.map_err(|error| unavailable(error.to_string()))?;
@@ -193,6 +200,51 @@ impl RaftStorage {
     /// Whether this node may lead. A sealed node must not: it could not serve.
     pub fn set_elect(&self, elect: bool) {
         self.shared.voice.elects.send_replace(elect);
+    }
+
+    /// Takes what an unsealed node signs with, and lets it lead; `None` when it is sealed: then it
+    /// must not lead, and can prove nothing any more.
+    pub fn set_signer(&self, signer: Option<Arc<dyn Signer>>) {
+        let elect = signer.is_some();
+        self.shared.voice.proofs.set_signer(signer);
+        self.set_elect(elect);
+    }
+
+    /// Requires proof of the keys from now on, under the cluster's public key `key`, also after a
+    /// restart; `None` takes that back.
+    ///
+    /// # Errors
+    /// The operating system's, when `cluster.key` cannot be written.
+    pub fn require_proof(&self, key: Option<ClusterPublicKey>) -> std::io::Result<()> {
+        if self.shared.voice.proofs.require(key)? {
+            crate::telemetry::info!(
+                required = key.is_some(),
+                "proof of the keys between members"
+            );
+            // Whether this node may lead may have changed.
+            self.shared.voice.elects.send_modify(|_| {});
+        }
+        Ok(())
+    }
+
+    /// The cluster's public key, once proof of the keys is required.
+    pub fn cluster_key(&self) -> Option<ClusterPublicKey> {
+        self.shared.voice.proofs.required()
+    }
+
+    /// True once members without proof of the keys neither lead nor are forwarded to or from.
+    pub fn requires_proof(&self) -> bool {
+        self.cluster_key().is_some()
+    }
+
+    /// Messages of members that were dropped for want of proof, since the start.
+    pub fn unproven(&self) -> u64 {
+        self.shared.voice.proofs.refused()
+    }
+
+    /// True while this node is sealed and holds entries without which nobody can lead.
+    pub fn needed(&self) -> watch::Receiver<bool> {
+        self.shared.needed.subscribe()
     }
 
     /// Who leads, and changes of it.

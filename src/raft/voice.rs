@@ -1,18 +1,26 @@
 //! How this node speaks to its peers, and what it heard of them.
 
-use super::rpc::{self, Answer, Ask, Envelope, Status};
+use super::acknowledged::Acknowledged;
+use super::proof::{Hints, Proof, Proofs};
+use super::rpc::{self, Answer, Ask, Envelope, Status, Wire};
 use super::state_machine::Applied;
-use crate::peer::{CallError, Chunks, Member, Network, Protocol};
+use super::types::LogId;
+use super::wire::Ballot;
+use crate::peer::{CallError, Chunks, Member, Network, Protocol, PublicKey};
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// Longest host's name and version that are kept of a peer, in bytes.
+const TEXT_BYTES_MAX: usize = 64;
 
 /// What a peer last said of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
     pub(super) at: Instant,
+    /// It says that it may lead only where it proved so, if proofs are required.
     pub(super) status: Status,
 }
 
@@ -24,9 +32,18 @@ pub(super) struct Voice {
     pub(super) hostname: String,
     /// Whether this node may lead: it is unsealed.
     pub(super) elects: watch::Sender<bool>,
+    pub(super) proofs: Proofs,
+    pub(super) hints: Hints,
+    pub(super) acknowledged: Acknowledged,
     contacts: Mutex<HashMap<u64, Contact>>,
     /// Where each member is by now: raft keeps speaking to where it was when it became one.
     known: Mutex<BTreeMap<u64, Member>>,
+    /// After this time a peer counts as lost.
+    silence: Duration,
+    /// Who last said that its log goes further than this node's.
+    ahead: Mutex<Option<(u64, Instant)>>,
+    /// Whose logs fell behind what they acknowledged.
+    fallen: Mutex<BTreeSet<u64>>,
 }
 
 impl Voice {
@@ -35,6 +52,8 @@ impl Voice {
         network: Option<Arc<dyn Network>>,
         applied: Arc<Applied>,
         hostname: String,
+        proofs: Proofs,
+        silence: Duration,
     ) -> Self {
         Self {
             id,
@@ -42,8 +61,14 @@ impl Voice {
             applied,
             hostname,
             elects: watch::Sender::new(false),
+            proofs,
+            hints: Hints::default(),
+            acknowledged: Acknowledged::default(),
             contacts: Mutex::default(),
             known: Mutex::default(),
+            silence,
+            ahead: Mutex::default(),
+            fallen: Mutex::default(),
         }
     }
 
@@ -58,10 +83,37 @@ impl Voice {
         }
     }
 
-    /// Notes what a peer said of itself.
-    pub(super) fn note(&self, peer: u64, status: Status) {
+    /// Notes what a peer, pinned to `key`, said of itself. Believes that it is unsealed only by
+    /// proof.
+    pub(super) fn note(&self, peer: u64, key: &PublicKey, mut status: Status, standing: &Proof) {
         let at = Instant::now();
+        status.elects = status.elects && self.proofs.stands(peer, key, standing);
+        for text in [&mut status.hostname, &mut status.version] {
+            if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+                text.clear();
+            }
+        }
         self.contacts().insert(peer, Contact { at, status });
+    }
+
+    /// The version that this node speaks by now.
+    pub(super) fn wire(&self) -> Wire {
+        match self.proofs.required() {
+            Some(_) => Wire::Proven,
+            None => Wire::Plain,
+        }
+    }
+
+    /// The proofs for a message that speaks of `vote`, if it speaks of one.
+    fn prove(&self, wire: Wire, vote: Option<Ballot>) -> rpc::Proofs {
+        if wire == Wire::Plain {
+            return rpc::Proofs::default();
+        }
+        let own = vote.filter(|vote| vote.node == self.id);
+        rpc::Proofs {
+            standing: self.proofs.standing(),
+            mandate: own.map_or_else(Proof::default, |vote| self.proofs.mandate(vote.term)),
+        }
     }
 
     /// Takes note of the members as they are now, and forgets what was heard of others.
@@ -87,6 +139,47 @@ impl Voice {
         contact.is_some_and(|contact| contact.at.elapsed() < age)
     }
 
+    /// True while the word of `member` for `last` must wait for that of unsealed voters.
+    pub(super) fn must_wait(&self, term: u64, member: u64, last: &LogId) -> bool {
+        if self.proofs.required().is_none() || self.is_unsealed(member) {
+            return false;
+        }
+        let waits = |id| self.is_unsealed(id);
+        self.acknowledged.waits(term, self.id, member, last, waits)
+    }
+
+    /// True for a member that was heard of lately and proved that it is unsealed.
+    fn is_unsealed(&self, member: u64) -> bool {
+        let contact = self.contact(member);
+        contact.is_some_and(|heard| heard.status.elects && heard.at.elapsed() < self.silence)
+    }
+
+    /// A member refused this node its vote, since its own log goes further.
+    pub(super) fn lacks(&self, member: u64) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead = Some((member, Instant::now()));
+    }
+
+    /// Returns the member that last said, within `age`, that its log goes further than this one's.
+    pub(super) fn ahead(&self, age: Duration) -> Option<u64> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead
+            .filter(|(_, at)| at.elapsed() < age)
+            .map(|(member, _)| member)
+    }
+
+    /// A member's log is behind what it acknowledged in this term.
+    pub(super) fn fell_behind(&self, member: u64) {
+        let mut told = self.fallen.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(member) {
+            tracing::error!(
+                raft_id = member,
+                "a member's log is behind what it acknowledged: its card went back to an older \
+                 state, or another node uses its key; it gets nothing until the next leader"
+            );
+        }
+    }
+
     /// Asks a peer.
     pub(super) async fn ask(
         &self,
@@ -98,12 +191,14 @@ impl Voice {
     ) -> Result<Answer, CallError> {
         let network = self.network.as_ref().ok_or_else(|| alone(member))?;
         let member = &self.current(peer).unwrap_or_else(|| member.clone());
-        let request = rpc::encode(&self.envelope(peer), ask, bodies);
+        let wire = self.wire();
+        let proofs = self.prove(wire, ask.mandated(self.id));
+        let request = rpc::encode_ask(wire, &self.envelope(peer), &proofs, ask, bodies);
         let request = request.map_err(|error| CallError::Refused(error.to_string()))?;
         let answer = network
             .call(member, Protocol::Raft, request, within)
             .await?;
-        self.read(peer, &answer)
+        self.read(peer, member, &answer)
     }
 
     /// Streams to a peer.
@@ -117,12 +212,14 @@ impl Voice {
     ) -> Result<Answer, CallError> {
         let network = self.network.as_ref().ok_or_else(|| alone(member))?;
         let member = &self.current(peer).unwrap_or_else(|| member.clone());
-        let head = rpc::encode(&self.envelope(peer), head, &[]);
+        let wire = self.wire();
+        let proofs = self.prove(wire, Some(head.vote));
+        let head = rpc::encode_ask(wire, &self.envelope(peer), &proofs, head, &[]);
         let head = head.map_err(|error| CallError::Refused(error.to_string()))?;
         let answer = network
             .stream(member, Protocol::Raft, head, body, stalled)
             .await?;
-        self.read(peer, &answer)
+        self.read(peer, member, &answer)
     }
 
     fn envelope(&self, to: u64) -> Envelope {
@@ -133,10 +230,10 @@ impl Voice {
         }
     }
 
-    fn read(&self, peer: u64, answer: &Bytes) -> Result<Answer, CallError> {
-        let (status, answer, _) =
-            rpc::decode(answer).map_err(|error| CallError::Refused(error.to_string()))?;
-        self.note(peer, status);
+    fn read(&self, peer: u64, member: &Member, answer: &Bytes) -> Result<Answer, CallError> {
+        let (status, standing, answer) =
+            rpc::decode_answer(answer).map_err(|error| CallError::Refused(error.to_string()))?;
+        self.note(peer, &member.public_key, status, &standing);
         Ok(answer)
     }
 

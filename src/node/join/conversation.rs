@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! statement: version 1 | postcard of Statement      in clear, covered by the proof
-//! reply:     version 1 | postcard of Reply          sealed
+//! reply:     version 1 | postcard of Reply          sealed; as release 0.1 understands it
+//! reply:     version 2 | postcard of Reply | the cluster's public key (0 or 32 bytes, postcard)
 //! ```
 
 use crate::peer::{Member, PublicKey};
@@ -10,6 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const VERSION: u8 = 1;
+/// Of a reply with the cluster's public key.
+const VERSION_WITH_KEY: u8 = 2;
 /// The longest address.
 const ADDRESS_BYTES_MAX: usize = 512;
 /// The longest public key; Ed25519 takes 44 bytes.
@@ -66,6 +69,31 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     match postcard::take_from_bytes(rest) {
         Ok((value, [])) if *version == VERSION => Some(value),
         _ => None,
+    }
+}
+
+/// A reply; `key` is the cluster's public one, for joiners that understand it.
+pub(super) fn encode_reply(reply: &Reply, key: Option<&[u8]>) -> Vec<u8> {
+    let Some(key) = key else {
+        return encode(reply);
+    };
+    postcard::to_extend(&(reply, key), vec![VERSION_WITH_KEY])
+        .expect("a vector takes all bytes, and these types have a length")
+}
+
+/// Reads what [`encode_reply`] made: the reply, and the cluster's public key where proof of the
+/// keys is required.
+pub(super) fn decode_reply(bytes: &[u8]) -> Option<(Reply, Option<[u8; 32]>)> {
+    match bytes.split_first()? {
+        (&VERSION_WITH_KEY, rest) => {
+            let taken = postcard::take_from_bytes::<(Reply, Vec<u8>)>(rest);
+            match taken {
+                Ok(((reply, key), [])) if key.is_empty() => Some((reply, None)),
+                Ok(((reply, key), [])) => Some((reply, Some(key.try_into().ok()?))),
+                _ => None,
+            }
+        }
+        _ => decode(bytes).map(|reply| (reply, None)),
     }
 }
 
@@ -130,6 +158,22 @@ mod tests {
         }
         let longer = [bytes, vec![0]].concat();
         assert_eq!(decode::<Statement>(&longer), None, "longer");
+    }
+
+    #[test]
+    fn a_reply_brings_the_key_to_those_who_understand_it() {
+        let reply = Reply {
+            cluster_id: "c".into(),
+            members: Vec::new(),
+        };
+        let old = encode_reply(&reply, None);
+        assert_eq!(decode::<Reply>(&old), Some(reply.clone()), "release 0.1");
+        assert_eq!(decode_reply(&old), Some((reply.clone(), None)));
+        for (key, known) in [(&[][..], None), (&[7; 32][..], Some([7; 32]))] {
+            let new = encode_reply(&reply, Some(key));
+            assert_eq!(decode_reply(&new), Some((reply.clone(), known)));
+        }
+        assert_eq!(decode_reply(&encode_reply(&reply, Some(&[7; 31]))), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The joiner's side: looking for a cluster, waiting for the unseal keys, answering.
 
-use super::conversation::{self, Reply, Statement};
+use super::conversation::{self, Statement};
 use super::place::Place;
 use super::server::Server;
 use crate::barrier::{JoinKey, SealConfig};
 use crate::node::shared::Shared;
-use crate::raft::RaftStorage;
+use crate::raft::{ClusterPublicKey, RaftStorage};
 use crate::secret::{Key256, fill_random};
 use crate::sys::{JoinRequest, LifecycleError, MemberError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -415,10 +415,14 @@ impl Shared {
         let reply = opened.open_reply(&proof, &reply).map_err(|_| {
             AnswerError::Nobody("the reply is not of a holder of the unseal keys".into())
         })?;
-        let reply: Option<Reply> = conversation::decode(&reply);
-        let reply = reply.ok_or_else(|| {
+        let reply = conversation::decode_reply(&reply);
+        let (reply, key) = reply.ok_or_else(|| {
             AnswerError::Nobody("the leader's version is not compatible with this one".into())
         })?;
+        if let Some(key) = key {
+            let required = raft.require_proof(Some(ClusterPublicKey(key)));
+            required.map_err(|error| AnswerError::Nobody(error.to_string()))?;
+        }
         let members = reply.members.into_iter();
         raft.trust(members.map(conversation::Introduced::member).collect());
         Ok(())

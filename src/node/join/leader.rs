@@ -4,6 +4,7 @@ use super::conversation::{self, Introduced, Reply, Statement};
 use crate::barrier::{BarrierError, CHALLENGE_TTL, Issuer};
 use crate::clock::Timestamp;
 use crate::node::shared::Shared;
+use crate::node::trust;
 use crate::raft::{ChangeError, MemberInfo, NewMember, RaftStorage};
 use crate::secret::fill_random;
 use crate::sys::{Challenge, JoinAnswer, MemberError};
@@ -91,12 +92,22 @@ impl Shared {
         if !self.gatekeeper.first_time(nonce, expires, now) {
             return Err(refuse("this challenge was answered before"));
         }
+        let understands = trust::gives_proofs(&statement.version);
+        let key = raft.cluster_key();
+        if key.is_some() && !understands {
+            return Err(refuse(
+                "this cluster requires proof of the keys, which the joiner's version does not \
+                 give: upgrade coffer there",
+            ));
+        }
         self.admit(raft, &answer.node_id, statement).await?;
         let reply = Reply {
             cluster_id,
             members: raft.members().into_iter().map(introduced).collect(),
         };
-        Ok(accepted.reply(&conversation::encode(&reply)))
+        let key = key.map_or_else(Vec::new, |key| key.0.to_vec());
+        let reply = conversation::encode_reply(&reply, understands.then_some(&*key));
+        Ok(accepted.reply(&reply))
     }
 
     async fn admit(

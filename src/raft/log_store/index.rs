@@ -93,6 +93,26 @@ impl Index {
         self.last = last.max(self.purged);
     }
 
+    /// True when an entry `id` cannot be in a log of which this one's committed part is a part.
+    /// Among entries that are not in memory only those are noticed whose term alone tells.
+    pub(super) fn contradicts_committed(&self, id: &LogId) -> bool {
+        let Some(committed) = self.committed else {
+            return false;
+        };
+        let (index, term) = (id.index(), id.committed_leader_id().term);
+        let (end, last_term) = (committed.index(), committed.committed_leader_id().term);
+        if index >= end {
+            return term < last_term || (index == end && term != last_term);
+        }
+        let first = self.cache.front().map(RaftEntry::index);
+        let place = first.and_then(|first| usize::try_from(index.checked_sub(first)?).ok());
+        let held = place.and_then(|place| self.cache.get(place));
+        match held {
+            Some(entry) => entry.log_id() != *id,
+            None => term > last_term,
+        }
+    }
+
     /// Forgets the entries up to `upto`.
     pub(super) fn purge(&mut self, upto: Position) {
         let end = upto.index + 1;

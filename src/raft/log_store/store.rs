@@ -181,6 +181,11 @@ impl LogStore {
         receive(receiver).await
     }
 
+    /// True when an entry `id` contradicts what is known to be committed.
+    pub(in super::super) fn contradicts_committed(&self, id: &LogId) -> bool {
+        self.shared.index().contradicts_committed(id)
+    }
+
     /// Highest index known to be committed.
     pub fn committed(&self) -> Option<u64> {
         self.shared.index().committed.map(|id| id.index())
@@ -434,6 +439,18 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        let committed = self.shared.index().committed;
+        if last < committed {
+            let why = format!(
+                "the leader wants entries after {} taken back, and those up to {} are committed: \
+                 one of the two nodes lost acknowledged writes; this one keeps its files as they \
+                 are",
+                last.map_or(0, |last| last.index()),
+                committed.map_or(0, |committed| committed.index())
+            );
+            self.shared.poison.set(&why);
+            return Err(io::Error::other(why));
+        }
         let last = last.as_ref().map(position);
         self.control(Record::Truncate(last)).await
     }

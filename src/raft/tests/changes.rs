@@ -1,6 +1,6 @@
 //! Members that come, go, change and are sealed.
 
-use super::cluster::{Cluster, eventually};
+use super::cluster::{Cluster, PATIENCE, eventually};
 use super::*;
 use std::time::{Duration, Instant};
 
@@ -276,7 +276,7 @@ async fn sealed_voters_vote_and_never_lead() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sealed_voter_with_the_longer_log_leads_until_the_unsealed_one_has_it() {
+async fn a_sealed_voter_with_the_longer_log_says_that_it_is_needed_and_never_leads() {
     let mut cluster = Cluster::of(3).await;
     write(&cluster, "a", b"1").await;
     cluster.stop(2).await;
@@ -285,12 +285,20 @@ async fn a_sealed_voter_with_the_longer_log_leads_until_the_unsealed_one_has_it(
     // Only n1 has the last write; it comes back sealed, and n2 unsealed.
     cluster.stop(0).await;
     cluster.up(1).set_elect(false);
+    assert!(!*cluster.up(1).needed().borrow());
     cluster.start(2).await;
     cluster.up(2).set_elect(true);
-    eventually("n2 leads", || async {
-        (cluster.leader() == Some(2)).then_some(())
+    let mut needed = cluster.up(1).needed();
+    let told = needed.wait_for(|needed| *needed);
+    tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap();
+    assert_eq!(cluster.leader(), None);
+    assert!(!cluster.up(1).shared.raft.is_leader());
+    cluster.up(1).set_elect(true);
+    eventually("n1 leads", || async {
+        (cluster.leader() == Some(1)).then_some(())
     })
     .await;
+    assert!(!*cluster.up(1).needed().borrow());
     cluster.await_value(2, "b", b"2").await;
     write(&cluster, "c", b"3").await;
 }

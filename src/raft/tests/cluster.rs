@@ -4,6 +4,7 @@ use super::net::{Plug, Wires};
 use super::*;
 use crate::peer::{Member, PublicKey};
 use crate::store::state::Limits;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,6 +16,25 @@ pub struct Node {
     pub key: PublicKey,
     pub storage: Option<Arc<RaftStorage>>,
     pub device: Option<Arc<dyn Device>>,
+}
+
+/// What an unsealed node signs with.
+pub struct TestSigner(Ed25519KeyPair);
+
+impl TestSigner {
+    pub fn new(seed: u8) -> Self {
+        Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
+    }
+}
+
+impl Signer for TestSigner {
+    fn cluster_key(&self) -> ClusterPublicKey {
+        ClusterPublicKey(self.0.public_key().as_ref().try_into().unwrap())
+    }
+
+    fn sign(&self, statement: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.0.sign(statement).as_ref().try_into().unwrap()
+    }
 }
 
 impl Node {
@@ -30,6 +50,8 @@ pub struct Cluster {
     pub timing: Timing,
     pub limits: Limits,
     pub log_bytes_kept: Option<usize>,
+    /// The nodes require proof of this one's key, and have it; `None` as in older clusters.
+    pub signer: Option<Arc<dyn Signer>>,
     _temp: tempfile::TempDir,
 }
 
@@ -61,6 +83,7 @@ impl Cluster {
             timing: Timing::default(),
             limits: Limits::default(),
             log_bytes_kept: None,
+            signer: Some(Arc::new(TestSigner::new(7))),
             _temp: temp,
         };
         for _ in 0..count {
@@ -79,6 +102,7 @@ impl Cluster {
     pub async fn join_all(&mut self) {
         self.up(0).found().await.unwrap();
         self.up(0).become_leader().await.unwrap();
+        self.require(0);
         for index in 1..self.nodes.len() {
             self.join(index, 0).await;
             self.promote(index, 0).await;
@@ -116,7 +140,18 @@ impl Cluster {
             key: node.key.clone(),
         }));
         let storage = RaftStorage::open(options).await.unwrap();
+        if let Some(signer) = &self.signer {
+            let proofs = &storage.shared.voice.proofs;
+            proofs.set_signer(Some(Arc::clone(signer)));
+        }
         self.nodes[index].storage = Some(storage);
+        self.require(index);
+    }
+
+    /// Has a node require proof of the keys, as the store or the leader that it joins tells it.
+    pub fn require(&self, index: usize) {
+        let key = self.signer.as_ref().map(|signer| signer.cluster_key());
+        self.up(index).require_proof(key).unwrap();
     }
 
     /// Stops a node. Nobody is told, so to others it is as if it was killed.

@@ -10,6 +10,7 @@ mod half_way;
 mod lost_quorum;
 mod membership;
 mod net;
+mod proof;
 mod replication;
 mod suite;
 

@@ -1,0 +1,277 @@
+//! Which proofs this node makes, and which it has checked.
+
+use super::super::error::OpenError;
+use super::super::wire::{Members, Position};
+use super::{ClusterPublicKey, Proof, RETRY, SIGNATURE_BYTES, Signer, file, statement};
+use crate::peer::PublicKey;
+use bytes::Bytes;
+use ring::signature::{ED25519, UnparsedPublicKey};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two lines of the log about one member.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a message was not heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in super::super) enum Refused {
+    /// The sender is sealed, or has no keys at all.
+    #[error("only an unsealed member may say this, and the proof of it is missing or wrong")]
+    Unproven,
+    /// The sender speaks for another.
+    #[error("a member speaks for itself only")]
+    Forged,
+    /// The sender's version is older than the proof.
+    #[error(
+        "this cluster requires proof of the keys, which the sender's version does not give: \
+         upgrade coffer there"
+    )]
+    OldWire,
+}
+
+/// One per open storage.
+pub(in super::super) struct Proofs {
+    id: u64,
+    key: PublicKey,
+    dir: PathBuf,
+    required: Mutex<Option<ClusterPublicKey>>,
+    own: Mutex<Option<Own>>,
+    known: Mutex<HashMap<u64, Known>>,
+    refused: AtomicU64,
+}
+
+/// What this node can prove.
+struct Own {
+    signer: Arc<dyn Signer>,
+    cluster: ClusterPublicKey,
+    standing: Proof,
+    mandate: Option<(u64, Proof)>,
+}
+
+/// What a member proved.
+#[derive(Default)]
+struct Known {
+    key: PublicKey,
+    standing: Option<Proof>,
+    mandate: Option<(u64, Proof)>,
+    /// When its next proof may be checked, after a wrong one.
+    retry_at: Option<Instant>,
+    told_at: Option<Instant>,
+}
+
+impl Proofs {
+    /// Reads what the data directory at `dir` says of the cluster. `id` and `key` are this node's.
+    pub(in super::super) fn open(dir: &Path, id: u64, key: PublicKey) -> Result<Self, OpenError> {
+        Ok(Self {
+            id,
+            key,
+            dir: dir.to_path_buf(),
+            required: Mutex::new(file::read(dir)?),
+            own: Mutex::default(),
+            known: Mutex::default(),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns the key that proofs are checked against; `None` while none is required.
+    pub(in super::super) fn required(&self) -> Option<ClusterPublicKey> {
+        *lock(&self.required)
+    }
+
+    /// Requires proofs under `key` from now on, and after every start.
+    pub(in super::super) fn require(&self, key: Option<ClusterPublicKey>) -> io::Result<bool> {
+        let mut required = lock(&self.required);
+        if *required == key {
+            return Ok(false);
+        }
+        file::write(&self.dir, key)?;
+        *required = key;
+        lock(&self.known).clear();
+        Ok(true)
+    }
+
+    /// Takes the signer of an unsealed node, or drops it with all that it signed.
+    pub(in super::super) fn set_signer(&self, signer: Option<Arc<dyn Signer>>) {
+        let own = signer.map(|signer| {
+            let cluster = signer.cluster_key();
+            let standing = statement::standing(&cluster, self.id, &self.key);
+            Own {
+                standing: signed(&*signer, &standing),
+                cluster,
+                signer,
+                mandate: None,
+            }
+        });
+        *lock(&self.own) = own;
+    }
+
+    /// True when this node can prove that it may lead, or need not.
+    pub(in super::super) fn may_lead(&self) -> bool {
+        let required = self.required();
+        required.is_none_or(|key| {
+            lock(&self.own)
+                .as_ref()
+                .is_some_and(|own| own.cluster == key)
+        })
+    }
+
+    /// Returns the proof that this node is unsealed; empty when it is not.
+    pub(in super::super) fn standing(&self) -> Proof {
+        let own = lock(&self.own);
+        own.as_ref()
+            .map_or_else(Proof::default, |own| own.standing.clone())
+    }
+
+    /// Returns the proof that this node may lead in `term`; empty when it may not.
+    pub(in super::super) fn mandate(&self, term: u64) -> Proof {
+        let mut own = lock(&self.own);
+        let Some(own) = own.as_mut() else {
+            return Proof::default();
+        };
+        if let Some((signed_term, proof)) = &own.mandate
+            && *signed_term == term
+        {
+            return proof.clone();
+        }
+        let statement = statement::mandate(&own.cluster, self.id, &self.key, term);
+        let proof = signed(&*own.signer, &statement);
+        own.mandate = Some((term, proof.clone()));
+        proof
+    }
+
+    /// Signs a list of the members; empty when this node is sealed.
+    pub(in super::super) fn roster(&self, at: Position, members: &Members) -> Proof {
+        let own = lock(&self.own);
+        own.as_ref().map_or_else(Proof::default, |own| {
+            signed(&*own.signer, &statement::roster(&own.cluster, at, members))
+        })
+    }
+
+    /// True when an unsealed member made that list, or no proof is required.
+    pub(in super::super) fn is_roster(
+        &self,
+        at: Position,
+        members: &Members,
+        proof: &Proof,
+    ) -> bool {
+        let required = self.required();
+        required.is_none_or(|key| holds(&key, &statement::roster(&key, at, members), proof))
+    }
+
+    /// True when the member `id`, pinned to `key`, is unsealed by `proof`, or none is required.
+    pub(in super::super) fn stands(&self, id: u64, key: &PublicKey, proof: &Proof) -> bool {
+        let Some(cluster) = self.required() else {
+            return true;
+        };
+        if proof.0.is_empty() {
+            return false;
+        }
+        let mut all = lock(&self.known);
+        let known = of(&mut all, id, key);
+        if known.standing.as_ref() == Some(proof) {
+            return true;
+        }
+        let statement = statement::standing(&cluster, id, key);
+        let stands = known.check(&cluster, &statement, proof);
+        if stands {
+            known.standing = Some(proof.clone());
+        }
+        stands
+    }
+
+    /// True when the member `id`, pinned to `key`, may lead in `term` by `proof`, or none is
+    /// required.
+    pub(in super::super) fn leads(
+        &self,
+        id: u64,
+        key: &PublicKey,
+        term: u64,
+        proof: &Proof,
+    ) -> bool {
+        let Some(cluster) = self.required() else {
+            return true;
+        };
+        let mut all = lock(&self.known);
+        let known = of(&mut all, id, key);
+        if let Some((proven, by)) = &known.mandate
+            && *proven == term
+            && by == proof
+        {
+            return true;
+        }
+        let statement = statement::mandate(&cluster, id, key, term);
+        let leads = known.check(&cluster, &statement, proof);
+        if leads {
+            known.mandate = Some((term, proof.clone()));
+        }
+        leads
+    }
+
+    /// Counts a message that was not heeded, and tells of it once a minute for each member.
+    pub(in super::super) fn refuse(&self, id: u64, key: &PublicKey, why: Refused) {
+        self.refused.fetch_add(1, Ordering::AcqRel);
+        let mut all = lock(&self.known);
+        let known = of(&mut all, id, key);
+        let now = Instant::now();
+        let is_due = known
+            .told_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY);
+        if is_due {
+            known.told_at = Some(now);
+            tracing::warn!(
+                raft_id = id,
+                %why,
+                "dropped a message of a member; if its card may have been stolen, remove it: \
+                 coffer operator raft remove-peer"
+            );
+        }
+    }
+
+    /// Returns how many messages were not heeded since the start.
+    pub(in super::super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Acquire)
+    }
+}
+
+impl Known {
+    fn check(&mut self, cluster: &ClusterPublicKey, statement: &[u8], proof: &Proof) -> bool {
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        let sound = holds(cluster, statement, proof);
+        self.retry_at = (!sound).then(|| now + RETRY);
+        sound
+    }
+}
+
+/// Forgets what was proved under another pinned key.
+fn of<'a>(all: &'a mut HashMap<u64, Known>, id: u64, key: &PublicKey) -> &'a mut Known {
+    let known = all.entry(id).or_default();
+    if known.key != *key {
+        *known = Known {
+            key: key.clone(),
+            ..Known::default()
+        };
+    }
+    known
+}
+
+fn signed(signer: &dyn Signer, statement: &[u8]) -> Proof {
+    Proof(Bytes::copy_from_slice(&signer.sign(statement)))
+}
+
+fn holds(cluster: &ClusterPublicKey, statement: &[u8], proof: &Proof) -> bool {
+    proof.0.len() == SIGNATURE_BYTES
+        && UnparsedPublicKey::new(&ED25519, &cluster.0)
+            .verify(statement, &proof.0)
+            .is_ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
