@@ -123,8 +123,8 @@ impl Leadership {
         self.raft().is_some_and(|raft| raft.is_removed())
     }
 
-    /// Lets this node lead, by what an unsealed one signs with; `None` before there are keys. A node
-    /// without others does when this returns.
+    /// Lets this node lead, by what an unsealed one signs with; `None` before there are keys. A
+    /// node without others leads when this returns.
     pub async fn take(&self, signer: Option<Arc<dyn Signer>>) -> Result<(), String> {
         let Some(raft) = self.raft() else {
             return Ok(());
