@@ -11,6 +11,8 @@
 use super::mac::MacKey;
 use super::{BarrierError, Batch, Sealed, Unsealed, reserved};
 use crate::secret::Key256;
+use crate::store::Key;
+use bytes::Bytes;
 
 /// What a cluster key is for. Keys for different purposes are independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,19 +38,38 @@ impl ClusterKey {
 }
 
 impl Sealed {
-    /// Reads the public half of the cluster's signing key; `None` in a store of a release before
-    /// proofs of the keys.
+    /// Reads the public half of the cluster's signing key.
     ///
     /// # Errors
     /// [`BarrierError::Read`], [`BarrierError::Decode`].
-    pub fn cluster_public_key(&self) -> Result<Option<[u8; 32]>, BarrierError> {
+    pub fn published_key(&self) -> Result<PublishedKey, BarrierError> {
         let Some(record) = self.storage().get(reserved::CLUSTER_KEY)? else {
-            return Ok(None);
+            return Ok(PublishedKey::Never);
         };
+        if record.value.is_empty() {
+            return Ok(PublishedKey::Void);
+        }
         let key = <[u8; 32]>::try_from(&record.value[..]);
-        key.map(Some)
+        key.map(PublishedKey::Key)
             .map_err(|_| BarrierError::Decode("the cluster's public key"))
     }
+}
+
+/// What a store says of the cluster's signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishedKey {
+    /// Nothing: a release before proofs of the keys made it.
+    Never,
+    /// The one that was known before is void: another cluster's snapshot was restored, and that
+    /// cluster published none.
+    Void,
+    /// Its public half.
+    Key([u8; 32]),
+}
+
+/// The record that makes the key known so far void, as the store has it.
+pub fn void_cluster_key() -> (Key, Bytes) {
+    (Key::from_static(reserved::CLUSTER_KEY), Bytes::new())
 }
 
 impl Batch {

@@ -42,7 +42,7 @@ mod tests;
 mod wiping;
 
 pub use batch::{Batch, Commit};
-pub use cluster_key::ClusterKey;
+pub use cluster_key::{ClusterKey, PublishedKey, void_cluster_key};
 pub use join::{
     AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
     OpenedChallenge, PROOF_BYTES,

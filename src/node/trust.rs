@@ -6,7 +6,7 @@
 //! its active node, as soon as every member was heard to run a release that gives them.
 
 use super::shared::Shared;
-use crate::barrier::{BarrierError, Batch, ClusterKey, Unsealed};
+use crate::barrier::{BarrierError, Batch, ClusterKey, PublishedKey, Unsealed};
 use crate::raft::{ClusterPublicKey, MemberInfo, RaftStorage, SIGNATURE_BYTES, Signer};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::sync::{Arc, Weak};
@@ -65,10 +65,11 @@ impl Shared {
         let Some(raft) = self.leadership.raft() else {
             return;
         };
-        let required = match self.sealed.cluster_public_key() {
-            Ok(Some(key)) => raft.require_proof(Some(ClusterPublicKey(key))),
+        let required = match self.sealed.published_key() {
+            Ok(PublishedKey::Key(key)) => raft.require_proof(Some(ClusterPublicKey(key))),
+            Ok(PublishedKey::Void) => raft.require_proof(None),
             // Proofs that were required once are required still.
-            Ok(None) => Ok(()),
+            Ok(PublishedKey::Never) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "the cluster's public key cannot be read");
                 return;
@@ -98,11 +99,8 @@ async fn publish(shared: Weak<Shared>, barrier: Arc<Unsealed>) {
         let Some(raft) = node.leadership.raft() else {
             return;
         };
-        if node
-            .sealed
-            .cluster_public_key()
-            .is_ok_and(|known| known == Some(key.0))
-        {
+        let known = node.sealed.published_key();
+        if known.is_ok_and(|known| known == PublishedKey::Key(key.0)) {
             return;
         }
         let old = too_old(raft);

@@ -104,7 +104,8 @@ impl Link {
                 voice.acknowledged.note(sent.term, self.target, sent.last());
                 Ok(AppendEntriesResponse::Success)
             }
-            Answer::AppendedUpTo(last) if sent.has(last) => {
+            // Part of what was sent, but not nothing of it: raft would send it all again at once.
+            Answer::AppendedUpTo(last) if sent.has(last) && last.map(log_id) != sent.prev => {
                 let last = last.map(log_id);
                 self.hold(sent, last).await?;
                 voice.acknowledged.note(sent.term, self.target, last);
@@ -254,6 +255,10 @@ impl RaftNetworkV2<TypeConfig> for Link {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        if !self.voice.may_send_snapshot(self.target) {
+            let why = "a sealed member had a snapshot a moment ago";
+            return Err(refused(why.into()).into());
+        }
         let last = snapshot.meta.last_log_id;
         let (head, body) = snapshot::send(&vote, snapshot);
         let (voice, member) = (&self.voice, &self.member);

@@ -185,6 +185,17 @@ impl Ask {
         }
     }
 
+    /// True for what no node says whatever it is: a leader whose vote is not granted by a quorum,
+    /// or a candidate whose vote is.
+    pub(super) fn is_contradictory(&self) -> bool {
+        match self {
+            Self::Append(append) | Self::Removed(append) => !append.vote.committed,
+            Self::Lead(transfer) => !transfer.from.committed,
+            Self::PreVote(candidacy) | Self::Vote(candidacy) => candidacy.vote.committed,
+            _ => false,
+        }
+    }
+
     /// True for what older versions said and nobody may say where proofs are required.
     pub(super) fn is_outdated(&self) -> bool {
         matches!(self, Self::Farewell(_) | Self::Leave)

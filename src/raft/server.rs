@@ -87,7 +87,8 @@ impl Server {
         let peer = said.envelope.from;
         self.admit(&from, &said, ask.mandated(peer))?;
         let proofs = &self.shared.voice.proofs;
-        if ask.is_outdated() && proofs.required().is_some() {
+        let is_wrong = ask.is_outdated() || ask.is_contradictory();
+        if is_wrong && proofs.required().is_some() {
             proofs.refuse(peer, &from, Refused::Unproven);
             return Err(Refused::Unproven.to_string());
         }

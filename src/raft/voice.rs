@@ -16,6 +16,9 @@ use tokio::sync::watch;
 /// Longest host's name and version that are kept of a peer, in bytes.
 const TEXT_BYTES_MAX: usize = 64;
 
+/// Between two snapshots for a sealed member.
+const SNAPSHOT_REST: Duration = Duration::from_secs(5);
+
 /// What a peer last said of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
@@ -42,6 +45,8 @@ pub(super) struct Voice {
     silence: Duration,
     /// Who last said that its log goes further than this node's.
     ahead: Mutex<Option<(u64, Instant)>>,
+    /// When each member was last sent a snapshot.
+    snapshots: Mutex<HashMap<u64, Instant>>,
     /// Whose logs fell behind what they acknowledged.
     fallen: Mutex<BTreeSet<u64>>,
 }
@@ -68,6 +73,7 @@ impl Voice {
             known: Mutex::default(),
             silence,
             ahead: Mutex::default(),
+            snapshots: Mutex::default(),
             fallen: Mutex::default(),
         }
     }
@@ -152,6 +158,23 @@ impl Voice {
     fn is_unsealed(&self, member: u64) -> bool {
         let contact = self.contact(member);
         contact.is_some_and(|heard| heard.status.elects && heard.at.elapsed() < self.silence)
+    }
+
+    /// False when a member that may be a stolen card had a snapshot less than [`SNAPSHOT_REST`]
+    /// ago: each one is read from this node's card. Otherwise notes that it gets one now.
+    pub(super) fn may_send_snapshot(&self, member: u64) -> bool {
+        let mut sent = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_early = sent
+            .get(&member)
+            .is_some_and(|at| at.elapsed() < SNAPSHOT_REST);
+        if is_early && self.proofs.required().is_some() && !self.is_unsealed(member) {
+            return false;
+        }
+        sent.insert(member, Instant::now());
+        true
     }
 
     /// A member refused this node its vote, since its own log goes further.

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Between two lines of the log about one member.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// How long a member may go on speaking the older version before the log tells of it.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Why a message was not heeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in super::super) enum Refused {
@@ -61,6 +64,7 @@ struct Known {
     /// When its next proof may be checked, after a wrong one.
     retry_at: Option<Instant>,
     told_at: Option<Instant>,
+    refused_since: Option<Instant>,
 }
 
 impl Proofs {
@@ -217,17 +221,24 @@ impl Proofs {
         let mut all = lock(&self.known);
         let known = of(&mut all, id, key);
         let now = Instant::now();
+        let since = *known.refused_since.get_or_insert(now);
+        // While the key is published, members that have not applied that yet speak as before.
+        let is_early = why == Refused::OldWire && now.saturating_duration_since(since) < GRACE;
         let is_due = known
             .told_at
             .is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY);
-        if is_due {
-            known.told_at = Some(now);
-            tracing::warn!(
+        if !is_due || is_early {
+            return;
+        }
+        known.told_at = Some(now);
+        match why {
+            Refused::OldWire => tracing::warn!(raft_id = id, %why, "dropped a member's message"),
+            Refused::Unproven | Refused::Forged => tracing::warn!(
                 raft_id = id,
                 %why,
-                "dropped a message of a member; if its card may have been stolen, remove it: \
-                 coffer operator raft remove-peer"
-            );
+                "dropped a member's message; if its card may have been stolen, remove it: coffer \
+                 operator raft remove-peer"
+            ),
         }
     }
 
