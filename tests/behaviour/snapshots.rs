@@ -142,10 +142,13 @@ fn what_is_no_snapshot_is_refused_and_changes_nothing() {
     let mut flipped = whole.clone();
     let middle = whole.len() / 2;
     flipped[middle] ^= 0x20;
+    let (more, twice) = ([&whole[..], b"x"].concat(), whole.repeat(2));
     for (name, bytes) in [
         ("cut.snap", &whole[..middle]),
         ("last.snap", &whole[..whole.len() - 1]),
         ("flipped.snap", &flipped),
+        ("more.snap", &more),
+        ("twice.snap", &twice),
         ("empty.snap", b""),
         ("text.snap", b"this is no snapshot, whatever its name says"),
     ] {

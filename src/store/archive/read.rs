@@ -8,14 +8,16 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// The largest of the small members that is read.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
 /// Read at once from the file.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Bytes after the archive's end that are looked at: tar pads its end.
-const TAIL_BYTES_MAX: u64 = 1 << 20;
+/// The most zeros that tar may pad its end with.
+const TAIL_BYTES_MAX: usize = 1 << 20;
+/// Read of them at once.
+const TAIL_BLOCK_BYTES: usize = 4 << 10;
 
 /// `meta.json`, as far as anybody reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -79,11 +81,30 @@ pub fn check(input: impl Read) -> Result<Checked, ArchiveError> {
         found.take(known, entry)?;
     }
     let checked = found.compare()?;
-    // Also gzip's own checksum, at its very end.
-    let tail = io::copy(&mut gzip.by_ref().take(TAIL_BYTES_MAX), &mut io::sink());
-    match tail.map_err(ArchiveError::reading("its end"))? {
-        TAIL_BYTES_MAX => Err(ArchiveError::Layout("data after its end".into())),
-        _ => Ok(checked),
+    ensure_end(gzip)?;
+    Ok(checked)
+}
+
+/// Reads what is behind the last member: the zeros that tar ends with, then gzip's own checksum,
+/// and no byte more. What no sum covers could be anything, and other programs may read it.
+fn ensure_end(mut gzip: GzDecoder<impl BufRead>) -> Result<(), ArchiveError> {
+    let more = || ArchiveError::Layout("data after its end".into());
+    let reading = ArchiveError::reading("its end");
+    let (mut block, mut tail) = ([0; TAIL_BLOCK_BYTES], 0);
+    loop {
+        let count = gzip.read(&mut block).map_err(&reading)?;
+        if count == 0 {
+            break;
+        }
+        tail += count;
+        let read = block.get(..count).unwrap_or_default();
+        if tail > TAIL_BYTES_MAX || read.iter().any(|byte| *byte != 0) {
+            return Err(more());
+        }
+    }
+    match gzip.into_inner().fill_buf().map_err(&reading)?.is_empty() {
+        true => Ok(()),
+        false => Err(more()),
     }
 }
 

@@ -141,6 +141,52 @@ fn damage_behind_gzip_is_told_by_the_sum() {
     );
 }
 
+/// Nobody vouches for such bytes, and other programs may read them: gzip's members are one stream
+/// to most.
+#[test]
+fn whatever_follows_the_end_is_refused() {
+    let archive = archive(&records(4));
+    let with_entry = |zeros: usize, name: &str| {
+        edited(&archive, |tar| {
+            let end = tar.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+            tar.truncate(end.next_multiple_of(512));
+            tar.extend(std::iter::repeat_n(0, zeros));
+            let mut more = tar::Builder::new(Vec::new());
+            let mut entry = tar::Header::new_gnu();
+            entry.set_size(3);
+            more.append_data(&mut entry, name, &b"abc"[..]).unwrap();
+            tar.extend(more.into_inner().unwrap());
+        })
+    };
+    let padded = |zeros: usize| edited(&archive, |tar| tar.extend(std::iter::repeat_n(0, zeros)));
+    check(&archive[..]).expect("as it was written");
+    check(&padded(10_240)[..]).expect("as other programs pad it");
+    for (what, wrong) in [
+        ("a byte", [&archive[..], b"x"].concat()),
+        ("a zero", [&archive[..], b"\0"].concat()),
+        ("itself", archive.repeat(2)),
+        (
+            "an empty member",
+            [&archive[..], &edited(&archive, Vec::clear)].concat(),
+        ),
+        ("a line", edited(&archive, |tar| tar.extend(b"line\n"))),
+        ("zeros for ever", padded(2 << 20)),
+        ("an entry", with_entry(0, "more")),
+        ("the state again", with_entry(0, STATE)),
+        ("an entry behind one zero block", with_entry(512, "more")),
+        ("the state behind the end", with_entry(1024, STATE)),
+    ] {
+        let error = check(&wrong[..]).expect_err(what);
+        assert!(error.is_clients(), "{what}: {error}");
+        let told = error.to_string();
+        let expected = ["data after its end", "unexpected file"];
+        assert!(
+            expected.iter().any(|part| told.contains(part)),
+            "{what}: {told}"
+        );
+    }
+}
+
 #[test]
 fn other_programs_and_newer_versions_are_told_apart() {
     let mut sums = None;
