@@ -11,7 +11,7 @@
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
 //! | STATE | [`raft`], [`peer`], [`store`] | the replicated log, the network between members, the store beneath |
-//! | WORDS | [`path`], [`secret`], [`clock`], [`telemetry`] | words that every room uses |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`file`], [`telemetry`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod engine;
+pub mod file;
 pub mod hardware;
 pub mod http;
 pub mod lease;

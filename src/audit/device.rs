@@ -3,10 +3,10 @@
 use super::AuditError;
 use super::hash::Hasher;
 use super::spec::{DeviceSpec, FileOptions, Target};
-use rustix::fs::OFlags;
-use std::fs::{File, OpenOptions};
+use crate::file::Links;
+use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -89,25 +89,17 @@ impl Device {
     }
 }
 
-/// Refuses links, folders, and files that could be run (CVE-2025-6000, CVE-2026-5051).
+/// Refuses what is not the server's own (links, folders, files of others), and files that could be
+/// run (CVE-2025-6000, CVE-2026-5051).
 fn open(path: &Path, mode: Option<u32>) -> std::io::Result<File> {
     let refuse = |reason: &str| Error::new(ErrorKind::PermissionDenied, reason);
-    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(mode.unwrap_or(0o600))
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = crate::file::append(path, mode.unwrap_or(0o600), Links::Refused)?;
     let metadata = file.metadata()?;
     if metadata.file_type().is_char_device() {
         return Ok(file);
     }
     if !metadata.is_file() {
         return Err(refuse("not a regular file"));
-    }
-    if metadata.nlink() > 1 {
-        return Err(refuse("the file has more than one name"));
     }
     if let Some(mode) = mode.filter(|mode| metadata.permissions().mode() & 0o7777 != *mode) {
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;

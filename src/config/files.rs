@@ -1,7 +1,6 @@
 //! The files behind `-config`.
 
 use super::ConfigError;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +55,7 @@ fn read(path: &Path) -> Result<(String, String), ConfigError> {
         source,
     };
     let mut text = String::new();
-    File::open(path)
+    crate::file::read(path)
         .map_err(failed)?
         .take(FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)

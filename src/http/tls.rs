@@ -7,6 +7,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,7 +75,8 @@ impl Reloadable {
 
 fn read(options: &Tls) -> Result<ServerConfig, TlsError> {
     let chain = certificates("certificate", &options.cert_file)?;
-    let key = PrivateKeyDer::from_pem_file(&options.key_file)
+    let file = opened("key", &options.key_file)?;
+    let key = PrivateKeyDer::from_pem_reader(file)
         .map_err(|error| unreadable("key", &options.key_file, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[_] = match options.min_version {
@@ -130,8 +133,8 @@ fn client_verifier(
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
+    let chain: Vec<_> = CertificateDer::pem_reader_iter(opened(what, path)?)
+        .collect::<Result<_, _>>()
         .map_err(|error| unreadable(what, path, &error))?;
     if chain.is_empty() {
         return Err(TlsError::File {
@@ -141,6 +144,16 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
         });
     }
     Ok(chain)
+}
+
+/// The file, unless a stranger may have put it there.
+fn opened(what: &'static str, path: &Path) -> Result<BufReader<File>, TlsError> {
+    let opened = crate::file::read(path).map_err(|error| TlsError::File {
+        what,
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    });
+    opened.map(BufReader::new)
 }
 
 /// The reader's own text, which may quote the file, stays out of the message.

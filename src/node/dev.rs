@@ -12,7 +12,7 @@ use crate::sys::LifecycleError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +87,10 @@ fn read_keys(path: &Path) -> Result<DevStart, LifecycleError> {
             path.display()
         ))
     };
-    let text = Secret::new(std::fs::read_to_string(path).map_err(foreign)?);
+    let mut text = String::new();
+    let read = crate::file::read_own(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map_err(foreign)?;
+    let text = Secret::new(text);
     let mut lines = text.expose().lines();
     let share = lines.next().and_then(|line| STANDARD.decode(line).ok());
     match (share, lines.next()) {

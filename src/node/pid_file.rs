@@ -1,5 +1,6 @@
 //! `pid_file`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A file with this process's id; removed when dropped.
@@ -10,9 +11,10 @@ impl PidFile {
     /// Writes the file, replacing an old one.
     ///
     /// # Errors
-    /// What the system says: the path is not writable.
+    /// The path is not writable, or what is there is a link or another user's.
     pub fn write(path: &Path) -> std::io::Result<Self> {
-        std::fs::write(path, std::process::id().to_string())?;
+        let mut file = crate::file::replace(path, 0o644)?;
+        file.write_all(std::process::id().to_string().as_bytes())?;
         Ok(Self(path.to_owned()))
     }
 }

@@ -34,10 +34,10 @@ impl Identity {
     /// directory is made too, mode 0700.
     ///
     /// # Errors
-    /// When the file may be read by others, is damaged, or cannot be read or made. A key that is
-    /// there is never replaced.
+    /// When the file may be read by others, is theirs or a link, is damaged, or cannot be read or
+    /// made. A key that is there is never replaced.
     pub fn open(path: &Path) -> Result<Self, PeerError> {
-        match File::open(path) {
+        match crate::file::read_own(path) {
             Ok(file) => Self::read(path, file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
             Err(error) => Err(PeerError::io("open", path)(error)),
@@ -109,7 +109,7 @@ impl Identity {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(PeerError::io("flush", folder))?;
         // Read back: what counts is what the next start will find.
-        let file = File::open(path).map_err(PeerError::io("open", path))?;
+        let file = crate::file::read_own(path).map_err(PeerError::io("open", path))?;
         Self::read(path, file)
     }
 }

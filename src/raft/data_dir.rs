@@ -54,6 +54,7 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         // fjall makes files with the process's mask; nobody else may read any of them.
         rustix::process::umask(Mode::from_raw_mode(0o077));
+        check_owner(path)?;
         make_dir(path)?;
         let is_ours = is_ours(path)?;
         let lock = lock(path)?;
@@ -112,7 +113,17 @@ pub fn check_directory(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
     }
+    check_owner(path)?;
     is_ours(path).map(drop)
+}
+
+/// Refuses a directory that another user made for us to find.
+fn check_owner(path: &Path) -> Result<(), OpenError> {
+    crate::file::check_folder_owner(path).map_err(|source| OpenError::Io {
+        what: "use",
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// False for a fresh one; somebody else's is an error.

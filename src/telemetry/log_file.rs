@@ -1,9 +1,9 @@
 //! The log on disk, rotated by size and age.
 
 use crate::clock::{Timestamp, wall_clock};
-use std::fs::{File, OpenOptions};
+use crate::file::Links;
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl LogFile {
     /// Opens `path` for appending; a directory gets a `coffer.log`.
     ///
     /// # Errors
-    /// What the system says: the path is not writable.
+    /// The path is not writable, or the file is another user's.
     pub fn open(path: &Path, rotation: Rotation) -> std::io::Result<Self> {
         let path = if path.is_dir() {
             path.join("coffer.log")
@@ -117,11 +117,7 @@ impl LogFile {
 }
 
 fn open(path: &Path) -> std::io::Result<(File, u64)> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)?;
+    let file = crate::file::append(path, 0o600, Links::Own)?;
     let bytes = file.metadata()?.len();
     Ok((file, bytes))
 }

@@ -57,6 +57,62 @@ async fn cve_2021_38553_files_are_0600_under_any_umask() {
     }
 }
 
+/// What another user put there for the server to write to or to believe is refused, by name.
+#[tokio::test]
+async fn files_that_another_user_made_are_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let public = std::fs::Permissions::from_mode(0o1777);
+    std::fs::set_permissions(folder.path(), public).unwrap();
+    let server = Server::start().await;
+    let path = folder.path().join("audit.log");
+    let enable = async |name: &str, path: &Path| {
+        let body = serde_json::json!({"type": "file", "options": {"file_path": path}});
+        let answer = server
+            .root("PUT", &format!("sys/audit/{name}"), &body.to_string())
+            .await;
+        (answer.status, answer.body)
+    };
+    std::fs::write(&path, "").unwrap();
+    let taken = enable("own", &path).await;
+    assert_eq!(taken.0, 204, "its own is taken: {}", taken.1);
+    let linked = folder.path().join("linked");
+    std::fs::hard_link(&path, &linked).unwrap();
+    let refused = enable("linked", &linked).await;
+    assert!(
+        refused.0 == 400 && refused.1.contains("more than one name"),
+        "{}",
+        refused.1
+    );
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let planted = folder.path().join("planted.log");
+    std::fs::write(&planted, "").unwrap();
+    std::os::unix::fs::chown(&planted, Some(54_321), None).unwrap();
+    let refused = enable("planted", &planted).await;
+    assert!(
+        refused.0 == 400 && refused.1.contains("another user"),
+        "{}",
+        refused.1
+    );
+    assert_eq!(
+        std::fs::read_to_string(&planted).unwrap(),
+        "",
+        "nothing was written"
+    );
+    let pid = coffer::node::PidFile::write(&planted).unwrap_err();
+    assert!(pid.to_string().contains("another user"), "{pid}");
+    let log = coffer::telemetry::LogFile::open(&planted, coffer::telemetry::Rotation::default());
+    assert!(log.err().unwrap().to_string().contains("another user"));
+    let config = coffer::config::load(std::slice::from_ref(&planted)).unwrap_err();
+    assert!(config.to_string().contains("another user"), "{config}");
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::chown(&data, Some(54_321), None).unwrap();
+    let refused = coffer::raft::check_directory(&data).unwrap_err();
+    assert!(refused.to_string().contains("another user"), "{refused}");
+}
+
 /// No secret, name, mount or policy can be read from the disk.
 #[tokio::test]
 async fn nothing_on_the_disk_is_readable() {

@@ -5,7 +5,7 @@ use crate::discovery::AutoJoin;
 use crate::http::client::{Address, Dialer, Pem, Route, SetupError, TlsOptions, tls_config};
 use crate::secret::Secret;
 use crate::sys::JoinRequest;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The API's port where a search says nothing else.
 const PORT_DEFAULT: u16 = 8200;
@@ -131,11 +131,27 @@ impl Place {
     pub fn dialer(&self, tls: bool) -> Result<Dialer, SetupError> {
         Ok(Dialer {
             tls: match tls {
-                true => Some(tls_config(&self.tls)?),
+                true => {
+                    self.check_files()?;
+                    Some(tls_config(&self.tls)?)
+                }
                 false => None,
             },
             server_name: self.server_name.clone(),
         })
+    }
+
+    /// Refuses authorities, certificates and keys that a stranger may have put there.
+    fn check_files(&self) -> Result<(), SetupError> {
+        let tls = &self.tls;
+        for pem in [&tls.ca_cert, &tls.client_cert, &tls.client_key] {
+            if let Some(Pem::File(path)) = pem {
+                let opened = crate::file::read(Path::new(path));
+                opened
+                    .map_err(|error| SetupError::Tls(format!("Error loading {path}: {error}")))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -136,8 +136,10 @@ impl Draft {
     }
 }
 
-/// Makes the directory when only its last part is missing.
+/// Makes the directory when only its last part is missing. One that a stranger made, or where
+/// everyone may exchange files, is refused.
 pub(super) fn make_folder(config: &Config) -> io::Result<()> {
+    crate::file::check_folder(Path::new(&config.path_prefix))?;
     match fs::DirBuilder::new()
         .mode(0o700)
         .create(&config.path_prefix)
