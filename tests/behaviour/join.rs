@@ -116,6 +116,42 @@ fn by_hand_with_the_address_and_the_keys() {
     assert_eq!(join(&joiner, "http://127.0.0.1:1"), joined, "it is in one");
 }
 
+/// A place that takes connections and never answers, as a host behind a bad link does, costs the
+/// ten seconds that a question may take to whoever waits for it.
+#[test]
+fn dead_places_in_front_of_a_good_one_cost_next_to_nothing() {
+    const ALL_AT_ONCE: Duration = Duration::from_secs(8);
+    let folder = tempfile::tempdir().unwrap();
+    let one = node(folder.path(), "one", "");
+    let (key, token) = one.initialize();
+    let silent: Vec<_> = (0..2)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let dead = silent.iter().map(|listener| {
+        let address = listener.local_addr().unwrap();
+        format!("  retry_join {{ leader_api_addr = \"http://{address}\" }}\n")
+    });
+    let dead: String = dead.collect();
+    let good = format!("  retry_join {{ leader_api_addr = \"{}\" }}", api(&one));
+    let began = Instant::now();
+    let two = node(folder.path(), "two", &format!("{dead}{good}"));
+    eventually("the cluster is found", || {
+        two.client().get("sys/seal-status").json()["n"] == 1
+    });
+    unseal(&two, &key);
+    assert!(began.elapsed() < ALL_AT_ONCE, "{:?}", began.elapsed());
+    assert_eq!(names(&one.client().with_token(&token)), ["one", "two"]);
+    let log = crate::support::read_log(&folder.path().join("two"));
+    let (_, after) = log.split_once("a cluster was found to join").unwrap();
+    let asked = after
+        .lines()
+        .find(|line| line.contains("attempting to join"));
+    assert!(
+        asked.is_some_and(|line| line.contains(&api(&one))),
+        "who answered is first: {log}"
+    );
+}
+
 #[test]
 fn by_itself_and_again_after_its_card_was_wiped() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
 //! The joiner's side: looking for a cluster, waiting for the unseal keys, answering.
 
-use super::conversation::{self, Statement};
+use super::asking::{AnswerError, WRONG_KEYS};
 use super::place::Place;
 use super::server::Server;
-use crate::barrier::{JoinKey, SealConfig};
+use crate::barrier::SealConfig;
 use crate::node::shared::Shared;
-use crate::raft::{ClusterPublicKey, RaftStorage};
+use crate::raft::RaftStorage;
 use crate::secret::{Key256, fill_random};
 use crate::sys::{JoinRequest, LifecycleError, MemberError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,7 +24,6 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 /// How long `init` waits for one other node to say whether it is in a cluster.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
-const WRONG_KEYS: &str = "the unseal keys are not those of that cluster";
 const WAITING: &str = "waiting for unseal keys to be supplied";
 
 /// Who this node is to others, and where it looks for them.
@@ -52,25 +51,17 @@ struct Joining {
     task: Option<AbortHandle>,
     /// The keys were given for what was found.
     answers: bool,
+    /// Who answered last, and which place led to it.
+    answered: Option<(Arc<Place>, String)>,
 }
 
 /// A cluster to be joined with the keys.
 #[derive(Clone)]
-struct Found {
-    places: Vec<Arc<Place>>,
-    seal: SealConfig,
-    non_voter: bool,
-    retry: bool,
-}
-
-/// Why an answer came to nothing.
-enum AnswerError {
-    /// The keys are not those of what was found, which is sealed so.
-    WrongKeys(SealConfig),
-    /// It does not answer, so it says nothing about the keys.
-    Unreachable(String),
-    /// Nobody took it; the last reason.
-    Nobody(String),
+pub(super) struct Found {
+    pub places: Vec<Arc<Place>>,
+    pub seal: SealConfig,
+    pub non_voter: bool,
+    pub retry: bool,
 }
 
 impl Joiner {
@@ -98,8 +89,19 @@ impl Joiner {
         self.state().found.as_ref().map(|found| found.seal)
     }
 
+    /// Who answered last of `places`, and which of them led to it.
+    pub(super) fn answered(&self, places: &[Arc<Place>]) -> Option<(Arc<Place>, String)> {
+        let answered = self.state().answered.clone()?;
+        let known = places.iter().any(|place| Arc::ptr_eq(place, &answered.0));
+        known.then_some(answered)
+    }
+
+    pub(super) fn remember(&self, place: &Arc<Place>, url: &str) {
+        self.state().answered = Some((Arc::clone(place), url.to_owned()));
+    }
+
     /// What is expected of the operator was another cluster's, or has changed since it was found.
-    fn reseal(&self, seal: SealConfig) {
+    pub(super) fn reseal(&self, seal: SealConfig) {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
         }
@@ -208,53 +210,6 @@ impl Shared {
         );
     }
 
-    /// Asks every place in turn for a challenge; the error is the last one's.
-    async fn find(&self, places: &[Arc<Place>]) -> Result<SealConfig, String> {
-        let mut last = String::from("no address to try");
-        for place in places {
-            for url in self.urls(place).await.unwrap_or_else(|why| {
-                last = why;
-                Vec::new()
-            }) {
-                crate::telemetry::info!(
-                    leader_addr = url,
-                    "attempting to join possible raft leader node"
-                );
-                match self.ask(place, &url).await {
-                    Ok(seal) => return Ok(seal),
-                    Err(error) => {
-                        tracing::warn!(leader_addr = url, error, "join attempt failed");
-                        last = format!("{url}: {error}");
-                    }
-                }
-            }
-        }
-        Err(last)
-    }
-
-    async fn ask(&self, place: &Place, url: &str) -> Result<SealConfig, String> {
-        let server = Server::new(place, url)?;
-        let (seal, _) = server.challenge(&self.joiner.node_id).await?;
-        Ok(seal)
-    }
-
-    /// The addresses of a place that are not this node's own.
-    async fn urls(&self, place: &Place) -> Result<Vec<String>, String> {
-        let mut urls = place.addresses().await.inspect_err(|error| {
-            tracing::warn!(error, "the search for servers failed");
-        })?;
-        let own = self.addresses().api;
-        urls.retain(|url| *url != own);
-        match urls.is_empty() {
-            true if place.service().is_none() => Err(format!("{own} is this node itself")),
-            true => {
-                tracing::warn!("no other server answers the search");
-                Err("no other server answers the search".into())
-            }
-            false => Ok(urls),
-        }
-    }
-
     /// The unseal keys are there: answers a fresh challenge, and unseals with them when the store
     /// has arrived.
     pub(in crate::node) async fn join_with(
@@ -342,107 +297,6 @@ impl Shared {
         self.answer(found, key).await
     }
 
-    /// The keys are wrong only when every server that can be reached says so: one of another
-    /// cluster may be among them, while the right one elects its leader.
-    async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
-        let mut wrong = Vec::new();
-        let mut is_open = false;
-        let mut last = String::from("no address to try");
-        for place in &found.places {
-            for url in self.urls(place).await.unwrap_or_else(|why| {
-                last = why;
-                Vec::new()
-            }) {
-                crate::telemetry::info!(
-                    leader_addr = url,
-                    "attempting to join possible raft leader node"
-                );
-                let error = match self.answer_one(place, &url, found.non_voter, key).await {
-                    Ok(()) => {
-                        crate::telemetry::info!(
-                            leader_addr = url,
-                            "successfully joined the raft cluster"
-                        );
-                        return Ok(());
-                    }
-                    Err(AnswerError::WrongKeys(seal)) => {
-                        wrong.push(seal);
-                        WRONG_KEYS.into()
-                    }
-                    Err(AnswerError::Unreachable(why)) => why,
-                    Err(AnswerError::Nobody(why)) => {
-                        is_open = true;
-                        why
-                    }
-                };
-                tracing::warn!(leader_addr = url, error, "join attempt failed");
-                last = format!("{url}: {error}");
-            }
-        }
-        match self.joiner.seal().and_then(|seal| next_seal(&wrong, seal)) {
-            Some(next) if !is_open => {
-                self.joiner.reseal(next);
-                Err(AnswerError::WrongKeys(next))
-            }
-            _ => Err(AnswerError::Nobody(last)),
-        }
-    }
-
-    async fn answer_one(
-        &self,
-        place: &Place,
-        url: &str,
-        non_voter: bool,
-        key: &Key256,
-    ) -> Result<(), AnswerError> {
-        let raft = self.leadership.raft();
-        let raft = raft.ok_or_else(|| AnswerError::Nobody("this store joins nobody".into()))?;
-        let server = Server::new(place, url).map_err(AnswerError::Nobody)?;
-        let name = &self.joiner.node_id;
-        let challenged = server.challenge(name).await;
-        let (seal, challenge) = challenged.map_err(|why| match server.is_reached() {
-            true => AnswerError::Nobody(why),
-            false => AnswerError::Unreachable(why),
-        })?;
-        let opened = JoinKey::of_seal_key(key).open(&challenge);
-        let opened = opened.map_err(|_| AnswerError::WrongKeys(seal))?;
-        // The keys say that this is the right cluster.
-        self.joiner.reseal(seal);
-        let statement = conversation::encode(&self.statement(raft, non_voter));
-        let proof = opened.prove(&statement);
-        let reply = server.answer(name, &challenge, &statement, &proof).await;
-        let reply = reply.map_err(AnswerError::Nobody)?;
-        let reply = opened.open_reply(&proof, &reply).map_err(|_| {
-            AnswerError::Nobody("the reply is not of a holder of the unseal keys".into())
-        })?;
-        let reply = conversation::decode_reply(&reply);
-        let (reply, key) = reply.ok_or_else(|| {
-            AnswerError::Nobody("the leader's version is not compatible with this one".into())
-        })?;
-        if let Some(key) = key {
-            let required = raft.require_proof(Some(ClusterPublicKey(key)));
-            required.map_err(|error| AnswerError::Nobody(error.to_string()))?;
-        }
-        let members = reply.members.into_iter();
-        raft.trust(members.map(conversation::Introduced::member).collect());
-        Ok(())
-    }
-
-    fn statement(&self, raft: &RaftStorage, non_voter: bool) -> Statement {
-        let mut nonce = [0; 16];
-        fill_random(&mut nonce);
-        let addresses = self.addresses();
-        Statement {
-            nonce,
-            raft_id: raft.raft_id(),
-            cluster_address: addresses.cluster_host_port(),
-            api_address: addresses.api,
-            public_key: self.joiner.public_key.clone(),
-            non_voter,
-            version: env!("CARGO_PKG_VERSION").into(),
-        }
-    }
-
     /// The address of a cluster that this node is configured, or was told, to join. A second one
     /// beside it must not be founded by accident.
     pub(in crate::node) async fn cluster_to_join(&self) -> Option<String> {
@@ -472,14 +326,6 @@ impl Shared {
         }
         None
     }
-}
-
-/// How many keys to expect next, after those for `tried` were wrong everywhere: clusters that were
-/// found together may need different numbers, so each has its turn. `None`: nobody said wrong.
-fn next_seal(wrong: &[SealConfig], tried: SealConfig) -> Option<SealConfig> {
-    let behind = wrong.iter().skip_while(|seal| **seal != tried);
-    let other = behind.chain(wrong).find(|seal| **seal != tried);
-    other.or(wrong.first()).copied()
 }
 
 async fn pause() {
@@ -541,27 +387,5 @@ async fn open_later(shared: Weak<Shared>, key: Key256) {
     // A node that stops aborts this.
     if let Some(node) = shared.upgrade() {
         node.open_on_arrival(&key, true).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::barrier::SealType;
-
-    #[test]
-    fn every_cluster_s_number_of_keys_has_its_turn() {
-        let seal = |shares, threshold| SealConfig {
-            seal_type: SealType::Shamir,
-            shares,
-            threshold,
-        };
-        let (one, three, five) = (seal(1, 1), seal(5, 3), seal(9, 5));
-        assert!(next_seal(&[], one).is_none());
-        for (tried, next) in [(one, three), (three, five), (five, one)] {
-            assert!(next_seal(&[one, three, five], tried) == Some(next));
-        }
-        assert!(next_seal(&[one, one], one) == Some(one));
-        assert!(next_seal(&[three], one) == Some(three));
     }
 }

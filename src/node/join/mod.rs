@@ -3,7 +3,7 @@
 //! ```text
 //! idle -> trying -> waiting for unseal keys -> answering -> member, sealed -> standby
 //!           ^  |                                  |  |
-//!           +--+ every 2 s, place by place        +--+ likewise, with the keys kept
+//!           +--+ every 2 s, all places at once    +--+ likewise, with the keys kept
 //! ```
 //!
 //! The joiner asks for a challenge, which also tells how many unseal keys there are; with the keys
@@ -18,11 +18,13 @@
 //! - A node that lives keeps its name: only one that is not heard of any more is replaced.
 //! - While the operator fetches the keys, nothing runs.
 
+mod asking;
 mod conversation;
 mod joiner;
 mod leader;
 mod place;
 mod server;
+mod survey;
 
 pub(super) use joiner::Joiner;
 pub(super) use leader::Gatekeeper;

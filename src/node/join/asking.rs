@@ -1,0 +1,276 @@
+//! The joiner's questions: who has a cluster, and does it take these keys?
+
+use super::conversation::{self, Statement};
+use super::joiner::Found;
+use super::place::Place;
+use super::server::Server;
+use super::survey::Survey;
+use crate::barrier::{JoinKey, SealConfig};
+use crate::node::shared::Shared;
+use crate::raft::{ClusterPublicKey, RaftStorage};
+use crate::secret::{Key256, fill_random};
+use crate::store::BoxFuture;
+use std::sync::Arc;
+
+pub(super) const WRONG_KEYS: &str = "the unseal keys are not those of that cluster";
+
+/// Why an answer came to nothing.
+pub(super) enum AnswerError {
+    /// The keys are not those of what was found, which is sealed so.
+    WrongKeys(SealConfig),
+    /// It does not answer, so it says nothing about the keys.
+    Unreachable(String),
+    /// Nobody took it; the last reason.
+    Nobody(String),
+}
+
+/// What became of asking one server for a challenge.
+struct Asked<'a> {
+    place: &'a Arc<Place>,
+    /// Empty where a search found nobody.
+    url: String,
+    challenged: Result<(SealConfig, Vec<u8>), AnswerError>,
+}
+
+impl Asked<'_> {
+    /// Tells the log of `why`, and gives it as people read it.
+    fn failed(&self, why: &str) -> String {
+        if self.url.is_empty() {
+            return why.to_owned();
+        }
+        tracing::warn!(leader_addr = self.url, error = why, "join attempt failed");
+        format!("{}: {why}", self.url)
+    }
+}
+
+impl Shared {
+    /// Asks all places for a challenge, each a moment after the one before; who answered last time
+    /// is asked first.
+    fn survey<'a>(&'a self, places: &'a [Arc<Place>]) -> Survey<'a, Asked<'a>> {
+        let mut survey = Survey::new();
+        let mut turns = 0..;
+        let known = self.joiner.answered(places);
+        if let Some((known, url)) = &known
+            && let Some(place) = places.iter().find(|place| Arc::ptr_eq(place, known))
+        {
+            survey.ask(turns.next().unwrap_or(0), self.ask(place, url.clone()));
+        }
+        for (turn, place) in turns.zip(places) {
+            let known = known.as_ref().map(|(_, url)| url.clone());
+            survey.search(turn, async move {
+                match self.urls(place).await {
+                    Ok(urls) => {
+                        let others = urls.into_iter().filter(|url| Some(url) != known.as_ref());
+                        others.map(|url| self.ask(place, url)).collect()
+                    }
+                    Err(why) => vec![nobody(place, why)],
+                }
+            });
+        }
+        survey
+    }
+
+    fn ask<'a>(&'a self, place: &'a Arc<Place>, url: String) -> BoxFuture<'a, Asked<'a>> {
+        Box::pin(async move {
+            crate::telemetry::info!(
+                leader_addr = url,
+                "attempting to join possible raft leader node"
+            );
+            let challenged = match Server::new(place, &url) {
+                Ok(server) => {
+                    let challenged = server.challenge(&self.joiner.node_id).await;
+                    challenged.map_err(|why| match server.is_reached() {
+                        true => AnswerError::Nobody(why),
+                        false => AnswerError::Unreachable(why),
+                    })
+                }
+                Err(why) => Err(AnswerError::Nobody(why)),
+            };
+            Asked {
+                place,
+                url,
+                challenged,
+            }
+        })
+    }
+
+    /// The seal of the first cluster that answers; the error is the last one's.
+    pub(super) async fn find(&self, places: &[Arc<Place>]) -> Result<SealConfig, String> {
+        let mut last = String::from("no address to try");
+        let mut survey = self.survey(places);
+        while let Some(asked) = survey.next().await {
+            match &asked.challenged {
+                Ok((seal, _)) => {
+                    self.joiner.remember(asked.place, &asked.url);
+                    return Ok(*seal);
+                }
+                Err(AnswerError::Nobody(why) | AnswerError::Unreachable(why)) => {
+                    last = asked.failed(why);
+                }
+                Err(AnswerError::WrongKeys(_)) => last = asked.failed(WRONG_KEYS),
+            }
+        }
+        Err(last)
+    }
+
+    /// The addresses of a place that are not this node's own.
+    pub(super) async fn urls(&self, place: &Place) -> Result<Vec<String>, String> {
+        let mut urls = place.addresses().await.inspect_err(|error| {
+            tracing::warn!(error, "the search for servers failed");
+        })?;
+        let own = self.addresses().api;
+        urls.retain(|url| *url != own);
+        match urls.is_empty() {
+            true if place.service().is_none() => Err(format!("{own} is this node itself")),
+            true => {
+                tracing::warn!("no other server answers the search");
+                Err("no other server answers the search".into())
+            }
+            false => Ok(urls),
+        }
+    }
+
+    /// The keys are wrong only when every server that can be reached says so: one of another
+    /// cluster may be among them, while the right one elects its leader. No more than one server
+    /// at a time is given an answer.
+    pub(super) async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
+        let mut wrong = Vec::new();
+        let mut is_open = false;
+        let mut last = String::from("no address to try");
+        let mut survey = self.survey(&found.places);
+        while let Some(mut asked) = survey.next().await {
+            let challenged = std::mem::replace(
+                &mut asked.challenged,
+                Err(AnswerError::Nobody(String::new())),
+            );
+            let answered = match challenged {
+                Ok((seal, challenge)) => {
+                    let non_voter = found.non_voter;
+                    let answer = self.answer_one(&asked, seal, &challenge, non_voter, key);
+                    answer.await
+                }
+                Err(error) => Err(error),
+            };
+            let why = match answered {
+                Ok(()) => {
+                    self.joiner.remember(asked.place, &asked.url);
+                    crate::telemetry::info!(
+                        leader_addr = asked.url,
+                        "successfully joined the raft cluster"
+                    );
+                    return Ok(());
+                }
+                Err(AnswerError::WrongKeys(seal)) => {
+                    wrong.push(seal);
+                    WRONG_KEYS.into()
+                }
+                Err(AnswerError::Unreachable(why)) => why,
+                Err(AnswerError::Nobody(why)) => {
+                    is_open = true;
+                    why
+                }
+            };
+            last = asked.failed(&why);
+        }
+        // Answers come in any order, and each cluster shall have its turn.
+        wrong.sort_by_key(|seal| (seal.shares, seal.threshold));
+        match self.joiner.seal().and_then(|seal| next_seal(&wrong, seal)) {
+            Some(next) if !is_open => {
+                self.joiner.reseal(next);
+                Err(AnswerError::WrongKeys(next))
+            }
+            _ => Err(AnswerError::Nobody(last)),
+        }
+    }
+
+    /// Answers the challenge of the server that was asked.
+    async fn answer_one(
+        &self,
+        asked: &Asked<'_>,
+        seal: SealConfig,
+        challenge: &[u8],
+        non_voter: bool,
+        key: &Key256,
+    ) -> Result<(), AnswerError> {
+        let raft = self.leadership.raft();
+        let raft = raft.ok_or_else(|| AnswerError::Nobody("this store joins nobody".into()))?;
+        let server = Server::new(asked.place, &asked.url).map_err(AnswerError::Nobody)?;
+        let name = &self.joiner.node_id;
+        let opened = JoinKey::of_seal_key(key).open(challenge);
+        let opened = opened.map_err(|_| AnswerError::WrongKeys(seal))?;
+        // The keys say that this is the right cluster.
+        self.joiner.reseal(seal);
+        let statement = conversation::encode(&self.statement(raft, non_voter));
+        let proof = opened.prove(&statement);
+        let reply = server.answer(name, challenge, &statement, &proof).await;
+        let reply = reply.map_err(AnswerError::Nobody)?;
+        let reply = opened.open_reply(&proof, &reply).map_err(|_| {
+            AnswerError::Nobody("the reply is not of a holder of the unseal keys".into())
+        })?;
+        let reply = conversation::decode_reply(&reply);
+        let (reply, key) = reply.ok_or_else(|| {
+            AnswerError::Nobody("the leader's version is not compatible with this one".into())
+        })?;
+        if let Some(key) = key {
+            let required = raft.require_proof(Some(ClusterPublicKey(key)));
+            required.map_err(|error| AnswerError::Nobody(error.to_string()))?;
+        }
+        let members = reply.members.into_iter();
+        raft.trust(members.map(conversation::Introduced::member).collect());
+        Ok(())
+    }
+
+    fn statement(&self, raft: &RaftStorage, non_voter: bool) -> Statement {
+        let mut nonce = [0; 16];
+        fill_random(&mut nonce);
+        let addresses = self.addresses();
+        Statement {
+            nonce,
+            raft_id: raft.raft_id(),
+            cluster_address: addresses.cluster_host_port(),
+            api_address: addresses.api,
+            public_key: self.joiner.public_key.clone(),
+            non_voter,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+}
+
+/// A search that came to nothing says nothing about the keys.
+fn nobody<'a>(place: &'a Arc<Place>, why: String) -> BoxFuture<'a, Asked<'a>> {
+    Box::pin(std::future::ready(Asked {
+        place,
+        url: String::new(),
+        challenged: Err(AnswerError::Unreachable(why)),
+    }))
+}
+
+/// How many keys to expect next, after those for `tried` were wrong everywhere: clusters that were
+/// found together may need different numbers, so each has its turn. `None`: nobody said wrong.
+fn next_seal(wrong: &[SealConfig], tried: SealConfig) -> Option<SealConfig> {
+    let behind = wrong.iter().skip_while(|seal| **seal != tried);
+    let other = behind.chain(wrong).find(|seal| **seal != tried);
+    other.or(wrong.first()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::SealType;
+
+    #[test]
+    fn every_cluster_s_number_of_keys_has_its_turn() {
+        let seal = |shares, threshold| SealConfig {
+            seal_type: SealType::Shamir,
+            shares,
+            threshold,
+        };
+        let (one, three, five) = (seal(1, 1), seal(5, 3), seal(9, 5));
+        assert!(next_seal(&[], one).is_none());
+        for (tried, next) in [(one, three), (three, five), (five, one)] {
+            assert!(next_seal(&[one, three, five], tried) == Some(next));
+        }
+        assert!(next_seal(&[one, one], one) == Some(one));
+        assert!(next_seal(&[three], one) == Some(three));
+    }
+}
