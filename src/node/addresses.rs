@@ -1,9 +1,18 @@
 //! How this node is reached: what was configured, or what can be told from its listeners.
+//!
+//! A node that others join must be told, because a listener does not know under which name or
+//! address another machine reaches it: `cluster_addr`, or `api_addr`, whose host it then shares.
 
 use super::host;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::Bound;
 use std::net::{IpAddr, SocketAddr};
+
+/// Its beginning in Vault's words.
+const UNSET: &str = "cluster address must be set when using raft storage: set cluster_addr \
+     (or VAULT_CLUSTER_ADDR) to where the other nodes reach this one, such as \
+     \"https://pi-1.home:8201\", or api_addr (or VAULT_API_ADDR) to where clients do, and the \
+     cluster address has its host";
 
 /// URLs as status pages and redirects show them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +27,18 @@ impl Addresses {
     /// `host:port` of the cluster's address.
     pub fn cluster_host_port(&self) -> String {
         after_scheme(&self.cluster).to_owned()
+    }
+}
+
+/// Refuses a replicated store whose members nobody told how to reach.
+///
+/// # Errors
+/// What to set, for the operator.
+pub(super) fn check(config: &Config) -> Result<(), String> {
+    let is_raft = matches!(config.storage, Some(config::Storage::Raft(_)));
+    match is_raft && config.cluster_address.is_none() && config.api_address.is_none() {
+        true => Err(UNSET.into()),
+        false => Ok(()),
     }
 }
 
@@ -53,13 +74,16 @@ fn resolve(
     });
     let scheme = if tls { "https" } else { "http" };
     let api = match api {
-        Some(url) => with_host(url),
+        Some(url) => with_port(&with_host(url), first),
         None => first
             .map(|at| format!("{scheme}://{}", reachable(at)))
             .unwrap_or_default(),
     };
     let cluster = match (cluster, cluster_bound) {
-        (Some(url), _) => format!("https://{}", after_scheme(&with_host(url))),
+        (Some(url), _) => {
+            let url = with_port(&with_host(url), cluster_bound);
+            format!("https://{}", after_scheme(&url))
+        }
         (None, Some(bound)) if !bound.ip().is_unspecified() => format!("https://{bound}"),
         (None, Some(bound)) => match after_scheme(&api).rsplit_once(':') {
             Some((host, _)) => format!("https://{host}:{}", bound.port()),
@@ -76,6 +100,14 @@ fn with_host(url: &str) -> String {
         Some((scheme, rest)) if rest.starts_with(':') => {
             format!("{scheme}://{}{rest}", host::name())
         }
+        _ => url.to_owned(),
+    }
+}
+
+/// Puts the port of the listener where a URL has port 0, as the listener's own address may.
+fn with_port(url: &str, bound: Option<SocketAddr>) -> String {
+    match (url.strip_suffix(":0"), bound) {
+        (Some(host), Some(bound)) => format!("{host}:{}", bound.port()),
         _ => url.to_owned(),
     }
 }
@@ -142,6 +174,21 @@ mod tests {
         assert_eq!(all.cluster_host_port(), "127.0.0.4:9301");
         let all = resolve(Some("http://pi:8200"), None, &[], false, on([0, 0, 0, 0]));
         assert_eq!(all.cluster, "https://pi:9301", "reached as the API is");
+    }
+
+    #[test]
+    fn port_0_is_the_listeners_port() {
+        let bound = [Bound::Tcp(SocketAddr::from(([127, 0, 0, 1], 8300)))];
+        let cluster = Some(SocketAddr::from(([127, 0, 0, 1], 9301)));
+        let all = resolve(
+            Some("http://a:0"),
+            Some("http://a:0"),
+            &bound,
+            false,
+            cluster,
+        );
+        assert_eq!(all.api, "http://a:8300");
+        assert_eq!(all.cluster, "https://a:9301");
     }
 
     #[test]

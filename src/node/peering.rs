@@ -25,8 +25,8 @@ impl Peering {
     /// other nodes, and in dev mode, which stays alone.
     ///
     /// # Errors
-    /// When the data directory is somebody else's, when the key cannot be used, or when a port is
-    /// taken.
+    /// When nothing says how members reach this node, when the data directory is somebody else's,
+    /// when the key cannot be used, or when a port is taken.
     pub async fn start(config: &Config, is_dev: bool) -> Result<Option<Self>, StartError> {
         let Some(config::Storage::Raft(raft)) = &config.storage else {
             return Ok(None);
@@ -34,6 +34,7 @@ impl Peering {
         if is_dev {
             return Ok(None);
         }
+        addresses::check(config).map_err(StartError::Unsupported)?;
         let storage = |error: String| StartError::Storage(error);
         // A directory that is not ours gets no key from us.
         raft::check_directory(&raft.path).map_err(|error| storage(error.to_string()))?;

@@ -15,7 +15,7 @@ fn node(folder: &Path, name: &str, stanza: &str) -> Server {
     let text = format!(
         "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"{name}\"\n{stanza}\n}}\n\
          listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  tls_disable = true\n}}\n\
-         disable_mlock = true\n",
+         cluster_addr = \"https://127.0.0.1:0\"\ndisable_mlock = true\n",
         home.join("data").display()
     );
     let path = home.join("coffer.hcl");
@@ -235,7 +235,7 @@ fn providers_that_are_not_built_are_refused_with_the_place_and_what_to_do() {
         "storage \"raft\" {{\n  path = \"{}\"\n  retry_join {{\n    auto_join = \
          \"provider=aws region=eu-west-1\"\n  }}\n}}\n\
          listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  tls_disable = true\n}}\n\
-         disable_mlock = true\n",
+         cluster_addr = \"https://127.0.0.1:0\"\ndisable_mlock = true\n",
         folder.path().join("data").display()
     );
     let path = folder.path().join("coffer.hcl");

@@ -128,7 +128,7 @@ fn start(at: usize, folder: &Path) -> Server {
     let text = format!(
         "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"n{at}\"\n}}\n\
          listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  tls_disable = true\n}}\n\
-         disable_mlock = true\n",
+         cluster_addr = \"https://127.0.0.1:0\"\ndisable_mlock = true\n",
         folder.join("data").display()
     );
     std::fs::write(&path, text).unwrap();

@@ -23,7 +23,8 @@ fn refused_with(exit_code: i32, folder: &Path, text: &str, expected: &str) {
 fn with_path(path: &Path) -> String {
     format!(
         "storage \"raft\" {{ path = \"{}\" }}\n\
-         listener \"tcp\" {{ address = \"127.0.0.1:0\" tls_disable = 1 }}\ndisable_mlock = true\n",
+         listener \"tcp\" {{ address = \"127.0.0.1:0\" tls_disable = 1 }}\n\
+         cluster_addr = \"https://127.0.0.1:0\"\ndisable_mlock = true\n",
         path.display()
     )
 }
@@ -79,6 +80,52 @@ fn bad_configurations_name_file_line_and_column() {
         output.contains("flag provided but not defined: -nonsense"),
         "{output}"
     );
+}
+
+/// A listener does not know under which address another machine reaches it.
+#[test]
+fn a_raft_node_that_nobody_told_how_it_is_reached_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = with_path(&folder.path().join("data")).replace("cluster_addr", "# cluster_addr");
+    let told = "cluster address must be set when using raft storage: set cluster_addr";
+    refused(folder.path(), &silent, told);
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+    let config = folder.path().join("refused.hcl");
+    let args = ["-config", config.to_str().unwrap()];
+    let url = "http://127.0.0.1:0";
+    for name in [
+        "VAULT_CLUSTER_ADDR",
+        "VAULT_API_ADDR",
+        "VAULT_REDIRECT_ADDR",
+        "BAO_API_ADDR",
+    ] {
+        let server = Server::start_with(&args, &[(name, url)], folder.path());
+        server.client().get("sys/seal-status").expect(200);
+        let cluster = server
+            .banner
+            .lines()
+            .find(|line| line.contains("Cluster Address:"));
+        let cluster = cluster.unwrap_or_else(|| panic!("{}", server.banner));
+        assert!(cluster.contains("https://127.0.0.1:"), "{name}: {cluster}");
+        assert!(!cluster.ends_with(":0"), "{name}: {cluster}");
+        server.kill();
+    }
+    let file = format!("{silent}api_addr = \"{url}\"\n");
+    std::fs::write(&config, file).unwrap();
+    Server::start(&args, folder.path()).kill();
+    let home = folder.path().join("dev");
+    std::fs::create_dir(&home).unwrap();
+    let path = home.join("data");
+    let dev = [
+        "-dev",
+        "-dev-listen-address=127.0.0.1:0",
+        "-dev-path",
+        path.to_str().unwrap(),
+    ];
+    Server::start(&dev, &home)
+        .client()
+        .get("sys/health")
+        .expect(200);
 }
 
 #[test]

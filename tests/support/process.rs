@@ -165,7 +165,7 @@ pub fn write_config(folder: &Path, listener: &str) -> PathBuf {
     let text = format!(
         "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"n1\"\n}}\n\
          listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  {listener}\n}}\n\
-         disable_mlock = true\n",
+         cluster_addr = \"https://127.0.0.1:0\"\ndisable_mlock = true\n",
         folder.join("data").display()
     );
     std::fs::write(&path, text).unwrap();
