@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::line::{Exchange, Form};
 use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
 use crate::engine::{Error, Response};
 use crate::store::{Key, Observer, Revision};
 use arc_swap::ArcSwap;
@@ -34,6 +34,15 @@ enum Stored {
 }
 
 /// All devices.
+/// How the record `name`, below `core/`, is shown as text.
+pub fn codec(name: &str) -> Option<Codec> {
+    match name {
+        RECORD => Some(Codec::of::<Stored>()),
+        HEADERS => Some(Codec::of::<BTreeMap<String, HeaderRule>>()),
+        _ => None,
+    }
+}
+
 pub struct Broker {
     barrier: Arc<Unsealed>,
     view: View,

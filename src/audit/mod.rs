@@ -18,7 +18,7 @@ mod headers;
 mod line;
 mod spec;
 
-pub use broker::{Broker, DEVICES_MAX, Options};
+pub use broker::{Broker, DEVICES_MAX, Options, codec};
 pub use headers::{HEADERS_MAX, HeaderRule};
 pub use line::{Exchange, Subject};
 pub use spec::DeviceSpec;

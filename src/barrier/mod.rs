@@ -19,6 +19,7 @@
 mod batch;
 mod blobs;
 mod cluster_key;
+mod codec;
 mod join;
 mod keyring;
 mod keys;
@@ -43,6 +44,7 @@ mod wiping;
 
 pub use batch::{Batch, Commit};
 pub use cluster_key::{ClusterKey, PublishedKey, void_cluster_key};
+pub use codec::Codec;
 pub use join::{
     AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
     OpenedChallenge, PROOF_BYTES,

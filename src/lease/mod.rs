@@ -16,3 +16,14 @@ mod store;
 
 pub use record::{Lease, Undo};
 pub use store::{LIST_MAX, Store};
+
+use crate::barrier::Codec;
+
+/// How the record at `path`, below `sys/lease/`, is shown as text.
+pub fn codec(path: &str) -> Option<Codec> {
+    match path.split_once('/')? {
+        ("id", _) => Some(Codec::of::<record::Stored>()),
+        ("expiry", _) => Some(Codec::of::<String>()),
+        _ => None,
+    }
+}

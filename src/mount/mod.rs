@@ -18,7 +18,7 @@ mod table;
 
 pub use entry::{Class, Config, Entry};
 pub use purge::{PURGE_BATCH_RECORDS_MAX, Purges};
-pub use table::{MOUNTS_MAX, Migration, Snapshot, Table};
+pub use table::{MOUNTS_MAX, Migration, Snapshot, Table, codec};
 
 /// Why the table does not take a change.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use super::entry::with_slash;
 use super::{Class, Entry, MountError, Purges};
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
 use crate::store::{Key, Observer, Revision};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,15 @@ const MIGRATIONS: &str = "remounts";
 #[derive(Serialize, Deserialize)]
 enum Stored {
     V1(Vec<Entry>),
+}
+
+/// How the record `name`, below `core/`, is shown as text.
+pub fn codec(name: &str) -> Option<Codec> {
+    match name {
+        RECORD => Some(Codec::of::<Stored>()),
+        MIGRATIONS => Some(Codec::of::<Vec<Migration>>()),
+        _ => None,
+    }
 }
 
 /// A remount that was done, for `sys/remount/status`.

@@ -32,7 +32,7 @@ pub use capability::{Capabilities, Capability};
 pub use name::{check_attachable, normalize, sanitize};
 pub use parse::{PATHS_MAX, POLICY_BYTES_MAX, Policy};
 pub use rule::{PathRule, Permissions, glob_matches};
-pub use store::{Store, StoredPolicy};
+pub use store::{CODEC, Store, StoredPolicy};
 pub use template::Subject;
 
 /// Why a policy is refused; always the client's fault, and answered with 400.

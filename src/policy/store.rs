@@ -3,7 +3,7 @@
 use super::builtin::{DEFAULT, DEFAULT_TEXT, RESPONSE_WRAPPING, RESPONSE_WRAPPING_TEXT, ROOT};
 use super::template::Subject;
 use super::{Acl, Policy, PolicyError, name};
-use crate::barrier::{Batch, Unsealed, View};
+use crate::barrier::{Batch, Codec, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::store::{Key, Observer, Revision};
@@ -40,6 +40,9 @@ struct PolicyRecord {
     modified: Timestamp,
     version: u64,
 }
+
+/// A policy's record as text.
+pub const CODEC: Codec = Codec::of::<PolicyRecord>();
 
 /// Reads and writes policies.
 pub struct Store {

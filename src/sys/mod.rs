@@ -28,6 +28,7 @@ mod raft;
 mod raw;
 mod recovery;
 pub mod snapshot;
+mod record_kinds;
 mod step;
 mod system;
 mod tools;

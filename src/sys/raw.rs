@@ -1,10 +1,12 @@
-//! `sys/raw`: records by their plain paths, for repairs. Off unless `raw_storage_endpoint`.
+//! `sys/raw`: records by their plain paths, for repairs. Off unless `raw_storage_endpoint`. Known
+//! kinds are shown as JSON and taken back as such.
 
 use super::field;
+use super::record_kinds::kind;
 use super::system::System;
 use crate::barrier::Unsealed;
 use crate::engine::{Error, Operation, Outcome, Request, Response};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBytes, SecretString};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -39,12 +41,7 @@ pub(super) fn raw(
         return Err(Error::invalid(format!("cannot access {path:?}")));
     }
     let view = barrier.view("");
-    let encoding = field::text(data, "encoding")?.unwrap_or_default();
-    let in_base64 = match encoding.as_str() {
-        "" => false,
-        "base64" => true,
-        other => return Err(Error::invalid(format!("invalid encoding {other:?}"))),
-    };
+    let in_base64 = in_base64(data)?;
     let mut outcome = Outcome::default();
     match operation {
         Operation::List => {
@@ -61,33 +58,68 @@ pub(super) fn raw(
         _ if path.is_empty() => return Err(Error::unsupported_operation()),
         Operation::Read => {
             let entry = view.get(path)?.ok_or_else(Error::not_found)?;
+            let shown = shown(path, &entry.value, in_base64)?;
             let mut data = Map::new();
-            data.insert(
-                "value".into(),
-                json!(shown(entry.value.expose(), in_base64)?),
-            );
+            data.insert("value".into(), json!(shown.expose()));
             return Ok(Response::data(data).into());
         }
         Operation::Delete => view.delete(&mut outcome.batch, path),
         Operation::Create | Operation::Update => {
             let value = field::text(data, "value")?.unwrap_or_default();
-            let bytes = match in_base64 {
-                true => STANDARD
-                    .decode(value)
-                    .map_err(|_| Error::invalid("'value' is not base64"))?,
-                false => value.into_bytes(),
-            };
-            view.put(&mut outcome.batch, path, Secret::new(bytes));
+            let record = taken(path, Secret::new(value), in_base64)?;
+            view.put(&mut outcome.batch, path, record);
         }
         _ => return Err(Error::unsupported_operation()),
     }
     Ok(outcome)
 }
 
-fn shown(bytes: &[u8], in_base64: bool) -> Result<String, Error> {
-    if in_base64 {
-        return Ok(STANDARD.encode(bytes));
+/// Is the value to be given, or was it, in base64? Parameters of Vault's that ask for what is not
+/// kept here are refused.
+fn in_base64(data: &Map<String, Value>) -> Result<bool, Error> {
+    // Nothing is compressed, so that what is to be decompressed and what not reads the same.
+    field::flag(data, "compressed")?;
+    let compression = field::text(data, "compression_type")?.unwrap_or_default();
+    if !matches!(compression.as_str(), "" | "none") {
+        return Err(Error::invalid(format!(
+            "compression_type {compression:?} is not supported: records are kept as they are"
+        )));
     }
-    let text = std::str::from_utf8(bytes).map(str::to_owned);
-    text.map_err(|_| Error::invalid("the value is not text: ask with encoding=base64"))
+    let encoding = field::text(data, "encoding")?.unwrap_or_default();
+    match encoding.as_str() {
+        "" => Ok(false),
+        "base64" => Ok(true),
+        other => Err(Error::invalid(format!("invalid encoding {other:?}"))),
+    }
+}
+
+/// A record of a known kind as JSON, another one as the text that it is.
+fn shown(path: &str, record: &SecretBytes, in_base64: bool) -> Result<SecretString, Error> {
+    if in_base64 {
+        return Ok(Secret::new(STANDARD.encode(record.expose())));
+    }
+    if let Some(text) = kind(path).and_then(|kind| kind.show(record)) {
+        return Ok(text);
+    }
+    let text = std::str::from_utf8(record.expose()).map(str::to_owned);
+    let text = text.map_err(|_| Error::invalid("the value is not text: ask with encoding=base64"));
+    text.map(Secret::new)
+}
+
+/// The other way round. What is no record of the kind that belongs there would make its owner fail.
+fn taken(path: &str, value: SecretString, in_base64: bool) -> Result<SecretBytes, Error> {
+    if in_base64 {
+        let bytes = STANDARD.decode(value.expose());
+        let bytes = bytes.map_err(|_| Error::invalid("'value' is not base64"))?;
+        return Ok(Secret::new(bytes));
+    }
+    match kind(path) {
+        Some(kind) => kind.take(value.expose()).map_err(|why| {
+            Error::invalid(format!(
+                "'value' is not the JSON of a record that belongs at {path:?}: {why}; bytes are \
+                 written with encoding=base64"
+            ))
+        }),
+        None => Ok(Secret::new(value.expose().as_bytes().to_vec())),
+    }
 }

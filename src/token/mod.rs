@@ -27,6 +27,17 @@ pub use spec::{Minted, Spec};
 pub use store::Store;
 pub use text::{RANDOM_CHARS, SERVICE_PREFIX, is_cidr};
 
+use crate::barrier::Codec;
+
+/// How the record at `path`, below `sys/token/`, is shown as text.
+pub fn codec(path: &str) -> Option<Codec> {
+    match path.split_once('/')? {
+        ("id", _) => Some(Codec::of::<record::Stored>()),
+        ("accessor", _) => Some(Codec::of::<String>()),
+        _ => None,
+    }
+}
+
 /// Why a token could not be made, renewed or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {

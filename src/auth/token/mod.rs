@@ -21,3 +21,10 @@ mod role;
 mod roles;
 
 pub use engine::TokenEngine;
+
+use crate::barrier::Codec;
+
+/// How the record at `path`, below the token method's mount, is shown as text.
+pub fn codec(path: &str) -> Option<Codec> {
+    path.starts_with("role/").then_some(role::CODEC)
+}

@@ -1,7 +1,7 @@
 //! A role: settings for the tokens made through `create/<role>`.
 
 use super::field;
-use crate::barrier::{Batch, View};
+use crate::barrier::{Batch, Codec, View};
 use crate::engine::{Error, Request};
 use crate::policy;
 use crate::token::is_cidr;
@@ -100,6 +100,9 @@ impl Default for Role {
 enum Stored {
     V1(Box<Role>),
 }
+
+/// The record as text.
+pub(super) const CODEC: Codec = Codec::of::<Stored>();
 
 impl Role {
     /// The role `name`. Case matters: a name has one spelling, so that a policy's deny of

@@ -28,3 +28,14 @@ mod v2;
 pub use engine::Kv;
 pub(super) use field::warn_ignored;
 pub use v2::{UPGRADE_SECRETS_MAX, upgrade};
+
+use crate::barrier::Codec;
+
+/// How the record at `path`, below a mount of kv or the cubbyhole, is shown as text.
+pub fn codec(path: &str) -> Codec {
+    match path.split_once('/') {
+        Some(("m", _)) => v2::METADATA_CODEC,
+        None if path == "config" => v2::CONFIG_CODEC,
+        _ => record::CODEC,
+    }
+}

@@ -1,10 +1,11 @@
 //! How data is kept: one format byte, then the JSON text as it was sent (numbers keep every digit).
 
-use crate::barrier::{BarrierError, Batch, View};
+use crate::barrier::{BarrierError, Batch, Codec, View};
 use crate::engine::Error;
 use crate::secret::{Secret, SecretBytes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// The first byte of a data record.
 const FORMAT: u8 = 1;
@@ -29,6 +30,23 @@ pub(crate) fn get<T: DeserializeOwned>(view: &View, path: &str) -> Result<Option
         Some(entry) => Ok(Some(decode(&entry.value)?)),
         None => Ok(None),
     }
+}
+
+/// Data records as text: the JSON that is in them.
+pub(crate) const CODEC: Codec = Codec::new(show, take);
+
+fn show(bytes: &[u8]) -> Option<String> {
+    let (&FORMAT, json) = bytes.split_first()? else {
+        return None;
+    };
+    let text = std::str::from_utf8(json).ok()?;
+    serde_json::from_str::<&RawValue>(text).ok()?;
+    Some(text.to_owned())
+}
+
+fn take(text: &str) -> Result<Vec<u8>, String> {
+    let json: &RawValue = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok([&[FORMAT][..], json.get().as_bytes()].concat())
 }
 
 /// Reads the bytes of a data record.

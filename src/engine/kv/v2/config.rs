@@ -1,7 +1,7 @@
 //! The mount's own settings, `config`.
 
 use super::metadata::VERSIONS_MAX;
-use crate::barrier::View;
+use crate::barrier::{Codec, View};
 use crate::clock::format_duration;
 use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
 use crate::engine::{Error, Outcome, Request, Response};
@@ -28,6 +28,9 @@ pub(super) struct Config {
 enum Stored {
     V1(Config),
 }
+
+/// The record as text.
+pub(in crate::engine::kv) const CODEC: Codec = Codec::of::<Stored>();
 
 fn load(view: &View) -> Result<(Revision, Config), Error> {
     let stored = view.get_record(LOCATION, "kv config")?;

@@ -14,7 +14,9 @@ mod subkeys;
 mod upgrade;
 mod versions;
 
+pub(super) use config::CODEC as CONFIG_CODEC;
 pub(super) use handle::{exists, handle};
+pub(super) use stored::METADATA_CODEC;
 pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! ```
 
 use super::metadata::{Metadata, SecretId, Version};
-use crate::barrier::{Batch, View};
+use crate::barrier::{Batch, Codec, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::engine::kv::record;
@@ -51,6 +51,9 @@ struct StoredVersion {
     deletion_after_ns: u64,
     destroyed: bool,
 }
+
+/// The metadata record as text.
+pub(in crate::engine::kv) const METADATA_CODEC: Codec = Codec::of::<Stored>();
 
 const CAS_REQUIRED: u8 = 1;
 const METADATA_CAS_REQUIRED: u8 = 2;
