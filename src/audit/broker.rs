@@ -1,5 +1,6 @@
 //! Hands every line to every device.
 
+use super::counts::Counts;
 use super::device::Device;
 use super::line::{Exchange, Form};
 use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
@@ -33,7 +34,6 @@ enum Stored {
     V1(Vec<DeviceSpec>),
 }
 
-/// All devices.
 /// How the record `name`, below `core/`, is shown as text.
 pub fn codec(name: &str) -> Option<Codec> {
     match name {
@@ -43,6 +43,7 @@ pub fn codec(name: &str) -> Option<Codec> {
     }
 }
 
+/// All devices.
 pub struct Broker {
     barrier: Arc<Unsealed>,
     view: View,
@@ -50,6 +51,8 @@ pub struct Broker {
     current: ArcSwap<Setup>,
     loading: Mutex<()>,
     watch: Arc<Watch>,
+    requests: Counts,
+    responses: Counts,
 }
 
 #[derive(Default)]
@@ -92,6 +95,8 @@ impl Broker {
             current: ArcSwap::default(),
             loading: Mutex::new(()),
             watch,
+            requests: Counts::of_requests(),
+            responses: Counts::of_responses(),
         })
     }
 
@@ -101,7 +106,8 @@ impl Broker {
         exchange: &Exchange<'_>,
         error: Option<&Error>,
     ) -> Result<(), AuditError> {
-        self.each(|form| form.request(exchange, error))
+        let write = || self.each(|form| form.request(exchange, error));
+        self.requests.count(write)
     }
 
     /// Writes the line about an answer.
@@ -110,7 +116,8 @@ impl Broker {
         exchange: &Exchange<'_>,
         result: Result<&Response, &Error>,
     ) -> Result<(), AuditError> {
-        self.each(|form| form.response(exchange, result))
+        let write = || self.each(|form| form.response(exchange, result));
+        self.responses.count(write)
     }
 
     /// Opens all files anew, after they were rotated.

@@ -12,6 +12,7 @@
 //!   over the API, lies in an allowed directory.
 
 mod broker;
+mod counts;
 mod device;
 mod hash;
 mod headers;

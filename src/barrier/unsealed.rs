@@ -255,6 +255,15 @@ impl Unsealed {
         Ok(paths)
     }
 
+    pub(super) fn count(&self, folder: &Place) -> Result<u64, BarrierError> {
+        let mut count = 0;
+        self.scan(folder, |_| {
+            count += 1;
+            Ok(Visit::Next)
+        })?;
+        Ok(count)
+    }
+
     /// Visits what is below `folder`, without the record of the folder's own name; the first
     /// error ends it.
     fn scan(

@@ -114,6 +114,11 @@ impl View {
         self.barrier.walk(&self.locate(prefix)?, limit)
     }
 
+    /// How many records lie below this view: a walk over their keys, in which nothing is decrypted.
+    pub fn count(&self) -> Result<u64, BarrierError> {
+        self.barrier.count(&self.locate("")?)
+    }
+
     /// Adds "write `value` at `path`" to `batch`.
     pub fn put(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
         batch.put(self.target(path), value);

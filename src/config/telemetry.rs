@@ -3,10 +3,14 @@
 use super::section::Section;
 use std::time::Duration;
 
+/// As in Vault.
+const PROMETHEUS_RETENTION: Duration = Duration::from_secs(24 * 3600);
+
 /// What is measured and for how long it is kept for a scraper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telemetry {
-    /// `prometheus_retention_time`: zero turns the Prometheus form off, as in Vault.
+    /// `prometheus_retention_time`, a day where nothing was said: zero turns the Prometheus form
+    /// off, as in Vault.
     pub prometheus_retention: Duration,
     /// `disable_hostname`.
     pub disable_hostname: bool,
@@ -47,8 +51,9 @@ const WITHOUT_EFFECT: [&str; 27] = [
 
 pub(super) fn read(top: &Section<'_>) -> Telemetry {
     let mut telemetry = Telemetry {
+        prometheus_retention: PROMETHEUS_RETENTION,
         prefix: String::from("vault"),
-        ..Telemetry::default()
+        disable_hostname: false,
     };
     for section in top.blocks("telemetry") {
         if let Some(retention) = section.duration("prometheus_retention_time") {

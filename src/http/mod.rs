@@ -28,6 +28,7 @@ mod json;
 pub mod limits;
 mod listener;
 mod logical;
+mod metrics;
 mod options;
 mod passage;
 mod payload;

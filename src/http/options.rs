@@ -44,6 +44,8 @@ pub struct Listener {
     pub forwarded_for: Option<ForwardedFor>,
     /// `custom_response_headers`.
     pub response_headers: Vec<ResponseHeaders>,
+    /// `unauthenticated_metrics_access`: whoever reaches the listener may read `sys/metrics`.
+    pub unauthenticated_metrics: bool,
     /// `disable_unauthed_generate_root_endpoints`: no new root token without a token.
     pub generate_root_closed: bool,
 }
@@ -61,6 +63,7 @@ impl Listener {
             idle_timeout: limits::IDLE_TIMEOUT,
             forwarded_for: None,
             response_headers: Vec::new(),
+            unauthenticated_metrics: false,
             generate_root_closed: false,
         }
     }

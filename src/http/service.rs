@@ -6,6 +6,7 @@ use super::answer::{self, Answer};
 use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
 use super::logical::decode;
+use super::metrics;
 use super::passage::{Passage, Stop};
 use super::payload::Payload;
 use super::recovery;
@@ -150,6 +151,9 @@ async fn respond(
     };
     if let Some(mode) = recovery {
         return call.recover(payload, mode).await;
+    }
+    if shared.options.unauthenticated_metrics && metrics::is_asked(&call.path) {
+        return call.metrics().await;
     }
     if shared.options.generate_root_closed && call.path.starts_with(GENERATE_ROOT) {
         return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[CLOSED]));

@@ -158,6 +158,11 @@ impl Store {
         self.schedule.forget();
     }
 
+    /// How many leases are stored, ended ones included: work in proportion to their number.
+    pub fn count_all(&self) -> Result<u64, BarrierError> {
+        self.records.count()
+    }
+
     /// How many leases exist below `prefix`, counted up to [`LIST_MAX`].
     pub fn count(&self, prefix: &str) -> Result<usize, BarrierError> {
         Ok(self.records.walk(prefix, LIST_MAX)?.len())
@@ -398,6 +403,7 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(world.leases.count("").expect("counts"), 3);
+        assert_eq!(world.leases.count_all().expect("counts"), 3);
         for id in ["", "a", "a/", "../a", "a//b"] {
             assert!(world.leases.read(id).expect("reads").is_none(), "{id:?}");
         }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::peer::Chunks;
 use crate::store::BoxFuture;
 use crate::sys::{
-    Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError,
+    Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
     SealStatus, ShareInput,
 };
 use std::sync::Arc;
@@ -70,6 +70,10 @@ impl Lifecycle for Handle {
     ) -> BoxFuture<'_, Result<(), LifecycleError>> {
         let shared = Arc::clone(&self.0);
         to_the_end(async move { shared.restore_snapshot(archive, force).await })
+    }
+
+    fn metering(&self) -> BoxFuture<'_, Metering> {
+        Box::pin(self.0.metering())
     }
 
     fn now(&self) -> Timestamp {

@@ -55,6 +55,7 @@ fn listener(from: &config::Listener) -> Listener {
         });
     }
     listener.response_headers = response_headers(from);
+    listener.unauthenticated_metrics = from.unauthenticated_metrics;
     listener.generate_root_closed = from.generate_root_closed;
     listener
 }

@@ -39,6 +39,7 @@ mod members;
 mod peering;
 mod phase;
 mod pid_file;
+mod readings;
 mod recovery;
 mod run;
 mod sanitized;

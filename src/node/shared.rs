@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::identity::Cluster;
 use super::join::{Gatekeeper, Joiner};
 use super::phase::Phase;
+use super::readings::Tally;
 use super::storage::Leadership;
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
@@ -33,6 +34,10 @@ pub(super) struct Facts {
     pub raw_storage_endpoint: bool,
     /// `metrics_prefix`.
     pub metrics_prefix: String,
+    /// False once `prometheus_retention_time` is zero.
+    pub prometheus: bool,
+    /// The data directory; `None` where nothing lasts.
+    pub data: Option<std::path::PathBuf>,
     /// For `sys/config/state/sanitized`.
     pub sanitized: serde_json::Map<String, serde_json::Value>,
     /// Audit stanzas, and where else audit files may lie.
@@ -60,6 +65,8 @@ pub(super) struct Shared {
     pub autopilot: Arc<Autopilot>,
     /// How snapshots by the clock went.
     pub snapshots: Arc<Auto>,
+    /// How many tokens and leases there are.
+    pub tally: Arc<Tally>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<State>,
@@ -122,6 +129,7 @@ impl Shared {
             gatekeeper: Gatekeeper::new(),
             autopilot: Arc::default(),
             snapshots: Arc::default(),
+            tally: Arc::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,
             state: Mutex::new(State {

@@ -276,10 +276,6 @@ fn warn_of_missing(config: &Config) {
             "require_request_header",
         ),
         (
-            any(|listener| listener.unauthenticated_metrics),
-            "unauthenticated_metrics_access",
-        ),
-        (
             any(|listener| listener.unauthenticated_in_flight),
             "unauthenticated_in_flight_requests_access",
         ),
@@ -320,6 +316,11 @@ fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts
         max_lease_ttl: config.max_lease_ttl.unwrap_or(LEASE_TTL_DEFAULT),
         raw_storage_endpoint: config.raw_storage_endpoint,
         metrics_prefix: config.telemetry.prefix.clone(),
+        prometheus: !config.telemetry.prometheus_retention.is_zero(),
+        data: match &config.storage {
+            Some(crate::config::Storage::Raft(raft)) => Some(raft.path.clone()),
+            _ => None,
+        },
         sanitized: super::sanitized::sanitized(config),
         audit: audit::Options {
             devices: config.audit_devices.iter().map(audit_device).collect(),
@@ -352,7 +353,6 @@ pub(super) fn router(
         },
         audit: shared.facts.audit.clone(),
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
-        metrics_prefix: shared.facts.metrics_prefix.clone(),
         sanitized: shared.facts.sanitized.clone(),
         cluster: shared.cluster(),
         autopilot: Arc::clone(&shared.autopilot),

@@ -27,11 +27,12 @@ use crate::store::{
     BoxFuture, CommitError, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit, Whole, WriteIntent,
 };
+use crate::telemetry::{Counter, Summary, metrics};
 use openraft::Raft;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -48,6 +49,8 @@ pub struct RaftStorage {
     pub(super) proposer: Arc<Proposer>,
     pub(super) restore: RestoreGate,
     log_bytes_kept: usize,
+    applied: Arc<Counter>,
+    commit_time: Arc<Summary>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     dir: Mutex<Option<DataDir>>,
     /// The network has no hold on it of its own.
@@ -133,6 +136,11 @@ impl RaftStorage {
             proposer: Arc::new(Proposer::new()),
             restore: RestoreGate::new(files.dir.path()),
             log_bytes_kept: options.log_bytes_kept,
+            applied: metrics().counter("raft.apply", "Writes that this node, leading, committed."),
+            commit_time: metrics().summary(
+                "raft.commitTime",
+                "Milliseconds from a write's proposal until a quorum had it and it was applied.",
+            ),
             tasks: Mutex::default(),
             dir: Mutex::new(Some(files.dir)),
         });
@@ -340,7 +348,13 @@ impl RaftStorage {
                 limit: TRANSACTION_BYTES_MAX,
             });
         }
-        self.decided(command).await
+        let begun = Instant::now();
+        let decided = self.decided(command).await;
+        if decided.is_ok() {
+            self.applied.increment();
+            self.commit_time.observe(begun.elapsed());
+        }
+        decided
     }
 
     /// Proposes `command` and gives what became of it; gives up once this node has lost touch.

@@ -44,6 +44,11 @@ impl Flights {
         self.lock().requests.values().cloned().collect()
     }
 
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().requests.len()
+    }
+
     pub(super) fn enter(self: &Arc<Self>, incoming: &Incoming, now: Timestamp) -> Flight {
         let request = InFlight {
             start: now,

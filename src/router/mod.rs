@@ -17,6 +17,7 @@ mod contention;
 mod envelope;
 mod flights;
 mod incoming;
+mod readings;
 mod role;
 #[expect(
     clippy::module_inception,
@@ -31,6 +32,7 @@ mod wrapping;
 
 pub use flights::{Flights, InFlight};
 pub use incoming::{Incoming, OnStandby, Reply};
+pub use readings::Counts;
 pub use role::{Leader, Role};
 pub use router::{Direct, Parts, Router};
 pub use routes::Lifetimes;

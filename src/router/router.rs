@@ -74,9 +74,18 @@ impl Router {
             routes,
             parts,
             contention: Contention::new(),
-            requests: metrics().summary("core.handle_request"),
-            errors: metrics().counter("core.handle_request.errors"),
-            conflicts: metrics().counter("core.handle_request.conflicts"),
+            requests: metrics().summary(
+                "core.handle_request",
+                "Milliseconds that requests took, from their token to their audited answer.",
+            ),
+            errors: metrics().counter(
+                "core.handle_request.errors",
+                "Requests that were answered with an error.",
+            ),
+            conflicts: metrics().counter(
+                "core.handle_request.conflicts",
+                "Requests that were run again because a record changed underneath.",
+            ),
         }
     }
 

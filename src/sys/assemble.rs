@@ -30,8 +30,6 @@ pub struct Assembly {
     pub audit: audit::Options,
     /// Is `sys/raw` there?
     pub raw_storage_endpoint: bool,
-    /// What the names of metrics begin with; empty is `vault`.
-    pub metrics_prefix: String,
     /// `sys/config/state/sanitized`: the configuration without its secrets.
     pub sanitized: Map<String, Value>,
     /// The members; `None` for a store that has no others.

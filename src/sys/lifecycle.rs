@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::peer::Chunks;
 use crate::secret::{SecretBytes, SecretString};
 use crate::store::{BoxFuture, CommitError};
+use crate::telemetry::Reading;
 use std::sync::Arc;
 
 /// `sys/seal-status` and the answer of `sys/unseal`.
@@ -78,6 +79,27 @@ pub struct InitRequest {
     pub secret_shares: u8,
     /// Threshold.
     pub secret_threshold: u8,
+}
+
+/// `sys/metrics`, as one node answers it.
+#[derive(Clone, Debug)]
+pub struct Metering {
+    /// `metrics_prefix`; empty is `vault`.
+    pub prefix: String,
+    /// False once `prometheus_retention_time` is zero.
+    pub prometheus: bool,
+    /// What no instrument of the process counts.
+    pub readings: Vec<Reading>,
+}
+
+impl Default for Metering {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            prometheus: true,
+            readings: Vec::new(),
+        }
+    }
 }
 
 /// What initialization gives, once.
@@ -165,6 +187,12 @@ pub trait Lifecycle: Send + Sync {
     ) -> BoxFuture<'_, Result<(), LifecycleError>> {
         let _unread = (archive, force);
         Box::pin(async { Err(LifecycleError::Invalid(NO_SNAPSHOTS.into())) })
+    }
+
+    /// What this node tells in numbers, whatever its role. Counting a large store is not waited
+    /// for.
+    fn metering(&self) -> BoxFuture<'_, Metering> {
+        Box::pin(async { Metering::default() })
     }
 
     /// Cluster time now.

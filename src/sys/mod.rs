@@ -1,6 +1,7 @@
 //! The `sys/` API: init, unseal, health and the rest that must answer while sealed (`open`), and
 //! the engine behind the `sys/` mount. That engine answers `sys/seal`, `sys/step-down` (update) and
-//! `sys/ha-status` (read) with an empty success; [`Step`] then does what was allowed.
+//! `sys/ha-status` and `sys/metrics` (read) with an empty success; [`Step`] then does what was
+//! allowed.
 //!
 //! [`assemble`] puts the router of an unsealed node together.
 
@@ -20,15 +21,16 @@ mod keyring;
 mod leases;
 mod lifecycle;
 mod loggers;
+pub mod metrics;
 mod mounts;
 pub mod open;
 mod place;
 mod policies;
 mod raft;
 mod raw;
+mod record_kinds;
 mod recovery;
 pub mod snapshot;
-mod record_kinds;
 mod step;
 mod system;
 mod tools;
@@ -40,8 +42,8 @@ pub use cluster::{
     Membership,
 };
 pub use lifecycle::{
-    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
-    ShareInput,
+    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
+    SealStatus, ShareInput,
 };
 pub use place::{Place, place};
 pub use recovery::{RecoveryCall, RecoveryMode};

@@ -19,6 +19,8 @@ pub enum Step {
     StepDown,
     /// `sys/ha-status`.
     HaStatus,
+    /// `sys/metrics`.
+    Metrics,
     /// `sys/storage/raft/snapshot`: saved when it is read, restored when it is written.
     Snapshot,
     /// `sys/storage/raft/snapshot-force`: restored, whoever made it.
@@ -32,6 +34,7 @@ impl Step {
             "sys/seal" => Some(Self::Seal),
             "sys/step-down" => Some(Self::StepDown),
             "sys/ha-status" => Some(Self::HaStatus),
+            "sys/metrics" => Some(Self::Metrics),
             "sys/storage/raft/snapshot" => Some(Self::Snapshot),
             "sys/storage/raft/snapshot-force" => Some(Self::SnapshotForce),
             _ => None,
@@ -44,7 +47,7 @@ impl Step {
             Self::Seal | Self::StepDown | Self::SnapshotForce => {
                 matches!(operation, Operation::Update)
             }
-            Self::HaStatus => matches!(operation, Operation::Read),
+            Self::HaStatus | Self::Metrics => matches!(operation, Operation::Read),
             Self::Snapshot => matches!(operation, Operation::Read | Operation::Update),
         }
     }
@@ -76,6 +79,12 @@ impl Step {
                     response.duplicate_data = true;
                 }
                 Ok(())
+            }
+            Self::Metrics => {
+                if let Err(error) = super::metrics::fill(response, lifecycle).await {
+                    reply.result = Err(error);
+                }
+                return reply;
             }
             Self::Snapshot | Self::SnapshotForce => match body {
                 Some(body) => {

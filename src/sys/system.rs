@@ -33,7 +33,6 @@ pub(super) struct System {
 /// What the configuration settles for `sys/`.
 pub(super) struct Options {
     pub raw_storage_endpoint: bool,
-    pub metrics_prefix: String,
     pub sanitized: Map<String, Value>,
     pub cluster: Option<Arc<dyn Cluster>>,
     pub autopilot: Arc<Autopilot>,
@@ -44,7 +43,6 @@ impl Options {
     pub fn of(assembly: &Assembly) -> Self {
         Self {
             raw_storage_endpoint: assembly.raw_storage_endpoint,
-            metrics_prefix: assembly.metrics_prefix.clone(),
             sanitized: assembly.sanitized.clone(),
             cluster: assembly.cluster.clone(),
             autopilot: Arc::clone(&assembly.autopilot),

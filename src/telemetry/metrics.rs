@@ -1,8 +1,16 @@
 //! Numbers about the process: counters, gauges, summaries.
+//!
+//! A room that counts takes its instrument once and keeps it:
+//!
+//! ```ignore
+//! let dropped = metrics().counter("coffer.raft.unproven_total", "Messages dropped for want of …");
+//! dropped.increment();
+//! ```
+//!
+//! Names are written with dots. Vault's own (`core.handle_request`) get the configured prefix and
+//! appear as `vault_core_handle_request`; those that begin with `coffer.` are ours, keep their
+//! name whatever is configured, and appear as `coffer_raft_unproven_total`.
 
-use crate::clock::Timestamp;
-use serde_json::{Map, Value, json};
-use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -71,26 +79,34 @@ impl Summary {
         self.count.load(Ordering::Relaxed)
     }
 
-    fn sum_ms(&self) -> f64 {
+    pub(super) fn sum_ms(&self) -> f64 {
         Duration::from_nanos(self.sum_ns.load(Ordering::Relaxed)).as_secs_f64() * 1000.0
     }
 
-    fn max_ms(&self) -> f64 {
+    pub(super) fn max_ms(&self) -> f64 {
         Duration::from_nanos(self.max_ns.load(Ordering::Relaxed)).as_secs_f64() * 1000.0
     }
 }
 
 #[derive(Clone)]
-enum Instrument {
+pub(super) enum Instrument {
     Counter(Arc<Counter>),
     Gauge(Arc<Gauge>),
     Summary(Arc<Summary>),
 }
 
+/// An instrument with what is said about it.
+#[derive(Clone)]
+pub(super) struct Named {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub instrument: Instrument,
+}
+
 /// All instruments by name, in order of registration.
 #[derive(Default)]
 pub struct Metrics {
-    instruments: Mutex<Vec<(&'static str, Instrument)>>,
+    instruments: Mutex<Vec<Named>>,
 }
 
 /// The process's registry.
@@ -100,10 +116,10 @@ pub fn metrics() -> &'static Metrics {
 }
 
 impl Metrics {
-    /// The counter `name` (`core.handle_request.errors`), made at the first call. Take it once
-    /// and keep it: this locks, counting does not.
-    pub fn counter(&self, name: &'static str) -> Arc<Counter> {
-        let found = self.instrument(name, || Instrument::Counter(Arc::default()));
+    /// The counter `name` (`core.handle_request.errors`), made at the first call, with `help`, a
+    /// sentence for who reads the number. Take it once and keep it: this locks, counting does not.
+    pub fn counter(&self, name: &'static str, help: &'static str) -> Arc<Counter> {
+        let found = self.instrument(name, help, || Instrument::Counter(Arc::default()));
         match found {
             Instrument::Counter(counter) => counter,
             Instrument::Gauge(_) | Instrument::Summary(_) => Arc::default(),
@@ -111,113 +127,52 @@ impl Metrics {
     }
 
     /// The gauge `name`, as [`Metrics::counter`].
-    pub fn gauge(&self, name: &'static str) -> Arc<Gauge> {
-        let found = self.instrument(name, || Instrument::Gauge(Arc::default()));
+    pub fn gauge(&self, name: &'static str, help: &'static str) -> Arc<Gauge> {
+        let found = self.instrument(name, help, || Instrument::Gauge(Arc::default()));
         match found {
             Instrument::Gauge(gauge) => gauge,
             Instrument::Counter(_) | Instrument::Summary(_) => Arc::default(),
         }
     }
 
-    /// The summary `name`, as [`Metrics::counter`].
-    pub fn summary(&self, name: &'static str) -> Arc<Summary> {
-        let found = self.instrument(name, || Instrument::Summary(Arc::default()));
+    /// The summary `name`, in milliseconds, as [`Metrics::counter`].
+    pub fn summary(&self, name: &'static str, help: &'static str) -> Arc<Summary> {
+        let found = self.instrument(name, help, || Instrument::Summary(Arc::default()));
         match found {
             Instrument::Summary(summary) => summary,
             Instrument::Counter(_) | Instrument::Gauge(_) => Arc::default(),
         }
     }
 
-    fn instrument(&self, name: &'static str, make: impl FnOnce() -> Instrument) -> Instrument {
+    fn instrument(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        make: impl FnOnce() -> Instrument,
+    ) -> Instrument {
         let mut all = self
             .instruments
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, found)) = all.iter().find(|(known, _)| *known == name) {
-            return found.clone();
+        if let Some(found) = all.iter().find(|known| known.name == name) {
+            return found.instrument.clone();
         }
-        let made = make();
-        all.push((name, made.clone()));
-        made
+        let instrument = make();
+        all.push(Named {
+            name,
+            help,
+            instrument: instrument.clone(),
+        });
+        instrument
     }
 
-    fn all(&self) -> Vec<(&'static str, Instrument)> {
+    pub(super) fn all(&self) -> Vec<Named> {
         let all = self
             .instruments
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         all.clone()
     }
-
-    /// Prometheus's text format; `prefix` is `vault` unless configured.
-    pub fn prometheus(&self, prefix: &str) -> String {
-        let mut text = String::new();
-        for (name, instrument) in self.all() {
-            let name = format!("{prefix}_{}", name.replace(['.', '-'], "_"));
-            // Writing to a String cannot fail.
-            let _ = match instrument {
-                Instrument::Counter(counter) => {
-                    let value = counter.value();
-                    writeln!(
-                        text,
-                        "# HELP {name} {name}\n# TYPE {name} counter\n{name} {value}"
-                    )
-                }
-                Instrument::Gauge(gauge) => {
-                    let value = gauge.value();
-                    writeln!(
-                        text,
-                        "# HELP {name} {name}\n# TYPE {name} gauge\n{name} {value}"
-                    )
-                }
-                Instrument::Summary(summary) => writeln!(
-                    text,
-                    "# HELP {name} {name}\n# TYPE {name} summary\n{name}_sum {}\n{name}_count {}",
-                    summary.sum_ms(),
-                    summary.count()
-                ),
-            };
-        }
-        text
-    }
-
-    /// The JSON form of `sys/metrics`, without rates.
-    pub fn json(&self, prefix: &str, now: Timestamp) -> Value {
-        let (mut counters, mut gauges, mut samples) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, instrument) in self.all() {
-            let name = format!("{prefix}.{name}");
-            let labels = Value::Object(Map::new());
-            match instrument {
-                Instrument::Counter(counter) => counters.push(json!({
-                    "Name": name, "Count": counter.value(), "Sum": counter.value(),
-                    "Labels": labels,
-                })),
-                Instrument::Gauge(gauge) => gauges.push(json!({
-                    "Name": name, "Value": gauge.value(), "Labels": labels,
-                })),
-                Instrument::Summary(summary) => samples.push(sample(&name, &summary, labels)),
-            }
-        }
-        let timestamp = now.rfc3339().replace(['T', 'Z'], " ");
-        json!({
-            "Timestamp": format!("{timestamp}+0000 UTC"),
-            "Gauges": gauges, "Points": [], "Counters": counters, "Samples": samples,
-        })
-    }
-}
-
-fn sample(name: &str, summary: &Summary, labels: Value) -> Value {
-    let count = summary.count();
-    #[allow(clippy::cast_precision_loss)] // a mean of milliseconds needs no 53 bits
-    let mean = if count == 0 {
-        0.0
-    } else {
-        summary.sum_ms() / count as f64
-    };
-    json!({
-        "Name": name, "Count": count, "Sum": summary.sum_ms(), "Max": summary.max_ms(),
-        "Mean": mean, "Labels": labels,
-    })
 }
 
 #[cfg(test)]
@@ -227,27 +182,11 @@ mod tests {
     #[test]
     fn the_same_name_is_the_same_instrument() {
         let metrics = Metrics::default();
-        metrics.counter("a.b").add(2);
-        metrics.counter("a.b").increment();
-        metrics.gauge("c").set(-1);
-        metrics.summary("d").observe(Duration::from_millis(5));
-        let text = metrics.prometheus("vault");
-        assert!(
-            text.contains("# TYPE vault_a_b counter\nvault_a_b 3\n"),
-            "{text}"
-        );
-        assert!(text.contains("vault_c -1\n"), "{text}");
-        assert!(text.contains("vault_d_sum 5\nvault_d_count 1\n"), "{text}");
-    }
-
-    #[test]
-    fn json_has_vaults_groups() {
-        let metrics = Metrics::default();
-        metrics.counter("a").increment();
-        metrics.summary("s").observe(Duration::from_millis(4));
-        let json = metrics.json("vault", Timestamp::from_secs(0));
-        assert_eq!(json["Counters"][0]["Name"], "vault.a");
-        assert_eq!(json["Samples"][0]["Mean"], 4.0);
-        assert_eq!(json["Timestamp"], "1970-01-01 00:00:00 +0000 UTC");
+        metrics.counter("a.b", "").add(2);
+        metrics.counter("a.b", "").increment();
+        assert_eq!(metrics.counter("a.b", "").value(), 3);
+        assert_eq!(metrics.all().len(), 1);
+        metrics.gauge("a.b", "").set(7);
+        assert_eq!(metrics.counter("a.b", "").value(), 3, "not of that kind");
     }
 }

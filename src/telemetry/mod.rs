@@ -2,18 +2,21 @@
 //!
 //! Owns the log's formats, its level, its file, and the registry of metrics. Rooms log with
 //! `tracing`'s `error!` and `warn!` and with `info!` and `debug!` of this room; they count with an
-//! [`Counter`], [`Gauge`] or [`Summary`] that they took from [`metrics`] once.
+//! [`Counter`], [`Gauge`] or [`Summary`] that they took from [`metrics`] once, by its name and with
+//! a sentence of help.
 //!
 //! Invariants
 //! - A line is written whole or not at all, and never blocks on more than its sink.
 //! - Counting takes no lock.
 //! - Nobody hands a secret to either; `secret::Secret` cannot be printed.
 
+mod exposition;
 mod line;
 mod log_file;
 mod logger;
 mod metrics;
 
+pub use exposition::{Kind, Reading};
 pub use line::Format;
 pub use log_file::{LogFile, Rotation};
 pub use logger::{Level, Log, install};

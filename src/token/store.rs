@@ -119,6 +119,11 @@ impl Store {
         }
     }
 
+    /// How many service tokens are stored, ended ones included: work in proportion to their number.
+    pub fn count(&self) -> Result<u64, TokenError> {
+        Ok(self.records.count()?)
+    }
+
     /// All accessors, at most `limit`.
     pub fn list_accessors(&self, limit: usize) -> Result<Vec<String>, TokenError> {
         let mut accessors = self.accessors.walk("", limit)?;

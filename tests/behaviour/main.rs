@@ -13,6 +13,7 @@ mod join;
 mod kv_over_http;
 mod lifecycle;
 mod lights;
+mod metrics;
 mod recovery;
 mod reload;
 mod restart;

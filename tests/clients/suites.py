@@ -7,6 +7,7 @@ import cluster
 import cluster000
 import cluster004
 import hvac_suite
+import metrics
 import recovery
 import seed000
 import shapes
@@ -18,6 +19,7 @@ SUITES = {
     "cluster000": cluster000.run,
     "cluster004": cluster004.run,
     "recovery": recovery.run,
+    "metrics": metrics.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
     "ansible": ansible_suite.run,

@@ -141,6 +141,50 @@ async fn some_paths_never_travel_and_some_always_do() {
 }
 
 #[tokio::test]
+async fn a_standby_tells_its_own_numbers_to_who_has_no_token() {
+    let pair = Pair::with(|listener| listener.unauthenticated_metrics = true).await;
+    let ask = async |half: &crate::pair::Half, method: &str| {
+        half.call(method, "sys/metrics?format=prometheus", &[], "")
+            .await
+    };
+    let told = ask(&pair.b, "GET").await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    assert!(
+        told.body
+            .contains("# TYPE vault_core_handle_request summary"),
+        "{}",
+        told.body
+    );
+    assert_eq!(ask(&pair.b, "PUT").await.status, 405);
+    assert_eq!(
+        ask(&pair.a, "GET").await.status,
+        403,
+        "its listener says nothing"
+    );
+    let forwarded = pair.b.call("GET", "sys/metricsx", &[], "").await;
+    assert_eq!(forwarded.status, 403, "nothing else is open");
+    assert_eq!(pair.b.sent(), 0);
+}
+
+#[tokio::test]
+async fn forwarded_and_redirected_answers_have_their_names_in_title_case() {
+    let pair = Pair::start().await;
+    let answered = pair.b.root("LIST", "sys/leases/lookup", "").await;
+    answered.expect_title_case();
+    let forwarded = pair.b.root("POST", "kv/a", r#"{"n":"1"}"#).await;
+    assert_eq!((forwarded.status, pair.b.sent()), (204, 1));
+    forwarded.expect_title_case();
+    assert!(
+        forwarded.head.contains("\r\nX-Vault-Index: "),
+        "{forwarded:?}"
+    );
+    let redirected = pair.b.root("GET", "sys/storage/raft/snapshot", "").await;
+    assert_eq!(redirected.status, 307);
+    redirected.expect_title_case();
+    assert!(redirected.head.contains("\r\nLocation: "), "{redirected:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_wants_no_forwarding_is_told_where_to_go() {
     let pair = Pair::start().await;
     let wants = ["X-Vault-No-Request-Forwarding: true", &token()];

@@ -39,7 +39,6 @@ async fn router() -> Router {
             directories: Vec::new(),
         },
         raw_storage_endpoint: false,
-        metrics_prefix: String::new(),
         sanitized: serde_json::Map::new(),
         cluster: None,
         autopilot: Arc::default(),

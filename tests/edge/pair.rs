@@ -228,7 +228,6 @@ impl Half {
                 directories: vec![audit.parent().unwrap().to_owned()],
             },
             raw_storage_endpoint: false,
-            metrics_prefix: String::new(),
             sanitized: Map::new(),
             cluster: None,
             autopilot: Arc::default(),

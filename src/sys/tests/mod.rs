@@ -110,7 +110,6 @@ impl Harness {
                 directories: vec![directory.path().to_owned()],
             },
             raw_storage_endpoint: false,
-            metrics_prefix: String::new(),
             sanitized: Map::new(),
             cluster,
             autopilot: Arc::default(),

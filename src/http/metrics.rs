@@ -1,0 +1,36 @@
+//! `sys/metrics` for who has no token, on listeners that allow it: this node's numbers, also while
+//! it is sealed or has no cluster. It is never sent on.
+
+use super::answer::{self, Answer};
+use super::envelope;
+use super::request;
+use super::service::{Call, refusal};
+use crate::router::Reply;
+use hyper::{Method, StatusCode};
+
+const PATH: &str = "sys/metrics";
+
+/// Is `path` (without `/v1/`) the one?
+pub(super) fn is_asked(path: &str) -> bool {
+    path.trim_end_matches('/') == PATH
+}
+
+impl Call<'_> {
+    /// The numbers, in the format that the query names.
+    pub(super) async fn metrics(self) -> Result<Answer, Answer> {
+        if self.head.method != Method::GET {
+            return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
+        }
+        let query = request::query(self.head.uri.query()).map_err(refusal)?;
+        let format = query.iter().find(|(name, _)| name == "format");
+        let format = format.map_or("", |(_, value)| value.as_str());
+        let _turn = self.tokenless_turn().await;
+        let lifecycle = self.shared.gate.lifecycle.as_ref();
+        Ok(envelope::encode(Reply {
+            request_id: String::new(),
+            mount_type: String::new(),
+            result: crate::sys::metrics::answer(format, lifecycle).await,
+            moved: false,
+        }))
+    }
+}

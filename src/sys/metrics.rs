@@ -1,0 +1,74 @@
+//! `sys/metrics`: what this node tells in numbers, as Prometheus or as JSON.
+//!
+//! It is asked in two ways: with a token through the router, which only says that the caller may,
+//! and, where a listener allows it, by anybody and whatever the node's role is.
+
+use super::lifecycle::{Lifecycle, Metering};
+use crate::engine::{Body, Error, Response};
+use crate::telemetry::metrics;
+
+/// The content type of Prometheus's text format.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON: &str = "application/json";
+/// In Vault's words.
+const DISABLED: &str = "prometheus is not enabled";
+
+/// Which of the two a request wants, by its parameter `format`: an answer without its bytes.
+///
+/// # Errors
+/// The client's: there is no such format.
+pub(super) fn empty(format: &str) -> Result<Response, Error> {
+    let content_type = match format {
+        "prometheus" => PROMETHEUS,
+        "" | "json" => JSON,
+        other => {
+            let message = format!("metric response format {other:?} unknown");
+            return Err(Error::invalid(message));
+        }
+    };
+    Ok(Response {
+        body: Some(Body {
+            content_type,
+            bytes: Vec::new(),
+        }),
+        ..Response::default()
+    })
+}
+
+/// Puts the numbers into what [`empty`] made.
+///
+/// # Errors
+/// The operator turned Prometheus's form off.
+pub(super) async fn fill(response: &mut Response, lifecycle: &dyn Lifecycle) -> Result<(), Error> {
+    let Some(body) = &mut response.body else {
+        return Ok(());
+    };
+    let Metering {
+        prefix,
+        prometheus,
+        readings,
+    } = lifecycle.metering().await;
+    let prefix = match prefix.as_str() {
+        "" => "vault",
+        prefix => prefix,
+    };
+    body.bytes = match body.content_type {
+        PROMETHEUS if !prometheus => return Err(Error::invalid(DISABLED)),
+        PROMETHEUS => metrics().prometheus(prefix, &readings).into_bytes(),
+        _ => {
+            let value = metrics().json(prefix, &readings, lifecycle.now());
+            value.to_string().into_bytes()
+        }
+    };
+    Ok(())
+}
+
+/// The whole answer, for who needs no token; `format` as in the query.
+///
+/// # Errors
+/// As [`empty`] and [`fill`].
+pub async fn answer(format: &str, lifecycle: &dyn Lifecycle) -> Result<Response, Error> {
+    let mut response = empty(format)?;
+    fill(&mut response, lifecycle).await?;
+    Ok(response)
+}
