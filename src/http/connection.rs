@@ -118,6 +118,8 @@ async fn serve(
     let connection = http1::Builder::new()
         .max_header_size(HEADER_BYTES_MAX)
         .half_close(true)
+        // As Go's servers write them, and as people's scripts look for them.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(Instant::now() + options.header_read_timeout));

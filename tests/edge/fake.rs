@@ -250,6 +250,19 @@ impl Reply {
         header(&self.head, name)
     }
 
+    /// Panics unless every header's name is written in title case: `Content-Type`.
+    #[track_caller]
+    pub fn expect_title_case(&self) {
+        let names = self.head.lines().skip(1);
+        let names: Vec<_> = names.filter_map(|line| line.split_once(':')).collect();
+        assert!(names.len() > 1, "{self:?}");
+        for word in names.iter().flat_map(|(name, _)| name.split('-')) {
+            let rest = word.trim_start_matches(|first: char| first.is_ascii_uppercase());
+            let is_title = word.len() == rest.len() + 1 && rest.to_lowercase() == rest;
+            assert!(is_title, "{word} in {self:?}");
+        }
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
     }

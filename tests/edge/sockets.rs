@@ -161,6 +161,51 @@ async fn custom_headers_are_added_where_they_apply() {
     assert_eq!((bad.status, bad.header("x-four")), (405, Some("v")));
 }
 
+/// People's scripts look for `^Location:` in what `curl -i` prints.
+#[tokio::test]
+async fn header_names_are_in_title_case_whatever_the_answer() {
+    let edge = Edge::sealed(|listener| {
+        listener.response_headers = vec![ResponseHeaders {
+            selector: HeaderSelector::Always,
+            headers: vec![("x-fRAME-options".to_owned(), "deny".to_owned())],
+        }];
+    })
+    .await;
+    let host = "HTTP/1.1\r\nHost: x\r\n";
+    for (request, status, name) in [
+        (format!("GET / {host}\r\n"), 307, "Location"),
+        (format!("GET /v1/a//b {host}\r\n"), 307, "X-Frame-Options"),
+        (
+            format!("GET /v1/sys/seal-status {host}\r\n"),
+            200,
+            "Content-Type",
+        ),
+        (format!("GET /v1/kv/a {host}\r\n"), 503, "Cache-Control"),
+        (
+            format!("GET /nowhere {host}\r\n"),
+            404,
+            "Strict-Transport-Security",
+        ),
+        (
+            format!("GET /v1/sys/health {host}X-Vault-Namespace: a\r\n\r\n"),
+            400,
+            "X-Vault-Namespace",
+        ),
+        (
+            "GET /v1/sys/health HTTP/1.1\r\n\r\n".into(),
+            400,
+            "Connection",
+        ),
+        ("GET /v1/sys/health HTTP/1.0\r\n\r\n".into(), 503, "Date"),
+        ("nonsense\r\n\r\n".into(), 400, "Content-Length"),
+    ] {
+        let reply = edge.send(&request).await;
+        assert_eq!(reply.status, status, "{request:?}: {reply:?}");
+        reply.expect_title_case();
+        assert!(reply.head.contains(&format!("\r\n{name}: ")), "{reply:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_stop_lets_requests_finish_and_accepts_no_more() {
     let edge = Edge::sealed(|_| ()).await;
