@@ -170,20 +170,21 @@ impl Shared {
     /// Another node leads before the keys are gone, where one can.
     pub(super) async fn seal(self: &Arc<Self>) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
-        self.hand_over().await;
+        self.let_others_lead().await;
         self.drop_keys();
         crate::telemetry::info!("vault is sealed");
         Ok(())
     }
 
-    /// With no other node to take over, this one is active again at once.
+    /// Whoever steps down stands back for ten seconds, as in Vault. With no other node to take
+    /// over, this one is active again at once.
     pub(super) async fn step_down(self: &Arc<Self>) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
         if self.state().session.is_none() {
             return Err(LifecycleError::Sealed);
         }
-        if !self.hand_over().await {
-            tracing::warn!("stepped down; no other node can take over");
+        if let Err(why) = self.hand_over().await {
+            tracing::warn!(%why, "stepped down, and no other node has taken over yet");
             self.interrupt();
         }
         self.settle();
@@ -193,26 +194,26 @@ impl Shared {
     /// The end: others take over while requests are still answered, then the gate closes.
     pub(super) async fn stop(self: &Arc<Self>) {
         self.joiner.stop();
-        self.hand_over().await;
+        self.let_others_lead().await;
         self.state().stopping = true;
         self.settle();
     }
 
-    /// True when another node leads now, or did before.
-    async fn hand_over(self: &Arc<Self>) -> bool {
+    /// Before this node goes: it goes whether or not another one leads.
+    async fn let_others_lead(self: &Arc<Self>) {
+        if let Err(why) = self.hand_over().await {
+            crate::telemetry::debug!(%why, "no other node has taken over yet");
+        }
+    }
+
+    /// Another node leads now, or did before; or else why not.
+    async fn hand_over(self: &Arc<Self>) -> Result<(), String> {
         if self.state().reign.is_none() {
-            return true;
+            return Ok(());
         }
-        match self.leadership.hand_over().await {
-            Ok(()) => {
-                self.settle();
-                true
-            }
-            Err(why) => {
-                crate::telemetry::debug!(%why, "leadership stays here");
-                false
-            }
-        }
+        self.leadership.hand_over().await?;
+        self.settle();
+        Ok(())
     }
 }
 

@@ -3,10 +3,12 @@
 //! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
 use super::absence::Absence;
+use super::handover::LetGo;
 use super::joint;
 use super::leadership::Leadership;
 use super::parting::Parting;
 use super::shared::Shared;
+use super::timing::STALL_MAX;
 use super::types::TypeConfig;
 use crate::peer::Member;
 use openraft::async_runtime::WatchReceiver;
@@ -34,15 +36,17 @@ pub(super) struct Conductor {
     introduced: Option<Instant>,
     /// When it last asked who is in the cluster.
     asked: Option<Instant>,
+    /// When it last asked whether another node can lead.
+    asked_fit: Option<Instant>,
     absence: Absence,
 }
 
-/// A write that keeps the device busy for longer costs a node its leadership.
-const STALL_MAX: Duration = Duration::from_millis(1200);
 /// How long a handover that nobody waits for may take.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 /// Between attempts to have one's record brought up to date.
 const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
+/// Between questions whether another node can lead, while nobody does and this one stands back.
+const STAND_IN_EVERY: Duration = Duration::from_millis(500);
 /// Between questions who is in the cluster, while nobody leads.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
@@ -56,6 +60,7 @@ impl Conductor {
             since: Instant::now(),
             introduced: None,
             asked: None,
+            asked_fit: None,
             absence: Absence::default(),
         }
     }
@@ -107,6 +112,9 @@ impl Conductor {
     }
 
     async fn follow(&mut self, seen: &Metrics) {
+        if is_leader(seen) {
+            self.shared.standing_back.leads(seen.vote.leader_id.term);
+        }
         self.come_back(seen);
         self.hear(seen);
         self.set_timers(seen);
@@ -225,7 +233,22 @@ impl Conductor {
             self.tell_that_it_is_needed(seen);
             self.heed_hints(seen).await;
             self.ask_around(seen);
+            self.stand_in();
         }
+    }
+
+    /// A node that stands back leads all the same when nobody else can.
+    fn stand_in(&mut self) {
+        let shared = &self.shared;
+        let is_early = self
+            .asked_fit
+            .is_some_and(|at| at.elapsed() < STAND_IN_EVERY);
+        if is_early || !shared.may_lead() || !shared.standing_back.is_on() {
+            return;
+        }
+        self.asked_fit = Some(Instant::now());
+        let shared = Arc::clone(shared);
+        crate::task::spawn(async move { shared.stand_in().await });
     }
 
     /// Who was removed while it was away is refused by everybody, and cannot tell that from a
@@ -252,24 +275,25 @@ impl Conductor {
         }
     }
 
-    /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting.
+    /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting. The
+    /// latter keeps leadership unless another node says that its own device is better.
     fn let_go(&self) {
         let shared = &self.shared;
         if shared.handing.try_lock().is_err() {
             return;
         }
         let is_stalled = shared.log.write_age() > STALL_MAX;
-        if (is_stalled || !shared.may_lead()) && shared.heir().is_some() {
-            if is_stalled {
-                tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+        let why = match shared.may_lead() {
+            false => LetGo::Must,
+            true if is_stalled => LetGo::Stalls,
+            true => return,
+        };
+        let shared = Arc::clone(shared);
+        crate::task::spawn(async move {
+            if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN, why).await {
+                crate::telemetry::debug!(%error, "leadership stays");
             }
-            let shared = Arc::clone(shared);
-            crate::task::spawn(async move {
-                if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN).await {
-                    crate::telemetry::debug!(%error, "leadership stays");
-                }
-            });
-        }
+        });
     }
 
     /// A sealed voter that refused a candidate for its shorter log, while nobody leads, holds
@@ -390,7 +414,9 @@ impl Conductor {
         let is_removed = shared.removed.load(Ordering::Acquire);
         let timers = (
             members.nodes().nth(1).is_some() && !is_removed,
-            shared.may_lead() && shared.log.write_age() < STALL_MAX,
+            shared.may_lead()
+                && shared.log.write_age() < STALL_MAX
+                && !shared.standing_back.is_on(),
         );
         if self.timers != timers {
             let config = shared.raft.runtime_config();

@@ -1,9 +1,9 @@
 //! Giving leadership to another node.
 
 use super::error::ChangeError;
-use super::member::MemberInfo;
 use super::rpc::{Answer, Ask, Wire};
 use super::shared::Shared;
+use super::standing_back::Heir;
 use super::types::{TypeConfig, Vote, log_id};
 use super::wire::Position;
 use openraft::async_runtime::WatchReceiver;
@@ -15,68 +15,103 @@ use std::time::{Duration, Instant};
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// Between attempts.
 const LEAVE_RETRY: Duration = Duration::from_millis(30);
+/// Between attempts to have another node lead.
+const TRANSFER_RETRY: Duration = Duration::from_millis(500);
 /// Votes for nobody, which no node is called.
 const NOBODY: u64 = 0;
 
-impl Shared {
-    /// The best node to lead after this one: an unsealed voter that is alive and whose log is the
-    /// longest.
-    pub(super) fn heir(&self) -> Option<MemberInfo> {
-        let silence = self.timing.silence();
-        let members = self.members().into_iter();
-        members
-            .filter(|member| member.voter && member.raft_id != self.id)
-            .filter(|member| member.elects == Some(true))
-            .filter(|member| member.last_contact.is_some_and(|ago| ago < silence))
-            .max_by_key(|member| (member.last_term, member.last_index))
-    }
+/// Why a leader lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LetGo {
+    /// It was told to, or may not lead: any node that can lead is better.
+    Must,
+    /// Its device keeps a write waiting: only a node whose device does not is better.
+    Stalls,
+}
 
-    /// Hands leadership to the best node and returns once another one leads. Meanwhile no writes
-    /// are accepted. When it does not come to that, this node steps back and may lead again.
+impl Shared {
+    /// Hands leadership to the best node, stands back, and returns once another one leads, which
+    /// may take `within`. Meanwhile no writes are accepted. When the other one does not take it in
+    /// time, this node steps back all the same; where there is no other one, it leads on.
     pub(super) async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
         let _one = self.handing.lock().await;
-        self.pass_on(within).await
+        self.pass_on(within, LetGo::Must).await
     }
 
     /// As [`Shared::hand_over`], unless that is under way.
-    pub(super) async fn try_hand_over(&self, within: Duration) -> Result<(), ChangeError> {
+    pub(super) async fn try_hand_over(
+        &self,
+        within: Duration,
+        why: LetGo,
+    ) -> Result<(), ChangeError> {
         match self.handing.try_lock() {
-            Ok(_one) => self.pass_on(within).await,
+            Ok(_one) => self.pass_on(within, why).await,
             Err(_) => Ok(()),
         }
     }
 
     /// One at a time.
-    async fn pass_on(&self, within: Duration) -> Result<(), ChangeError> {
-        let deadline = Instant::now() + within;
+    async fn pass_on(&self, within: Duration, why: LetGo) -> Result<(), ChangeError> {
         self.ensure_raft_leads()?;
-        let Some(heir) = self.heir() else {
-            let why = "no other node can lead: none is an unsealed voter that is reached";
+        let heirs = self.heirs().await;
+        let heir = heirs
+            .first()
+            .filter(|heir| heir.is_fit || why == LetGo::Must);
+        let Some(Heir { member: heir, .. }) = heir else {
+            let why = match why {
+                LetGo::Must => "no other node can lead: none is an unsealed voter that is reached",
+                LetGo::Stalls => "no other node says that its device keeps up",
+            };
             return Err(ChangeError::Refused(why.into()));
         };
+        // Asking took a moment.
+        self.ensure_raft_leads()?;
+        if why == LetGo::Stalls {
+            tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+        }
         let term = self.metrics().vote.leader_id.term;
         crate::telemetry::info!(to = heir.name, "handing leadership over");
-        let told = self.raft.trigger().transfer_leader(heir.raft_id).await;
-        told.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
-        let mut metrics = self.raft.server_metrics();
-        let led = async {
-            loop {
-                let leader = metrics.borrow_and_update().current_leader;
-                if leader.is_some_and(|leader| leader != self.id) {
-                    return;
-                }
-                if metrics.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if tokio::time::timeout(left, led).await.is_ok() {
+        self.standing_back.begin(term);
+        // The conductor does the same, and lets it campaign again in the end.
+        self.raft.runtime_config().elect(false);
+        if self.transfer(heir.raft_id, within).await? {
             return Ok(());
         }
         self.step_back(term).await;
         let why = format!("{} did not take leadership in time", heir.name);
         Err(ChangeError::Unavailable(why))
+    }
+
+    /// Has `heir` campaign until another node leads. One try may come to nothing: a device that is
+    /// slow to write what came last, a message that is lost.
+    async fn transfer(&self, heir: u64, within: Duration) -> Result<bool, ChangeError> {
+        let deadline = Instant::now() + within;
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let told = self.raft.trigger().transfer_leader(heir).await;
+            told.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
+            let led = async {
+                loop {
+                    let leader = metrics.borrow_and_update().current_leader;
+                    if leader.is_some_and(|leader| leader != self.id) {
+                        return;
+                    }
+                    if metrics.changed().await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if tokio::time::timeout(left.min(TRANSFER_RETRY), led)
+                .await
+                .is_ok()
+            {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+        }
     }
 
     /// Hands leadership over and has the next leader remove this node.

@@ -93,7 +93,7 @@ impl RaftStorage {
         match change {
             Change::Remove { force } => {
                 quorum::check(&members, member, "removed", force, shared.timing.silence())?;
-                match member.raft_id == shared.id && shared.heir().is_some() {
+                match member.raft_id == shared.id && !shared.heirs().await.is_empty() {
                     true => shared.leave().await,
                     false => shared.remove(member).await,
                 }

@@ -52,6 +52,7 @@ mod saving;
 mod server;
 mod shared;
 mod snapshot;
+mod standing_back;
 mod state_machine;
 mod storage;
 mod timing;

@@ -85,6 +85,8 @@ pub(super) enum Ask {
     Removed(Append),
     /// Remove me: I led in this term, before you, and was to remove myself.
     LeaveAfter(u64),
+    /// Would you lead in another's place?
+    Fit,
 }
 
 /// A batch of entries, or none: a heartbeat.
@@ -162,6 +164,8 @@ pub(super) enum Answer {
     Installed(Ballot),
     /// The members, the entry that made them, and an unsealed member's signature.
     Roster(Position, Members, Proof),
+    /// Whether the node would lead.
+    Fit(bool),
 }
 
 impl Ask {
@@ -179,6 +183,7 @@ impl Ask {
             }),
             Self::ReadIndex
             | Self::Members
+            | Self::Fit
             | Self::Addresses(..)
             | Self::Farewell(_)
             | Self::Leave => None,

@@ -97,6 +97,7 @@ impl Server {
             Ask::PreVote(candidacy) => self.vote(candidacy, true).await?,
             Ask::Vote(candidacy) => self.vote(candidacy, false).await?,
             Ask::Lead(transfer) => self.lead(transfer).await?,
+            Ask::Fit => Answer::Fit(self.shared.is_fit()),
             Ask::ReadIndex => self.read_index().await,
             Ask::Members => self.members(said.wire),
             Ask::Addresses(name, cluster, api) => {

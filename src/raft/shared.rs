@@ -5,6 +5,7 @@ use super::lease::Lease;
 use super::log_store::LogStore;
 use super::read_index::Readers;
 use super::refusals::Refusals;
+use super::standing_back::StandingBack;
 use super::state_machine::{Applied, StateMachine};
 use super::timing::Timing;
 use super::types::{Peer, StoredMembership, TypeConfig, position};
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) introducing: tokio::sync::Mutex<()>,
     /// Leadership is handed over once at a time.
     pub(super) handing: tokio::sync::Mutex<()>,
+    pub(super) standing_back: StandingBack,
     pub(super) lease: Lease,
     /// It was told that it is no member any more.
     pub(super) removed: AtomicBool,

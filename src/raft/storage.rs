@@ -18,6 +18,7 @@ use super::restore::RestoreGate;
 use super::saving::{self, Saver};
 use super::server::Server;
 use super::shared::Shared;
+use super::standing_back::StandingBack;
 use super::state_machine::{Applied, StateMachine, blocking};
 use super::types::Command;
 use super::voice::Voice;
@@ -125,6 +126,7 @@ impl RaftStorage {
             changing: tokio::sync::Mutex::new(()),
             introducing: tokio::sync::Mutex::new(()),
             handing: tokio::sync::Mutex::new(()),
+            standing_back: StandingBack::default(),
             lease: Lease::new(&options.timing),
             removed: AtomicBool::new(false),
             removed_at: AtomicU64::new(0),

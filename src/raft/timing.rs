@@ -17,6 +17,9 @@ pub struct Timing {
     pub election_max: Duration,
 }
 
+/// A write that keeps the device busy for longer costs a node its leadership.
+pub(super) const STALL_MAX: Duration = Duration::from_millis(1200);
+
 /// Vault's largest `performance_multiplier`.
 pub const MULTIPLIER_MAX: u32 = 10;
 

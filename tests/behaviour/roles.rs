@@ -227,3 +227,34 @@ fn sealed_nodes_keep_the_quorum_and_leadership_is_handed_over() {
         assert_eq!(cluster.read(at), "three", "it kept up while it was sealed");
     }
 }
+
+/// A role that unseals one host and goes on with the next at once is faster than heartbeats, which
+/// tell the active node who is unsealed.
+#[test]
+fn a_node_that_was_unsealed_a_moment_ago_takes_over_and_the_old_one_stands_back() {
+    let cluster = Cluster::of_three();
+    let (mut active, mut other) = (0, 1);
+    cluster.root(2).put("sys/seal", json!({})).expect(204);
+    for round in 0..4 {
+        cluster.root(other).put("sys/seal", json!({})).expect(204);
+        let known = || {
+            let status = cluster.root(active).get("sys/ha-status").expect(200);
+            status.json()["data"]["nodes"].as_array().unwrap().len() == 1
+        };
+        cluster.wait("the active node knows who is sealed", known);
+        let client = cluster.node(other).client();
+        let key = json!({"key": cluster.key});
+        client.put("sys/unseal", key).expect(200);
+        cluster
+            .root(active)
+            .put("sys/step-down", json!({}))
+            .expect(204);
+        assert_eq!(cluster.leader(active)["is_self"], false, "round {round}");
+        assert_eq!(
+            cluster.wait_for_active("the other node"),
+            other,
+            "round {round}"
+        );
+        (active, other) = (other, active);
+    }
+}

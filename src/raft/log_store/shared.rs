@@ -1,6 +1,7 @@
 //! What the log's handles and its writer share.
 
 use super::super::poison::Poison;
+use super::super::timing::STALL_MAX;
 use super::super::types::{LogEntry, LogId, TypeConfig};
 use super::super::wire::Record;
 use super::LogError;
@@ -68,6 +69,8 @@ pub(super) struct Shared {
     opened: Instant,
     /// Milliseconds from `opened` to the begin of the write under way, plus one; zero: none is.
     writing: AtomicU64,
+    /// The same of the end of the last write that took too long.
+    stalled: AtomicU64,
 }
 
 impl Shared {
@@ -84,6 +87,7 @@ impl Shared {
             written: Notify::new(),
             opened: Instant::now(),
             writing: AtomicU64::new(0),
+            stalled: AtomicU64::new(0),
         }
     }
 
@@ -137,25 +141,38 @@ impl Shared {
 
     /// A write begins.
     pub(super) fn begin_write(&self) {
-        let since = self.opened.elapsed().as_millis();
-        let since = u64::try_from(since).unwrap_or(0) + 1;
-        self.writing.store(since, Ordering::Release);
+        self.writing.store(self.mark(), Ordering::Release);
     }
 
     /// It ended.
     pub(super) fn end_write(&self) {
+        if self.write_age() > STALL_MAX {
+            self.stalled.store(self.mark(), Ordering::Release);
+        }
         self.writing.store(0, Ordering::Release);
     }
 
     /// For how long the write under way has been.
     pub(super) fn write_age(&self) -> Duration {
-        match self.writing.load(Ordering::Acquire) {
-            0 => Duration::ZERO,
-            since => {
-                let since = Duration::from_millis(since);
-                self.opened.elapsed().saturating_sub(since)
-            }
-        }
+        self.age(&self.writing).unwrap_or_default()
+    }
+
+    /// True when a write took longer than [`STALL_MAX`], or takes, less than `age` ago.
+    pub(super) fn stalled_within(&self, age: Duration) -> bool {
+        let ago = self.age(&self.stalled);
+        self.write_age() > STALL_MAX || ago.is_some_and(|ago| ago < age)
+    }
+
+    /// Now, as an atomic number keeps it.
+    fn mark(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(0) + 1
+    }
+
+    /// How long ago `at` was marked; `None`: never.
+    fn age(&self, at: &AtomicU64) -> Option<Duration> {
+        let at = at.load(Ordering::Acquire).checked_sub(1)?;
+        let at = Duration::from_millis(at);
+        Some(self.opened.elapsed().saturating_sub(at))
     }
 
     /// Counts a group, and the commands in it, that are on the device.

@@ -202,6 +202,11 @@ impl LogStore {
         self.shared.write_age()
     }
 
+    /// True when a write took longer than it may, or takes, less than `age` ago.
+    pub(in super::super) fn stalled_within(&self, age: Duration) -> bool {
+        self.shared.stalled_within(age)
+    }
+
     /// The term of the last vote.
     pub fn term(&self) -> u64 {
         self.shared

@@ -12,6 +12,7 @@ mod membership;
 mod net;
 mod proof;
 mod replication;
+mod standing_back;
 mod suite;
 
 use super::*;
