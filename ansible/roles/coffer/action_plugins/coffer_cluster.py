@@ -36,6 +36,7 @@ checks = _room("coffer_checks")
 keyfile = _room("coffer_keyfile")
 NOBODY = "No unseal keys were given"
 POLL_S = 0.5
+TAKE_OVER_S, STEP_DOWNS = 20, 3  # for another node to be active; asked so often to step down
 Node = api.Node
 
 
@@ -484,6 +485,15 @@ class ActionModule(ActionBase):
         active = self._active_of(api.look_at(nodes))
         return next((node for node in nodes if node.host == active), None)
 
+    def _need_active(self, what):
+        """Waits for one: between two leaders there is none."""
+        end = time.monotonic() + (0 if self._check else TAKE_OVER_S)
+        while (active := self._active_node()) is None:
+            if time.monotonic() >= end:
+                raise Stop(f"{what}: no member is active. Unseal a quorum first.")
+            time.sleep(POLL_S)
+        return active
+
     def _restart(self):
         """One node at a time, leadership first; goes on only when it is again what it was."""
         node = self._own()
@@ -578,21 +588,24 @@ class ActionModule(ActionBase):
             )
 
     def _step_down(self, node):
-        """Without a token the node does the same when it is told to stop."""
+        """Asks again before it gives up. Without a token the node does so when it is told to stop."""
         token = self._token()
         others = [one for one in self._nodes() if one.host != node.host and one.votes]
         if not token or not any(one["state"] == api.STANDBY for one in api.look_at(others).values()):
             return
-        try:
-            node.call("PUT", "sys/step-down", token=token)
-        except api.Refusal as refusal:
-            raise Stop(
-                f"{node.host} did not step down: {refusal}. The token needs update and sudo on "
-                "sys/step-down."
-            ) from None
-        done, _why = self._poll(20, lambda: (bool(self._active_of(api.look_at(others))), ""))
-        if not done:
-            raise Stop(f"nobody took over from {node.host}: it was left running")
+        taking_over = api.TakeOver(node, others)
+        for _asked in range(STEP_DOWNS):
+            try:
+                taking_over.ask(token)
+            except api.Refusal as refusal:
+                needs = "The token needs update and sudo on sys/step-down."
+                raise Stop(f"{node.host} did not step down: {refusal}. {needs}") from None
+            if self._poll(TAKE_OVER_S, taking_over.look)[0]:
+                return
+        raise Stop(
+            f"nobody took over from {node.host}, asked {STEP_DOWNS} times: it was left running. "
+            f"Seen: {taking_over.told}. `journalctl -u coffer` on these hosts says why."
+        )
 
     def _order(self):
         """Standbys first, the active node last; all of them must be well."""
@@ -605,9 +618,7 @@ class ActionModule(ActionBase):
                     "nodes away one after the other, so all must be there first: bring it back "
                     "(site.yml) or remove it (remove.yml)."
                 )
-        active = self._active_node()
-        if active is None:
-            raise Stop("not begun: no member is active")
+        active = self._need_active("not begun")
         state = active.autopilot(token)
         unwell = [name for name, one in state["servers"].items() if not one["healthy"]]
         if unwell:
@@ -620,9 +631,7 @@ class ActionModule(ActionBase):
         directory = self._file("coffer_snapshot_dir")
         name = time.strftime("coffer-%Y%m%dT%H%M%SZ.snap", time.gmtime())
         path = os.path.join(directory, name)
-        active = self._active_node()
-        if active is None:
-            raise Stop("no snapshot: no member is active. Unseal a quorum first.")
+        active = self._need_active("no snapshot")
         if self._check:
             return {"changed": True, "path": path}
         part = path + ".part"
@@ -646,9 +655,7 @@ class ActionModule(ActionBase):
         token = self._need_token("Making a token for the timer")
         if self._check:
             return {"changed": True}
-        active = self._active_node()
-        if active is None:
-            raise Stop("no token for the timer: no member is active")
+        active = self._need_active("no token for the timer")
         policy = 'path "sys/storage/raft/snapshot" { capabilities = ["read"] }'
         name = "coffer-snapshot"
         active.call("PUT", f"sys/policies/acl/{name}", {"policy": policy}, token)

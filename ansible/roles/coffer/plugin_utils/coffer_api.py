@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -181,6 +182,40 @@ def look_at(nodes, timeout=5):
     with ThreadPoolExecutor(max_workers=16) as pool:
         seen = pool.map(lambda node: node.look(timeout), nodes)
         return {one["host"]: one for one in seen}
+
+
+class TakeOver:
+    """One node is to step down for another one; remembers what was seen meanwhile."""
+
+    def __init__(self, node, others):
+        self._node, self._others = node, others
+        self._began, self._seen = time.monotonic(), []
+
+    def ask(self, token):
+        """Raises what the node refuses for good; that it cannot now is only noted."""
+        try:
+            self._node.call("PUT", "sys/step-down", token=token)
+            self._note(f"{self._node.host} stepped down")
+        except ApiError as error:
+            self._note(f"{self._node.host} was {error.state}: {error}")
+        except Refusal as refusal:
+            if refusal.status < 500:
+                raise
+            self._note(f"{self._node.host} answered {refusal.status}: {refusal}")
+
+    def look(self):
+        """Whether another node is active."""
+        seen = look_at([*self._others, self._node])
+        self._note(", ".join(f"{host} is {one['state']}" for host, one in seen.items()))
+        return any(seen[other.host]["state"] == ACTIVE for other in self._others), ""
+
+    def _note(self, what):
+        if not self._seen or self._seen[-1][1] != what:
+            self._seen.append((time.monotonic() - self._began, what))
+
+    @property
+    def told(self):
+        return "; ".join(f"after {at:.1f} s {what}" for at, what in self._seen)
 
 
 def sha256(file):
