@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::secret::SecretString;
+use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -133,6 +134,16 @@ impl Request {
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(flag) => Some(flag.to_string()),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// What the record that this request writes must still have, where it was read with
+    /// `revision`. A request that was granted as `create` must not change what came to be
+    /// meanwhile: the conflict has the policies asked again.
+    pub fn expected(&self, revision: Revision) -> Revision {
+        match self.operation {
+            Operation::Create => Revision(0),
+            _ => revision,
         }
     }
 

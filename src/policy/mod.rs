@@ -29,7 +29,7 @@ pub use acl::{Acl, Question};
 pub use authorized::{Authorized, Denied};
 pub use builtin::{DEFAULT, RESPONSE_WRAPPING, ROOT};
 pub use capability::{Capabilities, Capability};
-pub use name::{check_attachable, normalize, sanitize};
+pub use name::{check_attachable, normalize, normalize_list, sanitize};
 pub use parse::{PATHS_MAX, POLICY_BYTES_MAX, Policy};
 pub use rule::{PathRule, Permissions, glob_matches};
 pub use store::{CODEC, Store, StoredPolicy};

@@ -20,22 +20,29 @@ pub fn normalize(name: &str) -> Result<String, PolicyError> {
     }
 }
 
-/// A list of names in the form in which tokens keep it: normalized, sorted, each once, with
-/// `default` when `add_default`. Where `root` is among them it is the only one.
-pub fn sanitize<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
+/// A list of names as it was meant: each in its one form, sorted, once, with `default` when
+/// `add_default`. For lists that allow or forbid: none of their names stands for another.
+pub fn normalize_list<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
     let mut list: Vec<String> = names
         .iter()
         .map(|name| name.as_ref().trim().to_lowercase())
         .filter(|name| !name.is_empty())
         .collect();
-    if list.iter().any(|name| name == ROOT) {
-        return vec![ROOT.to_owned()];
-    }
     if add_default {
         list.push(DEFAULT.to_owned());
     }
     list.sort_unstable();
     list.dedup();
+    list
+}
+
+/// A list of names as a token is given it: [`normalize_list`], but where `root` is among them it
+/// is the only one. For grants alone: a list that forbids would forget what else it forbids.
+pub fn sanitize<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
+    let list = normalize_list(names, add_default);
+    if list.iter().any(|name| name == ROOT) {
+        return vec![ROOT.to_owned()];
+    }
     list
 }
 
@@ -70,6 +77,10 @@ mod tests {
         }
         assert_eq!(sanitize(&["b", " B", "A", ""], true), ["a", "b", "default"]);
         assert_eq!(sanitize(&["a", "ROOT"], true), ["root"]);
+        assert_eq!(
+            normalize_list(&["ROOT", " Admin", "admin"], false),
+            ["admin", "root"]
+        );
     }
 
     #[test]

@@ -215,12 +215,14 @@ impl Store {
     }
 
     /// Adds "live on from now" to `batch`, for `increment` (zero: as granted first) or the
-    /// token's period, within its limits. Gives the renewed token and warnings.
+    /// token's period, within its limits and `max_ttl`, what its mount allows now. Gives the
+    /// renewed token and warnings.
     pub fn renew(
         &self,
         batch: &mut Batch,
         token: &Token,
         increment: Duration,
+        max_ttl: Duration,
         now: Timestamp,
     ) -> Result<(Arc<Token>, Vec<String>), TokenError> {
         if token.is_batch() {
@@ -244,7 +246,7 @@ impl Store {
             period: token.period,
             explicit_max_ttl: token.explicit_max_ttl,
             mount_default_ttl: token.ttl,
-            mount_max_ttl: token.max_ttl,
+            mount_max_ttl: token.max_ttl.min(max_ttl),
             start: token.creation_time,
             now,
             ..Wish::default()
@@ -263,9 +265,19 @@ impl Store {
         Ok((Arc::new(renewed), warnings))
     }
 
-    /// Is there a record under the name of `text`, alive or not?
+    /// Adds "`token` is still as it was read" to `batch`, for what follows from it. Nothing for
+    /// batch tokens.
+    pub fn expect(&self, batch: &mut Batch, token: &Token) {
+        if !token.id.is_empty() {
+            self.records.expect(batch, &token.id, token.revision);
+        }
+    }
+
+    /// Is there a record under the name of `text`, alive or not, or something left of one?
     pub fn is_taken(&self, text: &SecretString) -> Result<bool, TokenError> {
-        Ok(self.read(&self.name(text.expose())?)?.is_some())
+        let id = self.name(text.expose())?;
+        // Until all below an earlier one is gone, the sweep goes on ending what has that name.
+        Ok(self.read(&id)?.is_some() || self.pending.get(&id)?.is_some())
     }
 
     /// The record as it is stored, dead or alive.
@@ -298,14 +310,19 @@ impl Store {
     }
 
     fn open_batch(&self, text: &str, now: Timestamp) -> Result<Option<Arc<Token>>, TokenError> {
-        let Some(token) = batch::open(&self.barrier, text)? else {
+        let Some(mut token) = batch::open(&self.barrier, text)? else {
             return Ok(None);
         };
         if token.is_expired(now) {
             return Ok(None);
         }
-        let alive = token.parent.is_empty() || self.hot(&token.parent, now)?.is_some();
-        Ok(alive.then(|| Arc::new(token)))
+        if !token.parent.is_empty() {
+            let Some(parent) = self.hot(&token.parent, now)? else {
+                return Ok(None);
+            };
+            inherit_bounds(&mut token, &parent.token);
+        }
+        Ok(Some(Arc::new(token)))
     }
 
     /// A living token, from the cache or from the store. It lives only as long as its parent.
@@ -314,7 +331,7 @@ impl Store {
             return Ok(Some(hot));
         }
         let ticket = self.cache.start(self.records.key(id)?);
-        let Some(token) = self.read(id)?.filter(|token| !token.is_expired(now)) else {
+        let Some(mut token) = self.read(id)?.filter(|token| !token.is_expired(now)) else {
             return Ok(None);
         };
         let mut valid_until = token.expire_time;
@@ -323,6 +340,7 @@ impl Store {
                 return Ok(None);
             };
             valid_until = earlier(valid_until, parent.valid_until);
+            inherit_bounds(&mut token, &parent.token);
         }
         let hot = Hot {
             token: Arc::new(token),
@@ -393,6 +411,14 @@ impl Store {
     }
 }
 
+/// Gives a child its parent's addresses, which earlier versions left out when they made one. A
+/// role's tokens have the role's or none.
+fn inherit_bounds(child: &mut Token, parent: &Token) {
+    if child.bound_cidrs.is_empty() && child.role.is_empty() {
+        child.bound_cidrs.clone_from(&parent.bound_cidrs);
+    }
+}
+
 /// Where a child stands in the index of its parent.
 pub(super) fn child_entry(token: &Token) -> String {
     format!("{}/{}", token.parent, token.id)
@@ -453,6 +479,7 @@ mod tests {
     use crate::token::{REVOKE_BATCH_MAX, Sweep};
 
     const HOUR: Duration = Duration::from_secs(3600);
+    const MAX: Duration = Duration::MAX;
 
     struct World {
         barrier: Arc<Unsealed>,
@@ -723,7 +750,9 @@ mod tests {
         world.clock.advance(HOUR / 2);
         let token = world.find(&minted).expect("alive");
         let (mut batch, now) = (Batch::new(), world.clock.now());
-        let renewed = world.tokens.renew(&mut batch, &token, Duration::ZERO, now);
+        let renewed = world
+            .tokens
+            .renew(&mut batch, &token, Duration::ZERO, MAX, now);
         renewed.expect("renews");
         world
             .tokens
@@ -772,7 +801,9 @@ mod tests {
         world.clock.advance(HOUR / 2);
         let token = world.find(&minted).expect("alive");
         let (mut batch, now) = (Batch::new(), world.clock.now());
-        let renewed = world.tokens.renew(&mut batch, &token, Duration::ZERO, now);
+        let renewed = world
+            .tokens
+            .renew(&mut batch, &token, Duration::ZERO, MAX, now);
         renewed.expect("renews");
         let path = format!("{}/a", token.cubbyhole_id);
         cubbyhole.put(&mut batch, &path, Secret::new(vec![1]));
@@ -797,7 +828,7 @@ mod tests {
         assert!(world.alive(&child), "and is remembered");
         let token = world.find(&parent).expect("alive");
         let (mut batch, now) = (Batch::new(), world.clock.now());
-        let renewed = world.tokens.renew(&mut batch, &token, HOUR, now);
+        let renewed = world.tokens.renew(&mut batch, &token, HOUR, MAX, now);
         renewed.expect("renews");
         world.commit(batch).await;
         assert!(world.alive(&child));
@@ -847,7 +878,7 @@ mod tests {
             let token = world.find(&minted).expect("alive");
             let mut batch = Batch::new();
             let now = world.clock.now();
-            let renewed = world.tokens.renew(&mut batch, &token, increment, now);
+            let renewed = world.tokens.renew(&mut batch, &token, increment, MAX, now);
             world.commit(batch).await;
             let (renewed, warnings) = renewed.expect("renews");
             assert_eq!(renewed.ttl_left(now), Duration::from_secs(ttl_s));
@@ -872,7 +903,7 @@ mod tests {
         let world = World::new();
         let refused = |token: &Token| {
             let now = world.clock.now();
-            let renewed = world.tokens.renew(&mut Batch::new(), token, HOUR, now);
+            let renewed = world.tokens.renew(&mut Batch::new(), token, HOUR, MAX, now);
             renewed.expect_err("must not renew").to_string()
         };
         let root = world.create(Spec::root()).await;
@@ -983,6 +1014,41 @@ mod tests {
                 .await
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn children_that_were_made_without_bounds_have_their_parents() {
+        let world = World::new();
+        let bounds = vec!["10.0.0.0/8".to_owned()];
+        let parent = world
+            .create(Spec {
+                bound_cidrs: bounds.clone(),
+                ..spec(HOUR)
+            })
+            .await;
+        let child = world.child(&parent, HOUR).await;
+        let grandchild = world.child(&child, HOUR).await;
+        let batch = world
+            .create(Spec {
+                parent: child.entry.id.clone(),
+                ..batch_spec(HOUR)
+            })
+            .await;
+        for minted in [&child, &grandchild, &batch] {
+            let token = world.find(minted).expect("alive");
+            assert_eq!(token.bound_cidrs, bounds);
+        }
+        for spec in [
+            Spec {
+                parent: parent.entry.id.clone(),
+                role: "r".into(),
+                ..spec(HOUR)
+            },
+            spec(HOUR),
+        ] {
+            let free = world.create(spec).await;
+            assert!(world.find(&free).expect("alive").bound_cidrs.is_empty());
+        }
     }
 
     #[tokio::test]

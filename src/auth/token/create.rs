@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Fields that the create paths know.
-const FIELDS: [&str; 15] = [
+pub(super) const FIELDS: &[&str] = &[
     "display_name",
     "entity_alias",
     "explicit_max_ttl",
@@ -54,7 +54,11 @@ pub(super) fn with_role(
 ) -> Result<Outcome, Error> {
     let role = Role::load(view, name)?;
     let role = role.ok_or_else(|| Error::invalid(format!("unknown role {name}")))?;
-    Creation::new(engine, request, Some(role), name)?.run(false)
+    let mut expected = Batch::new();
+    role.expect(view, &mut expected, name);
+    let mut outcome = Creation::new(engine, request, Some(role), name)?.run(false)?;
+    outcome.batch.append(expected);
+    Ok(outcome)
 }
 
 /// One request on its way to a token.
@@ -148,10 +152,7 @@ impl<'a> Creation<'a> {
             explicit_max_ttl: limits.explicit_max_ttl,
             max_ttl: request.mount.max_lease_ttl,
             renewable: self.is_renewable(token_type)?,
-            bound_cidrs: self
-                .role
-                .as_ref()
-                .map_or(Vec::new(), |r| r.bound_cidrs.clone()),
+            bound_cidrs: self.bound_cidrs(parent),
             policies,
             ..Spec::default()
         };
@@ -222,7 +223,8 @@ impl<'a> Creation<'a> {
             explicit_max_ttl: explicit,
             num_uses: uses.unwrap_or(0),
         };
-        if let Some(role) = self.role.as_ref().filter(|_| !batch) {
+        if let Some(role) = &self.role {
+            refuse_for_batch(role, batch)?;
             limits.explicit_max_ttl = lesser(
                 "Explicit max TTL",
                 explicit,
@@ -330,6 +332,16 @@ impl<'a> Creation<'a> {
         })
     }
 
+    /// A role's own, else those of the parent that it dies with. As in Vault, a role without
+    /// bounds frees from the parent's, and so does who lets a token make orphans.
+    fn bound_cidrs(&self, parent: &str) -> Vec<String> {
+        match &self.role {
+            Some(role) => role.bound_cidrs.clone(),
+            None if parent.is_empty() => Vec::new(),
+            None => self.parent.bound_cidrs.clone(),
+        }
+    }
+
     /// Entities come with the identity engine; until then no alias can be known.
     fn entity(&self, spec: &mut Spec) -> Result<(), Error> {
         let alias = field::text(self.request, "entity_alias")?;
@@ -363,7 +375,11 @@ impl<'a> Creation<'a> {
                 now,
                 ..Wish::default()
             })?;
-            spec.ttl = ttl;
+            // A period replaces the life that was asked for, as in Vault, but does not prolong it.
+            spec.ttl = match limits.ttl.is_zero() {
+                true => ttl,
+                false => ttl.min(limits.ttl),
+            };
             self.warnings.extend(warnings);
         } else if limits.explicit_max_ttl.is_zero() {
             if !self.parent.expire_time.is_zero() {
@@ -386,18 +402,38 @@ impl<'a> Creation<'a> {
                     .push(format!("Policy {name:?} does not exist"));
             }
         }
+        if self.role.as_ref().is_some_and(Role::may_lack_names) {
+            self.warnings.push(Role::LACKS_NAMES.to_owned());
+        }
         let mut batch = Batch::new();
-        let minted = self
-            .engine
-            .tokens
-            .create(&mut batch, spec, self.request.now)?;
+        let tokens = &self.engine.tokens;
+        if spec.parent.is_empty() {
+            // It outlives its maker, so its maker must still be there when it is made.
+            tokens.expect(&mut batch, &self.parent);
+        }
+        let minted = tokens.create(&mut batch, spec, self.request.now)?;
         let response = Response {
             auth: Some(minted.into_auth()),
             warnings: self.warnings,
             ..Response::default()
         };
-        let response = field::warn_ignored(response, self.request, &FIELDS);
+        let response = field::warn_ignored(response, self.request, FIELDS);
         Ok(Outcome { response, batch })
+    }
+}
+
+/// A batch token keeps no count and is never renewed, so a role that wants either makes none.
+/// Its `token_explicit_max_ttl` is the longest life that it gives one.
+fn refuse_for_batch(role: &Role, batch: bool) -> Result<(), Error> {
+    let refused = [
+        ("token_num_uses", role.num_uses != 0),
+        ("token_period", !role.period.is_zero()),
+    ];
+    match refused.iter().find(|(_, set)| batch && *set) {
+        None => Ok(()),
+        Some((field, _)) => Err(Error::invalid(format!(
+            "the role has {field:?} set, which batch tokens cannot have"
+        ))),
     }
 }
 
@@ -640,6 +676,118 @@ mod tests {
         assert_eq!(data["role"], "r");
         assert_eq!(data["period"], 1800);
         assert_eq!(data["bound_cidrs"], json!(["10.0.0.0/8"]));
+    }
+
+    #[tokio::test]
+    async fn a_role_forbids_each_of_its_names_whoever_asks() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let role = json!({"disallowed_policies": ["admin", "root"]});
+        bench.write(&root, "roles/r", role).await.expect("writes");
+        for wanted in [
+            json!(["admin"]),
+            json!(["Root"]),
+            json!(["x", "admin"]),
+            json!(["admin", "root"]),
+            json!([]),
+        ] {
+            let data = json!({"policies": wanted});
+            let refusal = bench.refusal(&root, "create/r", data).await;
+            assert!(refusal.ends_with("is disallowed by this role"), "{wanted}");
+        }
+        let (_, auth) = bench
+            .create(&root, "create/r", json!({"policies": ["x"]}))
+            .await;
+        assert_eq!(auth.policies, ["default", "x"]);
+        let role = json!({"disallowed_policies": ["admin"]});
+        bench.write(&root, "roles/r", role).await.expect("writes");
+        let both = json!({"policies": ["admin", "root"]});
+        let refusal = bench.refusal(&root, "create/r", both).await;
+        assert_eq!(refusal, "token policy \"admin\" is disallowed by this role");
+        let (_, auth) = bench
+            .create(&root, "create/r", json!({"policies": ["root"]}))
+            .await;
+        assert_eq!(auth.policies, ["root"]);
+    }
+
+    #[tokio::test]
+    async fn default_is_left_out_wherever_it_comes_from() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let data = json!({"policies": ["dev"]});
+        let (dev, _) = bench.create(&root, "create", data).await;
+        for (role, lists) in [
+            ("plain", json!({"token_no_default_policy": true})),
+            (
+                "listed",
+                json!({"token_no_default_policy": true, "disallowed_policies": ["x"]}),
+            ),
+            ("with", json!({})),
+        ] {
+            bench
+                .write(&root, &format!("roles/{role}"), lists)
+                .await
+                .expect("writes");
+        }
+        for wanted in [json!([]), json!(["dev"]), json!(["default", "dev"])] {
+            for (path, without) in [
+                ("create", true),
+                ("create/plain", false),
+                ("create/listed", false),
+            ] {
+                let data = json!({"policies": wanted, "no_default_policy": without});
+                let (_, auth) = bench.create(&dev, path, data).await;
+                assert_eq!(auth.policies, ["dev"], "{path} {wanted}");
+            }
+            for path in ["create", "create/with"] {
+                let data = json!({"policies": wanted});
+                let (_, auth) = bench.create(&dev, path, data).await;
+                assert_eq!(auth.policies, ["default", "dev"], "{path} {wanted}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_token_takes_over_what_its_role_limits_or_is_not_made() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        for (field, value) in [("token_num_uses", json!(3)), ("token_period", json!("1h"))] {
+            let role = json!({"token_type": "default-batch", field: value});
+            bench.write(&root, "roles/r", role).await.expect("writes");
+            let data = json!({"policies": ["a"]});
+            assert_eq!(
+                bench.refusal(&root, "create/r", data).await,
+                format!("the role has {field:?} set, which batch tokens cannot have")
+            );
+            let data = json!({"policies": ["a"], "type": "service"});
+            bench.create(&root, "create/r", data).await;
+            let none = json!({field: 0});
+            bench.write(&root, "roles/r", none).await.expect("writes");
+            bench
+                .create(&root, "create/r", json!({"policies": ["a"]}))
+                .await;
+        }
+        let role = json!({"token_type": "default-batch", "token_explicit_max_ttl": "1h"});
+        bench.write(&root, "roles/r", role).await.expect("writes");
+        let (text, auth) = bench
+            .create(&root, "create/r", json!({"policies": ["a"]}))
+            .await;
+        assert_eq!(auth.ttl, Duration::from_secs(3600));
+        assert!(text.starts_with("hvb."));
+    }
+
+    #[tokio::test]
+    async fn a_period_does_not_prolong_the_life_that_was_asked_for() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        for (ttl, granted_s) in [("5m", 300), ("9h", 3600)] {
+            let data = json!({"policies": ["a"], "ttl": ttl, "period": "1h"});
+            let (text, auth) = bench.create(&root, "create", data).await;
+            assert_eq!(auth.ttl, Duration::from_secs(granted_s));
+            let renewed = bench.write(&text, "renew-self", json!({})).await;
+            let renewed = renewed.expect("renews").auth.expect("auth");
+            assert_eq!(renewed.ttl, Duration::from_secs(3600));
+        }
     }
 
     #[tokio::test]

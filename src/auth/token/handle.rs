@@ -94,10 +94,18 @@ fn prolong(
 ) -> Result<Outcome, Error> {
     let increment = field::duration(request, "increment")?.unwrap_or_default();
     let mut batch = Batch::new();
+    // The mount may have been tuned since the token was made.
+    let max_ttl = match token.path.starts_with(&request.mount.path) {
+        true => request.mount.max_lease_ttl,
+        false => token.max_ttl,
+    };
     let renewal = engine
         .tokens
-        .renew(&mut batch, token, increment, request.now)?;
-    let (renewed, warnings) = renewal;
+        .renew(&mut batch, token, increment, max_ttl, request.now)?;
+    let (renewed, mut warnings) = renewal;
+    if !token.period.is_zero() && !increment.is_zero() {
+        warnings.push("increment has no effect: the token lives on by its period".to_owned());
+    }
     let ttl = renewed.ttl_left(request.now);
     let mut auth = Minted {
         token: SecretString::new(text.unwrap_or_default().to_owned()),
@@ -302,6 +310,32 @@ mod tests {
         assert_eq!(
             bench.lookup(&text).await["last_renewal_time"],
             1_800_000_060
+        );
+    }
+
+    #[tokio::test]
+    async fn a_renewal_keeps_to_what_the_mount_allows_now() {
+        let mut bench = Bench::new();
+        let root = bench.root().await;
+        let hour = Duration::from_secs(3600);
+        let create = json!({"policies": ["a"], "ttl": "10h"});
+        let (text, _) = bench.create(&root, "create", create.clone()).await;
+        let periodic = json!({"policies": ["a"], "period": "10h"});
+        let (period, _) = bench.create(&root, "create", periodic).await;
+        bench.max_lease_ttl = 2 * hour;
+        for (token, ttl) in [(&text, 2 * hour), (&period, 2 * hour)] {
+            let renewed = bench.write(token, "renew-self", json!({})).await;
+            let renewed = renewed.expect("renews");
+            assert_eq!(renewed.auth.expect("auth").ttl, ttl);
+            assert_eq!(renewed.warnings.len(), 1);
+        }
+        bench.clock.advance(hour);
+        let renewed = bench.write(&text, "renew-self", json!({})).await;
+        assert_eq!(renewed.expect("renews").auth.expect("auth").ttl, hour);
+        bench.max_lease_ttl = hour;
+        assert_eq!(
+            bench.refusal(&text, "renew-self", json!({})).await,
+            "past the max TTL, cannot renew"
         );
     }
 

@@ -1,9 +1,11 @@
 //! A token engine over a barrier in memory, for the tests of this room.
 
 use super::TokenEngine;
-use crate::barrier::Unsealed;
+use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::engine::{Auth, Caller, Engine, Error, MountContext, Operation, Request, Response};
+use crate::engine::{
+    Auth, Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response,
+};
 use crate::secret::Secret;
 use crate::store::Inmem;
 use crate::token::{Minted, Spec};
@@ -16,6 +18,8 @@ pub(super) struct Bench {
     pub barrier: Arc<Unsealed>,
     pub engine: TokenEngine,
     pub clock: ManualClock,
+    /// What the mount allows; a test may tune it.
+    pub max_lease_ttl: Duration,
 }
 
 impl Bench {
@@ -27,6 +31,7 @@ impl Bench {
         Self {
             engine: TokenEngine::new(tokens, policies),
             clock: ManualClock::new(Timestamp::from_secs(1_800_000_000)),
+            max_lease_ttl: Duration::from_secs(768 * 3600),
             barrier,
         }
     }
@@ -36,7 +41,7 @@ impl Bench {
     }
 
     pub async fn mint(&self, spec: Spec) -> Minted {
-        let mut batch = crate::barrier::Batch::new();
+        let mut batch = Batch::new();
         let now = self.clock.now();
         let minted = self.engine.tokens.create(&mut batch, spec, now);
         self.barrier.commit(batch, now).await.expect("commits");
@@ -52,6 +57,25 @@ impl Bench {
         data: Value,
         has_sudo: bool,
     ) -> Result<Response, Error> {
+        let outcome = self.prepare(token, operation, path, data, has_sudo)?;
+        let committed = self.commit(outcome.batch).await;
+        committed.expect("commits");
+        Ok(outcome.response)
+    }
+
+    pub async fn commit(&self, batch: Batch) -> Result<(), BarrierError> {
+        self.barrier.commit(batch, self.clock.now()).await.map(drop)
+    }
+
+    /// The answer and what is to be committed for it.
+    pub fn prepare(
+        &self,
+        token: &str,
+        operation: Operation,
+        path: &str,
+        data: Value,
+        has_sudo: bool,
+    ) -> Result<Outcome, Error> {
         let text = Secret::new(token.to_owned());
         let now = self.clock.now();
         let found = self.engine.tokens.lookup(&text, now).expect("reads");
@@ -60,12 +84,7 @@ impl Bench {
         caller.token = Some(Arc::new(text));
         let request = self.request(caller, operation, path, data);
         let view = self.barrier.view("logical/token/");
-        let outcome = self.engine.handle(&request, &view)?;
-        self.barrier
-            .commit(outcome.batch, now)
-            .await
-            .expect("commits");
-        Ok(outcome.response)
+        self.engine.handle(&request, &view)
     }
 
     fn request(&self, caller: Caller, operation: Operation, path: &str, data: Value) -> Request {
@@ -84,7 +103,7 @@ impl Bench {
                 path: "auth/token/".into(),
                 kind: "token".into(),
                 default_lease_ttl: Duration::from_secs(768 * 3600),
-                max_lease_ttl: Duration::from_secs(768 * 3600),
+                max_lease_ttl: self.max_lease_ttl,
                 ..MountContext::default()
             }),
             wrap_ttl: None,

@@ -8,7 +8,7 @@ use crate::policy::{self, DEFAULT, ROOT};
 pub(super) struct Choice<'a> {
     /// Policies asked for; empty asks for none in particular.
     pub wanted: &'a [String],
-    /// Leave `default` out.
+    /// Leave `default` out, also where it is asked for or inherited.
     pub without_default: bool,
     /// Policies of the parent.
     pub parent: &'a [String],
@@ -19,32 +19,45 @@ pub(super) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// The sorted list, or why not.
+    /// The sorted list, or why not. `root` takes the place of all others only here, at the end:
+    /// whatever allows or forbids is asked about each name.
     pub fn decide(&self) -> Result<Vec<String>, Error> {
-        let policies = match self.role.filter(|role| limits_policies(role)) {
+        let mut names = match self.role.filter(|role| limits_policies(role)) {
             Some(role) => self.through_role(role)?,
             None => self.plain()?,
         };
+        if self.leaves_default_out() {
+            names.retain(|name| name != DEFAULT);
+        }
         let by_root = self.parent.iter().any(|name| name == ROOT);
-        policy::check_attachable(&policies, by_root)?;
-        Ok(policies)
+        policy::check_attachable(&names, by_root)?;
+        Ok(policy::sanitize(&names, false))
+    }
+
+    fn leaves_default_out(&self) -> bool {
+        self.without_default || self.role.is_some_and(|role| role.no_default_policy)
     }
 
     fn plain(&self) -> Result<Vec<String>, Error> {
-        let keep_default = !self.without_default;
+        let keep_default = !self.leaves_default_out();
         if self.wanted.is_empty() {
-            return Ok(policy::sanitize(self.parent, false));
+            return Ok(policy::normalize_list(self.parent, false));
         }
         if self.sudo {
-            return Ok(policy::sanitize(self.wanted, keep_default));
+            return Ok(policy::normalize_list(self.wanted, keep_default));
         }
-        let parent = policy::sanitize(self.parent, false);
-        let wanted = policy::sanitize(self.wanted, false);
-        if !wanted.iter().all(|name| parent.contains(name)) {
-            return Err(Error::invalid("child policies must be subset of parent"));
+        let wanted = policy::normalize_list(self.wanted, false);
+        self.check_subset(&wanted)?;
+        let inherit_default = keep_default && self.parent.iter().any(|name| name == DEFAULT);
+        Ok(policy::normalize_list(&wanted, inherit_default))
+    }
+
+    fn check_subset(&self, names: &[String]) -> Result<(), Error> {
+        let parent = policy::normalize_list(self.parent, false);
+        if names.iter().all(|name| parent.contains(name)) {
+            return Ok(());
         }
-        let inherit_default = keep_default && parent.iter().any(|name| name == DEFAULT);
-        Ok(policy::sanitize(&wanted, inherit_default))
+        Err(Error::invalid("child policies must be subset of parent"))
     }
 
     /// A role with lists of its own frees its tokens from the parent's policies.
@@ -53,35 +66,40 @@ impl Choice<'_> {
             role.disallowed_policies.iter().any(|n| n == name)
                 || globs_match(&role.disallowed_policies_glob, name)
         };
-        let add_default = !self.without_default && !role.no_default_policy && !forbidden(DEFAULT);
-        let allowed = policy::sanitize(&role.allowed_policies, add_default);
+        let add_default = !self.leaves_default_out() && !forbidden(DEFAULT);
+        let allowed = policy::normalize_list(&role.allowed_policies, add_default);
         let restricted =
             !role.allowed_policies.is_empty() || !role.allowed_policies_glob.is_empty();
-        let policies = match (self.wanted.is_empty(), restricted) {
+        let names = match (self.wanted.is_empty(), restricted) {
             (true, true) => allowed.clone(),
-            (true, false) => policy::sanitize(self.parent, add_default),
-            (false, _) => policy::sanitize(self.wanted, add_default),
+            (true, false) => policy::normalize_list(self.parent, add_default),
+            (false, _) => policy::normalize_list(self.wanted, add_default),
         };
         if restricted && !self.wanted.is_empty() {
             let fits = |name: &String| {
                 allowed.contains(name) || globs_match(&role.allowed_policies_glob, name)
             };
-            if !policies.iter().all(fits) {
+            if !names.iter().all(fits) {
                 return Err(Error::invalid(format!(
                     "token policies ({}) must be subset of the role's allowed policies ({}) \
                      or glob policies ({})",
-                    quoted(&policies),
+                    quoted(&names),
                     quoted(&allowed),
                     quoted(&role.allowed_policies_glob)
                 )));
             }
         }
-        if let Some(name) = policies.iter().find(|name| forbidden(name)) {
+        if let Some(name) = names.iter().find(|name| forbidden(name)) {
             return Err(Error::invalid(format!(
                 "token policy {name:?} is disallowed by this role"
             )));
         }
-        Ok(policies)
+        if role.may_lack_names() && !self.sudo {
+            let own: Vec<String> = names.iter().filter(|n| *n != DEFAULT).cloned().collect();
+            self.check_subset(&own)
+                .map_err(|_| Error::invalid(Role::LACKS_NAMES))?;
+        }
+        Ok(names)
     }
 }
 

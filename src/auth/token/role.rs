@@ -1,9 +1,11 @@
 //! A role: settings for the tokens made through `create/<role>`.
 
 use super::field;
-use crate::barrier::{Batch, Codec, View};
+use crate::barrier::{BarrierError, Batch, Codec, View};
 use crate::engine::{Error, Request};
-use crate::policy;
+use crate::policy::{self, ROOT};
+use crate::secret::Secret;
+use crate::store::Revision;
 use crate::token::is_cidr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -69,6 +71,12 @@ pub(super) struct Role {
     pub old_period: bool,
     pub explicit_max_ttl: Duration,
     pub old_explicit_max_ttl: bool,
+    /// Are the lists as they were given? See [`AS_GIVEN`].
+    #[serde(skip)]
+    pub as_given: bool,
+    /// Entry that wrote it; zero for a new one.
+    #[serde(skip)]
+    pub revision: Revision,
 }
 
 impl Default for Role {
@@ -91,6 +99,8 @@ impl Default for Role {
             old_period: false,
             explicit_max_ttl: Duration::ZERO,
             old_explicit_max_ttl: false,
+            as_given: true,
+            revision: Revision(0),
         }
     }
 }
@@ -103,35 +113,69 @@ enum Stored {
 
 /// The record as text.
 pub(super) const CODEC: Codec = Codec::of::<Stored>();
+/// The byte behind a record whose lists are as they were given. Versions before it kept
+/// `["root"]` for every list with `root` in it, and read past the byte.
+const AS_GIVEN: u8 = 1;
 
 impl Role {
+    /// What is said about a role that [`Role::may_lack_names`].
+    pub const LACKS_NAMES: &str = "the role's disallowed_policies were stored as [\"root\"] by \
+         a version that forgot the other names: until they are written again, it gives no policy \
+         that the parent lacks, except to root and sudo";
+
     /// The role `name`. Case matters: a name has one spelling, so that a policy's deny of
     /// `create/admin` cannot be got around (CVE-2026-89322).
     pub fn load(view: &View, name: &str) -> Result<Option<Self>, Error> {
         let Some(path) = record_path(name) else {
             return Ok(None);
         };
-        let found = view.get_record::<Stored>(&path, "token role")?;
-        Ok(found.map(|(_, Stored::V1(role))| *role))
+        let Some(entry) = view.get(&path)? else {
+            return Ok(None);
+        };
+        let (Stored::V1(mut role), rest) = postcard::take_from_bytes(entry.value.expose())
+            .map_err(|_| BarrierError::Decode("token role"))?;
+        role.as_given = rest.first() == Some(&AS_GIVEN);
+        role.revision = entry.revision;
+        Ok(Some(*role))
     }
 
-    /// Adds "write this role" to `batch`.
+    /// Adds "write this role, which is still as it was read" to `batch`.
     pub fn store(self, view: &View, batch: &mut Batch, name: &str) -> Result<(), Error> {
         let path = record_path(name).ok_or_else(|| Error::invalid("invalid role name"))?;
-        Ok(view.put_record(batch, &path, &Stored::V1(Box::new(self)))?)
+        view.expect(batch, &path, self.revision);
+        let as_given = !self.may_lack_names();
+        let mut bytes = postcard::to_stdvec(&Stored::V1(Box::new(self)))
+            .map_err(|_| BarrierError::Decode("outgoing"))?;
+        if as_given {
+            bytes.push(AS_GIVEN);
+        }
+        view.put(batch, &path, Secret::new(bytes));
+        Ok(())
+    }
+
+    /// Adds "this role is still as it was read" to `batch`, for what follows from it.
+    pub fn expect(&self, view: &View, batch: &mut Batch, name: &str) {
+        if let Some(path) = record_path(name) {
+            view.expect(batch, &path, self.revision);
+        }
+    }
+
+    /// May names have been lost from `disallowed_policies`? Which, nobody knows any more.
+    pub fn may_lack_names(&self) -> bool {
+        !self.as_given && self.disallowed_policies == [ROOT]
     }
 
     /// Takes over what the request sets; what it does not mention stays.
     pub fn update(&mut self, request: &Request) -> Result<(), Error> {
         let policies = |field| -> Result<_, Error> {
             let names = bounded(field, field::comma_list(request, field)?)?;
-            Ok(names.map(|names| policy::sanitize(&names, false)))
+            Ok(names.map(|names| policy::normalize_list(&names, false)))
         };
         set(&mut self.allowed_policies, policies("allowed_policies")?);
-        set(
-            &mut self.disallowed_policies,
-            policies("disallowed_policies")?,
-        );
+        if let Some(names) = policies("disallowed_policies")? {
+            self.disallowed_policies = names;
+            self.as_given = true;
+        }
         let globs = |field| -> Result<_, Error> {
             let names = bounded(field, field::comma_list(request, field)?)?;
             Ok(names.map(|names| names.iter().map(|n| n.to_lowercase()).collect()))

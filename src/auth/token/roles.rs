@@ -14,6 +14,7 @@ pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcom
     }
     let mut role = Role::load(view, name)?.unwrap_or_default();
     role.update(request)?;
+    role.revision = request.expected(role.revision);
     let mut batch = Batch::new();
     role.store(view, &mut batch, name)?;
     Ok(Outcome {
@@ -24,7 +25,11 @@ pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcom
 
 pub(super) fn read(view: &View, name: &str) -> Result<Outcome, Error> {
     let role = Role::load(view, name)?.ok_or_else(Error::not_found)?;
-    Ok(Response::data(role.describe(name)).into())
+    let response = Response::data(role.describe(name));
+    Ok(match role.may_lack_names() {
+        true => response.warn(Role::LACKS_NAMES).into(),
+        false => response.into(),
+    })
 }
 
 pub(super) fn delete(view: &View, name: &str) -> Result<Outcome, Error> {
@@ -128,6 +133,94 @@ mod tests {
         ] {
             assert_eq!(data[field], value, "{field}");
         }
+    }
+
+    async fn role(bench: &Bench, root: &str, name: &str) -> (Value, Vec<String>) {
+        let path = format!("roles/{name}");
+        let read = bench.ask(root, Operation::Read, &path, Value::Null, false);
+        let read = read.await.expect("reads");
+        (Value::Object(read.data.expect("data")), read.warnings)
+    }
+
+    #[tokio::test]
+    async fn lists_stay_as_they_are_given() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let lists = json!({"allowed_policies": ["root", "B", "b", "a"],
+            "disallowed_policies": "root,Admin,admin",
+            "allowed_policies_glob": ["root*", "x*"],
+            "disallowed_policies_glob": ["root", "y*"]});
+        bench.write(&root, "roles/r", lists).await.expect("writes");
+        let (data, warnings) = role(&bench, &root, "r").await;
+        for (field, list) in [
+            ("allowed_policies", json!(["a", "b", "root"])),
+            ("disallowed_policies", json!(["admin", "root"])),
+            ("allowed_policies_glob", json!(["root*", "x*"])),
+            ("disallowed_policies_glob", json!(["root", "y*"])),
+        ] {
+            assert_eq!(data[field], list, "{field}");
+        }
+        assert!(warnings.is_empty());
+        let other = json!({"orphan": true});
+        bench.write(&root, "roles/r", other).await.expect("writes");
+        let (data, _) = role(&bench, &root, "r").await;
+        assert_eq!(data["disallowed_policies"], json!(["admin", "root"]));
+    }
+
+    /// What versions before wrote for `["admin","root"]`: the record ends with the role.
+    async fn store_as_before(bench: &Bench, root: &str, name: &str) {
+        let lists = json!({"disallowed_policies": ["root"]});
+        let path = format!("roles/{name}");
+        bench.write(root, &path, lists).await.expect("writes");
+        let view = bench.barrier.view("logical/token/");
+        let path = format!("role/{name}");
+        let mut bytes = view.get(&path).unwrap().unwrap().value.expose().clone();
+        bytes.pop();
+        let mut batch = crate::barrier::Batch::new();
+        view.put(&mut batch, &path, crate::secret::Secret::new(bytes));
+        bench.commit(batch).await.expect("commits");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_lost_names_gives_nothing_new_until_it_is_written_again() {
+        let bench = Bench::new();
+        let root = bench.root().await;
+        let dev = json!({"policies": ["dev"]});
+        let (dev, _) = bench.create(&root, "create", dev).await;
+        store_as_before(&bench, &root, "old").await;
+        let (data, warnings) = role(&bench, &root, "old").await;
+        assert_eq!(data["disallowed_policies"], json!(["root"]));
+        assert!(warnings[0].contains("disallowed_policies"), "{warnings:?}");
+        let admin = json!({"policies": ["admin"]});
+        let refusal = bench.refusal(&dev, "create/old", admin.clone()).await;
+        assert!(refusal.contains("disallowed_policies"), "{refusal}");
+        let own = json!({"policies": ["dev"]});
+        let (_, auth) = bench.create(&dev, "create/old", own).await;
+        assert_eq!(auth.policies, ["default", "dev"]);
+        let by_root = bench.write(&root, "create/old", admin.clone()).await;
+        let by_root = by_root.expect("root may give what it likes");
+        assert!(
+            by_root
+                .warnings
+                .iter()
+                .any(|w| w.contains("disallowed_policies"))
+        );
+        // Other fields say nothing about the lists.
+        let other = json!({"orphan": true});
+        bench
+            .write(&root, "roles/old", other)
+            .await
+            .expect("writes");
+        assert!(!role(&bench, &root, "old").await.1.is_empty());
+        bench.refusal(&dev, "create/old", admin.clone()).await;
+        let again = json!({"disallowed_policies": ["root"]});
+        bench
+            .write(&root, "roles/old", again)
+            .await
+            .expect("writes");
+        assert!(role(&bench, &root, "old").await.1.is_empty());
+        let (_, auth) = bench.create(&dev, "create/old", admin).await;
+        assert_eq!(auth.policies, ["admin", "default"]);
     }
 
     #[tokio::test]
