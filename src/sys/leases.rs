@@ -5,13 +5,16 @@ use super::system::{System, expect, expect_update};
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::{Error, Operation, Outcome, Request, Response};
-use crate::lease::{Lease, Undo};
+use crate::lease::{LIST_MAX, Lease, Undo};
 use crate::store::CommitError;
+use crate::token::Living;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Most leases that one entry ends.
 const BATCH_MAX: usize = 64;
+/// Leases of a folder that are looked at before all are.
+const FIRST_LOOK: usize = 16;
 /// How often one entry of a prefix's revocation is made anew after a conflict.
 const CONFLICTS_MAX: usize = 16;
 
@@ -21,7 +24,7 @@ impl System {
         match verb {
             "" => irrevocable(request, "leases"),
             "count" => irrevocable(request, "counts"),
-            "lookup" if request.operation == Operation::List => self.list_leases(id),
+            "lookup" if request.operation == Operation::List => self.list_leases(request, id),
             "lookup" => self.look_up_lease(request, id),
             "renew" => self.renew_lease(request, id),
             "revoke" => self.revoke_lease(request, id),
@@ -38,21 +41,59 @@ impl System {
         }
     }
 
-    fn list_leases(&self, prefix: &str) -> Result<Outcome, Error> {
+    /// Leases and folders of leases that still hold, swept away or not.
+    fn list_leases(&self, request: &Request, prefix: &str) -> Result<Outcome, Error> {
         let prefix = match prefix {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        match self.tokens.leases().list(&prefix)? {
-            keys if keys.is_empty() => Err(Error::not_found()),
-            keys => Ok(Response::list(keys).into()),
+        let mut living = Living::default();
+        let mut keys = Vec::new();
+        for name in self.tokens.leases().list(&prefix)? {
+            let path = format!("{prefix}{name}");
+            let shown = match path.ends_with('/') {
+                true => self.has_leases(&path, request.now, &mut living)?,
+                false => self.lease(&path, request.now, &mut living)?.is_some(),
+            };
+            if shown {
+                keys.push(name);
+            }
+        }
+        match keys.is_empty() {
+            true => Err(Error::not_found()),
+            false => Ok(Response::list(keys).into()),
+        }
+    }
+
+    /// Does a lease below `folder` hold? Nearly always one of the first does.
+    fn has_leases(&self, folder: &str, now: Timestamp, living: &mut Living) -> Result<bool, Error> {
+        for limit in [FIRST_LOOK, LIST_MAX] {
+            let leases = self.tokens.leases().below(folder, limit)?;
+            for lease in &leases {
+                if self.tokens.holds(lease, now, living)? {
+                    return Ok(true);
+                }
+            }
+            if leases.len() < limit {
+                return Ok(false);
+            }
+        }
+        // Too many to look at each.
+        Ok(true)
+    }
+
+    /// The lease `id`, while it holds.
+    fn lease(&self, id: &str, now: Timestamp, living: &mut Living) -> Result<Option<Lease>, Error> {
+        match self.tokens.leases().lookup(id, now)? {
+            Some(lease) if self.tokens.holds(&lease, now, living)? => Ok(Some(lease)),
+            _ => Ok(None),
         }
     }
 
     fn look_up_lease(&self, request: &Request, id: &str) -> Result<Outcome, Error> {
         expect_update(request)?;
         let id = lease_id(request, id)?;
-        let lease = self.tokens.leases().lookup(&id, request.now)?;
+        let lease = self.lease(&id, request.now, &mut Living::default())?;
         let lease = lease.ok_or_else(|| Error::invalid("invalid lease"))?;
         let renewed = (!lease.last_renewal.is_zero()).then(|| lease.last_renewal.rfc3339());
         let mut data = Map::new();
@@ -69,7 +110,7 @@ impl System {
     pub(super) fn renew_lease(&self, request: &Request, id: &str) -> Result<Outcome, Error> {
         expect_update(request)?;
         let id = lease_id(request, id)?;
-        let lease = self.tokens.leases().lookup(&id, request.now)?;
+        let lease = self.lease(&id, request.now, &mut Living::default())?;
         let lease = lease.ok_or_else(|| Error::invalid("lease not found"))?;
         if !lease.renewable {
             return Err(Error::invalid("lease is not renewable"));

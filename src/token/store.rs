@@ -12,6 +12,7 @@ use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
 use crate::secret::{Secret, SecretString, random_text};
 use crate::store::{Key, Observer, Revision};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,6 +41,12 @@ pub struct Store {
     cache: Arc<Cache>,
     /// Storage does not keep it alive.
     _follower: Arc<Follower>,
+}
+
+/// What is known of the ancestors of the tokens that one question is about.
+#[derive(Default)]
+pub struct Living {
+    ancestors: HashMap<String, bool>,
 }
 
 impl Store {
@@ -124,11 +131,56 @@ impl Store {
         Ok(self.records.count()?)
     }
 
-    /// All accessors, at most `limit`.
-    pub fn list_accessors(&self, limit: usize) -> Result<Vec<String>, TokenError> {
-        let mut accessors = self.accessors.walk("", limit)?;
+    /// The accessors of all living tokens, at most `limit`. Those whose time has come are left
+    /// out, swept away or not. Reads each token, past the cache.
+    pub fn list_accessors(&self, limit: usize, now: Timestamp) -> Result<Vec<String>, TokenError> {
+        let mut living = Living::default();
+        let mut accessors = Vec::new();
+        for accessor in self.accessors.walk("", limit)? {
+            let found = self.accessors.get_record::<String>(&accessor, "accessor")?;
+            if let Some((_, id)) = found
+                && self.lives(&id, now, &mut living)?
+            {
+                accessors.push(accessor);
+            }
+        }
         accessors.sort_unstable();
         Ok(accessors)
+    }
+
+    /// Is the token `id` alive, and so all its ancestors? For asking about many: it fills no
+    /// cache, and `living` remembers the ancestors.
+    fn lives(&self, id: &str, now: Timestamp, living: &mut Living) -> Result<bool, TokenError> {
+        let Some(token) = self.read(id)?.filter(|token| !token.is_expired(now)) else {
+            return Ok(false);
+        };
+        if token.parent.is_empty() {
+            return Ok(true);
+        }
+        if let Some(known) = living.ancestors.get(&token.parent) {
+            return Ok(*known);
+        }
+        let lives = self.lives(&token.parent, now, living)?;
+        living.ancestors.insert(token.parent, lives);
+        Ok(lives)
+    }
+
+    /// Does what `lease` stands for still hold: has its time not come, and does the token live
+    /// that it is about or that it dies with?
+    pub fn holds(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        living: &mut Living,
+    ) -> Result<bool, TokenError> {
+        if lease.is_expired(now) {
+            return Ok(false);
+        }
+        match &lease.undo {
+            Undo::Token(id) => self.lives(id, now, living),
+            Undo::Secret { .. } if lease.owner.is_empty() => Ok(true),
+            Undo::Secret { .. } => self.lives(&lease.owner, now, living),
+        }
     }
 
     /// Adds a new token to `batch`. The text in [`Minted`] is good once the batch is committed.

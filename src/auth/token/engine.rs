@@ -90,7 +90,7 @@ impl Engine for TokenEngine {
                 None => Err(unknown(path)),
             },
             Operation::List => match path {
-                "accessors" => handle::accessors(self),
+                "accessors" => handle::accessors(self, request),
                 "roles" => roles::list(view),
                 _ => Err(unknown(path)),
             },

@@ -184,8 +184,8 @@ fn end_tree(
     Ok(outcome)
 }
 
-pub(super) fn accessors(engine: &TokenEngine) -> Result<Outcome, Error> {
-    let accessors = engine.tokens.list_accessors(ACCESSORS_MAX)?;
+pub(super) fn accessors(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
+    let accessors = engine.tokens.list_accessors(ACCESSORS_MAX, request.now)?;
     if accessors.is_empty() {
         return Err(Error::not_found());
     }

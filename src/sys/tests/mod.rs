@@ -4,6 +4,7 @@ mod audit;
 mod bounds;
 pub mod cluster;
 mod conflicts;
+mod expired;
 mod generate_root;
 mod members;
 mod mounts;
