@@ -139,14 +139,14 @@ impl Broker {
     /// Adds "enable `spec`" to `batch`, once its file could be opened.
     pub fn enable(&self, batch: &mut Batch, spec: DeviceSpec) -> Result<(), AuditError> {
         crate::path::check(&spec.path).map_err(BarrierError::from)?;
-        let setup = self.setup()?;
-        let taken = |d: &Arc<Device>| {
-            d.spec.path.starts_with(&spec.path) || spec.path.starts_with(&d.spec.path)
-        };
-        if setup.devices.iter().any(taken) {
+        let (revision, mut specs) = self.read()?;
+        let present = || self.options.devices.iter().chain(&specs);
+        let taken =
+            |d: &DeviceSpec| d.path.starts_with(&spec.path) || spec.path.starts_with(&d.path);
+        if present().any(taken) {
             return Err(AuditError::InUse);
         }
-        if setup.devices.len() >= DEVICES_MAX {
+        if present().count() >= DEVICES_MAX {
             return Err(AuditError::TooMany);
         }
         let device = self.device(spec.clone(), false)?;
@@ -160,7 +160,6 @@ impl Broker {
         }
         let opened = device.probe();
         opened.map_err(|error| AuditError::Option(format!("cannot open file_path: {error}")))?;
-        let (revision, mut specs) = self.read()?;
         specs.push(spec);
         self.write(batch, revision, specs)
     }

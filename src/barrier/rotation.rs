@@ -51,20 +51,32 @@ impl Unsealed {
 
     /// Installs a new key term for all records to come and returns its number. It takes effect,
     /// here and on every unsealed node, when the entry is applied.
+    /// Who rotates at the same moment asks for the same; a conflict with another change of the
+    /// keyring is the caller's to try again.
     pub async fn rotate(&self, now: Timestamp) -> Result<u32, BarrierError> {
-        let rotation = Self::replacement(&*self.keys()?, |keyring| keyring.rotated(now))?;
-        self.install(rotation, now).await?;
-        Ok(self.keys()?.keyring.active().number)
+        let keys = self.keys()?;
+        let before = keys.keyring.active().number;
+        let rotation = Self::replacement(&keys, |keyring| keyring.rotated(now))?;
+        let installed = self.install(rotation, now).await;
+        let number = self.keys()?.keyring.active().number;
+        match installed {
+            Err(BarrierError::Commit(CommitError::Conflict)) if number > before => Ok(number),
+            installed => installed.map(|()| number),
+        }
     }
 
-    /// Changes when the key term is replaced by itself.
+    /// Changes when the key term is replaced by itself. A conflict with another change of the
+    /// keyring is the caller's to try again.
     pub async fn configure_rotation(
         &self,
-        config: RotationConfig,
+        change: impl FnOnce(&mut RotationConfig),
         now: Timestamp,
     ) -> Result<(), BarrierError> {
+        let keys = self.keys()?;
+        let mut config = keys.keyring.rotation;
+        change(&mut config);
         config.check()?;
-        let change = Self::replacement(&*self.keys()?, |keyring| Ok(keyring.configured(config)))?;
+        let change = Self::replacement(&keys, |keyring| Ok(keyring.configured(config)))?;
         self.install(change, now).await
     }
 
@@ -145,10 +157,11 @@ impl Unsealed {
                 value: change.record.into(),
             }],
         };
-        match self.storage.commit(transaction).await {
-            // Another call changed the keyring first: take what it made.
-            Ok(_) | Err(CommitError::Conflict) => self.reload(),
-            Err(error) => Err(error.into()),
+        let committed = self.storage.commit(transaction).await;
+        if matches!(committed, Ok(_) | Err(CommitError::Conflict)) {
+            // Also where another call changed the keyring first: take what it made.
+            self.reload()?;
         }
+        Ok(committed.map(drop)?)
     }
 }

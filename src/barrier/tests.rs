@@ -462,7 +462,7 @@ fn a_worn_or_old_key_term_is_replaced_by_the_next_write() {
         interval_s: INTERVAL_S_MIN,
         enabled: true,
     };
-    block(barrier.configure_rotation(limits, NOW)).unwrap();
+    block(barrier.configure_rotation(|config| *config = limits, NOW)).unwrap();
     assert_eq!(barrier.rotation_config().unwrap(), limits);
     put(&barrier, "a", "1");
     assert_eq!(barrier.key_status().unwrap().key_term, 1);
@@ -488,7 +488,7 @@ fn switched_off_rotation_still_has_a_hard_limit() {
         enabled: false,
         ..RotationConfig::default()
     };
-    block(barrier.configure_rotation(off, NOW)).unwrap();
+    block(barrier.configure_rotation(|config| *config = off, NOW)).unwrap();
     barrier.wear(ENCRYPTIONS_MAX);
     put(&barrier, "a", "1");
     assert_eq!(barrier.key_status().unwrap().key_term, 1);

@@ -12,7 +12,7 @@ use super::watch::Changes;
 use super::{BarrierError, Batch, Commit, Entry, View};
 use crate::clock::Timestamp;
 use crate::secret::SecretBytes;
-use crate::store::{Key, Op, Precondition, Revision, Storage, Transaction, Visit};
+use crate::store::{CommitError, Key, Op, Precondition, Revision, Storage, Transaction, Visit};
 use arc_swap::ArcSwapOption;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -89,7 +89,11 @@ impl Unsealed {
             });
         }
         if let Some(rotation) = self.rotation_due(now)? {
-            self.install(rotation, now).await?;
+            match self.install(rotation, now).await {
+                // The next write looks again whether it is still due.
+                Err(BarrierError::Commit(CommitError::Conflict)) => {}
+                installed => installed?,
+            }
         }
         let (transaction, reserved_before) = self.seal_batch(batch, now)?;
         match self.storage.commit(transaction).await {

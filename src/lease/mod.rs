@@ -15,7 +15,7 @@ mod schedule;
 mod store;
 
 pub use record::{Lease, Undo};
-pub use store::{LIST_MAX, Store};
+pub use store::{Due, LIST_MAX, Store, Stray};
 
 use crate::barrier::Codec;
 

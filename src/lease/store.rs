@@ -5,6 +5,7 @@ use super::schedule::{Schedule, bucket_name, bucket_of, parse_bucket};
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+use crate::store::Revision;
 use std::sync::Arc;
 
 /// Most leases that one call gives back; ask again for the rest.
@@ -12,6 +13,36 @@ pub const LIST_MAX: usize = 10_000;
 
 /// Bytes of a digest that tell leases of the same nanosecond apart.
 const NAME_BYTES: usize = 8;
+
+/// What [`Store::due`] found.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Leases that have ended.
+    pub leases: Vec<Lease>,
+    /// Deadlines without a lease.
+    pub strays: Vec<Stray>,
+}
+
+/// A deadline that its lease has no more: who ended it had read it before it was renewed.
+#[derive(Debug)]
+pub struct Stray {
+    entry: String,
+    id: String,
+    /// Of the lease, which must still be so, or absent, when the deadline goes.
+    revision: Revision,
+}
+
+impl Due {
+    /// Neither.
+    pub fn is_empty(&self) -> bool {
+        self.leases.is_empty() && self.strays.is_empty()
+    }
+
+    /// Is there `limit` of one of them?
+    pub fn is_full(&self, limit: usize) -> bool {
+        self.leases.len() >= limit || self.strays.len() >= limit
+    }
+}
 
 /// Reads and writes leases.
 pub struct Store {
@@ -52,9 +83,7 @@ impl Store {
             Some(record) => {
                 let stored: Stored = postcard::from_bytes(record.expose())
                     .map_err(|_| BarrierError::Decode("lease"))?;
-                Ok(Some(
-                    stored.into_lease(id.to_owned(), crate::store::Revision(0)),
-                ))
+                Ok(Some(stored.into_lease(id.to_owned(), Revision(0))))
             }
             None => self.read(id),
         }
@@ -122,23 +151,23 @@ impl Store {
         self.read_all(ids.into_iter())
     }
 
-    /// Leases that have ended at `now`, at most `limit`, the earliest buckets first. Costs
-    /// nothing when none has.
-    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lease>, BarrierError> {
+    /// Leases that have ended at `now`, at most `limit`, the earliest buckets first, and as many
+    /// deadlines that no lease has any more. Costs nothing when there is neither.
+    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Due, BarrierError> {
         if let Some(replaced) = self.schedule.unknown() {
             let names = self.expiry.list("")?;
             let buckets = names.iter().filter_map(|name| parse_bucket(name));
             self.schedule.learn(replaced, buckets);
         }
+        let mut due = Due::default();
         let buckets = self.schedule.candidates(now);
         if buckets.is_empty() {
-            return Ok(Vec::new());
+            return Ok(due);
         }
-        let mut due = Vec::new();
         let mut earliest = None;
         for bucket in buckets {
             self.due_in(bucket, now, limit, &mut due, &mut earliest)?;
-            if due.len() >= limit {
+            if due.is_full(limit) {
                 return Ok(due);
             }
         }
@@ -146,6 +175,17 @@ impl Store {
             self.schedule.found_nothing(earliest, now);
         }
         Ok(due)
+    }
+
+    /// Adds "`lease` is still as it was read" to `batch`, for what follows from it.
+    pub fn expect(&self, batch: &mut Batch, lease: &Lease) {
+        self.records.expect(batch, &lease.id, lease.revision);
+    }
+
+    /// Adds "forget this deadline" to `batch`.
+    pub fn forget(&self, batch: &mut Batch, stray: &Stray) {
+        self.records.expect(batch, &stray.id, stray.revision);
+        self.expiry.delete(batch, &stray.entry);
     }
 
     /// When [`Store::due`] is worth asking again; `None` when no lease exists.
@@ -173,7 +213,7 @@ impl Store {
         bucket: u64,
         now: Timestamp,
         limit: usize,
-        due: &mut Vec<Lease>,
+        due: &mut Due,
         earliest: &mut Option<Timestamp>,
     ) -> Result<(), BarrierError> {
         let folder = format!("{}/", bucket_name(bucket));
@@ -187,15 +227,31 @@ impl Store {
             };
             if deadline > now {
                 *earliest = Some(earliest.map_or(deadline, |first| first.min(deadline)));
-            } else if due.len() < limit {
-                let entry = self
-                    .expiry
-                    .get_record::<String>(&format!("{folder}{name}"), "deadline")?;
-                if let Some((_, id)) = entry {
-                    due.extend(self.read(&id)?);
-                }
+            } else if !due.is_full(limit) {
+                self.look_at(&format!("{folder}{name}"), deadline, due)?;
             }
         }
+        Ok(())
+    }
+
+    fn look_at(&self, entry: &str, deadline: Timestamp, due: &mut Due) -> Result<(), BarrierError> {
+        let Some((_, id)) = self.expiry.get_record::<String>(entry, "deadline")? else {
+            return Ok(());
+        };
+        let revision = match self.read(&id)? {
+            Some(lease) if lease.expire_time == deadline => {
+                due.leases.push(lease);
+                return Ok(());
+            }
+            Some(lease) => lease.revision,
+            None => Revision(0),
+        };
+        let entry = entry.to_owned();
+        due.strays.push(Stray {
+            entry,
+            id,
+            revision,
+        });
         Ok(())
     }
 
@@ -238,7 +294,7 @@ fn owner_entry(lease: &Lease) -> String {
 mod tests {
     use super::*;
     use crate::lease::Undo;
-    use crate::store::{Inmem, Revision};
+    use crate::store::Inmem;
     use std::time::Duration;
 
     struct World {
@@ -268,7 +324,7 @@ mod tests {
 
         fn due(&self, now: Timestamp) -> Vec<String> {
             let due = self.leases.due(now, 100).expect("reads");
-            let mut ids: Vec<String> = due.into_iter().map(|lease| lease.id).collect();
+            let mut ids: Vec<String> = due.leases.into_iter().map(|lease| lease.id).collect();
             ids.sort_unstable();
             ids
         }
@@ -325,7 +381,7 @@ mod tests {
         assert!(other.next_due() > Some(at(50)), "and then knows when");
         assert!(other.due(at(80), 10).expect("reads").is_empty());
         assert_eq!(other.next_due(), Some(at(100)));
-        assert_eq!(other.due(at(100), 10).expect("reads").len(), 1);
+        assert_eq!(other.due(at(100), 10).expect("reads").leases.len(), 1);
     }
 
     #[tokio::test]
@@ -383,6 +439,37 @@ mod tests {
             world.barrier.commit(stale, at(60)).await.is_err(),
             "it changed meanwhile"
         );
+    }
+
+    /// A renewal that commits between the look at a lease and its end leaves its new deadline.
+    #[tokio::test]
+    async fn a_deadline_without_a_lease_is_found_and_forgotten() {
+        let world = World::new();
+        for again in [false, true] {
+            world.register(&lease("a/1", 100)).await;
+            let read = world.leases.read("a/1").expect("reads").expect("is there");
+            let mut batch = Batch::new();
+            let renewed = world.leases.renew(&mut batch, &read, at(200), at(50));
+            renewed.expect("renews");
+            world.commit(batch).await;
+            let mut batch = Batch::new();
+            world.leases.remove(&mut batch, &read);
+            world.commit(batch).await;
+            if again {
+                world.register(&lease("a/1", 5000)).await;
+            }
+            let due = world.leases.due(at(300), 10).expect("reads");
+            assert!(due.leases.is_empty());
+            assert_eq!(due.strays.len(), 1);
+            let mut batch = Batch::new();
+            world.leases.forget(&mut batch, &due.strays[0]);
+            world.commit(batch).await;
+            assert!(world.leases.due(at(300), 10).expect("reads").is_empty());
+            let left = world.leases.expiry.walk("", 10).expect("walks");
+            assert_eq!(left.len(), usize::from(again), "{left:?}");
+            assert!(world.leases.next_due() > Some(at(300)) || !again);
+        }
+        assert_eq!(world.due(at(5000)), ["a/1"]);
     }
 
     #[tokio::test]

@@ -137,14 +137,17 @@ impl Table {
         Ok(self.write(batch, revision, entries)?)
     }
 
-    /// Adds "change this mount" to `batch`.
+    /// Adds "change this mount" to `batch`, while the table is as it was in `seen`, from which the
+    /// change follows.
     pub fn tune(
         &self,
         batch: &mut Batch,
+        seen: &Snapshot,
         class: Class,
         path: &str,
         change: impl FnOnce(&mut Entry),
     ) -> Result<(), MountError> {
+        self.view.expect(batch, RECORD, seen.revision);
         let (revision, mut entries) = self.read()?;
         let path = with_slash(path);
         let Some(entry) = entries
@@ -414,6 +417,33 @@ mod tests {
             .unwrap();
         barrier.commit(first, Timestamp(1)).await.unwrap();
         assert!(barrier.commit(second, Timestamp(1)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_change_that_follows_from_an_older_table_is_not_made() {
+        let (barrier, table) = table().await;
+        mount(&barrier, &table, "a").await.unwrap();
+        let seen = table.snapshot().unwrap();
+        let tuned = |seen: &Snapshot| {
+            let mut batch = Batch::new();
+            let change = |entry: &mut Entry| entry.description = "mine".into();
+            let tuned = table.tune(&mut batch, seen, Class::Secret, "a", change);
+            tuned.unwrap();
+            batch
+        };
+        mount(&barrier, &table, "b").await.unwrap();
+        assert!(barrier.commit(tuned(&seen), Timestamp(1)).await.is_err());
+        let seen = table.snapshot().unwrap();
+        barrier.commit(tuned(&seen), Timestamp(1)).await.unwrap();
+        assert_eq!(
+            table
+                .snapshot()
+                .unwrap()
+                .resolve("a/x")
+                .unwrap()
+                .description,
+            "mine"
+        );
     }
 
     #[tokio::test]

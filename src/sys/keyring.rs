@@ -2,7 +2,7 @@
 
 use super::field;
 use super::system::{System, doubled, expect};
-use crate::barrier::BarrierError;
+use crate::barrier::{BarrierError, RotationConfig};
 use crate::clock::{Timestamp, format_duration};
 use crate::engine::{Error, Operation, Outcome, Request, Response};
 use crate::store::CommitError;
@@ -40,7 +40,7 @@ impl System {
     pub(super) async fn rotate(&self, now: Timestamp) -> Result<Response, Error> {
         for _ in 0..CONFLICTS_MAX {
             match self.barrier.rotate(now).await {
-                // Someone else rotated at the same moment; both asked for a new key.
+                // Someone changed the settings at the same moment.
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     let key_term = done?;
@@ -53,18 +53,25 @@ impl System {
     }
 
     pub(super) async fn configure_rotation(&self, request: &Request) -> Result<Response, Error> {
-        let mut config = self.barrier.rotation_config()?;
         let data = &request.data;
-        if let Some(operations) = field::integer(data, "max_operations")? {
-            config.max_operations = u64::try_from(operations).unwrap_or_default();
+        let operations = field::integer(data, "max_operations")?;
+        let operations = operations.map(|number| u64::try_from(number).unwrap_or_default());
+        let interval = field::seconds(data, "interval")?;
+        let enabled = field::flag(data, "enabled")?;
+        for _ in 0..CONFLICTS_MAX {
+            let change = |config: &mut RotationConfig| {
+                config.max_operations = operations.unwrap_or(config.max_operations);
+                config.interval_s = interval.unwrap_or(config.interval_s);
+                config.enabled = enabled.unwrap_or(config.enabled);
+            };
+            match self.barrier.configure_rotation(change, request.now).await {
+                Err(BarrierError::Commit(CommitError::Conflict)) => {}
+                done => {
+                    done?;
+                    return Ok(Response::no_content());
+                }
+            }
         }
-        if let Some(seconds) = field::seconds(data, "interval")? {
-            config.interval_s = seconds;
-        }
-        if let Some(enabled) = field::flag(data, "enabled")? {
-            config.enabled = enabled;
-        }
-        self.barrier.configure_rotation(config, request.now).await?;
-        Ok(Response::no_content())
+        Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 }

@@ -80,7 +80,8 @@ impl System {
             outcome = self.change_options(&mut after, options, request)?;
         }
         let change = |entry: &mut Entry| *entry = after;
-        self.mounts.tune(&mut outcome.batch, class, path, change)?;
+        self.mounts
+            .tune(&mut outcome.batch, &snapshot, class, path, change)?;
         Ok(outcome)
     }
 

@@ -109,25 +109,41 @@ impl Store {
             }
         }
         let due = self.leases.due(now, limit)?;
-        sweep.more = due.len() == limit;
-        for lease in due {
+        sweep.more = due.is_full(limit);
+        for stray in &due.strays {
+            self.leases.forget(&mut sweep.batch, stray);
+        }
+        for lease in due.leases {
             if sweep.batch.is_heavy() {
                 sweep.more = true;
                 break;
             }
             match &lease.undo {
-                Undo::Token(id) => {
-                    // The record knows best: a lease without its token is only litter.
-                    let over = self.read(id)?.is_none_or(|token| token.is_expired(now));
-                    self.leases.remove(&mut sweep.batch, &lease);
-                    if over {
-                        self.revoke_tree(&mut sweep.batch, id, now)?;
-                    }
-                }
+                Undo::Token(id) => self.sweep_token(&mut sweep.batch, &lease, id, now)?,
                 Undo::Secret { .. } => sweep.secrets.push(lease),
             }
         }
         Ok(sweep)
+    }
+
+    /// The record knows best: a lease without its token is only litter. A renewal that commits
+    /// before this batch does makes it conflict.
+    fn sweep_token(
+        &self,
+        batch: &mut Batch,
+        lease: &Lease,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let token = self.read(id)?;
+        let revision = token.as_ref().map_or(Revision(0), |token| token.revision);
+        self.records.expect(batch, id, revision);
+        self.leases.expect(batch, lease);
+        self.leases.remove(batch, lease);
+        if token.is_none_or(|token| token.is_expired(now)) {
+            self.revoke_tree(batch, id, now)?;
+        }
+        Ok(())
     }
 
     /// When [`Store::sweep`] is worth calling again; `None` when nothing has an end.

@@ -771,6 +771,68 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_renewal_that_commits_first_keeps_the_token_from_the_sweep() {
+        let world = World::new();
+        let minted = world.create(spec(HOUR)).await;
+        let child = world.child(&minted, 5 * HOUR).await;
+        world.clock.advance(HOUR - Duration::from_nanos(1));
+        let token = world.find(&minted).expect("alive");
+        let (mut renewal, now) = (Batch::new(), world.clock.now());
+        let renewed = world.tokens.renew(&mut renewal, &token, HOUR, MAX, now);
+        renewed.expect("renews");
+        world.clock.advance(Duration::from_nanos(1));
+        let swept = world.tokens.sweep(world.clock.now(), 64).expect("sweeps");
+        assert!(!swept.batch.is_empty());
+        world.commit(renewal).await;
+        let late = world.barrier.commit(swept.batch, world.clock.now()).await;
+        assert!(late.is_err(), "what it would end was renewed");
+        assert!(world.alive(&minted) && world.alive(&child));
+        world.sweep().await;
+        assert!(world.alive(&minted), "and is not swept by its old deadline");
+        world.clock.advance(HOUR);
+        world.sweep().await;
+        assert_eq!(world.records(), 0, "its own time does end it");
+    }
+
+    #[tokio::test]
+    async fn who_revokes_wins_over_a_renewal_and_leaves_no_deadline() {
+        let world = World::new();
+        let minted = world.create(spec(HOUR)).await;
+        let token = world.find(&minted).expect("alive");
+        let (mut revoked, now) = (Batch::new(), world.clock.now());
+        let ended = world.tokens.revoke_tree(&mut revoked, &token.id, now);
+        ended.expect("revokes");
+        let mut renewal = Batch::new();
+        let renewed = world.tokens.renew(&mut renewal, &token, 2 * HOUR, MAX, now);
+        renewed.expect("renews");
+        world.commit(renewal).await;
+        world.commit(revoked).await;
+        assert!(!world.alive(&minted));
+        world.clock.advance(3 * HOUR);
+        world.sweep().await;
+        assert_eq!(world.records(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_sweep_ends_nothing_that_took_an_ended_tokens_name() {
+        let world = World::new();
+        let custom = || Spec {
+            text: Some(Secret::new("mine".into())),
+            ..spec(HOUR)
+        };
+        let first = world.create(custom()).await;
+        for _ in 0..REVOKE_BATCH_MAX + 20 {
+            world.child(&first, HOUR).await;
+        }
+        world.revoke(&first).await;
+        assert!(!world.alive(&first));
+        let text = Secret::new("mine".to_owned());
+        assert!(world.tokens.is_taken(&text).expect("reads"));
+        world.sweep().await;
+        assert!(!world.tokens.is_taken(&text).expect("reads"));
+    }
+
+    #[tokio::test]
     async fn uses_are_counted_and_the_last_ends_the_token() {
         let world = World::new();
         let minted = world

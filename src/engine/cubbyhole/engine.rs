@@ -3,6 +3,7 @@
 use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::{list, record, warn_ignored};
 use crate::engine::{Engine, Error, Operation, Outcome, Request, Response};
+use crate::store::Revision;
 use serde_json::{Map, Value};
 
 /// Most records a token may keep.
@@ -98,6 +99,10 @@ fn write(request: &Request, own: &View) -> Result<Outcome, Error> {
         )));
     }
     let mut outcome = Outcome::default();
+    if request.operation == Operation::Create {
+        // Granted as `create`: what came to be meanwhile is not overwritten.
+        own.expect(&mut outcome.batch, &request.path, Revision(0));
+    }
     record::put(own, &mut outcome.batch, &request.path, &request.data)?;
     Ok(outcome)
 }

@@ -4,6 +4,7 @@ use super::{list, record};
 use crate::barrier::View;
 use crate::clock::parse_duration;
 use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -56,6 +57,10 @@ fn write(request: &Request, view: &View) -> Result<Outcome, Error> {
     }
     let mut outcome = Outcome::default();
     let path = location(&request.path);
+    if request.operation == Operation::Create {
+        // Granted as `create`: what came to be meanwhile is not overwritten.
+        view.expect(&mut outcome.batch, &path, Revision(0));
+    }
     record::put(view, &mut outcome.batch, &path, &request.data)?;
     Ok(outcome)
 }

@@ -1,6 +1,7 @@
 //! The router and everything behind it, over a store in memory and a clock that is told the time.
 
 mod audit;
+mod between;
 mod bounds;
 pub mod cluster;
 mod conflicts;

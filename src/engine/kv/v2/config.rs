@@ -1,7 +1,7 @@
 //! The mount's own settings, `config`.
 
 use super::metadata::VERSIONS_MAX;
-use crate::barrier::{Codec, View};
+use crate::barrier::{Batch, Codec, View};
 use crate::clock::format_duration;
 use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
 use crate::engine::{Error, Outcome, Request, Response};
@@ -41,14 +41,16 @@ fn load(view: &View) -> Result<(Revision, Config), Error> {
     )
 }
 
-/// The settings in force.
-pub(super) fn current(view: &View) -> Result<Config, Error> {
-    load(view).map(|(_, config)| config)
+/// The settings in force, for a change that follows from them: it is made only while they are.
+pub(super) fn current(view: &View, batch: &mut Batch) -> Result<Config, Error> {
+    let (revision, config) = load(view)?;
+    view.expect(batch, LOCATION, revision);
+    Ok(config)
 }
 
 /// GET `config`.
 pub(super) fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
-    let config = current(view)?;
+    let (_, config) = load(view)?;
     let after = match u64::try_from(config.delete_version_after_s) {
         Ok(seconds) => format_duration(Duration::from_secs(seconds)),
         Err(_) => "-1s".into(),

@@ -4,7 +4,7 @@ use super::config::{self, Config};
 use super::merge::merge;
 use super::metadata::Metadata;
 use super::stored;
-use crate::barrier::View;
+use crate::barrier::{Batch, View};
 use crate::engine::kv::field::{Fields, VALIDATION, int, warn_ignored};
 use crate::engine::{Body, Error, Outcome, Request, Response};
 use crate::store::Revision;
@@ -69,11 +69,17 @@ pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcom
     let fields = Fields::of(request, "");
     let data = sent(fields)?;
     let options = fields.map("options")?;
-    let config = config::current(view)?;
+    let mut batch = Batch::new();
+    let config = config::current(view, &mut batch)?;
     let (revision, mut metadata) =
         stored::metadata(view, path)?.unwrap_or_else(|| (Revision(0), Metadata::new(request.now)));
     check_and_set(options, &config, &metadata)?;
-    append(request, view, path, revision, &mut metadata, &config, &data)
+    let secret = Secret {
+        path,
+        revision: request.expected(revision),
+        metadata: &mut metadata,
+    };
+    append(request, view, batch, secret, &config, &data)
 }
 
 /// PATCH: a new version, made of the latest one and a merge patch.
@@ -93,7 +99,8 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
         response.status = Some(404);
         return Ok(response.into());
     }
-    let config = config::current(view)?;
+    let mut batch = Batch::new();
+    let config = config::current(view, &mut batch)?;
     check_and_set(options, &config, &metadata)?;
     let merged = match (stored::data(view, &metadata, number)?, changes) {
         (_, Sent::Null) => Sent::Null,
@@ -107,15 +114,12 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
             Sent::Fields(Cow::Owned(new))
         }
     };
-    append(
-        request,
-        view,
+    let secret = Secret {
         path,
         revision,
-        &mut metadata,
-        &config,
-        &merged,
-    )
+        metadata: &mut metadata,
+    };
+    append(request, view, batch, secret, &config, &merged)
 }
 
 /// What `data` holds. Vault's clients may send null and read null back.
@@ -159,26 +163,34 @@ fn check_and_set(
     }
 }
 
+/// Where a version goes.
+struct Secret<'a> {
+    path: &'a str,
+    /// What its metadata record must still have.
+    revision: Revision,
+    metadata: &'a mut Metadata,
+}
+
 fn append(
     request: &Request,
     view: &View,
-    path: &str,
-    revision: Revision,
-    metadata: &mut Metadata,
+    mut batch: Batch,
+    secret: Secret<'_>,
     config: &Config,
     data: &Sent<'_>,
 ) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    let batch = &mut outcome.batch;
+    let metadata = secret.metadata;
     for pruned in metadata.add_version(request.now, config) {
-        stored::delete_data(view, batch, metadata, pruned);
+        stored::delete_data(view, &mut batch, metadata, pruned);
     }
     let number = metadata.current_version;
-    stored::put_data(view, batch, metadata, number, data)?;
-    stored::put_metadata(view, batch, path, revision, metadata)?;
+    stored::put_data(view, &mut batch, metadata, number, data)?;
+    stored::put_metadata(view, &mut batch, secret.path, secret.revision, metadata)?;
     let response = Response::data(metadata.version_fields(number));
-    outcome.response = warn_ignored(response, request, FIELDS);
-    Ok(outcome)
+    Ok(Outcome {
+        response: warn_ignored(response, request, FIELDS),
+        batch,
+    })
 }
 
 /// 404 without a body, as PATCH answers for what does not exist.

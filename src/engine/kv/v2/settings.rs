@@ -37,7 +37,8 @@ pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcom
     if change.is_empty() && custom.is_none() {
         return Ok(Outcome::default());
     }
-    let config = config::current(view)?;
+    let mut outcome = Outcome::default();
+    let config = config::current(view, &mut outcome.batch)?;
     let (revision, mut metadata) = match stored::metadata(view, path)? {
         Some((revision, metadata)) => {
             check_and_set(fields, &config, &metadata)?;
@@ -48,11 +49,13 @@ pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcom
             (Revision(0), Metadata::new(request.now))
         }
     };
+    let revision = request.expected(revision);
     change.apply(&mut metadata);
     if let Some(custom) = custom {
         metadata.custom = custom;
     }
-    finish(request, view, path, revision, metadata, &change, &config)
+    warn_mandated(&mut outcome.response, &change, &config);
+    finish(request, view, path, revision, metadata, outcome)
 }
 
 /// PATCH: as PUT, for a secret that exists; null resets a field.
@@ -69,7 +72,8 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
     let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
         return Ok(empty_not_found().into());
     };
-    let config = config::current(view)?;
+    let mut outcome = Outcome::default();
+    let config = config::current(view, &mut outcome.batch)?;
     check_and_set(fields, &config, &metadata)?;
     change.apply(&mut metadata);
     if fields.is_null("custom_metadata") {
@@ -77,7 +81,8 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
     } else if let Some(changes) = custom {
         custom::patch(&mut metadata.custom, &changes)?;
     }
-    finish(request, view, path, revision, metadata, &change, &config)
+    warn_mandated(&mut outcome.response, &change, &config);
+    finish(request, view, path, revision, metadata, outcome)
 }
 
 /// DELETE: the secret and all its versions go.
@@ -171,13 +176,15 @@ fn finish(
     path: &str,
     revision: Revision,
     mut metadata: Metadata,
-    change: &Change,
-    config: &Config,
+    mut outcome: Outcome,
 ) -> Result<Outcome, Error> {
     metadata.revision += 1;
     metadata.updated = request.now;
-    let mut outcome = Outcome::default();
     stored::put_metadata(view, &mut outcome.batch, path, revision, &metadata)?;
+    Ok(outcome)
+}
+
+fn warn_mandated(response: &mut Response, change: &Change, config: &Config) {
     for (name, set, mandated) in [
         ("cas_required", change.cas_required, config.cas_required),
         (
@@ -187,12 +194,11 @@ fn finish(
         ),
     ] {
         if set == Some(false) && mandated {
-            outcome.response.status = Some(200);
-            outcome.response.warnings.push(format!(
+            response.status = Some(200);
+            response.warnings.push(format!(
                 "\"{name}\" set to false, but is mandated by backend config. \
                  This value will be ignored."
             ));
         }
     }
-    Ok(outcome)
 }

@@ -23,7 +23,7 @@ pub fn upgrade(view: &View, batch: &mut Batch, now: Timestamp) -> Result<usize, 
              2 beside it and copy"
         )));
     }
-    let config = config::current(view)?;
+    let config = config::current(view, batch)?;
     let mut moved = 0;
     for path in paths {
         let old = v1::location(&path);

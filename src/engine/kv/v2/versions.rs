@@ -3,7 +3,7 @@
 use super::config;
 use super::metadata::Metadata;
 use super::stored;
-use crate::barrier::View;
+use crate::barrier::{Batch, View};
 use crate::engine::kv::field::{Fields, VALIDATION};
 use crate::engine::{Error, Outcome, Request};
 
@@ -30,8 +30,9 @@ pub(super) fn delete(request: &Request, view: &View, path: &str) -> Result<Outco
 /// `undelete/<path>`: versions can be read again, for as long as `delete_version_after` says.
 pub(super) fn undelete(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
     let numbers = named(request, "No version number provided")?;
-    let config = config::current(view)?;
-    change(view, path, |metadata| {
+    let mut expected = Batch::new();
+    let config = config::current(view, &mut expected)?;
+    let mut outcome = change(view, path, |metadata| {
         let deletion = metadata.deletion(request.now, &config);
         for number in numbers {
             if let Some(version) = metadata.version_mut(number).filter(|v| !v.destroyed) {
@@ -39,7 +40,9 @@ pub(super) fn undelete(request: &Request, view: &View, path: &str) -> Result<Out
             }
         }
         Vec::new()
-    })
+    })?;
+    outcome.batch.append(expected);
+    Ok(outcome)
 }
 
 /// `destroy/<path>`: the data goes, for good.
