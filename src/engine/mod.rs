@@ -13,6 +13,7 @@
 pub mod cubbyhole;
 mod error;
 pub mod kv;
+pub mod narrowing;
 mod request;
 mod response;
 
@@ -54,6 +55,11 @@ pub trait Engine: Send + Sync {
     fn exists(&self, _request: &Request, _view: &View) -> Result<Option<bool>, Error> {
         Ok(None)
     }
+
+    /// The fields that the path of a writing request knows; `None` where its body is data of the
+    /// client's own, or where there is no such path. The router refuses others that narrow: see
+    /// [`narrowing`].
+    fn fields(&self, request: &Request) -> Option<&'static [&'static str]>;
 
     /// Answers one request. `Err` changes nothing. May be called again for the same request when
     /// a precondition of its batch failed.

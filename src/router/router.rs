@@ -214,7 +214,7 @@ fn barrier_cause(error: token::TokenError) -> BarrierError {
     }
 }
 
-const fn is_write(operation: Operation) -> bool {
+pub(super) const fn is_write(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::Create | Operation::Update | Operation::Patch | Operation::Delete

@@ -5,7 +5,9 @@ use super::router::Router;
 use super::wrapping;
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
-use crate::engine::{Body, Caller, Error, ErrorKind, Operation, Outcome, Request, Response};
+use crate::engine::{
+    Body, Caller, Error, ErrorKind, Operation, Outcome, Request, Response, narrowing,
+};
 use crate::policy::{Authorized, Question};
 use crate::token::Spec;
 use serde_json::{Value, json};
@@ -196,6 +198,11 @@ impl Router {
         };
         if request.operation == Operation::Help {
             return Ok(help(call, request).into());
+        }
+        if super::router::is_write(request.operation)
+            && let Some(known) = route.engine.fields(request)
+        {
+            narrowing::refuse_unknown(&request.data, known)?;
         }
         if let Some(step) = call.step {
             return self.take_step(step, call, request, now);

@@ -18,6 +18,7 @@ mod generation;
 mod info;
 mod internal;
 mod keyring;
+mod known_fields;
 mod leases;
 mod lifecycle;
 mod loggers;

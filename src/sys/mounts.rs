@@ -5,7 +5,7 @@ use super::system::{System, doubled, expect, expect_update, is_update};
 use super::tune;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::engine::{Error, Operation, Outcome, Request, Response, narrowing};
 use crate::mount::{Class, Entry, MountError};
 use crate::policy::Acl;
 use crate::store::CommitError;
@@ -83,9 +83,12 @@ impl System {
         if let Some(version) = alias_version {
             options.insert("version".into(), version.into());
         }
-        tune::check_version(kind, &options)?;
+        tune::check_options(kind, &options)?;
         entry.options = Some(options);
-        if let Some(Value::Object(config)) = data.get("config") {
+        if let Some(config) = data.get("config").filter(|config| !config.is_null()) {
+            let config = config.as_object();
+            let config = config.ok_or_else(|| Error::invalid("'config' must be an object"))?;
+            narrowing::refuse_unknown(config, tune::CONFIG_FIELDS)?;
             tune::apply(&mut entry, config, true)?;
             tune::check_lifetimes(&entry.config, || {
                 "given default lease TTL greater than given max lease TTL".into()

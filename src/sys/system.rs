@@ -4,6 +4,7 @@ use super::assemble::Assembly;
 use super::autopilot::Autopilot;
 use super::cluster::Cluster;
 use super::generate_root::{self, RootGenerations};
+use super::known_fields;
 use super::snapshot::auto::Auto;
 use crate::audit;
 use crate::barrier::{Unsealed, View};
@@ -104,6 +105,10 @@ impl Engine for System {
 
     fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
         engine::canonical(operation, path, &["policies/acl/", "policy/"])
+    }
+
+    fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
+        known_fields::of(&request.path)
     }
 
     fn handle(&self, request: &Request, _view: &View) -> Result<Outcome, Error> {

@@ -3,7 +3,7 @@
 use super::field;
 use super::system::{System, doubled};
 use crate::engine::kv;
-use crate::engine::{Error, Outcome, Request};
+use crate::engine::{Error, Outcome, Request, narrowing};
 use crate::mount::{Class, Config, Entry};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,6 +12,37 @@ const VISIBILITIES: &[&str] = &["", "unauth", "hidden"];
 const TOKEN_TYPES: &[&str] = &["default-service", "default-batch", "service", "batch"];
 /// Mounts whose leases nobody may tune.
 const FIXED: &[&str] = &["sys/", "cubbyhole/"];
+
+/// Fields of a mount's `config`.
+pub(super) const CONFIG_FIELDS: &[&str] = &[
+    "allowed_response_headers",
+    "audit_non_hmac_request_keys",
+    "audit_non_hmac_response_keys",
+    "default_lease_ttl",
+    "force_no_cache",
+    "listing_visibility",
+    "max_lease_ttl",
+    "passthrough_request_headers",
+    "plugin_version",
+    "token_type",
+];
+/// Fields of tuning.
+pub(super) const TUNE_FIELDS: &[&str] = &[
+    "allowed_response_headers",
+    "audit_non_hmac_request_keys",
+    "audit_non_hmac_response_keys",
+    "default_lease_ttl",
+    "description",
+    "force_no_cache",
+    "listing_visibility",
+    "max_lease_ttl",
+    "options",
+    "passthrough_request_headers",
+    "plugin_version",
+    "token_type",
+];
+/// What an engine understands of a mount's `options`.
+const OPTIONS: &[&str] = &["version"];
 
 impl System {
     pub(super) fn read_tuning(&self, class: Class, path: &str) -> Result<Outcome, Error> {
@@ -91,7 +122,7 @@ impl System {
         options: BTreeMap<String, String>,
         request: &Request,
     ) -> Result<Outcome, Error> {
-        check_version(&entry.kind, &options)?;
+        check_options(&entry.kind, &options)?;
         let current = entry.options.get_or_insert_default();
         let version = |options: &BTreeMap<String, String>| options.get("version").cloned();
         let from = version(current).unwrap_or_else(|| "1".into());
@@ -150,7 +181,11 @@ pub(super) fn apply(
         }
         config.listing_visibility = visibility;
     }
-    if let Some(kind) = field::text(data, "token_type")?.filter(|_| entry.class == Class::Auth) {
+    if let Some(kind) = field::text(data, "token_type")?.filter(|kind| !kind.is_empty()) {
+        if entry.class != Class::Auth {
+            let message = "'token_type' can only be modified on auth mounts";
+            return Err(Error::invalid(message));
+        }
         if !TOKEN_TYPES.contains(&kind.as_str()) {
             return Err(Error::invalid(format!(
                 "invalid value for 'token_type': {kind}"
@@ -202,8 +237,11 @@ pub(super) fn check_lifetimes(
     }
 }
 
-/// kv knows two versions; other engines have none.
-pub(super) fn check_version(kind: &str, options: &BTreeMap<String, String>) -> Result<(), Error> {
+/// kv knows two versions; other engines have none. Settings of kv's `config` are no options.
+pub(super) fn check_options(kind: &str, options: &BTreeMap<String, String>) -> Result<(), Error> {
+    let fields = options.iter();
+    let fields = fields.map(|(name, text)| (name.clone(), Value::from(text.as_str())));
+    narrowing::refuse_unknown(&fields.collect(), OPTIONS)?;
     match options.get("version").map(String::as_str) {
         None | Some("1" | "2") => Ok(()),
         Some(other) => Err(Error::invalid(format!(

@@ -1,6 +1,6 @@
 //! Which path does what.
 
-use super::{create, handle, roles};
+use super::{create, handle, role, roles};
 use crate::barrier::View;
 use crate::engine::{self, Engine, Error, Operation, Outcome, Request, SpecialPaths};
 use crate::{policy, token};
@@ -74,6 +74,21 @@ impl Engine for TokenEngine {
             Some(name) => Ok(Some(roles::exists(view, name)?)),
             None => Ok(None),
         }
+    }
+
+    fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
+        let path = request.path.as_str();
+        Some(match path {
+            "create" | "create-orphan" => create::FIELDS,
+            "lookup" | "lookup-self" | "revoke" | "revoke-self" | "revoke-orphan" => &["token"],
+            "renew" | "renew-self" => &["token", "increment"],
+            "renew-accessor" => &["accessor", "increment"],
+            "lookup-accessor" | "revoke-accessor" => &["accessor"],
+            "tidy" => &[],
+            path if path.starts_with("create/") => create::FIELDS,
+            path if path.starts_with("roles/") => role::FIELDS,
+            _ => return None,
+        })
     }
 
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {

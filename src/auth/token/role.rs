@@ -16,6 +16,27 @@ const NAME_BYTES_MAX: usize = 256;
 /// Most entries of one list.
 const LIST_MAX: usize = 512;
 
+/// Fields of a role.
+pub(super) const FIELDS: &[&str] = &[
+    "allowed_entity_aliases",
+    "allowed_policies",
+    "allowed_policies_glob",
+    "bound_cidrs",
+    "disallowed_policies",
+    "disallowed_policies_glob",
+    "explicit_max_ttl",
+    "orphan",
+    "path_suffix",
+    "period",
+    "renewable",
+    "token_bound_cidrs",
+    "token_explicit_max_ttl",
+    "token_no_default_policy",
+    "token_num_uses",
+    "token_period",
+    "token_type",
+];
+
 /// Which kind of token a role makes when the request does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {

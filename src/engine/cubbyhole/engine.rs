@@ -44,6 +44,10 @@ impl Engine for Cubbyhole {
         Ok(Some(own(request, view)?.get(&request.path)?.is_some()))
     }
 
+    fn fields(&self, _request: &Request) -> Option<&'static [&'static str]> {
+        None
+    }
+
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
         let own = own(request, view)?;
         match request.operation {

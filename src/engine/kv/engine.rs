@@ -21,6 +21,13 @@ impl Engine for Kv {
         }
     }
 
+    fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
+        match is_versioned(request) {
+            true => v2::fields(request),
+            false => None,
+        }
+    }
+
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
         if is_versioned(request) {
             v2::handle(request, view)

@@ -464,7 +464,8 @@ async fn what_is_narrowed_between_holds() {
 #[tokio::test]
 async fn a_token_that_ends_between_does_nothing_more() {
     let world = World::new().await;
-    let policy = json!({"policy": "path \"*\" { capabilities = [\"update\", \"sudo\"] }"});
+    let policy = "path \"*\" { capabilities = [\"create\", \"update\", \"sudo\"] }";
+    let policy = json!({"policy": policy});
     world.done(put("sys/policies/acl/all", policy)).await;
     for (path, data) in [
         ("auth/token/renew-self", json!({})),

@@ -9,6 +9,7 @@ mod expired;
 mod generate_root;
 mod members;
 mod mounts;
+mod narrowing;
 mod requests;
 mod wrapping;
 

@@ -12,6 +12,14 @@ use std::time::Duration;
 
 const LOCATION: &str = "config";
 
+/// Fields of the settings.
+pub(super) const FIELDS: &[&str] = &[
+    "cas_required",
+    "delete_version_after",
+    "max_versions",
+    "metadata_cas_required",
+];
+
 /// What every secret of the mount takes over unless it says more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Config {

@@ -6,12 +6,16 @@ use super::metadata::Metadata;
 use super::stored;
 use crate::barrier::{Batch, View};
 use crate::engine::kv::field::{Fields, VALIDATION, int, warn_ignored};
-use crate::engine::{Body, Error, Outcome, Request, Response};
+use crate::engine::{Body, Error, Outcome, Request, Response, narrowing};
 use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 const FIELDS: &[&str] = &["data", "options", "version"];
+/// Fields of a put or a patch.
+pub(super) const SENT: &[&str] = &["data", "options"];
+/// What `options` may hold.
+const OPTIONS: &[&str] = &["cas"];
 
 /// A version that was asked for, and whether its data may be read.
 pub(super) struct Wanted {
@@ -144,6 +148,9 @@ fn check_and_set(
     config: &Config,
     metadata: &Metadata,
 ) -> Result<(), Error> {
+    if let Some(options) = &options {
+        narrowing::refuse_unknown(options, OPTIONS)?;
+    }
     let Some(expected) = options.as_ref().and_then(|options| options.get("cas")) else {
         return if config.cas_required || metadata.cas_required {
             Err(Error::invalid(

@@ -16,6 +16,21 @@ pub(crate) fn exists(request: &Request, view: &View) -> Result<Option<bool>, Err
     }
 }
 
+/// The fields that the path of a writing request knows.
+pub(crate) fn fields(request: &Request) -> Option<&'static [&'static str]> {
+    let deletes = request.operation == Operation::Delete;
+    Some(match Route::of(&request.path, false) {
+        Route::Data(_) | Route::Metadata(_) if deletes => &[],
+        Route::Config => config::FIELDS,
+        Route::Data(_) => data::SENT,
+        Route::Metadata(_) => settings::FIELDS,
+        Route::Delete(_) | Route::Undelete(_) | Route::Destroy(_) => &["versions"],
+        Route::DetailedMetadata(_) | Route::Subkeys(_) | Route::Root | Route::Unversioned => {
+            return None;
+        }
+    })
+}
+
 /// Answers one request of a v2 mount.
 pub(crate) fn handle(request: &Request, view: &View) -> Result<Outcome, Error> {
     use Operation::{Create, Delete, List, Patch, Read, Scan, Update};

@@ -15,7 +15,7 @@ mod upgrade;
 mod versions;
 
 pub(super) use config::CODEC as CONFIG_CODEC;
-pub(super) use handle::{exists, handle};
+pub(super) use handle::{exists, fields, handle};
 pub(super) use stored::METADATA_CODEC;
 pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 

@@ -10,7 +10,7 @@ use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
 use crate::engine::{Error, Outcome, Request, Response};
 use crate::store::Revision;
 
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "cas_required",
     "custom_metadata",
     "delete_version_after",
