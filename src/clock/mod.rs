@@ -6,10 +6,12 @@
 
 mod cluster;
 mod duration;
+mod instant;
 mod machine;
 mod timestamp;
 
 pub use cluster::{Clock, ClusterClock, ManualClock};
 pub use duration::{format_duration, parse_duration};
+pub use instant::parse_instant;
 pub use machine::{Machine, ThisMachine, wall_clock};
 pub use timestamp::Timestamp;
