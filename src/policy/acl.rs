@@ -1,7 +1,7 @@
 //! The compiled policies of a token, and the question put to them.
 
 use super::authorized::{Authorized, Denied};
-use super::select::{Rules, winner};
+use super::select::Rules;
 use super::template::Subject;
 use super::{Capabilities, Capability, Permissions, Policy};
 use crate::engine::Operation;
@@ -66,12 +66,12 @@ impl Acl {
             return Ok(Authorized::granted(request, true));
         }
         let lists = matches!(question.operation, Operation::List | Operation::Scan);
-        let path = if lists {
-            as_folder(question.path)
+        let found = if lists {
+            self.find_folder(&canonical(&as_folder(question.path)))
         } else {
-            question.path.into()
+            self.find(&canonical(question.path))
         };
-        let permissions = self.find(&canonical(&path)).ok_or(Denied)?;
+        let permissions = found.ok_or(Denied)?;
         let capabilities = permissions.capabilities;
         let sudo = capabilities.contains(Capability::Sudo);
         let granted = capabilities.permit(question.operation)
@@ -90,7 +90,7 @@ impl Acl {
         if self.root {
             return vec!["root"];
         }
-        let found = self.find(&canonical(path.trim_start_matches('/')));
+        let found = self.find_folder(&canonical(path.trim_start_matches('/')));
         found
             .map_or(Capabilities::default(), |p| p.capabilities)
             .names()
@@ -102,23 +102,31 @@ impl Acl {
         self.root || self.rules.touch(prefix)
     }
 
-    /// The rule that counts for `path`. A folder (`x/`) is also spoken of by what is written
-    /// about `x`, unless something narrower denies it.
+    /// The rule that counts for `path`.
     fn find(&self, path: &str) -> Option<&Permissions> {
-        if let Some(exact) = self.rules.exact(path) {
-            return Some(exact);
-        }
-        let wildcard = self.rules.wildcard(path);
+        let wildcard = || self.rules.wildcard(path).map(|found| found.permissions);
+        self.rules.exact(path).or_else(wildcard)
+    }
+
+    /// The rule that counts for a list of `path`: what is written for the folder `x/`
+    /// (CVE-2026-12624) or, where nothing is, for `x`. A deny that is written for `x` and is more
+    /// specific holds for the folder too.
+    fn find_folder(&self, path: &str) -> Option<&Permissions> {
         let Some(name) = path.strip_suffix('/').filter(|name| !name.is_empty()) else {
-            return wildcard.map(|found| found.permissions);
+            return self.find(path);
         };
-        if let Some(exact) = self.rules.exact(name) {
-            // CVE-2026-12624: `x/*` speaks of the folder itself, so its deny beats a grant on `x`.
-            let narrower = wildcard.filter(|found| found.literal >= path.len());
-            let denied = narrower.filter(|found| found.permissions.capabilities.denies());
-            return Some(denied.map_or(exact, |found| found.permissions));
+        let exact = self.rules.exact(path).or_else(|| self.rules.exact(name));
+        if exact.is_some() {
+            return exact;
         }
-        winner(wildcard, self.rules.wildcard(name)).map(|found| found.permissions)
+        let found = match (self.rules.wildcard(path), self.rules.wildcard(name)) {
+            (Some(folder), Some(plain)) => {
+                let stricter = plain.permissions.capabilities.denies() && plain.beats(&folder);
+                Some(if stricter { plain } else { folder })
+            }
+            (folder, plain) => folder.or(plain),
+        };
+        found.map(|found| found.permissions)
     }
 }
 
@@ -361,13 +369,32 @@ mod tests {
     #[test]
     fn cve_2026_12624_list_obeys_a_narrower_deny() {
         assert_table(
-            "glob below an exact grant",
-            r#"path "kv/metadata/a" { capabilities = ["list"] }
+            "glob below a wider grant",
+            r#"path "kv/metadata/*" { capabilities = ["list"] }
                path "kv/metadata/a/*" { capabilities = ["deny"] }"#,
             &[
                 "!list kv/metadata/a",
                 "!list kv/metadata/a/",
                 "!list kv/metadata/a/b",
+                "list kv/metadata/b",
+            ],
+        );
+        assert_table(
+            "glob below an exact grant, which wins as in both peers",
+            r#"path "kv/metadata/a" { capabilities = ["list"] }
+               path "kv/metadata/a/*" { capabilities = ["deny"] }"#,
+            &["list kv/metadata/a/", "!list kv/metadata/a/b"],
+        );
+        assert_table(
+            "what is written for the folder comes first",
+            r#"path "kv/+/*" { capabilities = ["deny"] }
+               path "kv/a/+" { capabilities = ["list", "read"] }"#,
+            &[
+                "!list kv/a/b",
+                "!list kv/a/b/",
+                "!scan kv/a/b/",
+                "list kv/a/",
+                "read kv/a/b",
             ],
         );
         assert_table(

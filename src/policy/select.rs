@@ -2,7 +2,8 @@
 //!
 //! A path without wildcards beats every pattern. Among patterns, in this order: the one whose
 //! first wildcard stands later; the one that does not end in `*`; the one with fewer `+`; the
-//! longer one; the one that sorts later.
+//! longer one; the one that sorts later. Where a path has a segment that begins with `+` but is
+//! longer, that `+` counts as its first wildcard, although it stands for itself: so do both peers.
 
 use super::Permissions;
 use std::cmp::{Ordering, Reverse};
@@ -17,7 +18,7 @@ pub(super) struct Rules {
     patterns: Vec<Pattern>,
 }
 
-/// A path with `+` segments.
+/// A path with segments that begin with `+`.
 #[derive(Debug)]
 struct Pattern {
     segments: Vec<Segment>,
@@ -45,19 +46,12 @@ struct Rank {
 impl Rank {
     fn of(path: &str) -> Self {
         let body = path.strip_suffix('*').unwrap_or(path);
-        let pluses = || {
-            let starts = body.split('/').scan(0, |at, segment| {
-                let start = *at;
-                *at += segment.len() + 1;
-                Some((start, segment))
-            });
-            starts.filter(|(_, segment)| *segment == "+")
-        };
+        let plus_count = body.split('/').filter(|segment| *segment == "+").count();
         Self {
-            first_wildcard: pluses().next().map_or(body.len(), |(start, _)| start),
+            first_wildcard: path.find('+').unwrap_or(body.len()),
             closed: body.len() == path.len(),
-            plus_count: Reverse(pluses().count()),
-            length: path.len(),
+            plus_count: Reverse(plus_count),
+            length: body.len(),
             path: path.into(),
         }
     }
@@ -65,8 +59,6 @@ impl Rank {
 
 /// A matching pattern or prefix.
 pub(super) struct Match<'a> {
-    /// Bytes of the path that stand before its first wildcard.
-    pub literal: usize,
     pub permissions: &'a Permissions,
     order: Order<'a>,
 }
@@ -78,6 +70,11 @@ enum Order<'a> {
 }
 
 impl Match<'_> {
+    /// Is this one more specific?
+    pub fn beats(&self, other: &Self) -> bool {
+        self.compare(other) == Ordering::Greater
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
         match (&self.order, &other.order) {
             (Order::Prefix(a), Order::Prefix(b)) => a.cmp(b),
@@ -90,29 +87,20 @@ impl Match<'_> {
     }
 }
 
-/// At the same first wildcard a prefix has no `+` at all, so it beats an open-ended pattern and
-/// loses against a closed one.
+/// At the same first wildcard a prefix has no `+` at all, so it beats an open-ended pattern that
+/// has one, and loses against a closed one and against a longer one without.
 fn compare_prefix(length: usize, rank: &Rank) -> Ordering {
-    length.cmp(&rank.first_wildcard).then(if rank.closed {
-        Ordering::Less
-    } else {
-        Ordering::Greater
+    let loses = rank.closed || rank.plus_count == Reverse(0);
+    length.cmp(&rank.first_wildcard).then(match loses {
+        true => Ordering::Less,
+        false => Ordering::Greater,
     })
-}
-
-/// The more specific of two.
-pub(super) fn winner<'a>(a: Option<Match<'a>>, b: Option<Match<'a>>) -> Option<Match<'a>> {
-    match (a, b) {
-        (Some(a), Some(b)) if a.compare(&b) == Ordering::Less => Some(b),
-        (Some(a), _) => Some(a),
-        (None, b) => b,
-    }
 }
 
 impl Rules {
     /// Adds what a policy says of `path`.
     pub fn insert(&mut self, path: &str, permissions: &Permissions) {
-        if path.split('/').any(|segment| segment == "+") {
+        if path == "+" || path.starts_with("+/") || path.contains("/+") {
             return self.insert_pattern(path, permissions);
         }
         let map = match path.strip_suffix('*') {
@@ -165,25 +153,21 @@ impl Rules {
 
     /// The most specific pattern or prefix that matches.
     pub fn wildcard(&self, path: &str) -> Option<Match<'_>> {
-        let mut best = self.longest_prefix(path);
-        for pattern in self.patterns.iter().filter(|p| p.matches(path)) {
-            best = winner(
-                best,
-                Some(Match {
-                    literal: pattern.rank.first_wildcard,
-                    permissions: &pattern.permissions,
-                    order: Order::Pattern(&pattern.rank),
-                }),
-            );
-        }
-        best
+        let patterns = self.patterns.iter().filter(|p| p.matches(path));
+        let patterns = patterns.map(|pattern| Match {
+            permissions: &pattern.permissions,
+            order: Order::Pattern(&pattern.rank),
+        });
+        self.longest_prefix(path)
+            .into_iter()
+            .chain(patterns)
+            .max_by(|a, b| a.compare(b))
     }
 
     fn longest_prefix(&self, path: &str) -> Option<Match<'_>> {
         self.prefixes.iter().find_map(|(length, map)| {
             let permissions = map.get(path.get(..*length)?)?;
             Some(Match {
-                literal: *length,
                 permissions,
                 order: Order::Prefix(*length),
             })
