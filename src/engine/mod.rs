@@ -12,12 +12,14 @@
 
 pub mod cubbyhole;
 mod error;
+mod field;
 pub mod kv;
 pub mod narrowing;
 mod request;
 mod response;
 
 pub use error::{Error, ErrorKind};
+pub use field::{Field, FieldKind};
 pub use request::{Caller, Client, MountContext, Operation, Request};
 pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
 
@@ -48,6 +50,13 @@ pub trait Engine: Send + Sync {
     /// that spelling, so that no rule can be walked around by writing a name differently.
     fn canonical_path(&self, _operation: Operation, _path: &str) -> Option<String> {
         None
+    }
+
+    /// How the field `name` is read at `path` (relative) of the mount. A policy's rules about
+    /// parameters compare names and values as this says, so that no rule can be walked around by
+    /// writing a value differently: `handle` must read no name and no form that this passes over.
+    fn field(&self, _mount: &MountContext, _path: &str, _name: &str) -> Field {
+        Field::default()
     }
 
     /// Whether what the request writes to exists already, so that the policy can tell `create`

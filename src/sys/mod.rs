@@ -29,6 +29,7 @@ mod place;
 mod policies;
 mod raft;
 mod raw;
+mod readings;
 mod record_kinds;
 mod recovery;
 pub mod snapshot;

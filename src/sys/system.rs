@@ -9,7 +9,9 @@ use super::snapshot::auto::Auto;
 use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
-use crate::engine::{self, Engine, Error, Operation, Outcome, Request, Response, SpecialPaths};
+use crate::engine::{
+    self, Engine, Error, Field, MountContext, Operation, Outcome, Request, Response, SpecialPaths,
+};
 use crate::mount::{Class, Table};
 use crate::router::{Direct, Flights, Lifetimes};
 use crate::store::BoxFuture;
@@ -109,6 +111,10 @@ impl Engine for System {
 
     fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
         known_fields::of(&request.path)
+    }
+
+    fn field(&self, _: &MountContext, path: &str, name: &str) -> Field {
+        super::readings::of(path, name)
     }
 
     fn handle(&self, request: &Request, _view: &View) -> Result<Outcome, Error> {

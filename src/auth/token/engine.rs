@@ -1,8 +1,10 @@
 //! Which path does what.
 
-use super::{create, handle, role, roles};
+use super::{create, handle, readings, role, roles};
 use crate::barrier::View;
-use crate::engine::{self, Engine, Error, Operation, Outcome, Request, SpecialPaths};
+use crate::engine::{
+    self, Engine, Error, Field, MountContext, Operation, Outcome, Request, SpecialPaths,
+};
 use crate::{policy, token};
 use std::sync::Arc;
 
@@ -67,6 +69,10 @@ impl Engine for TokenEngine {
 
     fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
         engine::canonical(operation, path, &[])
+    }
+
+    fn field(&self, _: &MountContext, path: &str, name: &str) -> Field {
+        readings::of(path, name)
     }
 
     fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {

@@ -17,6 +17,7 @@ mod handle;
 #[cfg(test)]
 mod harness;
 mod policies;
+mod readings;
 mod role;
 mod roles;
 
