@@ -1,9 +1,11 @@
 //! The compiled policies of a token, and the question put to them.
 
 use super::authorized::{Authorized, Denied};
+use super::parameters::{ReadField, Sent};
 use super::select::Rules;
 use super::template::Subject;
 use super::{Capabilities, Capability, Permissions, Policy};
+use crate::clock::Timestamp;
 use crate::engine::Operation;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// May this be done?
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// Full API path without `/v1/`: `secret/data/app`.
     pub path: &'a str,
@@ -19,6 +21,8 @@ pub struct Question<'a> {
     pub operation: Operation,
     /// Parameters, for rules that speak of them.
     pub data: &'a Map<String, Value>,
+    /// How the engine that will answer reads them.
+    pub field: ReadField<'a>,
     /// How the answer is to be wrapped, if at all.
     pub wrap_ttl: Option<Duration>,
     /// The path asks for `sudo` beside the operation.
@@ -30,24 +34,56 @@ pub struct Question<'a> {
 pub struct Acl {
     root: bool,
     rules: Rules,
+    /// When the first of the rules expires.
+    expiration: Option<Timestamp>,
 }
 
 impl Acl {
-    /// Joins `policies` for a caller without an identity: templated rules match nothing.
-    pub fn compile(policies: &[Arc<Policy>]) -> Self {
-        Self::compile_for(policies, None)
+    /// Joins what `policies` say at `now` to a caller without an identity: templated rules match
+    /// nothing. What has expired is left out.
+    pub fn compile(policies: &[Arc<Policy>], now: Timestamp) -> Self {
+        Self::compile_for(policies, None, now)
     }
 
-    /// Joins `policies` for `subject`.
-    pub fn compile_for(policies: &[Arc<Policy>], subject: Option<&dyn Subject>) -> Self {
+    /// Joins what `policies` say at `now` to `subject`.
+    pub fn compile_for(
+        policies: &[Arc<Policy>],
+        subject: Option<&dyn Subject>,
+        now: Timestamp,
+    ) -> Self {
         let mut acl = Self::default();
         for policy in policies {
+            if !acl.lasts_until(policy.expiration(), now) {
+                continue;
+            }
             acl.root |= policy.is_root();
-            for (path, permissions) in policy.rules_for(subject) {
-                acl.rules.insert(&canonical(&path), permissions);
+            for (path, rule) in policy.rules_for(subject) {
+                if acl.lasts_until(rule.expiration, now) {
+                    acl.rules.insert(&canonical(&path), &rule.permissions);
+                }
             }
         }
         acl
+    }
+
+    /// Does what ends at `expiration` count at `now`? Then this ends with it.
+    fn lasts_until(&mut self, expiration: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(expiration) = expiration else {
+            return true;
+        };
+        if expiration <= now {
+            return false;
+        }
+        let first = self
+            .expiration
+            .map_or(expiration, |first| first.min(expiration));
+        self.expiration = Some(first);
+        true
+    }
+
+    /// Do all of its rules still count at `now`?
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.expiration.is_none_or(|expiration| expiration > now)
     }
 
     /// Is the root policy among them?
@@ -77,7 +113,13 @@ impl Acl {
         let granted = capabilities.permit(question.operation)
             && (sudo || !question.needs_sudo)
             && permissions.wrapping_fits(question.wrap_ttl)
-            && permissions.parameters_fit(question.operation, question.data);
+            && permissions.parameters_fit(
+                question.operation,
+                Sent {
+                    data: question.data,
+                    field: question.field,
+                },
+            );
         if granted {
             Ok(Authorized::granted(request, sudo))
         } else {
@@ -155,14 +197,32 @@ fn as_folder(path: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Field, FieldKind};
     use serde_json::json;
 
     fn policy(text: &str) -> Arc<Policy> {
         Arc::new(Policy::parse("test", text).expect("the policy parses"))
     }
 
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn compile(policies: &[Arc<Policy>]) -> Acl {
+        Acl::compile(policies, NOW)
+    }
+
     fn acl(text: &str) -> Acl {
-        Acl::compile(&[policy(text)])
+        compile(&[policy(text)])
+    }
+
+    /// A field of an engine with some of each kind.
+    fn field(name: &str) -> Field {
+        match name {
+            "ttl" => Field::of(FieldKind::Seconds),
+            "lease" => Field::alias("ttl", FieldKind::Seconds),
+            "policies" => Field::of(FieldKind::Names),
+            "paths" => Field::of(FieldKind::CommaList),
+            _ => Field::default(),
+        }
     }
 
     fn question<'a>(
@@ -174,6 +234,7 @@ mod tests {
             path,
             operation,
             data,
+            field: &field,
             wrap_ttl: None,
             needs_sudo: false,
         }
@@ -310,7 +371,7 @@ mod tests {
         let deny = r#"path "a/*" { capabilities = ["deny"] }"#;
         let grant = r#"path "a/*" { capabilities = ["read", "sudo"] }"#;
         for order in [[deny, grant], [grant, deny]] {
-            let acl = Acl::compile(&order.map(policy));
+            let acl = compile(&order.map(policy));
             assert!(!permits(&acl, Operation::Read, "a/b"));
             assert_eq!(acl.capabilities("a/b"), ["deny"]);
         }
@@ -329,7 +390,7 @@ mod tests {
 
     #[test]
     fn policies_join_on_the_same_path() {
-        let acl = Acl::compile(&[
+        let acl = compile(&[
             policy(r#"path "a" { capabilities = ["read"] }"#),
             policy(r#"path "a" { capabilities = ["delete"] }"#),
             policy(r#"path "b/+/c" { capabilities = ["read"] }"#),
@@ -454,7 +515,7 @@ mod tests {
 
     #[test]
     fn root_may_do_everything() {
-        let acl = Acl::compile(&[Arc::new(Policy::root())]);
+        let acl = compile(&[Arc::new(Policy::root())]);
         let data = Map::new();
         let mut question = question(Operation::Delete, "sys/raw/core", &data);
         question.needs_sudo = true;
@@ -491,7 +552,11 @@ mod tests {
             ("star", json!({"other": 1, "zip": "y"}), false),
             ("nothing", json!({"a": 1}), false),
             ("nothing", json!({}), true),
+            ("allowed", json!({"Zip": "abc"}), false),
             ("required", json!({"name": 1}), true),
+            ("required", json!({"Name": 1}), false),
+            ("required", json!({"NAME": 1}), false),
+            ("required", json!({"name": null}), false),
             ("required", json!({"other": 1}), false),
             ("required", json!({}), false),
         ] {
@@ -502,8 +567,113 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_as_the_engine_reads_them() {
+        let acl = acl(r#"path "required" { capabilities = ["update"]
+                 required_parameters = ["ttl"] }
+               path "denied" { capabilities = ["update"]
+                 denied_parameters = { "ttl" = ["24h"], "Secret" = [] } }
+               path "lease" { capabilities = ["update"]
+                 denied_parameters = { "lease" = [] } }
+               path "allowed" { capabilities = ["update"]
+                 allowed_parameters = { "ttl" = ["1h"], "Name" = ["a"], "*" = [] } }
+               path "exact" { capabilities = ["update"]
+                 allowed_parameters = { "Name" = ["a"], "name" = ["b"], "zip" = [] } }"#);
+        for (path, data, granted) in [
+            ("required", json!({"ttl": "5s"}), true),
+            ("required", json!({"lease": "5s"}), true),
+            ("required", json!({"TTL": "5s"}), false),
+            ("required", json!({"ttl": ""}), false),
+            ("required", json!({"ttl": null, "lease": null}), false),
+            ("denied", json!({"ttl": "24h"}), false),
+            ("denied", json!({"TTL": "24h"}), false),
+            ("denied", json!({"lease": 86400}), false),
+            ("denied", json!({"ttl": "1h", "lease": "24h"}), false),
+            ("denied", json!({"lease": "1h"}), true),
+            ("denied", json!({"SECRET": 1}), false),
+            ("lease", json!({"ttl": "1h"}), false),
+            ("lease", json!({"other": "1h"}), true),
+            ("allowed", json!({"ttl": "60m", "x": 1}), true),
+            ("allowed", json!({"lease": "1h"}), true),
+            ("allowed", json!({"lease": "2h"}), false),
+            ("allowed", json!({"Name": "b"}), false),
+            ("allowed", json!({"name": "b"}), false),
+            ("exact", json!({"Name": "a"}), true),
+            ("exact", json!({"name": "b"}), true),
+            ("exact", json!({"name": "a"}), true),
+            ("exact", json!({"Name": "b"}), false),
+            ("exact", json!({"NAME": "a"}), false),
+            ("exact", json!({"ZIP": 1}), false),
+            ("exact", json!({"zip": 1}), true),
+        ] {
+            let map = data.as_object().expect("an object");
+            let asked = question(Operation::Update, path, map);
+            assert_eq!(acl.authorize((), &asked).is_ok(), granted, "{path} {data}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_held_to_what_the_rule_says_of_its_members() {
+        let acl = acl(r#"path "denied" { capabilities = ["update"]
+                 denied_parameters = { "policies" = ["secretadmin"], "paths" = ["a"] } }
+               path "allowed" { capabilities = ["update"]
+                 allowed_parameters = { "policies" = ["dev", "ops"], "paths" = ["a", "b"] } }"#);
+        for (path, data, granted) in [
+            ("denied", json!({"policies": ["secretadmin"]}), false),
+            (
+                "denied",
+                json!({"policies": ["default", "secretadmin"]}),
+                false,
+            ),
+            ("denied", json!({"policies": "default, secretadmin"}), false),
+            (
+                "denied",
+                json!({"policies": ["default", " SecretAdmin"]}),
+                false,
+            ),
+            ("denied", json!({"policies": ["default"]}), true),
+            ("denied", json!({"paths": "b,a"}), false),
+            ("denied", json!({"paths": "b,c"}), true),
+            ("allowed", json!({"policies": ["dev", "ops"]}), true),
+            ("allowed", json!({"policies": "dev"}), true),
+            ("allowed", json!({"policies": ["dev", "root"]}), false),
+            ("allowed", json!({"policies": []}), false),
+            ("allowed", json!({"paths": "b, a"}), true),
+            ("allowed", json!({"paths": "b,c"}), false),
+            ("allowed", json!({"paths": ""}), false),
+        ] {
+            let map = data.as_object().expect("an object");
+            let asked = question(Operation::Update, path, map);
+            assert_eq!(acl.authorize((), &asked).is_ok(), granted, "{path} {data}");
+        }
+    }
+
+    #[test]
+    fn what_has_expired_says_nothing_any_more() {
+        let text = r#"
+            path "a" { capabilities = ["read"] expiration = "2023-11-14T22:13:21Z" }
+            path "b" { capabilities = ["read"] expiration = 1700000000 }
+            path "c" { capabilities = ["read"] }
+            path "c" { capabilities = ["deny"] expiration = "2023-11-14T22:13:20Z" }
+            path "d" { capabilities = ["read"] expiration = "" }"#;
+        let now = acl(text);
+        for (path, granted) in [("a", true), ("b", false), ("c", true), ("d", true)] {
+            assert_eq!(permits(&now, Operation::Read, path), granted, "{path}");
+        }
+        let second = Timestamp::from_secs(1);
+        let later = NOW.plus(second.since(Timestamp::default()));
+        assert!(now.is_current(NOW) && !now.is_current(later));
+        let then = Acl::compile(&[policy(text)], later);
+        assert!(!permits(&then, Operation::Read, "a") && permits(&then, Operation::Read, "c"));
+        assert!(then.is_current(Timestamp(u64::MAX)), "nothing else expires");
+        let short = policy(text).as_ref().clone().until(Some(NOW));
+        assert!(!permits(&compile(&[Arc::new(short)]), Operation::Read, "c"));
+        let earlier = policy(text).as_ref().clone().until(Some(later));
+        assert!(!compile(&[Arc::new(earlier)]).is_current(later));
+    }
+
+    #[test]
     fn an_empty_value_list_swallows_the_other_policy_s_values() {
-        let acl = Acl::compile(&[
+        let acl = compile(&[
             policy(r#"path "a" { capabilities = ["update"] allowed_parameters = { k = ["v"] } }"#),
             policy(r#"path "a" { capabilities = ["update"] allowed_parameters = { k = [] } }"#),
         ]);
@@ -545,10 +715,10 @@ mod tests {
             r#"path "kv/{{identity.entity.name}}/*" { capabilities = ["read"] }
                path "kv/{{ identity.entity.id }}" { capabilities = ["read"] }"#,
         )];
-        let anna = Acl::compile_for(&policies, Some(&Someone("anna")));
+        let anna = Acl::compile_for(&policies, Some(&Someone("anna")), NOW);
         assert!(permits(&anna, Operation::Read, "kv/anna/x"));
         assert!(!permits(&anna, Operation::Read, "kv/bert/x"));
-        let nobody = Acl::compile(&policies);
+        let nobody = compile(&policies);
         for path in ["kv/anna/x", "kv//x", "kv/", "kv/{{identity.entity.name}}/x"] {
             assert!(!permits(&nobody, Operation::Read, path), "{path}");
         }
@@ -560,7 +730,7 @@ mod tests {
             r#"path "kv/{{identity.entity.name}}" { capabilities = ["read"] }"#,
         )];
         for name in ["*", "+", "a/b", "a,b", "", "..", "a*", "{{x}}", "a\nb"] {
-            let acl = Acl::compile_for(&policies, Some(&Someone(name)));
+            let acl = Acl::compile_for(&policies, Some(&Someone(name)), NOW);
             for path in ["kv/x", "kv/a", "kv/", "kv/a/b"] {
                 assert!(!permits(&acl, Operation::Read, path), "{name:?} {path}");
             }

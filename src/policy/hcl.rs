@@ -1,10 +1,10 @@
-//! Reads the outer form of a policy, HCL or JSON, into `path` blocks of plain values.
+//! Reads the outer form of a policy into `path` blocks of plain values.
 
 use super::PolicyError;
 use super::source::{Source, syntax_at};
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
-use hcl_edit::structure::{Body, Structure};
+use hcl_edit::structure::{Block, Body, Structure};
 use serde_json::{Map, Number, Value};
 
 /// One `path "..." { ... }`.
@@ -22,24 +22,36 @@ pub(super) struct Field {
     pub value: Value,
 }
 
-pub(super) fn read(text: &str) -> Result<Vec<PathBlock>, PolicyError> {
+/// What a text says.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub blocks: Vec<PathBlock>,
+    /// The first thing that has a meaning, but none that we know or none that is clear. A text
+    /// with one is not accepted any more; one that was stored before counts as it did.
+    pub complaint: Option<PolicyError>,
+}
+
+impl Reading {
+    /// Keeps the first.
+    pub fn complain(&mut self, complaint: PolicyError) {
+        self.complaint.get_or_insert(complaint);
+    }
+}
+
+pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
     if text.trim_start().starts_with('{') {
-        return read_json(text);
+        return super::json::read(text);
     }
     let source = Source::new(text)?;
     let body: Body = hcl_edit::parser::parse_body(&source.text).map_err(|error| {
         let place = source.place(error.location().offset());
         syntax_at(place, error.message())
     })?;
-    let mut blocks = Vec::new();
+    let mut reading = Reading::default();
     for structure in &body {
         match structure {
             Structure::Block(block) if block.ident.as_str() == "path" => {
-                let path = block.labels.first().map(|label| label.as_str().to_owned());
-                let line = source.line(block.span());
-                let path = path.ok_or_else(|| syntax_at((line, 1), "a path block needs a path"))?;
-                let fields = read_fields(&source, &path, &block.body)?;
-                blocks.push(PathBlock { path, fields });
+                read_path(&source, block, &mut reading)?;
             }
             Structure::Block(block) => {
                 return Err(invalid_key(block.ident.as_str(), source.line(block.span())));
@@ -52,7 +64,23 @@ pub(super) fn read(text: &str) -> Result<Vec<PathBlock>, PolicyError> {
             }
         }
     }
-    Ok(blocks)
+    Ok(reading)
+}
+
+fn read_path(source: &Source, block: &Block, reading: &mut Reading) -> Result<(), PolicyError> {
+    let line = source.line(block.span());
+    let mut labels = block.labels.iter().map(|label| label.as_str().to_owned());
+    let path = labels
+        .next()
+        .ok_or_else(|| syntax_at((line, 1), "a path block needs a path"))?;
+    if let Some(second) = labels.next() {
+        reading.complain(PolicyError::Syntax(format!(
+            "path {path:?}: a block has one path, {second:?} on line {line} is a second"
+        )));
+    }
+    let fields = read_fields(source, &path, &block.body, reading)?;
+    reading.blocks.push(PathBlock { path, fields });
+    Ok(())
 }
 
 /// `invalid key` as Vault words it.
@@ -64,7 +92,12 @@ pub(super) fn invalid_key_text(key: &str, line: usize) -> String {
     format!("1 error occurred:\n\t* invalid key {key:?} on line {line}\n\n")
 }
 
-fn read_fields(source: &Source, path: &str, body: &Body) -> Result<Vec<Field>, PolicyError> {
+fn read_fields(
+    source: &Source,
+    path: &str,
+    body: &Body,
+    reading: &mut Reading,
+) -> Result<Vec<Field>, PolicyError> {
     let mut fields = Vec::new();
     for structure in body {
         fields.push(match structure {
@@ -79,15 +112,24 @@ fn read_fields(source: &Source, path: &str, body: &Body) -> Result<Vec<Field>, P
                 }
             }
             // `allowed_parameters { a = [] }`: the block form of an object.
-            Structure::Block(block) => Field {
-                key: block.ident.as_str().to_owned(),
-                line: source.line(block.span()),
-                value: read_fields(source, path, &block.body)?
-                    .into_iter()
-                    .map(|field| (field.key, field.value))
-                    .collect::<Map<_, _>>()
-                    .into(),
-            },
+            Structure::Block(block) => {
+                let (key, line) = (block.ident.as_str(), source.line(block.span()));
+                if let Some(label) = block.labels.first() {
+                    let label = label.as_str();
+                    reading.complain(PolicyError::Syntax(format!(
+                        "path {path:?}: {key} has no place for {label:?} on line {line}"
+                    )));
+                }
+                Field {
+                    key: key.to_owned(),
+                    line,
+                    value: read_fields(source, path, &block.body, reading)?
+                        .into_iter()
+                        .map(|field| (field.key, field.value))
+                        .collect::<Map<_, _>>()
+                        .into(),
+                }
+            }
         });
     }
     Ok(fields)
@@ -125,46 +167,4 @@ fn plain_number(number: &hcl_edit::Number) -> Result<Number, &'static str> {
     integer
         .or_else(|| number.as_f64().and_then(Number::from_f64))
         .ok_or("not a number")
-}
-
-/// `{"path": {"a": {...}}}` or `{"path": [{"a": {...}}, ...]}`.
-fn read_json(text: &str) -> Result<Vec<PathBlock>, PolicyError> {
-    let root: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| syntax_at((error.line(), error.column()), &error.to_string()))?;
-    let mut blocks = Vec::new();
-    for (key, value) in root {
-        match (key.as_str(), value) {
-            ("name", _) => {}
-            ("path", Value::Array(groups)) => {
-                for group in groups {
-                    read_json_group(group, &mut blocks)?;
-                }
-            }
-            ("path", group) => read_json_group(group, &mut blocks)?,
-            (key, _) => return Err(invalid_key(key, 0)),
-        }
-    }
-    Ok(blocks)
-}
-
-fn read_json_group(group: Value, blocks: &mut Vec<PathBlock>) -> Result<(), PolicyError> {
-    let wrong = |what: &str| PolicyError::Syntax(format!("path: {what}"));
-    let Value::Object(group) = group else {
-        return Err(wrong("an object of paths is expected"));
-    };
-    for (path, fields) in group {
-        let Value::Object(fields) = fields else {
-            return Err(wrong("each path must hold an object"));
-        };
-        let fields = fields.into_iter().map(|(key, value)| Field {
-            key,
-            line: 0,
-            value,
-        });
-        blocks.push(PathBlock {
-            path,
-            fields: fields.collect(),
-        });
-    }
-    Ok(())
 }

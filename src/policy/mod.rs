@@ -17,23 +17,29 @@ mod authorized;
 mod builtin;
 mod capability;
 mod hcl;
+mod json;
 mod name;
+mod parameters;
 mod parse;
+mod record;
 mod rule;
 mod select;
 mod source;
 mod store;
 mod template;
+mod value;
 
 pub use acl::{Acl, Question};
 pub use authorized::{Authorized, Denied};
 pub use builtin::{DEFAULT, RESPONSE_WRAPPING, ROOT};
 pub use capability::{Capabilities, Capability};
 pub use name::{check_attachable, normalize, normalize_list, sanitize};
+pub use parameters::{Parameters, ReadField};
 pub use parse::{PATHS_MAX, POLICY_BYTES_MAX, Policy};
-pub use rule::{PathRule, Permissions, glob_matches};
-pub use store::{CODEC, Store, StoredPolicy};
+pub use rule::{PathRule, Permissions};
+pub use store::{CODEC, Draft, Store, StoredPolicy};
 pub use template::Subject;
+pub use value::glob_matches;
 
 /// Why a policy is refused; always the client's fault, and answered with 400.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +64,23 @@ pub enum PolicyError {
     /// Choose another name.
     #[error("invalid policy name")]
     Name,
+    /// Choose a later time.
+    #[error("refusing to update policy as expiration time has already elapsed")]
+    Elapsed,
+    /// Send `cas`: the policy may be written with it only.
+    #[error("check-and-set parameter required for this call")]
+    CasMissing,
+    /// It is there already.
+    #[error("check-and-set parameter set to -1 on existing entry")]
+    CasExists,
+    /// Read it again: somebody wrote it meanwhile.
+    #[error("check-and-set parameter {cas} did not match the current version {version}")]
+    Cas {
+        /// What was expected.
+        cas: i64,
+        /// What is there; zero for nothing.
+        version: u64,
+    },
     /// The token may not be given this policy.
     #[error("{0}")]
     Unattachable(String),

@@ -1,11 +1,12 @@
 //! From the text of a policy to its rules.
 
-use super::hcl::{self, Field, PathBlock};
-use super::rule::Parameters;
+use super::hcl::{self, Field, PathBlock, Reading};
+use super::parameters::Parameters;
 use super::template::{self, Subject};
 use super::{Capabilities, Capability, PathRule, Permissions, PolicyError, ROOT};
-use crate::clock::parse_duration;
+use crate::clock::{Timestamp, parse_duration, parse_instant};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Longest text of a policy in bytes.
@@ -13,28 +14,68 @@ pub const POLICY_BYTES_MAX: usize = 128 * 1024;
 /// Most paths in one policy.
 pub const PATHS_MAX: usize = 4096;
 
+/// What Vault or OpenBao know beside; all of it narrows a grant.
+const NOT_BUILT: [&str; 5] = [
+    "control_group",
+    "list_scan_response_keys_filter_path",
+    "mfa_methods",
+    "pagination_limit",
+    "subscribe_event_types",
+];
+
 /// A parsed policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     name: String,
     rules: Vec<PathRule>,
+    expiration: Option<Timestamp>,
 }
 
 impl Policy {
-    /// Reads HCL, or JSON where the text starts with `{`. `name` must be normalized.
+    /// Reads HCL, or JSON where the text starts with `{`. `name` must be normalized. Refuses by
+    /// name what it does not know or finds unclear: nothing that narrows is passed over.
     pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        let (policy, complaint) = Self::read(name, text)?;
+        complaint.map_or(Ok(policy), Err)
+    }
+
+    /// Reads a text that was accepted when it was written, perhaps by an older release that
+    /// passed over what [`Policy::parse`] refuses today. A rule whose `expiration` nobody can
+    /// read denies.
+    pub(super) fn stored(name: &str, text: &str) -> Result<Self, PolicyError> {
+        Ok(Self::read(name, text)?.0)
+    }
+
+    fn read(name: &str, text: &str) -> Result<(Self, Option<PolicyError>), PolicyError> {
         if text.len() > POLICY_BYTES_MAX {
             return Err(PolicyError::TooLong);
         }
-        let blocks = hcl::read(text)?;
-        if blocks.len() > PATHS_MAX {
+        let mut reading = hcl::read(text)?;
+        if reading.blocks.len() > PATHS_MAX {
             return Err(PolicyError::TooManyPaths);
         }
-        let rules: Result<_, _> = blocks.into_iter().map(read_rule).collect();
-        Ok(Self {
+        let mut rules = Vec::with_capacity(reading.blocks.len());
+        for block in std::mem::take(&mut reading.blocks) {
+            rules.push(read_rule(block, &mut reading)?);
+        }
+        let policy = Self {
             name: name.to_owned(),
-            rules: rules?,
-        })
+            rules,
+            expiration: None,
+        };
+        Ok((policy, reading.complaint))
+    }
+
+    /// The same, but good until `expiration` only.
+    #[must_use]
+    pub fn until(mut self, expiration: Option<Timestamp>) -> Self {
+        self.expiration = expiration;
+        self
+    }
+
+    /// When all of it ends.
+    pub fn expiration(&self) -> Option<Timestamp> {
+        self.expiration
     }
 
     /// The policy that may do everything.
@@ -42,6 +83,7 @@ impl Policy {
         Self {
             name: ROOT.to_owned(),
             rules: Vec::new(),
+            expiration: None,
         }
     }
 
@@ -67,24 +109,25 @@ impl Policy {
             .any(|rule| template::is_template(&rule.path))
     }
 
-    /// Its rules for `subject`. A rule whose template has no value, or one that could change the
-    /// meaning of the path (CVE-2026-5006), matches nothing and is left out.
+    /// Its rules for `subject`, with the path that each is about. A rule whose template has no
+    /// value, or one that could change the meaning of the path (CVE-2026-5006), matches nothing
+    /// and is left out.
     pub fn rules_for<'a>(
         &'a self,
         subject: Option<&'a dyn Subject>,
-    ) -> impl Iterator<Item = (String, &'a Permissions)> + 'a {
+    ) -> impl Iterator<Item = (String, &'a PathRule)> + 'a {
         self.rules.iter().filter_map(move |rule| {
             let path = if template::is_template(&rule.path) {
                 template::render(&rule.path, subject).ok()?
             } else {
                 rule.path.clone()
             };
-            Some((path, &rule.permissions))
+            Some((path, rule))
         })
     }
 }
 
-fn read_rule(block: PathBlock) -> Result<PathRule, PolicyError> {
+fn read_rule(block: PathBlock, reading: &mut Reading) -> Result<PathRule, PolicyError> {
     let path = block.path;
     if path.contains("+*") {
         return Err(PolicyError::Syntax(format!(
@@ -93,8 +136,26 @@ fn read_rule(block: PathBlock) -> Result<PathRule, PolicyError> {
     }
     template::check(&path)?;
     let mut permissions = Permissions::default();
+    let mut expiration = None;
+    let mut seen = BTreeSet::new();
     for field in block.fields {
         let line = field.line;
+        // Capabilities add up, as in the peers; of anything else the last would hide the first.
+        let adds_up = matches!(field.key.as_str(), "capabilities" | "policy" | "comment");
+        if !seen.insert(field.key.clone()) && !adds_up {
+            let twice = Problem::Value(format!("{} stands twice", field.key));
+            reading.complain(twice.at(&path, line));
+        }
+        if field.key == "expiration" {
+            match instant(field.value) {
+                Ok(given) => expiration = given,
+                Err(problem) => {
+                    permissions.capabilities = Capabilities::DENY;
+                    reading.complain(problem.at(&path, line));
+                }
+            }
+            continue;
+        }
         read_field(&mut permissions, field).map_err(|problem| problem.at(&path, line))?;
     }
     let (min, max) = (permissions.min_wrapping_ttl, permissions.max_wrapping_ttl);
@@ -105,7 +166,11 @@ fn read_rule(block: PathBlock) -> Result<PathRule, PolicyError> {
     }
     // A policy speaks of API paths, with or without the slash they start with.
     let path = path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
-    Ok(PathRule { path, permissions })
+    Ok(PathRule {
+        path,
+        permissions,
+        expiration,
+    })
 }
 
 /// What is wrong with a field.
@@ -152,8 +217,10 @@ fn read_field(permissions: &mut Permissions, field: Field) -> Result<(), Problem
         }
         "min_wrapping_ttl" => permissions.min_wrapping_ttl = duration(&key, value)?,
         "max_wrapping_ttl" => permissions.max_wrapping_ttl = duration(&key, value)?,
-        // Notes that other versions of the language know; they grant nothing.
-        "comment" | "expiration" => {}
+        "comment" => {}
+        _ if NOT_BUILT.contains(&key.as_str()) => {
+            return Err(Problem::Type(format!("{key} is not supported")));
+        }
         _ => return Err(Problem::UnknownKey(key)),
     }
     Ok(())
@@ -161,14 +228,13 @@ fn read_field(permissions: &mut Permissions, field: Field) -> Result<(), Problem
 
 /// The words from before capabilities.
 fn legacy(name: &str) -> Option<Capabilities> {
-    use Capability::{Create, Delete, Deny, List, Patch, Read, Sudo, Update};
+    use Capability::{Create, Delete, Deny, List, Read, Sudo, Update};
     Some(match name {
         "deny" => [Deny].into_iter().collect(),
         "read" => [Read, List].into_iter().collect(),
-        "write" => [Create, Read, Update, Patch, Delete, List]
-            .into_iter()
-            .collect(),
-        "sudo" => [Create, Read, Update, Patch, Delete, List, Sudo]
+        // Patching is younger than these words.
+        "write" => [Create, Read, Update, Delete, List].into_iter().collect(),
+        "sudo" => [Create, Read, Update, Delete, List, Sudo]
             .into_iter()
             .collect(),
         _ => return None,
@@ -193,6 +259,21 @@ fn strings(key: &str, value: Value) -> Result<Vec<String>, Problem> {
     }
 }
 
+/// RFC 3339 or seconds since 1970; an empty text is none.
+fn instant(value: Value) -> Result<Option<Timestamp>, Problem> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Problem::Type("expiration must be a time".to_owned())),
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unclear = || "invalid expiration time: could not parse string as date and time";
+    let parsed = parse_instant(&text).ok_or_else(|| Problem::Value(unclear().to_owned()))?;
+    Ok(Some(parsed))
+}
+
 fn duration(key: &str, value: Value) -> Result<Duration, Problem> {
     let parsed = match &value {
         Value::String(text) => parse_duration(text),
@@ -209,7 +290,7 @@ fn parameters(key: &str, value: Value) -> Result<Parameters, Problem> {
     };
     map.into_iter()
         .map(|(name, values)| match values {
-            Value::Array(values) => Ok((name.to_lowercase(), values)),
+            Value::Array(values) => Ok((name, values)),
             _ => Err(wrong()),
         })
         .collect()
@@ -265,15 +346,10 @@ mod tests {
         for (word, names) in [
             ("deny", vec!["deny"]),
             ("read", vec!["list", "read"]),
-            (
-                "write",
-                vec!["create", "delete", "list", "patch", "read", "update"],
-            ),
+            ("write", vec!["create", "delete", "list", "read", "update"]),
             (
                 "sudo",
-                vec![
-                    "create", "delete", "list", "patch", "read", "sudo", "update",
-                ],
+                vec!["create", "delete", "list", "read", "sudo", "update"],
             ),
         ] {
             let policy = Policy::parse("p", &format!("path \"a\" {{ policy = \"{word}\" }}"));
@@ -331,6 +407,88 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_twice_is_seen_twice() {
+        let both = r#"{"path":{"a":{"capabilities":["deny"]},"a":{"capabilities":["read"]}}}"#;
+        let both = Policy::parse("p", both).expect("as in OpenBao, both count");
+        let deny = both
+            .rules()
+            .iter()
+            .any(|rule| rule.permissions.capabilities.denies());
+        assert!(deny && both.rules().len() == 2);
+        let added = r#"{"path":{"a":{"capabilities":["read"],"capabilities":["list"]}}}"#;
+        let added = Policy::parse("p", added).expect("capabilities add up");
+        let rule = added.rules().first().expect("a rule");
+        assert_eq!(rule.permissions.capabilities.names(), ["list", "read"]);
+        for (text, wanted) in [
+            (
+                r#"{"path":{"a":{"denied_parameters":{"x":[]},"denied_parameters":{}}}}"#,
+                "denied_parameters stands twice",
+            ),
+            (
+                r#"{"path":{"a":{"denied_parameters":{"x":[],"x":["1"]}}}}"#,
+                "\"x\" stands twice in denied_parameters",
+            ),
+            (
+                r#"{"path":{"a":{"expiration":"1","expiration":""}}}"#,
+                "expiration stands twice",
+            ),
+            (
+                "path \"a\" { denied_parameters { x = [] } denied_parameters { y = [] } }",
+                "denied_parameters stands twice",
+            ),
+            ("path \"a\" { expiration = 1 expiration = 2 }", "At 1:"),
+            (
+                "path \"a\" { allowed_parameters = { x = [] x = [1] } }",
+                "At 1:",
+            ),
+            ("path \"a\" \"b\" { }", "\"b\" on line 1 is a second"),
+            (
+                "path \"a\" {\n allowed_parameters \"x\" { }\n}",
+                "no place for \"x\" on line 2",
+            ),
+        ] {
+            assert!(error(text).contains(wanted), "{text}: {}", error(text));
+        }
+    }
+
+    #[test]
+    fn an_expiration_is_a_time() {
+        for (text, wanted) in [
+            ("\"2020-01-01T00:00:00Z\"", Some(1_577_836_800)),
+            ("\"2020-01-01T02:00:00+02:00\"", Some(1_577_836_800)),
+            ("1577836800", Some(1_577_836_800)),
+            ("\"1577836800\"", Some(1_577_836_800)),
+            ("\"\"", None),
+        ] {
+            let policy = Policy::parse("p", &format!("path \"a\" {{ expiration = {text} }}"));
+            let policy = policy.expect("parses");
+            let rule = policy.rules().first().expect("a rule");
+            assert_eq!(rule.expiration, wanted.map(Timestamp::from_secs), "{text}");
+        }
+        for (text, wanted) in [
+            (
+                "\"soon\"",
+                "invalid expiration time: could not parse string as date and time",
+            ),
+            ("\"2020-01-01\"", "invalid expiration time"),
+            ("true", "expiration must be a time on line 1"),
+            ("[1]", "expiration must be a time on line 1"),
+        ] {
+            let text = format!("path \"a\" {{ expiration = {text} }}");
+            assert!(error(&text).contains(wanted), "{text}: {}", error(&text));
+        }
+    }
+
+    #[test]
+    fn what_narrows_and_is_not_built_is_refused_by_name() {
+        for key in NOT_BUILT {
+            let text = format!("path \"a\" {{\n {key} = 5 }}");
+            let wanted = format!("{key} is not supported on line 2");
+            assert!(error(&text).contains(&wanted), "{}", error(&text));
+        }
+    }
+
+    #[test]
     fn what_could_exhaust_the_parser_is_refused() {
         let deep = format!("path \"a\" {{ capabilities = {} }}", "[".repeat(100_000));
         assert!(error(&deep).contains("nested too deeply"));
@@ -350,6 +508,11 @@ mod tests {
         assert_eq!(Policy::parse("p", &many), Err(PolicyError::TooManyPaths));
         let json = "[".repeat(100_000);
         error(&format!("{{\"path\": {json}"));
+        let closed = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
+        error(&format!(
+            "{{\"path\": {{\"a\": {{\"comment\": {closed}}}}}}}"
+        ));
+        error(&format!("{{\"path\": {closed}}}"));
     }
 
     #[test]

@@ -1,13 +1,10 @@
 //! What one `path` block of a policy says.
 
 use super::Capabilities;
+use super::parameters::{Parameters, Sent};
+use crate::clock::Timestamp;
 use crate::engine::Operation;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Values by parameter name (lower case); an empty list stands for any value.
-pub type Parameters = BTreeMap<String, Vec<Value>>;
 
 /// A path as written, and what it grants.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +13,15 @@ pub struct PathRule {
     pub path: String,
     /// What holds there.
     pub permissions: Permissions,
+    /// From then on the block says nothing.
+    pub expiration: Option<Timestamp>,
+}
+
+impl PathRule {
+    /// Does it say anything at `now`?
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.expiration.is_none_or(|expiration| expiration > now)
+    }
 }
 
 /// What holds at a path.
@@ -68,41 +74,16 @@ impl Permissions {
     }
 
     /// Do the parameters fit? Deletes and lists carry none.
-    pub fn parameters_fit(&self, operation: Operation, data: &Map<String, Value>) -> bool {
+    pub(super) fn parameters_fit(&self, operation: Operation, sent: Sent<'_>) -> bool {
         if matches!(
             operation,
             Operation::Delete | Operation::List | Operation::Scan | Operation::Help
         ) {
             return true;
         }
-        let has = |name: &String| data.keys().any(|key| key.to_lowercase() == *name);
-        self.required_parameters.iter().all(has)
-            && (data.is_empty() || self.none_denied(data) && self.all_allowed(data))
-    }
-
-    fn none_denied(&self, data: &Map<String, Value>) -> bool {
-        let denied = &self.denied_parameters;
-        if denied.is_empty() {
-            return true;
-        }
-        !denied.contains_key("*")
-            && data.iter().all(|(key, value)| {
-                let values = denied.get(&key.to_lowercase());
-                values.is_none_or(|values| !value_listed(value, values))
-            })
-    }
-
-    fn all_allowed(&self, data: &Map<String, Value>) -> bool {
-        let allowed = &self.allowed_parameters;
-        let any = allowed.contains_key("*");
-        if allowed.is_empty() || any && allowed.len() == 1 {
-            return true;
-        }
-        data.iter()
-            .all(|(key, value)| match allowed.get(&key.to_lowercase()) {
-                Some(values) => value_listed(value, values),
-                None => any,
-            })
+        sent.has_all(&self.required_parameters)
+            && sent.avoids(&self.denied_parameters)
+            && sent.keeps_to(&self.allowed_parameters)
     }
 }
 
@@ -124,33 +105,5 @@ fn join(into: &mut Parameters, other: &Parameters) {
                 into.insert(name.clone(), values.clone());
             }
         }
-    }
-}
-
-fn value_listed(value: &Value, list: &[Value]) -> bool {
-    list.is_empty()
-        || list.iter().any(|listed| match (listed, value) {
-            (Value::String(pattern), Value::String(text)) => glob_matches(pattern, text),
-            (Value::Number(a), Value::Number(b)) => {
-                a == b || a.as_f64().is_some() && a.as_f64() == b.as_f64()
-            }
-            // Form bodies and query strings carry numbers and booleans as text.
-            (Value::Number(a), Value::String(b)) | (Value::String(b), Value::Number(a)) => {
-                a.to_string() == *b
-            }
-            (Value::Bool(a), Value::String(b)) | (Value::String(b), Value::Bool(a)) => {
-                a.to_string() == *b
-            }
-            (listed, value) => listed == value,
-        })
-}
-
-/// A `*` at either end of `pattern` stands for anything.
-pub fn glob_matches(pattern: &str, text: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (None, None) => pattern == text,
-        (Some(tail), None) => text.ends_with(tail),
-        (None, Some(head)) => text.starts_with(head),
-        (Some(tail), Some(_)) => text.contains(tail.strip_suffix('*').unwrap_or(tail)),
     }
 }

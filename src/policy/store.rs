@@ -1,13 +1,13 @@
 //! Policies in the barrier, and the compiled lists of them in memory.
 
 use super::builtin::{DEFAULT, DEFAULT_TEXT, RESPONSE_WRAPPING, RESPONSE_WRAPPING_TEXT, ROOT};
+use super::record::{PolicyRecord, Terms};
 use super::template::Subject;
 use super::{Acl, Policy, PolicyError, name};
-use crate::barrier::{Batch, Codec, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::store::{Key, Observer, Revision};
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,9 +17,6 @@ pub const PREFIX: &str = "sys/policy/";
 const ACLS_MAX: usize = 256;
 /// Storage keys watched before everything is forgotten and learnt anew.
 const WATCHED_MAX: usize = 4096;
-/// The record's first field.
-const FORMAT: u8 = 1;
-
 /// A policy as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {
@@ -31,18 +28,28 @@ pub struct StoredPolicy {
     pub modified: Timestamp,
     /// How often it was written.
     pub version: u64,
+    /// When it ends; `None` for never.
+    pub expiration: Option<Timestamp>,
+    /// May it be written with a [`Draft::cas`] only?
+    pub cas_required: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PolicyRecord {
-    format: u8,
-    text: String,
-    modified: Timestamp,
-    version: u64,
+/// What is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// HCL or JSON.
+    pub text: String,
+    /// When it shall end; `None` for never.
+    pub expiration: Option<Timestamp>,
+    /// The version that must be there: zero for none, or -1, which says no more than that nothing
+    /// may be there. `None` asks for nothing.
+    pub cas: Option<i64>,
+    /// Shall later writes need a `cas`? Then so does this one.
+    pub cas_required: bool,
 }
 
 /// A policy's record as text.
-pub const CODEC: Codec = Codec::of::<PolicyRecord>();
+pub const CODEC: Codec = Codec::new(PolicyRecord::show, PolicyRecord::take);
 
 /// Reads and writes policies.
 pub struct Store {
@@ -62,65 +69,87 @@ impl Store {
     }
 
     /// A policy's text; built-in ones included. The name is normalized first; an impossible name
-    /// is that of no policy.
-    pub fn get(&self, name: &str) -> Result<Option<StoredPolicy>, Error> {
+    /// is that of no policy, and one that has expired is not there.
+    pub fn get(&self, name: &str, now: Timestamp) -> Result<Option<StoredPolicy>, Error> {
         let Ok(name) = name::normalize(name) else {
             return Ok(None);
         };
         if let Some((_, record)) = self.read(&name)? {
-            return Ok(Some(StoredPolicy {
+            return Ok(record.is_good(now).then(|| StoredPolicy {
                 name,
                 text: record.text,
                 modified: record.modified,
                 version: record.version,
+                expiration: record.terms.expiration,
+                cas_required: record.terms.cas_required,
             }));
         }
         Ok(built_in(&name).map(|text| StoredPolicy {
             text: text.to_owned(),
             modified: Timestamp::default(),
             version: u64::from(name != ROOT),
+            expiration: None,
+            cas_required: false,
             name,
         }))
     }
 
     /// Does it exist? Asked for the warning about policies that do not.
-    pub fn exists(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.get(name)?.is_some())
+    pub fn exists(&self, name: &str, now: Timestamp) -> Result<bool, Error> {
+        Ok(self.get(name, now)?.is_some())
     }
 
-    /// All names, sorted, `default` among them, and `root` after all others as in Vault.
-    pub fn list(&self) -> Result<Vec<String>, Error> {
+    /// All names, sorted, `default` among them, and `root` after all others as in Vault. What has
+    /// expired is not shown.
+    pub fn list(&self, now: Timestamp) -> Result<Vec<String>, Error> {
         let mut names = self.view.walk("", usize::MAX)?;
         names.push(DEFAULT.to_owned());
         names.sort_unstable();
         names.dedup();
-        names.push(ROOT.to_owned());
-        Ok(names)
+        let mut shown = Vec::with_capacity(names.len() + 1);
+        for name in names {
+            if self.exists(&name, now)? {
+                shown.push(name);
+            }
+        }
+        shown.push(ROOT.to_owned());
+        Ok(shown)
     }
 
-    /// Adds "write this policy" to `batch`. A text that does not parse is refused.
+    /// Adds "write this policy" to `batch`. A text that does not parse is refused, and so is a
+    /// draft that ends before it begins or expects another version.
     pub fn put(
         &self,
         batch: &mut Batch,
         name: &str,
-        text: &str,
+        draft: Draft,
         now: Timestamp,
     ) -> Result<(), Error> {
         let name = name::normalize(name)?;
         refuse_built_in("update", &name, &[ROOT, RESPONSE_WRAPPING])?;
-        Policy::parse(&name, text)?;
-        let present = self.read(&name)?;
-        let (revision, version) = present.map_or((Revision(0), 0), |(revision, record)| {
-            (revision, record.version)
-        });
+        if draft.expiration.is_some_and(|expiration| expiration <= now) {
+            return Err(PolicyError::Elapsed.into());
+        }
+        Policy::parse(&name, &draft.text)?;
+        let found = self.read(&name)?;
+        let revision = found
+            .as_ref()
+            .map_or(Revision(0), |(revision, _)| *revision);
+        // What has expired is not there: the next one is another policy.
+        let present = found.map(|(_, record)| record);
+        let present = present.filter(|record| record.is_good(now));
+        draft.check(present.as_ref())?;
         let record = PolicyRecord {
-            format: FORMAT,
-            text: text.to_owned(),
+            text: draft.text,
             modified: now,
-            version: version + 1,
+            version: present.map_or(0, |record| record.version) + 1,
+            terms: Terms {
+                expiration: draft.expiration,
+                cas_required: draft.cas_required,
+            },
         };
         self.view.expect(batch, &name, revision);
-        self.view.put_record(batch, &name, &record)?;
+        self.view.put(batch, &name, record.encode()?);
         Ok(())
     }
 
@@ -136,14 +165,15 @@ impl Store {
     }
 
     /// The compiled list of a token without an identity. One map access when it was asked for
-    /// before and no policy in it changed.
-    pub fn acl_for(&self, names: &[String]) -> Result<Arc<Acl>, Error> {
-        if let Some(acl) = self.cache.acls.get(names) {
+    /// before and no policy in it changed or expired.
+    pub fn acl_for(&self, names: &[String], now: Timestamp) -> Result<Arc<Acl>, Error> {
+        let known = self.cache.acls.get(names);
+        if let Some(acl) = known.filter(|acl| acl.is_current(now)) {
             return Ok(acl);
         }
         let keys = self.keys(names)?;
         let generation = self.cache.watch(keys);
-        let acl = Arc::new(Acl::compile(&self.load(names)?));
+        let acl = Arc::new(Acl::compile(&self.load(names, now)?, now));
         self.cache.insert(generation, names, &acl);
         Ok(acl)
     }
@@ -153,25 +183,27 @@ impl Store {
         &self,
         names: &[String],
         subject: &dyn Subject,
+        now: Timestamp,
     ) -> Result<Arc<Acl>, Error> {
-        let policies = self.load(names)?;
+        let policies = self.load(names, now)?;
         if policies.iter().any(|policy| policy.is_templated()) {
-            return Ok(Arc::new(Acl::compile_for(&policies, Some(subject))));
+            return Ok(Arc::new(Acl::compile_for(&policies, Some(subject), now)));
         }
-        self.acl_for(names)
+        self.acl_for(names, now)
     }
 
-    /// A name without a policy grants nothing.
-    fn load(&self, names: &[String]) -> Result<Vec<Arc<Policy>>, Error> {
+    /// What the policies `names` say, those that exist at `now`: a name without a policy grants
+    /// nothing.
+    pub fn load(&self, names: &[String], now: Timestamp) -> Result<Vec<Arc<Policy>>, Error> {
         let mut policies = Vec::with_capacity(names.len());
         for name in names {
             if name == ROOT {
                 policies.push(Arc::new(Policy::root()));
-            } else if let Some(stored) = self.get(name)? {
-                let parsed = Policy::parse(&stored.name, &stored.text);
+            } else if let Some(stored) = self.get(name, now)? {
+                let parsed = Policy::stored(&stored.name, &stored.text);
                 let policy = parsed
                     .map_err(|error| Error::internal(format!("stored policy {name:?}: {error}")))?;
-                policies.push(Arc::new(policy));
+                policies.push(Arc::new(policy.until(stored.expiration)));
             }
         }
         Ok(policies)
@@ -186,7 +218,27 @@ impl Store {
         if matches!(name, ROOT | RESPONSE_WRAPPING) {
             return Ok(None);
         }
-        Ok(self.view.get_record(name, "policy")?)
+        let Some(entry) = self.view.get(name)? else {
+            return Ok(None);
+        };
+        let record = PolicyRecord::decode(entry.value.expose());
+        let record = record.ok_or(BarrierError::Decode("policy"))?;
+        Ok(Some((entry.revision, record)))
+    }
+}
+
+impl Draft {
+    /// May this be written over `present`?
+    fn check(&self, present: Option<&PolicyRecord>) -> Result<(), PolicyError> {
+        let version = present.map_or(0, |record| record.version);
+        let needed = present.is_some_and(|record| record.terms.cas_required);
+        match self.cas {
+            None if needed || self.cas_required => Err(PolicyError::CasMissing),
+            Some(-1) if present.is_some() => Err(PolicyError::CasExists),
+            None | Some(-1) => Ok(()),
+            Some(cas) if u64::try_from(cas) == Ok(version) => Ok(()),
+            Some(cas) => Err(PolicyError::Cas { cas, version }),
+        }
     }
 }
 
@@ -276,6 +328,15 @@ mod tests {
     const READ_A: &str = r#"path "a" { capabilities = ["read"] }"#;
     const LIST_A: &str = r#"path "a" { capabilities = ["list"] }"#;
 
+    const NOW: Timestamp = Timestamp::from_secs(1);
+
+    fn draft(text: &str) -> Draft {
+        Draft {
+            text: text.to_owned(),
+            ..Draft::default()
+        }
+    }
+
     struct World {
         barrier: Arc<Unsealed>,
         policies: Store,
@@ -296,18 +357,20 @@ mod tests {
         }
 
         async fn put(&self, name: &str, text: &str) {
+            self.put_draft(name, draft(text)).await.expect("puts");
+        }
+
+        async fn put_draft(&self, name: &str, draft: Draft) -> Result<(), Error> {
             let mut batch = Batch::new();
-            let now = Timestamp::from_secs(1);
-            self.policies
-                .put(&mut batch, name, text, now)
-                .expect("puts");
+            self.policies.put(&mut batch, name, draft, NOW)?;
             self.commit(batch).await;
+            Ok(())
         }
 
         fn capabilities(&self, names: &[&str]) -> Vec<&'static str> {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             self.policies
-                .acl_for(&names)
+                .acl_for(&names, NOW)
                 .expect("compiles")
                 .capabilities("a")
         }
@@ -332,22 +395,27 @@ mod tests {
         let world = World::new();
         world.put("x", READ_A).await;
         let names = ["x".to_owned()];
-        let first = world.policies.acl_for(&names).expect("compiles");
+        let first = world.policies.acl_for(&names, NOW).expect("compiles");
         world.put("unrelated", READ_A).await;
-        let second = world.policies.acl_for(&names).expect("finds");
+        let second = world.policies.acl_for(&names, NOW).expect("finds");
         assert!(Arc::ptr_eq(&first, &second));
     }
 
     #[tokio::test]
     async fn built_in_policies_are_there_and_stay() {
         let world = World::new();
-        assert_eq!(world.policies.list().expect("lists"), ["default", "root"]);
+        assert_eq!(
+            world.policies.list(NOW).expect("lists"),
+            ["default", "root"]
+        );
         assert_eq!(world.capabilities(&["root"]), ["root"]);
-        let now = Timestamp::from_secs(1);
         for name in ["root", "Root ", "response-wrapping"] {
             let mut batch = Batch::new();
             assert!(
-                world.policies.put(&mut batch, name, READ_A, now).is_err(),
+                world
+                    .policies
+                    .put(&mut batch, name, draft(READ_A), NOW)
+                    .is_err(),
                 "{name}"
             );
             assert!(world.policies.delete(&mut batch, name).is_err(), "{name}");
@@ -361,7 +429,7 @@ mod tests {
         );
         let stored = world
             .policies
-            .get("DEFAULT")
+            .get("DEFAULT", NOW)
             .expect("reads")
             .expect("is there");
         assert_eq!((stored.text.as_str(), stored.version), (READ_A, 1));
@@ -375,7 +443,7 @@ mod tests {
         let wrong = "path \"a\" { capabilities = [\"fly\"] }";
         let refused = world
             .policies
-            .put(&mut batch, "x", wrong, Timestamp::from_secs(2));
+            .put(&mut batch, "x", draft(wrong), Timestamp::from_secs(2));
         assert!(
             refused
                 .expect_err("is refused")
@@ -384,5 +452,145 @@ mod tests {
                 .contains("fly")
         );
         assert!(batch.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_expired_policy_is_not_there() {
+        let world = World::new();
+        let end = Timestamp::from_secs(100);
+        let short = Draft {
+            expiration: Some(end),
+            cas_required: true,
+            cas: Some(0),
+            ..draft(READ_A)
+        };
+        world.put_draft("x", short.clone()).await.expect("puts");
+        world.put_draft("default", short).await.expect("puts");
+        world.put("y", LIST_A).await;
+        let names = ["default", "x", "y"].map(str::to_owned);
+        let at = |now| world.policies.acl_for(&names, now).expect("compiles");
+        let before = Timestamp(end.0 - 1);
+        assert_eq!(at(before).capabilities("a"), ["list", "read"]);
+        assert_eq!(
+            at(end).capabilities("a"),
+            ["list"],
+            "also when it was compiled before"
+        );
+        assert_eq!(
+            world.policies.list(before).expect("lists"),
+            ["default", "x", "y", "root"]
+        );
+        assert_eq!(world.policies.list(end).expect("lists"), ["y", "root"]);
+        assert!(world.policies.exists("x", before).expect("reads"));
+        for name in ["x", "default"] {
+            assert!(!world.policies.exists(name, end).expect("reads"), "{name}");
+        }
+        // Its successor needs no version, and begins anew.
+        let mut batch = Batch::new();
+        world
+            .policies
+            .put(&mut batch, "x", draft(LIST_A), end)
+            .expect("puts");
+        world.commit(batch).await;
+        let stored = world
+            .policies
+            .get("x", end)
+            .expect("reads")
+            .expect("is there");
+        assert_eq!((stored.version, stored.cas_required), (1, false));
+    }
+
+    #[tokio::test]
+    async fn a_version_is_expected_and_may_be_demanded() {
+        let world = World::new();
+        let write = |cas: Option<i64>, cas_required: bool| {
+            let draft = Draft {
+                cas,
+                cas_required,
+                ..draft(READ_A)
+            };
+            world.put_draft("x", draft)
+        };
+        for (cas, required, refusal) in [
+            (
+                Some(5),
+                false,
+                Some("parameter 5 did not match the current version 0"),
+            ),
+            (
+                None,
+                true,
+                Some("check-and-set parameter required for this call"),
+            ),
+            (Some(-1), false, None),
+            (Some(-1), false, Some("set to -1 on existing entry")),
+            (
+                Some(0),
+                false,
+                Some("parameter 0 did not match the current version 1"),
+            ),
+            (None, false, None),
+            (Some(2), true, None),
+            (
+                None,
+                false,
+                Some("check-and-set parameter required for this call"),
+            ),
+            (Some(3), false, None),
+            (None, false, None),
+        ] {
+            let done = write(cas, required).await;
+            let message = done.err().map(|error| error.messages.join(""));
+            let fits = match (&message, refusal) {
+                (Some(message), Some(wanted)) => message.contains(wanted),
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(fits, "{cas:?} {required}: {message:?}");
+        }
+        let late = Draft {
+            expiration: Some(NOW),
+            ..draft(READ_A)
+        };
+        let refused = world.put_draft("y", late).await.expect_err("is refused");
+        assert!(refused.messages.join("").contains("already elapsed"));
+    }
+
+    /// What older releases passed over counts as it did, but for an expiration that nobody reads.
+    #[tokio::test]
+    async fn what_older_releases_accepted_is_still_read() {
+        let world = World::new();
+        let texts = [
+            (
+                "labels",
+                r#"path "a" "b" { capabilities = ["read"] }"#,
+                "read",
+            ),
+            (
+                "twice",
+                r#"{"path":{"a":{"capabilities":["read"],"expiration":"","expiration":""}}}"#,
+                "read",
+            ),
+            (
+                "unclear",
+                r#"path "a" { capabilities = ["read"] expiration = "soon" }"#,
+                "deny",
+            ),
+        ];
+        for (name, text, granted) in texts {
+            let mut batch = Batch::new();
+            let refused = world.policies.put(&mut batch, name, draft(text), NOW);
+            assert!(refused.is_err(), "{name}");
+            let record = PolicyRecord {
+                text: text.to_owned(),
+                modified: NOW,
+                version: 1,
+                terms: Terms::default(),
+            };
+            let bytes = record.encode().expect("encodes");
+            world.policies.view.put(&mut batch, name, bytes);
+            world.commit(batch).await;
+            assert_eq!(world.capabilities(&[name]), [granted], "{name}");
+        }
     }
 }

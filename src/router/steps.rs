@@ -6,7 +6,7 @@ use super::wrapping;
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
 use crate::engine::{
-    Body, Caller, Error, ErrorKind, Operation, Outcome, Request, Response, narrowing,
+    Body, Caller, Error, ErrorKind, Field, Operation, Outcome, Request, Response, narrowing,
 };
 use crate::policy::{Authorized, Question};
 use crate::token::Spec;
@@ -135,25 +135,31 @@ impl Router {
         call: &mut Call,
         request: &'r mut Request,
     ) -> Result<Authorized<&'r mut Request>, Error> {
-        let acl = self.parts.policies.acl_for(&request.caller.policies)?;
+        let policies = &self.parts.policies;
+        let acl = policies.acl_for(&request.caller.policies, request.now)?;
         let data = std::mem::take(&mut request.data);
+        let path = request.path.clone();
+        let route = call.route.as_deref();
+        let field = |name: &str| {
+            route.map_or(Field::default(), |route| {
+                route.engine.field(&route.context, &path, name)
+            })
+        };
         let question = Question {
             path: &call.path,
             operation: request.operation,
             data: &data,
+            field: &field,
             wrap_ttl: request.wrap_ttl,
-            needs_sudo: call
-                .route
-                .as_ref()
-                .is_some_and(|route| route.needs_sudo(&request.path)),
+            needs_sudo: route.is_some_and(|route| route.needs_sudo(&path)),
         };
         let granted = acl.authorize((), &question).is_ok();
-        call.allowed = granted;
         if !granted {
             request.data = data;
             return Err(Error::denied());
         }
         let mut authorized = acl.authorize(request, &question)?;
+        call.allowed = true;
         let sudo = authorized.sudo();
         let request = authorized.request_mut();
         request.caller.has_sudo = sudo;

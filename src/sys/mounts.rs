@@ -172,7 +172,10 @@ impl System {
         expect(request, Operation::Read)?;
         let known = !request.caller.policies.is_empty();
         let acl = match known {
-            true => Some(self.policies.acl_for(&request.caller.policies)?),
+            true => Some(
+                self.policies
+                    .acl_for(&request.caller.policies, request.now)?,
+            ),
             false => None,
         };
         match path {

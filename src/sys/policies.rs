@@ -2,10 +2,14 @@
 
 use super::field;
 use super::system::{System, doubled, expect_update, is_update};
+use crate::clock::{Timestamp, parse_instant};
+use crate::engine::kv::{Fields, VALIDATION};
 use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::policy::Draft;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 impl System {
     /// Both trees; `legacy` is the one that says `rules` and answers twice.
@@ -20,12 +24,12 @@ impl System {
         }
         let mut outcome = Outcome::default();
         match request.operation {
-            Operation::Read => return self.read_policy(name, legacy),
+            Operation::Read => return self.read_policy(name, legacy, request.now),
             Operation::Delete => self.policies.delete(&mut outcome.batch, name)?,
             _ if is_update(request) => {
-                let text = policy_text(request)?;
+                let draft = draft(request)?;
                 self.policies
-                    .put(&mut outcome.batch, name, &text, request.now)?;
+                    .put(&mut outcome.batch, name, draft, request.now)?;
             }
             _ => return Err(Error::unsupported_operation()),
         }
@@ -37,7 +41,7 @@ impl System {
         if !(listed || legacy && request.operation == Operation::Read) {
             return Err(Error::unsupported_operation());
         }
-        let names = self.policies.list()?;
+        let names = self.policies.list(request.now)?;
         if !legacy {
             return Ok(Response::list(names).into());
         }
@@ -47,12 +51,21 @@ impl System {
         Ok(doubled(data))
     }
 
-    fn read_policy(&self, name: &str, legacy: bool) -> Result<Outcome, Error> {
-        let policy = self.policies.get(name)?.ok_or_else(Error::not_found)?;
+    fn read_policy(&self, name: &str, legacy: bool, now: Timestamp) -> Result<Outcome, Error> {
+        let policy = self.policies.get(name, now)?;
+        let policy = policy.ok_or_else(Error::not_found)?;
         let mut data = Map::new();
         data.insert("name".into(), json!(policy.name));
         let text = if legacy { "rules" } else { "policy" };
         data.insert(text.into(), json!(policy.text));
+        data.insert("version".into(), json!(policy.version));
+        data.insert("cas_required".into(), json!(policy.cas_required));
+        if !policy.modified.is_zero() {
+            data.insert("modified".into(), json!(policy.modified.rfc3339()));
+        }
+        if let Some(expiration) = policy.expiration {
+            data.insert("expiration".into(), json!(expiration.rfc3339()));
+        }
         match legacy {
             true => Ok(doubled(data)),
             false => Ok(Response::data(data).into()),
@@ -71,7 +84,7 @@ impl System {
             return Err(Error::invalid("paths must be supplied"));
         }
         let policies = self.policies_of(request, which)?;
-        let acl = self.policies.acl_for(&policies)?;
+        let acl = self.policies.acl_for(&policies, request.now)?;
         let mut answer = Map::new();
         for path in &paths {
             answer.insert(path.clone(), json!(acl.capabilities(path)));
@@ -116,17 +129,13 @@ impl System {
         if caller.is_root {
             return Ok(Response::data(data).into());
         }
-        let acl = self.policies.acl_for(&caller.policies)?;
+        let acl = self.policies.acl_for(&caller.policies, request.now)?;
         let (mut exact, mut globs) = (Map::new(), Map::new());
-        for name in &caller.policies {
-            let Some(stored) = self.policies.get(name)? else {
-                continue;
-            };
-            let policy = crate::policy::Policy::parse(&stored.name, &stored.text)?;
+        for policy in self.policies.load(&caller.policies, request.now)? {
             for rule in policy
                 .rules()
                 .iter()
-                .filter(|rule| !rule.path.contains("{{"))
+                .filter(|rule| !rule.path.contains("{{") && rule.counts(request.now))
             {
                 let (paths, path) = match rule.path.strip_suffix('*') {
                     Some(prefix) => (&mut globs, prefix),
@@ -139,6 +148,42 @@ impl System {
         data.insert("exact_paths".into(), Value::Object(exact));
         data.insert("glob_paths".into(), Value::Object(globs));
         Ok(Response::data(data).into())
+    }
+}
+
+/// What a write says.
+fn draft(request: &Request) -> Result<Draft, Error> {
+    let fields = Fields::of(request, VALIDATION);
+    let cas_required = fields.bool("cas_required")?.unwrap_or(false);
+    Ok(Draft {
+        expiration: expiration(request)?,
+        text: policy_text(request)?,
+        cas: fields.int("cas")?,
+        cas_required,
+    })
+}
+
+/// `expiration`, a time, or `ttl` from now on.
+fn expiration(request: &Request) -> Result<Option<Timestamp>, Error> {
+    let sent = |name: &str| request.data.get(name).filter(|value| !value.is_null());
+    match (sent("expiration"), sent("ttl")) {
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "cannot supply both 'expiration' and 'ttl' for policies",
+        )),
+        (Some(_), None) => {
+            let text = request.text("expiration").unwrap_or_default();
+            let unclear = "error converting input for field \"expiration\": \
+                           could not parse string as date and time";
+            let parsed = parse_instant(&text);
+            let parsed = parsed.ok_or_else(|| Error::invalid(format!("{VALIDATION}{unclear}")));
+            parsed.map(Some)
+        }
+        (None, Some(_)) => {
+            let seconds = Fields::of(request, VALIDATION).seconds_from_zero("ttl")?;
+            let ttl = Duration::from_secs(seconds.unwrap_or(0));
+            Ok(Some(request.now.plus(ttl)))
+        }
+        (None, None) => Ok(None),
     }
 }
 

@@ -305,8 +305,8 @@ REQUESTS = REQUESTS.replace("MERGE", MERGE).replace("FORM", FORM)
 PARSER = "our parser has its own words for a syntax error"
 COMMIT = (r"commit_date is missing", "OpenBao's own field; Vault's build_date is there")
 POLICY_FIELDS = (
-    r"(identity_templates|cas_required|modified|version) is missing",
-    "OpenBao's own fields of a policy",
+    r"identity_templates is missing",
+    "a template never takes a value with a wildcard or a slash here",
 )
 DIFFERENCES = {
     "POST secret/data/a [1]": (r"failed to decode JSON input: ", PARSER),

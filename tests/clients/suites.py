@@ -2,6 +2,7 @@
 
 import sys
 
+import acl
 import ansible_suite
 import cluster
 import cluster000
@@ -22,6 +23,7 @@ SUITES = {
     "metrics": metrics.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
+    "acl": acl.run,
     "ansible": ansible_suite.run,
 }
 

@@ -101,7 +101,7 @@ pub fn policy(data: &[u8]) {
     let Ok(policy) = Policy::parse("fuzzed", text) else {
         return;
     };
-    let acl = Acl::compile(&[Arc::new(policy)]);
+    let acl = Acl::compile(&[Arc::new(policy)], Timestamp::from_secs(1_700_000_000));
     assert!(!acl.is_root(), "no text makes the root policy");
     for path in ["", "secret/data/app", "secret/", "sys/seal", "+/+", "a*"] {
         assert!(!acl.capabilities(path).contains(&"root"), "{path}");

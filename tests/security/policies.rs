@@ -147,3 +147,73 @@ async fn default_deny() {
         assert_eq!(reply.status, 403, "{method} {path}: {reply:?}");
     }
 }
+
+/// A rule about parameters is asked as the engine reads them.
+#[tokio::test]
+async fn rules_about_parameters_hold_in_every_spelling() {
+    let server = Server::start().await;
+    server
+        .policy(
+            "secretadmin",
+            r#"path "canary/*" { capabilities = ["read"] }"#,
+        )
+        .await;
+    let grant = r#"capabilities = ["create", "update", "sudo"]"#;
+    for (rule, passes, refused) in [
+        (
+            r#"denied_parameters = { "policies" = ["secretadmin"] }"#,
+            &[r#"{"policies":["default"]}"#, r#"{"policies":"default"}"#][..],
+            &[
+                r#"{"policies":["secretadmin"]}"#,
+                r#"{"policies":["default","secretadmin"]}"#,
+                r#"{"policies":["default","SecretAdmin "]}"#,
+                r#"{"policies":"default,secretadmin"}"#,
+            ][..],
+        ),
+        (
+            r#"allowed_parameters = { "policies" = ["default", "dev"] }"#,
+            &[r#"{"policies":["default","dev"]}"#, r#"{"policies":"dev"}"#],
+            &[
+                r#"{"policies":["default","secretadmin"]}"#,
+                r#"{"policies":[]}"#,
+            ],
+        ),
+        (
+            r#"required_parameters = ["explicit_max_ttl"]"#,
+            &[r#"{"explicit_max_ttl":"5s"}"#],
+            &[
+                r#"{"EXPLICIT_MAX_TTL":"5s"}"#,
+                r#"{"explicit_max_ttl":null}"#,
+                "{}",
+            ],
+        ),
+    ] {
+        let policy = format!(r#"path "auth/token/create" {{ {grant} {rule} }}"#);
+        let token = server.token(&policy).await;
+        for (bodies, status) in [(passes, 200), (refused, 403)] {
+            for body in bodies {
+                let reply = server.call(&token, "POST", "auth/token/create", body).await;
+                assert_eq!(reply.status, status, "{rule} {body}: {reply:?}");
+            }
+        }
+    }
+}
+
+/// What has expired grants nothing, and an expired deny denies nothing.
+#[tokio::test]
+async fn an_expired_grant_grants_nothing() {
+    let server = Server::start().await;
+    let secret = r#"{"data":{"a":"canary"}}"#;
+    server.root("PUT", "secret/data/x", secret).await;
+    for (until, status) in [("2020-01-01T00:00:00Z", 403), ("2500-01-01T00:00:00Z", 200)] {
+        let policy =
+            format!(r#"path "secret/*" {{ capabilities = ["read"] expiration = "{until}" }}"#);
+        let token = server.token(&policy).await;
+        let reply = server.call(&token, "GET", "secret/data/x", "").await;
+        assert_eq!(reply.status, status, "{until}: {reply:?}");
+    }
+    let policy = r#"path \"secret/*\" { capabilities = [\"read\"] }"#;
+    let over = format!(r#"{{"policy":"{policy}","expiration":"2020-01-01T00:00:00Z"}}"#);
+    let refused = server.call(ROOT, "PUT", "sys/policies/acl/p", &over).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+}

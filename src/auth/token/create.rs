@@ -397,7 +397,7 @@ impl<'a> Creation<'a> {
 
     fn finish(mut self, spec: Spec) -> Result<Outcome, Error> {
         for name in &spec.policies {
-            if !self.engine.policies.exists(name)? {
+            if !self.engine.policies.exists(name, self.request.now)? {
                 self.warnings
                     .push(format!("Policy {name:?} does not exist"));
             }

@@ -132,8 +132,21 @@ enum Stored {
     V1(Box<Role>),
 }
 
-/// The record as text.
-pub(super) const CODEC: Codec = Codec::of::<Stored>();
+/// The record as text, with its lists as they were given.
+pub(super) const CODEC: Codec = Codec::new(show, take);
+
+fn show(bytes: &[u8]) -> Option<String> {
+    let (role, rest) = postcard::take_from_bytes::<Stored>(bytes).ok()?;
+    (rest == [AS_GIVEN]).then(|| serde_json::to_string(&role).ok())?
+}
+
+fn take(text: &str) -> Result<Vec<u8>, String> {
+    let role: Stored = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut bytes = postcard::to_stdvec(&role).map_err(|error| error.to_string())?;
+    bytes.push(AS_GIVEN);
+    Ok(bytes)
+}
+
 /// The byte behind a record whose lists are as they were given. Versions before it kept
 /// `["root"]` for every list with `root` in it, and read past the byte.
 const AS_GIVEN: u8 = 1;

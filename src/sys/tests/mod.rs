@@ -10,6 +10,7 @@ mod generate_root;
 mod members;
 mod mounts;
 mod narrowing;
+mod policies;
 mod requests;
 mod wrapping;
 
