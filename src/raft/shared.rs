@@ -102,14 +102,11 @@ impl Shared {
             metrics.membership_config,
             metrics.committed_membership_config,
         ];
-        let mut nodes = configs
+        let nodes = configs
             .iter()
             .filter_map(|config| config.membership().get_node(&id));
-        if nodes.any(|node| node.public_key == key.0) {
-            return true;
-        }
-        let trusted = self.trusted.borrow();
-        trusted.iter().any(|member| member.public_key == *key)
+        let known: Vec<&[u8]> = nodes.map(|node| &*node.public_key).collect();
+        may_speak(&known, &self.trusted.borrow(), key)
     }
 
     /// Believes that this node was removed once the entry at `at` is committed and applied in its
@@ -152,5 +149,39 @@ impl Shared {
             self.leadership.send_replace(Leadership::None);
             self.trusted.send_modify(|_| {});
         }
+    }
+}
+
+/// May whoever holds `key` speak for a node whose keys, by what this one knows of the membership,
+/// are `known`? One that stands there has its own key and no other. For one that does not stand
+/// there yet those speak whom this node was told to trust.
+fn may_speak(known: &[&[u8]], trusted: &[Member], key: &PublicKey) -> bool {
+    match known {
+        [] => trusted.iter().any(|member| member.public_key == *key),
+        known => known.contains(&&*key.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_speaks_for_a_member_without_its_key() {
+        let key = |byte: u8| PublicKey(vec![byte; 44].into());
+        let trusted = [Member {
+            name: "other".into(),
+            address: "other:8201".into(),
+            public_key: key(2),
+        }];
+        let (one, two) = (key(1), key(2));
+        assert!(may_speak(&[&one.0], &[], &one));
+        assert!(!may_speak(&[&one.0], &[], &two), "another member");
+        assert!(
+            !may_speak(&[&one.0], &trusted, &two),
+            "also while it is trusted"
+        );
+        assert!(may_speak(&[], &trusted, &two), "for who is not known yet");
+        assert!(!may_speak(&[], &trusted, &one), "who is neither");
     }
 }

@@ -12,10 +12,18 @@
 
 mod audit;
 mod files;
+mod joining;
 mod memory;
 mod paths;
 mod policies;
 mod server;
 mod start;
+#[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared; not all of it is needed here"
+)]
+mod support;
 mod tokens;
 mod wrapping;

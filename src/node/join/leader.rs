@@ -153,6 +153,22 @@ fn conflict(members: &[MemberInfo], me: u64, node_id: &str, said: &Statement) ->
             other.name
         ));
     }
+    let lives = |member: &MemberInfo| member.last_contact.is_some_and(|ago| ago < ALIVE_WITHIN);
+    let mut others = members.iter().filter(|member| member.name != node_id);
+    if let Some(other) = others.clone().find(|other| key(other)) {
+        return Some(format!(
+            "the joiner's key is that of {:?}: remove that node first, or start the joiner with \
+             an empty data directory",
+            other.name
+        ));
+    }
+    let here = |other: &&MemberInfo| other.cluster_address == said.cluster_address;
+    if let Some(other) = others.find(|other| here(other) && (other.raft_id == me || lives(other))) {
+        return Some(format!(
+            "the joiner's cluster address {} is that of the live member {:?}",
+            said.cluster_address, other.name
+        ));
+    }
     let named = members.iter().find(|member| member.name == node_id)?;
     if named.raft_id == me {
         return Some(format!(
@@ -160,8 +176,7 @@ fn conflict(members: &[MemberInfo], me: u64, node_id: &str, said: &Statement) ->
         ));
     }
     let moved = named.cluster_address != said.cluster_address;
-    let lives = named.last_contact.is_some_and(|ago| ago < ALIVE_WITHIN);
-    (lives && moved && !key(named)).then(|| {
+    (lives(named) && moved && !key(named)).then(|| {
         format!(
             "node_id {node_id:?} is in use by a live member at {}: choose another, or stop that \
              node and remove it first",
@@ -253,6 +268,20 @@ mod tests {
                 Some("copy of that of \"live\""),
             ),
             ("silent", says(3, 9, "else:8201"), Some("copy of that of")),
+            (
+                "new",
+                says(9, 2, "new:8201"),
+                Some("key is that of \"live\""),
+            ),
+            (
+                "new",
+                says(9, 3, "new:8201"),
+                Some("key is that of \"silent\""),
+            ),
+            ("new", says(9, 9, "live:8201"), Some("live member \"live\"")),
+            ("silent", says(9, 9, "me:8201"), Some("live member \"me\"")),
+            // Whoever was there is gone.
+            ("new", says(9, 9, "silent:8201"), None),
         ] {
             let found = refused(name, said.clone());
             match why {
