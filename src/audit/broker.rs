@@ -139,6 +139,7 @@ impl Broker {
     /// Adds "enable `spec`" to `batch`, once its file could be opened.
     pub fn enable(&self, batch: &mut Batch, spec: DeviceSpec) -> Result<(), AuditError> {
         crate::path::check(&spec.path).map_err(BarrierError::from)?;
+        crate::path::check_ends(&spec.path).map_err(BarrierError::from)?;
         let (revision, mut specs) = self.read()?;
         let present = || self.options.devices.iter().chain(&specs);
         let taken =

@@ -200,6 +200,7 @@ impl Table {
             return Err(MountError::BadDestination(to));
         }
         crate::path::check(&to)?;
+        crate::path::check_ends(target)?;
         let (revision, mut entries) = self.read()?;
         let index = entries
             .iter()
@@ -333,6 +334,7 @@ fn is_reserved(class: Class, path: &str) -> bool {
 
 fn check_path(entry: &Entry) -> Result<(), MountError> {
     crate::path::check(&entry.full_path())?;
+    crate::path::check_ends(&entry.path)?;
     if is_reserved(entry.class, &entry.path) {
         return Err(MountError::Reserved(entry.path.clone()));
     }
@@ -398,11 +400,18 @@ mod tests {
             ("x", "path is already in use at x/y/"),
             ("sys/foo", "cannot mount \"sys/foo/\""),
             ("auth", "cannot mount \"auth/\""),
+            ("k ", "path cannot begin or end with white space"),
+            (" k", "path cannot begin or end with white space"),
         ] {
             let error = mount(&barrier, &table, path).await.unwrap_err();
             assert_eq!(error.to_string(), message, "{path}");
         }
         mount(&barrier, &table, "x/yy").await.unwrap();
+        for (path, taken) in [("k", true), ("k ", false), (" k", false)] {
+            let entry = Entry::new(Class::Auth, path, "userpass");
+            let added = table.add(&mut Batch::new(), entry);
+            assert_eq!(added.is_ok(), taken, "{path:?}");
+        }
     }
 
     #[tokio::test]
@@ -469,6 +478,7 @@ mod tests {
             ("sys", "k", "cannot remount \"sys/\""),
             ("x/z", "sys/foo", "cannot remount to destination sys/foo/"),
             ("x/z", "auth/foo", "cannot remount to destination auth/foo/"),
+            ("x/z", "x/z ", "path cannot begin or end with white space"),
         ] {
             let error = table.rename(&mut Batch::new(), from, to).unwrap_err();
             assert_eq!(error.to_string(), message);

@@ -28,6 +28,9 @@ pub enum PathError {
     /// Remove control characters.
     #[error("path contains a control character")]
     Control,
+    /// Remove the white space: two names that look alike would stand side by side.
+    #[error("path cannot begin or end with white space")]
+    BlankEnd,
 }
 
 /// Checks a relative path such as `secret/data/app` or `secret/metadata/` (a trailing slash is
@@ -64,6 +67,16 @@ pub fn check(path: &str) -> Result<(), PathError> {
     }
 }
 
+/// Checks what is to become the path of a mount or of a device, beyond [`check`]: no white space
+/// at either end, slashes aside.
+pub fn check_ends(path: &str) -> Result<(), PathError> {
+    let name = path.trim_matches('/');
+    match name.trim() == name {
+        true => Ok(()),
+        false => Err(PathError::BlankEnd),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +108,16 @@ mod tests {
         );
         for path in ["", "a", "a/b/", "a..b/.c", "…/ü"] {
             assert_eq!(check(path), Ok(()), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_mount_has_no_blank_at_an_end() {
+        for path in [" a/", "a ", "a /", "/ a/b", "a/b\u{a0}/", " "] {
+            assert_eq!(check_ends(path), Err(PathError::BlankEnd), "{path:?}");
+        }
+        for path in ["a", "a b/", "a /b/", "/a/"] {
+            assert_eq!(check_ends(path), Ok(()), "{path:?}");
         }
     }
 }
