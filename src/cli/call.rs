@@ -1,6 +1,7 @@
 //! One verb being carried out: its flags, its client, and where its words go.
 
-use std::io::{IsTerminal, Read, Write};
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -36,6 +37,8 @@ pub struct Call {
     /// How to print.
     pub format: Format,
     client: Option<Client>,
+    /// Why output was lost, the first time.
+    lost: Cell<Option<io::Error>>,
 }
 
 impl Call {
@@ -46,6 +49,7 @@ impl Call {
             flags,
             format,
             client: None,
+            lost: Cell::new(None),
         }
     }
 
@@ -65,7 +69,7 @@ impl Call {
 
     /// The words from this place on, as data; `-` reads standard input.
     pub fn data_from(&self, at: usize) -> Result<Map<String, Value>, Failure> {
-        Ok(data::parse_data(self.words_from(at), std::io::stdin())?)
+        Ok(data::parse_data(self.words_from(at), io::stdin())?)
     }
 
     /// The client, made at first use.
@@ -174,22 +178,45 @@ impl Call {
 
     /// Prints a line.
     pub fn out(&self, text: &str) {
-        // A reader that went away is no failure of ours.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        self.put(&[text.as_bytes(), b"\n"]);
+    }
+
+    /// As [`Call::out`], for what need not be text.
+    pub fn out_bytes(&self, bytes: &[u8]) {
+        self.put(&[bytes, b"\n"]);
+    }
+
+    fn put(&self, parts: &[&[u8]]) {
+        let mut stdout = io::stdout().lock();
+        let mut parts = parts.iter();
+        let written = parts.try_for_each(|part| stdout.write_all(part));
+        match written.and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            // A reader that went away is no failure of ours.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                let first = self.lost.take().unwrap_or(error);
+                self.lost.set(Some(first));
+            }
+        }
+    }
+
+    /// Why output was lost, if any was: then the verb did not succeed.
+    pub fn lost_output(&self) -> Option<io::Error> {
+        self.lost.take()
     }
 
     /// Prints without a newline, but with one on a terminal.
     pub fn out_bare(&self, text: &str) {
-        if std::io::stdout().is_terminal() {
+        if io::stdout().is_terminal() {
             return self.out(text);
         }
-        let mut stdout = std::io::stdout().lock();
-        let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+        self.put(&[text.as_bytes()]);
     }
 
     /// Prints a line on standard error.
     pub fn err(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// Prints a value as JSON or YAML, whichever was asked for.
@@ -257,22 +284,28 @@ impl Call {
         }
     }
 
-    /// A secret that the caller types unseen on the terminal.
-    pub fn prompt(&self, question: &str) -> std::io::Result<SecretString> {
+    /// A key or a token that the caller types unseen on the terminal; blanks around it go.
+    pub fn prompt(&self, question: &str) -> io::Result<SecretString> {
+        let typed = self.prompt_password(question)?;
+        Ok(Secret::new(typed.expose().trim().to_owned()))
+    }
+
+    /// As [`Call::prompt`], with every blank: it may be part of a password.
+    pub fn prompt_password(&self, question: &str) -> io::Result<SecretString> {
         if self.flags.switch("non-interactive") {
-            return Err(std::io::Error::other("-non-interactive is set"));
+            return Err(io::Error::other("-non-interactive is set"));
         }
-        if !std::io::stdin().is_terminal() {
+        if !io::stdin().is_terminal() {
             // The words that Vault's client uses: scripts look for them.
-            return Err(std::io::Error::other("file descriptor 0 is not a terminal"));
+            return Err(io::Error::other("file descriptor 0 is not a terminal"));
         }
-        rpassword::prompt_password(question).map(|text| Secret::new(text.trim().to_owned()))
+        rpassword::prompt_password(question).map(Secret::new)
     }
 
     /// A secret from standard input.
-    pub fn secret_from_stdin(&self) -> std::io::Result<SecretString> {
+    pub fn secret_from_stdin(&self) -> io::Result<SecretString> {
         let mut text = zeroize::Zeroizing::new(String::new());
-        let mut stdin = std::io::stdin().lock().take(LINE_BYTES_MAX);
+        let mut stdin = io::stdin().lock().take(LINE_BYTES_MAX);
         stdin.read_to_string(&mut text)?;
         Ok(Secret::new(text.trim().to_owned()))
     }

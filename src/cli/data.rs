@@ -1,4 +1,5 @@
-//! Data on the command line: `key=value`, `key=@file`, `key=-`, `@file.json`, `-`.
+//! Data on the command line: `key=value`, `key=@file`, `key=-`, `@file.json`, `-`. What stands
+//! before the first `=` is the key, whatever it begins with.
 
 use std::io::Read;
 
@@ -13,6 +14,15 @@ pub enum DataError {
     /// The caller typed a word without `=`.
     #[error("invalid key/value pair {0:?}: format must be key=value")]
     NotPair(String),
+    /// The caller typed nothing before the `=`.
+    #[error("invalid key/value pair {0:?}: the key is empty")]
+    NoKey(String),
+    /// The caller's value is not text: JSON cannot carry it as it is.
+    #[error(
+        "invalid key/value pair {0:?}: the value is not UTF-8 text and would be altered; encode it, \
+         for example with base64"
+    )]
+    NotText(String),
     /// The caller named a file that cannot be read.
     #[error("invalid key/value pair {word:?}: {reason}")]
     Unreadable {
@@ -44,7 +54,7 @@ pub fn parse_data(words: &[String], stdin: impl Read) -> Result<Map<String, Valu
     for word in words {
         let text = |text: Result<Vec<u8>, std::io::Error>| match text {
             Ok(bytes) if bytes.len() as u64 > INPUT_BYTES_MAX => Err(DataError::TooLong),
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| DataError::NotText(word.clone())),
             Err(error) => Err(DataError::Unreadable {
                 word: word.clone(),
                 reason: error.to_string(),
@@ -55,12 +65,11 @@ pub fn parse_data(words: &[String], stdin: impl Read) -> Result<Map<String, Valu
             merge(&mut data, word, &text(read_bounded(input))?)?;
             continue;
         }
-        if let Some(path) = word.strip_prefix('@') {
+        if let Some(path) = word.strip_prefix('@').filter(|path| !path.contains('=')) {
             merge(&mut data, word, &text(read_file(path))?)?;
             continue;
         }
-        let pair = word.split_once('=');
-        let (key, value) = pair.ok_or_else(|| DataError::NotPair(word.clone()))?;
+        let (key, value) = split_pair(word)?;
         let value = if value == "-" {
             let input = stdin.take().ok_or(DataError::StdinTwice)?;
             text(read_bounded(input))?
@@ -84,11 +93,18 @@ pub fn parse_data(words: &[String], stdin: impl Read) -> Result<Map<String, Valu
 /// As [`parse_data`] where only texts are allowed, as in a query string.
 pub fn parse_texts(words: &[String]) -> Result<Vec<(String, String)>, DataError> {
     let pair = |word: &String| {
-        let pair = word.split_once('=');
-        let (key, value) = pair.ok_or_else(|| DataError::NotPair(word.clone()))?;
+        let (key, value) = split_pair(word)?;
         Ok((key.to_owned(), value.to_owned()))
     };
     words.iter().map(pair).collect()
+}
+
+fn split_pair(word: &str) -> Result<(&str, &str), DataError> {
+    match word.split_once('=') {
+        None => Err(DataError::NotPair(word.to_owned())),
+        Some(("", _)) => Err(DataError::NoKey(word.to_owned())),
+        Some(pair) => Ok(pair),
+    }
 }
 
 /// All of a file, or an error that names it.
@@ -169,6 +185,8 @@ mod tests {
                 json!({"n": [1], "x": [0, "y"]}),
             ),
             (vec![value.as_str()], "", json!({"k": "{\"f\": 1.50}"})),
+            (vec!["@key=v"], "", json!({"@key": "v"})),
+            (vec!["-=v"], "", json!({"-": "v"})),
         ] {
             assert_eq!(parse(&words, stdin).expect("valid"), expected, "{words:?}");
         }
@@ -197,13 +215,51 @@ mod tests {
                  /nonexistent: no such file or directory",
             ),
             (vec!["a=-", "b=-"], "", "stdin already consumed"),
+            (
+                vec!["=v"],
+                "",
+                "invalid key/value pair \"=v\": the key is empty",
+            ),
+            (
+                vec!["="],
+                "",
+                "invalid key/value pair \"=\": the key is empty",
+            ),
         ] {
             assert_eq!(
                 parse(&words, stdin).expect_err("wrong").to_string(),
                 message
             );
         }
+        let words = [String::from("=v")];
+        assert!(matches!(parse_texts(&words), Err(DataError::NoKey(_))));
         assert!(parse(&["-"], "[1]").is_err());
         assert!(parse(&["-"], "").is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_and_not_altered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("v");
+        let file = format!("d=@{}", path.display());
+        for (bytes, kept) in [
+            (&b"\xff\xfe"[..], false),
+            ("\u{feff}é\r\n\0".as_bytes(), true),
+        ] {
+            std::fs::write(&path, bytes).expect("written");
+            for words in [vec![file.clone()], vec![String::from("d=-")]] {
+                match parse_data(&words, bytes) {
+                    Ok(data) => {
+                        assert!(kept, "{words:?}");
+                        let value = data["d"].as_str().expect("a text");
+                        assert_eq!(value.as_bytes(), bytes, "{words:?}");
+                    }
+                    Err(error) => {
+                        assert!(!kept, "{words:?}");
+                        assert!(matches!(error, DataError::NotText(_)), "{error}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -199,8 +199,11 @@ fn check(flag: &Flag, name: &str, value: &str) -> Result<(), FlagError> {
         Kind::Number => invalid(String::from("not an integer")),
         Kind::Time if parse_duration(value).is_some() => Ok(()),
         Kind::Time => invalid(format!("time: invalid duration {value:?}")),
-        Kind::Pairs if value.contains('=') => Ok(()),
-        Kind::Pairs => invalid(format!("missing = in KV pair: {value:?}")),
+        Kind::Pairs => match value.split_once('=') {
+            None => invalid(format!("missing = in KV pair: {value:?}")),
+            Some(("", _)) => invalid(format!("the key is empty in KV pair: {value:?}")),
+            Some(_) => Ok(()),
+        },
     }
 }
 
@@ -296,6 +299,10 @@ mod tests {
             (
                 "-meta a",
                 "invalid value \"a\" for flag -meta: missing = in KV pair: \"a\"",
+            ),
+            (
+                "-meta =a",
+                "invalid value \"=a\" for flag -meta: the key is empty in KV pair: \"=a\"",
             ),
         ] {
             assert_eq!(parse(line).expect_err(line).to_string(), message);

@@ -19,10 +19,22 @@ const UNKNOWN_COMMAND: u8 = 127;
 
 /// Runs one command line (the program's own name first) and returns the process's exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words = args
-        .into_iter()
-        .map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<String> = words.collect();
+    let words = args.into_iter().map(OsString::into_string);
+    let mut text = Vec::new();
+    for (at, word) in words.enumerate() {
+        match word {
+            Ok(word) => text.push(word),
+            // It may be a secret, so it is not repeated.
+            Err(_) => {
+                say(&format!(
+                    "Argument {at} is not UTF-8 text and would be altered; encode it, for example \
+                     with base64"
+                ));
+                return ExitCode::from(1);
+            }
+        }
+    }
+    let words = text;
     let (first, rest) = words
         .split_first()
         .map_or(("coffer", [].as_slice()), |(first, rest)| {
@@ -121,7 +133,11 @@ fn carry_out(program: &str, verb: &'static Verb, flags: Flags) -> Outcome {
     }
     let mut call = Call::new(program.to_owned(), flags, format);
     check_arity(verb.arity, call.flags.words.len())?;
-    (verb.run)(&mut call)
+    let code = (verb.run)(&mut call)?;
+    match call.lost_output() {
+        None => Ok(code),
+        Some(error) => Err(Failure::Local(format!("Error writing the output: {error}"))),
+    }
 }
 
 fn format(verb: &Verb, flags: &Flags) -> Result<Format, Failure> {

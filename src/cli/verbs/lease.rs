@@ -63,7 +63,7 @@ static REVOKE: Verb = Verb {
 };
 
 fn id(call: &Call) -> Result<String, Failure> {
-    match call.word(0).trim() {
+    match call.word(0) {
         "" => Err(Failure::usage("Missing ID!")),
         id => Ok(id.to_owned()),
     }
@@ -86,7 +86,7 @@ fn renew(call: &mut Call) -> Outcome {
 }
 
 fn revoke(call: &mut Call) -> Outcome {
-    let id = call.word(0).trim().trim_start_matches('/').to_owned();
+    let id = call.word(0).trim_start_matches('/').to_owned();
     let (force, prefix) = (call.flags.switch("force"), call.flags.switch("prefix"));
     let sync = call.flags.switch("sync");
     if force && !prefix {

@@ -95,7 +95,7 @@ fn read(call: &mut Call) -> Outcome {
     let during = || format!("Error reading {path}");
     if call.format == Format::Raw {
         let reply = call.send(&ask).during(during)?;
-        call.out(&String::from_utf8_lossy(&reply.body));
+        call.out_bytes(&reply.body);
         return Ok(0);
     }
     match call.read(&ask).during(during)? {

@@ -174,7 +174,10 @@ fn with_token(call: &mut Call) -> Result<Envelope, Failure> {
             .secret_from_stdin()
             .map_err(|e| Failure::Local(e.to_string()))?,
         (true, token, _) | (false, _, Some(token)) => Secret::new(token.trim().to_owned()),
-        (false, _, None) => ask(call, "Token (will be hidden): ", "token")?,
+        (false, _, None) => {
+            let typed = call.prompt("Token (will be hidden): ");
+            typed.map_err(|error| no_prompt("token", &error))?
+        }
     };
     let lookup = text("lookup").and_then(parse_bool).unwrap_or(true);
     let auth = |data: &Map<String, Value>| {
@@ -208,13 +211,11 @@ fn with_token(call: &mut Call) -> Result<Envelope, Failure> {
     }
 }
 
-fn ask(call: &Call, question: &str, what: &str) -> Result<SecretString, Failure> {
-    call.prompt(question).map_err(|error| {
-        Failure::Local(format!(
-            "Error authenticating: An error occurred attempting to ask for a {what}. The raw \
-             error message is: {error}"
-        ))
-    })
+fn no_prompt(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Local(format!(
+        "Error authenticating: An error occurred attempting to ask for a {what}. The raw error \
+         message is: {error}"
+    ))
 }
 
 fn with_method(call: &mut Call, method: &str) -> Result<Envelope, Failure> {
@@ -232,7 +233,8 @@ fn with_method(call: &mut Call, method: &str) -> Result<Envelope, Failure> {
                 return Err(Failure::Local(String::from(message)));
             }
             if !body.contains_key("password") {
-                let password = ask(call, "Password (will be hidden): ", "password")?;
+                let typed = call.prompt_password("Password (will be hidden): ");
+                let password = typed.map_err(|error| no_prompt("password", &error))?;
                 body.insert(String::from("password"), json!(password.expose()));
             }
             format!("auth/{mount}/login/{name}")

@@ -52,9 +52,10 @@ pub static NODES: &[Node] = &[
     Node::Verb(&logical::WRITE),
 ];
 
-/// A path without slashes and spaces at its ends.
+/// A path without slashes at its ends. A blank there is part of a name: without it the path is
+/// a neighbour's.
 fn trimmed(path: &str) -> String {
-    path.trim().trim_matches('/').to_owned()
+    path.trim_matches('/').to_owned()
 }
 
 /// A mount's path: one slash, at the end.

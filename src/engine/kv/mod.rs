@@ -28,7 +28,7 @@ mod v2;
 pub use engine::Kv;
 pub(super) use field::warn_ignored;
 pub(crate) use field::{Fields, VALIDATION};
-pub use v2::{UPGRADE_SECRETS_MAX, upgrade};
+pub use v2::{UPGRADE_SECRETS_MAX, merge_patch, upgrade};
 
 use crate::barrier::Codec;
 

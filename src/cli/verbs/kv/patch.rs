@@ -7,6 +7,7 @@ use crate::cli::client::{Ask, ClientError};
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::verb::{Arity, Kind, MOUNT, Shared, Verb, flag};
+use crate::engine::kv::merge_patch;
 
 use super::mount::Place;
 use super::put::{CAS, options, print};
@@ -23,7 +24,8 @@ pub static PATCH: Verb = Verb {
             "method",
             Kind::Text,
             "patch merges on the server; rw reads, merges here and writes with a check. The \
-             default is patch, and rw where the server knows no patch.",
+             default is patch, and rw where the server knows no patch or the token may only read \
+             and update.",
         ),
         MOUNT,
         flag(
@@ -42,12 +44,8 @@ fn run(call: &mut Call) -> Outcome {
         return Err(Failure::usage("Must supply data"));
     }
     let mut changes = call.data_from(1)?;
-    for list in &removed {
-        changes.extend(
-            list.split(',')
-                .map(|key| (key.trim().to_owned(), Value::Null)),
-        );
-    }
+    // As typed: what a comma or a blank would cut off may name another key.
+    changes.extend(removed.into_iter().map(|key| (key, Value::Null)));
     let place = Place::find(call)?;
     if !place.is_v2 {
         let message = "K/V engine mount must be version 2 for patch support";
@@ -55,15 +53,14 @@ fn run(call: &mut Call) -> Outcome {
     }
     let path = place.path("data");
     let answer = match call.flags.text("method").unwrap_or_default() {
-        "rw" => read_then_write(call, &path, changes)?,
+        "rw" => read_then_write(call, &path, &changes)?,
         "patch" => patch(call, &path, &changes).during(|| writing(&path))?,
-        "" => match patch(call, &path, &changes) {
-            Err(ClientError::Refused(refusal)) if refusal.status == 405 => {
-                read_then_write(call, &path, changes)?
-            }
-            other => other.during(|| writing(&path))?,
-        },
-        other => return Err(Failure::usage(format!("Unsupported method {other:?}"))),
+        "" => patch_or_rewrite(call, &path, &changes)?,
+        other => {
+            return Err(Failure::Local(format!(
+                "Unsupported method provided to -method flag: {other}"
+            )));
+        }
     };
     print(call, answer.as_ref(), &place, &path)
 }
@@ -81,24 +78,42 @@ fn patch(
     call.write(&Ask::patch(path, body))
 }
 
+/// Patches; whose policies know no `patch` but `read` and `update` gets the same by both.
+fn patch_or_rewrite(
+    call: &mut Call,
+    path: &str,
+    changes: &Map<String, Value>,
+) -> Result<Option<Envelope>, Failure> {
+    let status = match patch(call, path, changes) {
+        Err(ClientError::Refused(refusal)) if matches!(refusal.status, 403 | 405) => refusal.status,
+        other => return other.during(|| writing(path)),
+    };
+    let answer = read_then_write(call, path, changes)?;
+    if status == 403 {
+        call.err(&format!(
+            "Data was written to {path} but we recommend that you add the \"patch\" capability to \
+             your ACL policy in order to use HTTP PATCH in the future."
+        ));
+    }
+    Ok(answer)
+}
+
 fn read_then_write(
     call: &mut Call,
     path: &str,
-    changes: Map<String, Value>,
+    changes: &Map<String, Value>,
 ) -> Result<Option<Envelope>, Failure> {
     let current = call.read(&Ask::get(path).unwrapped());
     let current = current.during(|| format!("Error doing pre-read at {path}"))?;
     let current = current.ok_or_else(|| Failure::NotFound(path.to_owned()))?;
     let data = current.data.get("data").and_then(Value::as_object);
-    let mut data = data
-        .ok_or_else(|| Failure::NotFound(path.to_owned()))?
-        .clone();
-    for (key, value) in changes {
-        match value {
-            Value::Null => data.remove(&key),
-            value => data.insert(key, value),
-        };
-    }
+    let no_data = || {
+        let message = format!("No data found at {path}; patch only works on existing data");
+        Failure::Local(message)
+    };
+    let mut data = data.ok_or_else(no_data)?.clone();
+    // As the server does it, so that the outcome does not depend on a policy.
+    merge_patch(&mut data, changes);
     let mut options = options(call);
     // Whoever wrote in between is not overwritten.
     let version = current

@@ -1,7 +1,7 @@
 //! `data/<path>`: a secret's versions themselves.
 
 use super::config::{self, Config};
-use super::merge::merge;
+use super::merge::merge_patch;
 use super::metadata::Metadata;
 use super::stored;
 use crate::barrier::{Batch, View};
@@ -109,12 +109,12 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
     let merged = match (stored::data(view, &metadata, number)?, changes) {
         (_, Sent::Null) => Sent::Null,
         (Value::Object(mut old), Sent::Fields(changes)) => {
-            merge(&mut old, &changes);
+            merge_patch(&mut old, &changes);
             Sent::Fields(Cow::Owned(old))
         }
         (_, Sent::Fields(changes)) => {
             let mut new = Map::new();
-            merge(&mut new, &changes);
+            merge_patch(&mut new, &changes);
             Sent::Fields(Cow::Owned(new))
         }
     };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// Applies `patch` to `target`: null removes, objects merge, anything else replaces. Recursion is
 /// bounded by the depth of `patch`, which the parser bounds.
-pub(super) fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+pub fn merge_patch(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, change) in patch {
         match change {
             Value::Null => {
@@ -16,7 +16,7 @@ pub(super) fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>)
                     *slot = Value::Object(Map::new());
                 }
                 if let Value::Object(inner) = slot {
-                    merge(inner, changes);
+                    merge_patch(inner, changes);
                 }
             }
             other => {
@@ -59,7 +59,7 @@ mod tests {
             ),
         ] {
             let mut target = target.as_object().expect("an object").clone();
-            merge(&mut target, patch.as_object().expect("an object"));
+            merge_patch(&mut target, patch.as_object().expect("an object"));
             assert_eq!(Value::Object(target), result, "{patch}");
         }
     }

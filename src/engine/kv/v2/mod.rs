@@ -16,6 +16,7 @@ mod versions;
 
 pub(super) use config::CODEC as CONFIG_CODEC;
 pub(super) use handle::{exists, fields, handle};
+pub use merge::merge_patch;
 pub(super) use stored::METADATA_CODEC;
 pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 

@@ -121,5 +121,5 @@ fn change(call: &mut Call, verb: &str, during: &str, done: &str) -> Outcome {
 }
 
 fn node_id(call: &Call) -> String {
-    call.word(0).trim().to_owned()
+    call.word(0).to_owned()
 }
