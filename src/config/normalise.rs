@@ -74,8 +74,8 @@ impl Walk<'_> {
         };
         let in_body = self.scopes.last() == Some(&Scope::Body);
         match first {
-            '#' => self.take(line_len(self.rest)),
-            '/' if self.rest.starts_with("//") => self.take(line_len(self.rest)),
+            '#' => self.comment(),
+            '/' if self.rest.starts_with("//") => self.comment(),
             '/' if self.rest.starts_with("/*") => {
                 self.take(self.rest.find("*/").map_or(self.rest.len(), |at| at + 2));
             }
@@ -100,10 +100,31 @@ impl Walk<'_> {
             }
             '{' | '[' | '(' => self.open(first, in_body),
             '}' | ']' | ')' => self.close(in_body),
+            '\r' if !self.rest.starts_with("\r\n") => self.blank(),
             c if c.is_whitespace() => self.take(c.len_utf8()),
             _ => self.word(word_len(self.rest), in_body, false),
         }
         true
+    }
+
+    /// A comment of one line. Carriage returns at its end go; one within stays, and the parser
+    /// refuses it: what stands behind looks like a line of its own.
+    fn comment(&mut self) {
+        let line = self.rest.get(..line_len(self.rest)).unwrap_or_default();
+        let windows = line.len() < self.rest.len() && line.ends_with('\r');
+        let end = line.len() - usize::from(windows);
+        let line = line.get(..end).unwrap_or_default();
+        let text = line.trim_end_matches(['\r', ' ', '\t']).len();
+        self.take(text);
+        for _ in text..end {
+            self.blank();
+        }
+    }
+
+    /// Puts a blank in the place of one byte.
+    fn blank(&mut self) {
+        self.out.push(' ');
+        self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
     fn word(&mut self, len: usize, in_body: bool, quoted: bool) {
@@ -268,6 +289,16 @@ mod tests {
         assert_eq!(normalised.original(at), source.find('b').unwrap());
         let end = normalised.text.find('}').unwrap();
         assert_eq!(normalised.original(end), source.find('}').unwrap());
+    }
+
+    #[test]
+    fn a_bare_carriage_return_is_a_blank() {
+        reads("a = 1\r", "a = 1 ");
+        reads("s {\r\n  a = 1\r\n}\r", "s {\r\n  a = 1\r\n} ");
+        reads("s {\r\ta = 1\rb = 2\r}\r", "s {\n \ta = 1 \nb = 2 \n} ");
+        reads("a = \"x\ry\" # why \r", "a = \"x\ry\" # why  ");
+        reads("# why\r\r\n// so\r\n", "# why \r\n// so\r\n");
+        reads("# why\ra = 1\r", "# why\ra = 1 ");
     }
 
     #[test]

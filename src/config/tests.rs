@@ -373,6 +373,29 @@ fn later_files_win_and_listeners_add_up() {
 }
 
 #[test]
+fn files_from_other_systems_load() {
+    let text = "storage \"raft\" { # why\n  path = \"/p\"\n  node_id = \"a\"\n}\nui = true\n";
+    let plain = load_text(text).config;
+    let windows = text.replace('\n', "\r\n");
+    let cut = windows.trim_end_matches('\n').to_owned();
+    let marked = format!("\u{feff}{windows}");
+    let mac = text.replace("# why", "").replace('\n', "\r");
+    for text in [windows, cut, marked, mac] {
+        let config = load_text(&text).config;
+        assert_eq!(raft(&config).path, raft(&plain).path, "{text:?}");
+        assert_eq!(raft(&config).node_id, raft(&plain).node_id, "{text:?}");
+        assert_eq!(config.ui, plain.ui, "{text:?}");
+    }
+}
+
+#[test]
+fn a_setting_behind_a_carriage_return_is_no_comment() {
+    let text = "ui = false # for now\rdisable_mlock = true\n";
+    let error = from_text(&[("a.hcl".into(), text.into())], &[]).unwrap_err();
+    assert!(error.to_string().starts_with("a.hcl:1:"), "{error}");
+}
+
+#[test]
 fn the_environment_overrides() {
     let text = [("a.hcl".to_owned(), SEED_0.to_owned())];
     let variables = [

@@ -39,6 +39,8 @@ impl Reading {
 }
 
 pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
+    // Editors of another system begin a file so.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{') {
         return super::json::read(text);
     }

@@ -342,6 +342,34 @@ mod tests {
     }
 
     #[test]
+    fn files_from_other_systems_say_the_same() {
+        let text = "# why\npath \"a/*\" {\n  capabilities = [\"read\"]\n}\n";
+        let expected = Policy::parse("p", text);
+        assert!(expected.is_ok());
+        let windows = text.replace('\n', "\r\n");
+        // As `$(cat file)` leaves it: the last line feed is gone.
+        let cut = windows.trim_end_matches('\n').to_owned();
+        let marked = format!("\u{feff}{windows}");
+        let json = r#"{"path":{"a/*":{"capabilities":["read"]}}}"#;
+        let (json_cut, json_marked) = (format!("{json}\r"), format!("\u{feff}{json}"));
+        let comment = format!("{cut}\r\n# the end\r");
+        for text in [windows, cut, marked, json_cut, json_marked, comment] {
+            assert_eq!(Policy::parse("p", &text), expected, "{text:?}");
+        }
+        let mac = text.replace("# why\n", "").replace('\n', "\r");
+        assert_eq!(Policy::parse("p", &mac), expected);
+    }
+
+    #[test]
+    fn a_rule_behind_a_carriage_return_is_no_comment() {
+        let text = "# all\rpath \"a\" { capabilities = [\"deny\"] }\npath \"b\" { }";
+        let message = error(text);
+        assert!(message.contains("a comment goes on behind a carriage return"));
+        assert!(message.contains("At 1:"), "{message}");
+        assert!(Policy::parse("p", "/* all\rof it */ path \"b\" { }").is_ok());
+    }
+
+    #[test]
     fn legacy_words_stand_for_capabilities() {
         for (word, names) in [
             ("deny", vec!["deny"]),

@@ -82,8 +82,8 @@ impl<'a> Scanner<'a> {
             let next = self.chars.peek().copied().unwrap_or(' ');
             match c {
                 '"' => self.string()?,
-                '#' => self.comment('#'),
-                '/' if next == '/' || next == '*' => self.comment(next),
+                '#' => self.comment('#')?,
+                '/' if next == '/' || next == '*' => self.comment(next)?,
                 '{' | '[' => {
                     self.depth += 1;
                     if self.depth > NESTING_MAX {
@@ -107,6 +107,8 @@ impl<'a> Scanner<'a> {
                 '(' | ')' | '!' | '?' | '<' | '>' | '&' | '|' | '%' | '+' | '$' => {
                     return Err(self.refused("unexpected operator"));
                 }
+                // Not a line's end by itself, but what is left of one.
+                '\r' if next != '\n' => self.push(' ', self.last),
                 c if c.is_whitespace() => self.push(c, self.last),
                 c => self.word(c),
             }
@@ -183,20 +185,27 @@ impl<'a> Scanner<'a> {
     }
 
     /// `kind` is `#`, `/` or `*`. What the comment says is nobody's business: blanks stand for
-    /// it, so that columns stay.
-    fn comment(&mut self, kind: char) {
+    /// it, so that columns stay. But a rule behind a bare carriage return, which an editor shows
+    /// on a line of its own, must not pass for a comment.
+    fn comment(&mut self, kind: char) -> Result<(), PolicyError> {
         self.push(' ', self.last);
         if kind != '#' {
             self.chars.next();
             self.push(' ', self.last);
         }
         let mut before = ' ';
+        let mut bare = false;
         while let Some(c) = self.chars.next_if(|c| kind == '*' || *c != '\n') {
             self.push(if c == '\n' { '\n' } else { ' ' }, self.last);
             if kind == '*' && before == '*' && c == '/' {
                 break;
             }
+            if kind != '*' && bare && !c.is_whitespace() {
+                return Err(self.refused("a comment goes on behind a carriage return"));
+            }
+            bare |= c == '\r';
             before = c;
         }
+        Ok(())
     }
 }
