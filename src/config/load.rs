@@ -1,6 +1,6 @@
 //! From files and environment to a [`Config`].
 
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::section::{Problems, Section};
 use super::tree::Source;
 use super::{Config, ConfigError, Notice, files, hcl, json, server};
@@ -21,8 +21,7 @@ pub struct Loaded {
 /// Names every problem with its file, line and column.
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, ConfigError> {
     let texts = files::read_all(paths)?;
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = environment::texts(std::env::vars_os()).map_err(ConfigError::Invalid)?;
     read(&texts, &Environment::new(variables))
 }
 
@@ -64,6 +63,7 @@ fn read(texts: &[(String, String)], environment: &Environment) -> Result<Loaded,
     if !broken.is_empty() {
         return Err(ConfigError::Invalid(broken));
     }
+    environment.refuse_unbuilt().map_err(ConfigError::Invalid)?;
     entries.extend(environment.entries());
     let problems = Problems::default();
     let config = server::read(&Section::top(&entries, &problems), environment);
