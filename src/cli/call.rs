@@ -2,28 +2,17 @@
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Read, Write};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::clock::parse_duration;
-use crate::http::client::{Pem, TlsOptions};
 use crate::secret::{Secret, SecretString};
 
-use super::client::{Ask, Client, ClientError, Options, Preview, Reply};
-use super::data;
+use super::client::{Ask, Client, ClientError, Reply};
 use super::envelope::{ENVELOPE, Envelope};
-use super::environment::variable;
 use super::failure::{Failure, Outcome};
-use super::flags::{Flags, parse_bool};
+use super::flags::Flags;
 use super::output::{self, Format, Order};
-use super::token_file;
-
-/// Where the server is when nobody says.
-const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
-
-/// How long one request may take when nobody says.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+use super::{connection, data};
 
 /// The longest line or key that is read from standard input.
 const LINE_BYTES_MAX: u64 = 64 << 10;
@@ -76,80 +65,9 @@ impl Call {
     pub fn client(&mut self) -> Result<&mut Client, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => Client::new(self.options()?)?,
+            None => Client::new(connection::options(&self.program, &self.flags)?)?,
         };
         Ok(self.client.insert(client))
-    }
-
-    fn options(&self) -> Result<Options, ClientError> {
-        let either = |flag: &str, name: &str| {
-            let flag = self.flags.text(flag).map(str::to_owned);
-            flag.or_else(|| variable(name))
-                .filter(|text| !text.is_empty())
-        };
-        let switch = |flag: &str, name: &str| {
-            let variable = || variable(name).as_deref().and_then(parse_bool);
-            self.flags.choice(flag).or_else(variable).unwrap_or(false)
-        };
-        let preview = match () {
-            () if self.flags.switch("output-curl-string") => Some(Preview::Curl),
-            () if self.flags.switch("output-policy") => Some(Preview::Policy),
-            () => None,
-        };
-        let retries = variable("MAX_RETRIES").and_then(|text| text.parse().ok());
-        let timeout = variable("CLIENT_TIMEOUT")
-            .as_deref()
-            .and_then(parse_duration);
-        Ok(Options {
-            address: either("address", "ADDR").unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
-            token: token_file::current(),
-            namespace: either("namespace", "NAMESPACE"),
-            wrap_ttl: either("wrap-ttl", "WRAP_TTL")
-                .as_deref()
-                .and_then(parse_duration),
-            headers: self.headers()?,
-            tls: TlsOptions {
-                ca_cert: either("ca-cert", "CACERT").map(Pem::File),
-                ca_path: either("ca-path", "CAPATH"),
-                client_cert: either("client-cert", "CLIENT_CERT").map(Pem::File),
-                client_key: either("client-key", "CLIENT_KEY").map(Pem::File),
-                skip_verify: switch("tls-skip-verify", "SKIP_VERIFY"),
-            },
-            tls_server_name: either("tls-server-name", "TLS_SERVER_NAME"),
-            redirects: !switch("disable-redirects", "DISABLE_REDIRECTS"),
-            retries_max: retries.unwrap_or(0),
-            timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(DEFAULT_TIMEOUT),
-            preview,
-            program: self.program.clone(),
-        })
-    }
-
-    fn headers(&self) -> Result<Vec<(String, String)>, ClientError> {
-        let mut headers = Vec::new();
-        for (name, value) in self.flags.pairs("header") {
-            if name.to_ascii_lowercase().starts_with("x-vault-") {
-                return Err(ClientError::Header {
-                    name: name.to_owned(),
-                    reason: "Header starting by 'X-Vault-' are for internal usage only",
-                });
-            }
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        let mfa = match self.flags.texts("mfa") {
-            [] => variable("MFA").into_iter().collect(),
-            given => given.to_vec(),
-        };
-        let mfa = mfa
-            .into_iter()
-            .map(|mfa| (String::from("X-Vault-MFA"), mfa));
-        headers.extend(mfa);
-        if self.flags.switch("policy-override") {
-            headers.push((
-                String::from("X-Vault-Policy-Override"),
-                String::from("true"),
-            ));
-        }
-        Ok(headers)
     }
 
     /// Makes a request; an error status is an error.

@@ -2,6 +2,7 @@
 
 use super::client::ClientError;
 use super::data::DataError;
+use super::environment::VariableError;
 use super::flags::FlagError;
 use crate::http::client::SetupError;
 
@@ -17,6 +18,9 @@ pub enum Failure {
     /// The caller's flags are wrong.
     #[error(transparent)]
     Flags(#[from] FlagError),
+    /// A variable of the caller's makes no sense.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// The caller's `key=value` words are wrong.
     #[error("Failed to parse K=V data: {0}")]
     Data(#[from] DataError),
@@ -43,7 +47,14 @@ impl Failure {
     /// The exit code: 1 for what was typed, 2 for what happened.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Usage(_) | Failure::Flags(_) | Failure::Data(_) => 1,
+            Failure::Usage(_)
+            | Failure::Flags(_)
+            | Failure::Data(_)
+            | Failure::Variable(_)
+            | Failure::Request {
+                source: ClientError::Variable(_),
+                ..
+            } => 1,
             Failure::NotFound(_)
             | Failure::Request { .. }
             | Failure::Local(_)
@@ -77,7 +88,8 @@ impl<T> During<T> for Result<T, ClientError> {
         self.map_err(|source| match source {
             // Nothing was begun yet: these are about the client itself.
             ClientError::Setup(SetupError::Tls(_) | SetupError::Address(_))
-            | ClientError::Header { .. } => Failure::from(source),
+            | ClientError::Header { .. }
+            | ClientError::Variable(_) => Failure::from(source),
             _ => Failure::Request {
                 during: format!("{}: ", what()),
                 source,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::parse_duration;
 
+use super::suggest::near;
 use super::verb::{Flag, Kind, Verb};
 
 /// The most words on one command line.
@@ -27,8 +28,13 @@ pub enum FlagError {
     #[error("flag: help requested")]
     Help,
     /// The caller typed a flag that the verb does not have.
-    #[error("flag provided but not defined: -{0}")]
-    Unknown(String),
+    #[error("flag provided but not defined: -{name}{}", question(.near))]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// The nearest flags that it has.
+        near: Vec<&'static str>,
+    },
     /// The caller typed dashes with nothing sensible behind.
     #[error("bad flag syntax: {0}")]
     Syntax(String),
@@ -169,6 +175,14 @@ pub fn every_flag(verb: &Verb) -> Vec<&'static Flag> {
     verb.flags.iter().chain(shared).collect()
 }
 
+/// `Did you mean -field?` on a line of its own; empty when nothing is near.
+pub fn question(near: &[&str]) -> String {
+    match near.join(", -") {
+        near if near.is_empty() => near,
+        near => format!("\nDid you mean -{near}?"),
+    }
+}
+
 fn find<'a>(known: &[&'a Flag], name: &str) -> Result<&'a Flag, FlagError> {
     let flag = known
         .iter()
@@ -176,7 +190,10 @@ fn find<'a>(known: &[&'a Flag], name: &str) -> Result<&'a Flag, FlagError> {
     match flag {
         Some(flag) => Ok(flag),
         None if name == "h" || name == "help" => Err(FlagError::Help),
-        None => Err(FlagError::Unknown(name.to_owned())),
+        None => Err(FlagError::Unknown {
+            name: name.to_owned(),
+            near: near(name, known.iter().map(|flag| flag.name)),
+        }),
     }
 }
 
@@ -282,6 +299,10 @@ mod tests {
     fn faults_are_named() {
         for (line, message) in [
             ("-bogus=1", "flag provided but not defined: -bogus"),
+            (
+                "-feild=x",
+                "flag provided but not defined: -feild\nDid you mean -field?",
+            ),
             ("---x", "bad flag syntax: ---x"),
             ("-ttl", "flag needs an argument: -ttl"),
             (

@@ -2,6 +2,7 @@
 //!
 //! - `verb` is the shape of the tables in `verbs/`; `flags`, `help` and `completion` read them.
 //! - `call` is one verb being carried out; `client` makes its requests; `output` prints.
+//! - `connection` reads flags and variables for the client; `suggest` knows the nearest words.
 //! - `server` hands its arguments to the node and is not a client verb.
 //!
 //! Exit codes: 0, 1 for what was typed, 2 for what happened (`status`: 2 is sealed, 1 an error),
@@ -10,6 +11,7 @@
 mod call;
 mod client;
 mod completion;
+mod connection;
 mod data;
 mod envelope;
 mod environment;
@@ -19,6 +21,7 @@ mod help;
 mod output;
 mod run;
 mod server;
+mod suggest;
 mod token_file;
 mod verb;
 mod verbs;

@@ -12,7 +12,7 @@ use super::failure::{Failure, Outcome};
 use super::flags::{FlagError, Flags};
 use super::output::Format;
 use super::verb::{Arity, Node, Shared, Verb};
-use super::{help, server, verbs};
+use super::{help, server, suggest, verbs};
 
 /// The exit code for a command that does not exist.
 const UNKNOWN_COMMAND: u8 = 127;
@@ -97,14 +97,12 @@ fn descend(program: &str, words: &[String]) -> u8 {
             }
             None => {
                 let asked = matches!(word, "-h" | "-help" | "--help");
-                return match group {
-                    Some(group) => show(asked, &help::group(&path, group), 1),
-                    None => show(
-                        asked,
-                        &help::program(program, verbs::NODES),
-                        UNKNOWN_COMMAND,
-                    ),
+                let (mut usage, code) = match group {
+                    Some(group) => (help::group(&path, group), 1),
+                    None => (help::program(program, verbs::NODES), UNKNOWN_COMMAND),
                 };
+                usage.push_str(&suggest::question(&path, word, nodes));
+                return show(asked, &usage, code);
             }
         }
     }
@@ -144,12 +142,13 @@ fn format(verb: &Verb, flags: &Flags) -> Result<Format, Failure> {
     if matches!(verb.shared, Shared::Nothing | Shared::Http) {
         return Ok(Format::Table);
     }
-    let text = flags.text("format").map(str::to_owned);
-    let text = text
-        .or_else(|| environment::variable("FORMAT"))
-        .unwrap_or_default();
-    let format = Format::parse(&text);
-    let format = format.ok_or_else(|| Failure::usage(format!("Invalid output format: {text}")))?;
+    let parse =
+        |text: &str| Format::parse(text).ok_or_else(|| format!("Invalid output format: {text}"));
+    let variable = environment::parsed("FORMAT", parse)?;
+    let format = match flags.text("format") {
+        Some(text) => parse(text).map_err(Failure::Usage)?,
+        None => variable.unwrap_or_else(|| parse("").unwrap_or(Format::Table)),
+    };
     if format == Format::Raw && verb.name != "read" {
         let refusal = "This command does not support the -format=raw option.";
         return Err(Failure::usage(refusal));

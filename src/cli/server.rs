@@ -5,6 +5,7 @@ mod banner;
 mod dev;
 mod flags;
 
+use crate::cli::environment::variable;
 use crate::config::{self, Config, Loaded, LogFormat, LogLevel, Logging};
 use crate::node::{self, Node, StartError};
 use crate::telemetry::{self, Log, LogFile, Rotation};
@@ -46,7 +47,7 @@ impl From<StartError> for Refusal {
 
 /// Runs the server until it is told to stop. `args` is what follows `server`, as typed.
 pub fn run(args: &[String]) -> ExitCode {
-    let flags = match flags::parse(args, |name| std::env::var(name).ok()) {
+    let flags = match flags::parse(args, variable) {
         Ok(flags) => flags,
         Err(message) => {
             eprintln!("{message}\n\n{}", flags::USAGE);

@@ -4,21 +4,54 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::secret::{Secret, SecretString};
 
-use super::environment;
+use super::environment::{self, VariableError};
 
 /// The longest token that is read.
 const TOKEN_BYTES_MAX: u64 = 64 << 10;
 
+/// The caller's token cannot be read, or cannot be sent. The message never holds it.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// No token looks so; a line end or a bell was pasted with it.
+    #[error(
+        "configured Vault token contains non-printable characters and cannot be used (it comes \
+         from {0})"
+    )]
+    Unprintable(String),
+    /// The file is there, and is not the caller's to read, or no token.
+    #[error("the token in {path} cannot be read: {reason}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The variable holds no text.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+}
+
 /// The token to use: from the environment, else from the file.
-pub fn current() -> Option<SecretString> {
-    if let Some(token) = environment::variable("TOKEN") {
-        return Some(Secret::new(token));
+pub fn current() -> Result<Option<SecretString>, TokenError> {
+    if let Some((name, token)) = environment::named("TOKEN")? {
+        return printable(Secret::new(token), &name).map(Some);
     }
-    load(&path()?)
+    match path() {
+        Some(path) => load(&path),
+        None => Ok(None),
+    }
+}
+
+/// The token, unless a header cannot carry it; `origin` is where it comes from.
+pub fn printable(token: SecretString, origin: &str) -> Result<SecretString, TokenError> {
+    match token.expose().chars().any(char::is_control) {
+        true => Err(TokenError::Unprintable(origin.to_owned())),
+        false => Ok(token),
+    }
 }
 
 /// Keeps a token for the commands to come.
@@ -32,16 +65,34 @@ fn path() -> Option<PathBuf> {
     Some(PathBuf::from(home).join(".vault-token"))
 }
 
-fn load(path: &Path) -> Option<SecretString> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).ok()?;
-    file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).ok()?;
-    let token = text.trim().to_owned();
-    text.zeroize();
-    (!token.is_empty()).then(|| Secret::new(token))
+fn load(path: &Path) -> Result<Option<SecretString>, TokenError> {
+    let unreadable = |reason: String| TokenError::File {
+        path: path.display().to_string(),
+        reason,
+    };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    let mut text = Zeroizing::new(String::new());
+    let read = file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text);
+    let length = read.map_err(|error| unreadable(error.to_string()))?;
+    if length as u64 > TOKEN_BYTES_MAX {
+        let reason = format!("it is longer than {TOKEN_BYTES_MAX} bytes");
+        return Err(unreadable(reason));
+    }
+    match text.trim() {
+        "" => Ok(None),
+        token => {
+            let token = Secret::new(token.to_owned());
+            printable(token, &path.display().to_string()).map(Some)
+        }
+    }
 }
 
-/// Writes beside the file and renames, so that no reader meets half a token.
+/// Writes beside the file and renames, so that no reader meets half a token; and whatever stood
+/// there, a file that others may read or a link, the token is in a file of the owner's alone.
 fn save(path: &Path, token: &SecretString) -> std::io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     // A leftover of a killed command may have other permissions.
@@ -56,6 +107,8 @@ fn save(path: &Path, token: &SecretString) -> std::io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     let written = file.write_all(token.expose().as_bytes());
+    // A full disk says so here at the latest, and the old token stays.
+    let written = written.and_then(|()| file.sync_all());
     let moved = written.and_then(|()| std::fs::rename(&temporary, path));
     if moved.is_err() {
         // The token must not stay behind; the first error is the one to tell.
@@ -67,16 +120,17 @@ fn save(path: &Path, token: &SecretString) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn only_the_owner_may_read_it() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join(".vault-token");
-        assert!(load(&path).is_none());
+        assert!(load(&path).expect("readable").is_none());
         for text in ["s.first", "s.second"] {
             save(&path, &Secret::new(String::from(text))).expect("saved");
-            assert_eq!(load(&path).expect("kept").expose(), text);
+            let kept = load(&path).expect("readable").expect("kept");
+            assert_eq!(kept.expose(), text);
             let mode = std::fs::metadata(&path)
                 .expect("there")
                 .permissions()
@@ -87,5 +141,48 @@ mod tests {
             .expect("readable")
             .count();
         assert_eq!(files, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_stood_there_does_not_stay() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(".vault-token");
+        let elsewhere = directory.path().join("elsewhere");
+        let token = Secret::new(String::from("s.canary"));
+        let mode = |path: &Path| std::fs::symlink_metadata(path).expect("there").mode();
+        // A file that all may read, one that somebody has open, a second name, a link.
+        std::fs::write(&path, "old").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
+        std::fs::hard_link(&path, &elsewhere).expect("linked");
+        let mut open = std::fs::File::open(&path).expect("open");
+        save(&path, &token).expect("saved");
+        let mut seen = String::new();
+        open.read_to_string(&mut seen).expect("read");
+        assert_eq!(seen, "old");
+        assert_eq!(mode(&path), 0o100_600);
+        std::fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");
+        save(&path, &token).expect("saved");
+        assert_eq!(mode(&path), 0o100_600);
+        let others = std::fs::read_to_string(&elsewhere).expect("read");
+        assert_eq!(others, "old", "the link's target is left alone");
+        let kept = load(&path).expect("readable").expect("kept");
+        assert_eq!(kept.expose(), "s.canary");
+    }
+
+    #[test]
+    fn a_file_that_holds_no_token_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(".vault-token");
+        let long = vec![b'x'; TOKEN_BYTES_MAX as usize + 1];
+        for bytes in [&b"s.a\nb"[..], b"s.\xff", b"s.\x07", &long] {
+            std::fs::write(&path, bytes).expect("written");
+            let error = load(&path).expect_err("no token").to_string();
+            assert!(error.contains(".vault-token"), "{error}");
+            assert!(!error.contains("s."), "{error}");
+        }
+        std::fs::write(&path, "\ts.good\r\n").expect("written");
+        let token = load(&path).expect("readable").expect("kept");
+        assert_eq!(token.expose(), "s.good");
     }
 }

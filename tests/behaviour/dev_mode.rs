@@ -2,10 +2,16 @@
 
 use crate::support::{Server, exit_of};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn prints_and_stores_what_one_needs() {
     let home = tempfile::tempdir().unwrap();
+    // An older one that all may read, under a second name too.
+    let (old, other) = (home.path().join(".vault-token"), home.path().join("other"));
+    std::fs::write(&old, "older").unwrap();
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::hard_link(&old, &other).unwrap();
     let server = Server::start(
         &[
             "-dev",
@@ -21,6 +27,9 @@ fn prints_and_stores_what_one_needs() {
     assert!(banner.contains(&export), "{banner}");
     let stored = std::fs::read_to_string(home.path().join(".vault-token")).unwrap();
     assert_eq!(stored, "root");
+    let kept = std::fs::metadata(home.path().join(".vault-token")).unwrap();
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(other).unwrap(), "older");
 
     let root = server.client().with_token("root");
     root.put("secret/data/a", json!({"data": {"b": "c"}}))

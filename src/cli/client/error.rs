@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::cli::environment::VariableError;
+use crate::cli::token_file::TokenError;
 use crate::http::client::SetupError;
 
 /// Why a request did not bring what it was made for.
@@ -18,6 +20,12 @@ pub enum ClientError {
         /// Why not.
         reason: &'static str,
     },
+    /// The caller's token cannot be sent.
+    #[error("{0}")]
+    Token(String),
+    /// A variable of the caller's makes no sense.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// The server cannot be reached, or went away; is it running, is the address right?
     #[error("{method} {url:?}: {reason}")]
     Transport {
@@ -39,12 +47,24 @@ pub enum ClientError {
     /// A file of the caller's that was to be sent cannot be read.
     #[error("error reading the file: {0}")]
     File(std::io::Error),
+    /// A file of the caller's cannot take the answer; what is in it now is a part.
+    #[error("error writing the file: {0}")]
+    Output(std::io::Error),
     /// The caller asked to see the request instead of sending it: not an error, print it.
     #[error("{0}")]
     Preview(String),
     /// The system gives no runtime to make requests with.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
+}
+
+impl From<&TokenError> for ClientError {
+    fn from(error: &TokenError) -> Self {
+        match error {
+            TokenError::Variable(error) => Self::Variable(error.clone()),
+            error => Self::Token(error.to_string()),
+        }
+    }
 }
 
 /// An answer of 400 or more.

@@ -6,6 +6,7 @@
 mod ask;
 mod error;
 mod options;
+mod pace;
 mod preview;
 mod reply;
 mod send;
@@ -14,5 +15,6 @@ mod transfer;
 pub use ask::Ask;
 pub use error::ClientError;
 pub use options::{Options, Preview};
+pub use pace::Pace;
 pub use reply::Reply;
 pub use send::Client;

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::http::client::TlsOptions;
+use crate::cli::token_file::TokenError;
+use crate::http::client::{Proxies, TlsOptions};
 use crate::secret::SecretString;
+
+use super::pace::Pace;
 
 /// What a client is made from: flags, variables and files, already read.
 pub struct Options {
     /// `http://`, `https://` or `unix://`.
     pub address: String,
-    /// Sent as `X-Vault-Token`.
-    pub token: Option<SecretString>,
+    /// Sent as `X-Vault-Token`; an error is told when a request would need it.
+    pub token: Result<Option<SecretString>, TokenError>,
     /// Sent as `X-Vault-Namespace`.
     pub namespace: Option<String>,
     /// Sent as `X-Vault-Wrap-Ttl`.
@@ -27,6 +30,10 @@ pub struct Options {
     pub retries_max: u32,
     /// For one try, from connecting to the body's end.
     pub timeout: Duration,
+    /// How fast requests may follow each other; `None` is as fast as can be.
+    pub pace: Option<Pace>,
+    /// Proxies on the way to the server.
+    pub proxies: Proxies,
     /// Print instead of sending.
     pub preview: Option<Preview>,
     /// The program's name, for the curl command.

@@ -35,7 +35,7 @@ pub fn curl(ask: &Ask, options: &Options, headers: &[(String, String)], url: &st
     for (name, value) in headers {
         command.push_str(&format!(" -H \"{name}: {value}\""));
     }
-    if options.token.is_some() {
+    if matches!(options.token, Ok(Some(_))) {
         let program = &options.program;
         command.push_str(&format!(" -H \"X-Vault-Token: $({program} print token)\""));
     }
@@ -95,7 +95,7 @@ mod tests {
     fn options() -> Options {
         Options {
             address: String::from("http://127.0.0.1:8200"),
-            token: Some(Secret::new(String::from("s.secret"))),
+            token: Ok(Some(Secret::new(String::from("s.secret")))),
             namespace: None,
             wrap_ttl: None,
             headers: vec![],
@@ -104,6 +104,8 @@ mod tests {
             redirects: true,
             retries_max: 0,
             timeout: Duration::from_secs(60),
+            pace: None,
+            proxies: crate::http::client::Proxies::default(),
             preview: Some(Preview::Curl),
             program: String::from("vault"),
         }

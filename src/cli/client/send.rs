@@ -1,10 +1,14 @@
 //! The client: makes requests, tries again, follows one redirect.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use hyper::{Request, header};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::InvalidUri;
+use hyper::{Method, Request};
 use tokio::runtime::Runtime;
 
+use crate::cli::token_file::TokenError;
 use crate::clock::format_duration;
 use crate::http::client::{self, Address, Answer, Dialer, RequestBody, Route, whole};
 use crate::secret::SecretString;
@@ -32,13 +36,17 @@ pub struct Client {
     address: Address,
     pub(super) dialer: Dialer,
     runtime: Runtime,
+    /// Requests made so far.
+    sent: Cell<u32>,
 }
 
 impl Client {
     /// Checks the options and gets ready; nothing is sent yet.
-    pub fn new(options: Options) -> Result<Self, ClientError> {
+    pub fn new(mut options: Options) -> Result<Self, ClientError> {
         let address = Address::parse(&options.address)?;
+        let proxies = std::mem::take(&mut options.proxies);
         let speaks_tls = matches!(address.route, Route::Tcp { tls: true, .. });
+        let speaks_tls = speaks_tls || proxies.speak_tls();
         // Wrong TLS files are told even when this address does not need them.
         let names_files = options.tls.ca_cert.is_some() || options.tls.client_cert.is_some();
         let tls = match speaks_tls || names_files {
@@ -53,21 +61,23 @@ impl Client {
             dialer: Dialer {
                 tls,
                 server_name: options.tls_server_name.clone(),
+                proxies,
             },
             options,
             address,
             runtime,
+            sent: Cell::new(0),
         })
     }
 
     /// Uses another token from here on; `None` sends none.
     pub fn set_token(&mut self, token: Option<SecretString>) {
-        self.options.token = token;
+        self.options.token = Ok(token);
     }
 
     /// The token in use.
     pub fn token(&self) -> Option<&SecretString> {
-        self.options.token.as_ref()
+        self.options.token.as_ref().ok().and_then(Option::as_ref)
     }
 
     /// The server's address as given.
@@ -178,21 +188,26 @@ impl Client {
         exchange: impl FnOnce(Request<RequestBody>) -> F,
     ) -> Result<Reply, ClientError> {
         let url = address.url(target);
-        let fail = |reason: String| ClientError::Transport {
+        let fail = |reason: String, retry: bool| ClientError::Transport {
             method: capitalized(ask.method),
             url: url.clone(),
-            retry: reason != TOO_LATE,
             reason,
+            retry,
         };
-        let request = self.request(address, ask, target, body);
-        let request = request.map_err(|error| ClientError::Transport {
-            method: capitalized(ask.method),
-            url: url.clone(),
-            reason: error.to_string(),
-            retry: false,
-        })?;
+        let unsent = |reason: String| fail(reason, false);
+        let mut request = Request::new(body);
+        *request.headers_mut() = self.header_map(address, ask)?;
+        let method = Method::from_bytes(ask.method.as_bytes());
+        *request.method_mut() = method.map_err(|error| unsent(error.to_string()))?;
+        let uri = target.parse();
+        *request.uri_mut() = uri.map_err(|error: InvalidUri| unsent(error.to_string()))?;
+        self.keep_pace();
         let answer = self.runtime.block_on(exchange(request));
-        let (status, location, body) = answer.map_err(fail)?;
+        let answer = answer.map_err(|reason| {
+            let retry = reason != TOO_LATE;
+            fail(reason, retry)
+        });
+        let (status, location, body) = answer?;
         Ok(Reply {
             method: ask.method.to_owned(),
             url,
@@ -202,28 +217,40 @@ impl Client {
         })
     }
 
-    fn request(
-        &self,
-        address: &Address,
-        ask: &Ask,
-        target: &str,
-        body: RequestBody,
-    ) -> Result<Request<RequestBody>, hyper::http::Error> {
-        let mut request = Request::builder()
-            .method(ask.method)
-            .uri(target)
-            .header(header::HOST, &address.authority)
-            .header(
-                header::USER_AGENT,
-                concat!("coffer/", env!("CARGO_PKG_VERSION")),
-            );
-        for (name, value) in self.headers(ask) {
-            request = request.header(name, value);
+    /// Waits where requests would follow each other too fast.
+    fn keep_pace(&self) {
+        let sent = self.sent.get();
+        self.sent.set(sent.saturating_add(1));
+        if let Some(pace) = &self.options.pace {
+            std::thread::sleep(pace.wait(sent));
         }
-        if let Some(token) = &self.options.token {
-            request = request.header("X-Vault-Token", token.expose());
+    }
+
+    fn header_map(&self, address: &Address, ask: &Ask) -> Result<HeaderMap, ClientError> {
+        let mut map = HeaderMap::new();
+        let agent = concat!("coffer/", env!("CARGO_PKG_VERSION"));
+        map.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        let mut headers = self.headers(ask);
+        headers.push((String::from("Host"), address.authority.clone()));
+        for (name, value) in headers {
+            let refused = |reason: &'static str| ClientError::Header {
+                name: name.clone(),
+                reason,
+            };
+            let key = HeaderName::from_bytes(name.as_bytes());
+            let key = key.map_err(|_| refused("invalid header field name"))?;
+            let value = HeaderValue::from_str(&value);
+            let value = value.map_err(|_| refused("invalid header field value"))?;
+            map.append(key, value);
         }
-        request.body(body)
+        let token = self.options.token.as_ref().map_err(ClientError::from)?;
+        if let Some(token) = token {
+            let given = || ClientError::from(&TokenError::Unprintable("what was given".to_owned()));
+            let mut value = HeaderValue::from_str(token.expose()).map_err(|_| given())?;
+            value.set_sensitive(true);
+            map.insert("X-Vault-Token", value);
+        }
+        Ok(map)
     }
 
     /// Every header but the token.

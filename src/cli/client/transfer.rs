@@ -27,21 +27,27 @@ impl Client {
     /// is a pause longer than the client's timeout; then `out` holds a part.
     pub fn download(&self, ask: &Ask, out: &mut dyn Write) -> Result<(), ClientError> {
         self.show_instead(ask)?;
+        let mut full = None;
         let reply = self.follow_with(ask, &mut |address, target| {
-            let out = &mut *out;
+            let (out, full) = (&mut *out, &mut full);
             let body = whole(Bytes::new());
             self.perform(address, ask, target, body, async |request| {
-                let take = async |answer| self.save(answer, out).await;
+                let take = async |answer| self.save(answer, out, full).await;
                 self.dialer.exchange_with(address, request, take).await
             })
-        })?;
-        reply.accepted().map(drop)
+        });
+        // The network is not to blame for a disk.
+        match full {
+            Some(error) => Err(ClientError::Output(error)),
+            None => reply?.accepted().map(drop),
+        }
     }
 
     async fn save(
         &self,
         answer: Response<Incoming>,
         out: &mut dyn Write,
+        full: &mut Option<io::Error>,
     ) -> Result<Answer, String> {
         let status = answer.status();
         if !status.is_success() {
@@ -54,8 +60,11 @@ impl Client {
                 return Ok((status.as_u16(), None, Zeroizing::default()));
             };
             let frame = frame.map_err(|error| format!("the answer was cut short: {error}"))?;
-            if let Ok(data) = frame.into_data() {
-                out.write_all(&data).map_err(|error| error.to_string())?;
+            if let Ok(data) = frame.into_data()
+                && let Err(error) = out.write_all(&data)
+            {
+                *full = Some(error);
+                return Err(String::from("the answer has no place"));
             }
         }
     }

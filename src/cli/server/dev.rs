@@ -2,13 +2,11 @@
 
 use super::banner;
 use super::flags::Flags;
+use crate::cli::token_file;
 use crate::config::{self, Loaded};
 use crate::node::{Dev, DevStart, Node};
 use crate::secret::Secret;
 use base64::Engine;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 const LISTEN_ADDRESS: &str = "127.0.0.1:8200";
 /// Share and root token of a dev node that lasts, in its data directory.
@@ -54,22 +52,11 @@ pub fn options(flags: &Flags) -> Dev {
 pub fn announce(node: &Node, start: &DevStart, flags: &Flags) -> String {
     let token = start.root_token.expose();
     if !flags.dev_no_store_token
-        && let Some(home) = std::env::var_os("HOME")
-        && let Err(error) = store(&Path::new(&home).join(".vault-token"), token)
+        && let Err(error) = token_file::store(&start.root_token)
     {
         tracing::warn!(%error, "the root token could not be stored in ~/.vault-token");
     }
     let key = base64::engine::general_purpose::STANDARD.encode(start.unseal_key.expose());
     let path = flags.dev_path.as_deref();
     banner::dev(&node.addresses().api, &key, token, path)
-}
-
-fn store(path: &Path, token: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(token.as_bytes())
 }

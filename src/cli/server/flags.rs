@@ -1,7 +1,30 @@
 //! The flags of `server`.
 
+use crate::cli::environment::VariableError;
+use crate::cli::flags::question;
+use crate::cli::suggest::near;
 use crate::config::{LogFormat, LogLevel};
 use std::path::PathBuf;
+
+/// Every flag, to suggest one.
+const NAMES: [&str; 16] = [
+    "config",
+    "dev",
+    "dev-listen-address",
+    "dev-no-kv",
+    "dev-no-store-token",
+    "dev-path",
+    "dev-root-token-id",
+    "help",
+    "log-file",
+    "log-format",
+    "log-level",
+    "log-rotate-bytes",
+    "log-rotate-duration",
+    "log-rotate-max-files",
+    "recovery",
+    "test-verify-only",
+];
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -81,7 +104,10 @@ Dev options:
 ///
 /// # Errors
 /// A sentence about the flag that is wrong.
-pub fn parse(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Result<Flags, String> {
+pub fn parse(
+    args: &[String],
+    variable: impl Fn(&str) -> Result<Option<String>, VariableError>,
+) -> Result<Flags, String> {
     let mut flags = Flags::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -104,7 +130,8 @@ pub fn parse(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Resu
         };
         flags.set_value(name, &mut value)?;
     }
-    flags.fill_from(variable);
+    let filled = flags.fill_from(variable);
+    filled.map_err(|error| error.to_string())?;
     Ok(flags)
 }
 
@@ -157,25 +184,27 @@ impl Flags {
             "log-rotate-max-files" => {
                 self.log_rotate_max_files = Some(checked(name, &value()?, |t| t.parse().ok())?);
             }
-            _ => return Err(format!("flag provided but not defined: -{name}")),
+            _ => {
+                let near = question(&near(name, NAMES));
+                return Err(format!("flag provided but not defined: -{name}{near}"));
+            }
         }
         Ok(())
     }
 
-    fn fill_from(&mut self, variable: impl Fn(&str) -> Option<String>) {
-        let any = |name: &str| {
-            ["COFFER_", "VAULT_", "BAO_"]
-                .iter()
-                .find_map(|prefix| variable(&format!("{prefix}{name}")))
-                .filter(|value| !value.is_empty())
-        };
+    fn fill_from(
+        &mut self,
+        variable: impl Fn(&str) -> Result<Option<String>, VariableError>,
+    ) -> Result<(), VariableError> {
+        let path = variable("CONFIG_PATH")?;
         if self.config.is_empty() && !self.dev {
-            self.config.extend(any("CONFIG_PATH").map(PathBuf::from));
+            self.config.extend(path.map(PathBuf::from));
         }
-        let token = &mut self.dev_root_token;
-        *token = token.take().or_else(|| any("DEV_ROOT_TOKEN_ID"));
-        let address = &mut self.dev_listen_address;
-        *address = address.take().or_else(|| any("DEV_LISTEN_ADDRESS"));
+        let given = variable("DEV_ROOT_TOKEN_ID")?;
+        self.dev_root_token = self.dev_root_token.take().or(given);
+        let given = variable("DEV_LISTEN_ADDRESS")?;
+        self.dev_listen_address = self.dev_listen_address.take().or(given);
+        Ok(())
     }
 }
 
@@ -197,7 +226,7 @@ mod tests {
 
     fn read(args: &[&str]) -> Result<Flags, String> {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        parse(&args, |_| None)
+        parse(&args, |_| Ok(None))
     }
 
     #[test]
@@ -229,6 +258,10 @@ mod tests {
                 &["-nonsense"][..],
                 "flag provided but not defined: -nonsense",
             ),
+            (
+                &["-confg=a"],
+                "flag provided but not defined: -confg\nDid you mean -config?",
+            ),
             (&["-config"], "flag needs an argument: -config"),
             (
                 &["-log-level=loud"],
@@ -244,9 +277,9 @@ mod tests {
     #[test]
     fn variables_fill_what_flags_leave_open() {
         let variable = |name: &str| match name {
-            "VAULT_DEV_ROOT_TOKEN_ID" => Some("from-vault".to_owned()),
-            "BAO_CONFIG_PATH" => Some("/c".to_owned()),
-            _ => None,
+            "DEV_ROOT_TOKEN_ID" => Ok(Some("from-vault".to_owned())),
+            "CONFIG_PATH" => Ok(Some("/c".to_owned())),
+            _ => Ok(None),
         };
         let flags = parse(&[], variable).unwrap();
         assert_eq!(flags.dev_root_token.as_deref(), Some("from-vault"));

@@ -132,7 +132,8 @@ fn indicators(call: &Call) -> Result<Vec<Indicator>, String> {
         .map(PathBuf::from)
         .collect();
     if paths.is_empty() {
-        paths.extend(variable("CONFIG_PATH").map(PathBuf::from));
+        let path = variable("CONFIG_PATH").map_err(|error| error.to_string())?;
+        paths.extend(path.map(PathBuf::from));
     }
     if paths.is_empty() && Path::new(CONFIG).exists() {
         paths.push(CONFIG.into());

@@ -136,7 +136,7 @@ fn print(call: &Call, secret: &Envelope, no_store: bool) -> Outcome {
             "The token was not stored in token helper. Set the VAULT_TOKEN environment\nvariable \
              or pass the token below with each request to Vault.\n",
         );
-    } else if let Some((name, _)) = environment::named("TOKEN") {
+    } else if let Some((name, _)) = environment::named("TOKEN")? {
         call.err(&format!(
             "WARNING! The {name} environment variable is set! The value of this variable\nwill \
              take precedence; if this is unwanted please unset {name} or update its\nvalue \

@@ -1,7 +1,7 @@
 //! `print token`.
 
 use crate::cli::call::Call;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::token_file;
 use crate::cli::verb::{Arity, Group, Node, Shared, Verb};
 
@@ -23,7 +23,7 @@ static TOKEN: Verb = Verb {
 };
 
 fn token(call: &mut Call) -> Outcome {
-    let token = token_file::current();
+    let token = token_file::current().map_err(|error| Failure::Local(error.to_string()))?;
     call.out(token.as_ref().map_or("", |token| token.expose()));
     Ok(0)
 }

@@ -32,7 +32,11 @@ pub enum Route {
 impl Address {
     /// Reads `http://host:port/prefix`, `https://...` or `unix:///path`.
     pub fn parse(text: &str) -> Result<Self, SetupError> {
-        let bad = || SetupError::Address(text.to_owned());
+        // What may be a user's name and password is not repeated.
+        let bad = || SetupError::Address(without_user(text));
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(bad());
+        }
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         if scheme == "unix" {
             return Ok(Self {
@@ -74,7 +78,15 @@ impl Address {
     }
 }
 
-fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
+fn without_user(text: &str) -> String {
+    let end = text.rfind('@').map_or(0, |at| at + 1);
+    let start = text.find("://").map_or(0, |at| at + 3).min(end);
+    let kept = |range| text.get(range).unwrap_or_default();
+    format!("{}{}", kept(0..start), kept(end..text.len()))
+}
+
+/// Host, without brackets, and port of `host:port`.
+pub(super) fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, tail) = rest.split_once(']')?;
         let port = match tail.strip_prefix(':') {
@@ -121,8 +133,13 @@ mod tests {
             "http://a:b",
             "ftp://a",
             "http://[::1",
+            "http://a:8200 ",
+            "http://a\n:8200",
+            "http://a b",
         ] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
+        let error = Address::parse("http://user:canary@a:b").expect_err("no port");
+        assert_eq!(error, SetupError::Address(String::from("http://a:b")));
     }
 }

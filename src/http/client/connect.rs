@@ -9,6 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper::http::uri::InvalidUri;
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -19,6 +20,8 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::address::{Address, Route};
+use super::proxy::{Proxies, Proxy, Scheme};
+use super::tunnel::{connect, socks};
 use crate::http::stream::AnyStream;
 
 /// The longest answer that is read.
@@ -43,6 +46,8 @@ pub struct Dialer {
     pub tls: Option<Arc<ClientConfig>>,
     /// The name to expect in the certificate, when it is not the host's.
     pub server_name: Option<String>,
+    /// Proxies on the way.
+    pub proxies: Proxies,
 }
 
 impl Dialer {
@@ -60,9 +65,10 @@ impl Dialer {
     pub async fn exchange_with<T>(
         &self,
         address: &Address,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
     ) -> Result<T, String> {
+        self.address_proxy(address, &mut request)?;
         let (response, sender, connection) = talk(self.dial(address).await?, request).await?;
         let taken = take(response).await?;
         drop(sender);
@@ -78,24 +84,87 @@ impl Dialer {
                 Ok(Box::new(stream))
             }
             Route::Tcp { host, port, tls } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await;
-                let stream =
-                    stream.map_err(|e| format!("dial tcp {host}:{port}: {}", reason(&e)))?;
-                // Small requests must not wait for each other; a failure only costs time.
-                let _ = stream.set_nodelay(true);
-                match &self.tls {
-                    Some(config) if *tls => {
-                        let connector = TlsConnector::from(config.clone());
-                        let name = self.server_name.as_ref().unwrap_or(host).clone();
-                        let name = ServerName::try_from(name).map_err(|e| e.to_string())?;
-                        let stream = connector.connect(name, stream).await;
-                        Ok(Box::new(stream.map_err(|e| tls_reason(&e))?))
-                    }
-                    _ => Ok(Box::new(stream)),
+                let stream = match self.proxies.find(host, *port, *tls) {
+                    None => reach(host, *port).await?,
+                    Some(proxy) => self.through(proxy, host, *port, *tls).await?,
+                };
+                let name = self.server_name.as_ref().unwrap_or(host);
+                match tls {
+                    true => self.encrypt(stream, name).await,
+                    false => Ok(stream),
                 }
             }
         }
     }
+
+    async fn encrypt(&self, stream: AnyStream, name: &str) -> Result<AnyStream, String> {
+        let unset = || String::from("tls: only plain http is set up, as the address says");
+        let connector = TlsConnector::from(self.tls.clone().ok_or_else(unset)?);
+        let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
+        let stream = connector.connect(name, stream).await;
+        Ok(Box::new(stream.map_err(|e| tls_reason(&e))?))
+    }
+
+    /// A connection to the server by way of a proxy. To a server at `http://` a proxy of HTTP
+    /// needs no tunnel: see [`Dialer::address_proxy`].
+    async fn through(
+        &self,
+        proxy: &Proxy,
+        host: &str,
+        port: u16,
+        tls: bool,
+    ) -> Result<AnyStream, String> {
+        let named = |reason: String| format!("proxyconnect tcp: {reason}");
+        let stream = reach(&proxy.host, proxy.port).await.map_err(named)?;
+        let authority = match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let stream = match proxy.scheme {
+            Scheme::Socks5 => return socks(stream, &authority, proxy).await.map_err(named),
+            Scheme::Http => stream,
+            Scheme::Https => self.encrypt(stream, &proxy.host).await.map_err(named)?,
+        };
+        match tls {
+            false => Ok(stream),
+            true => {
+                let authorization = proxy.authorization();
+                let tunnel = connect(stream, &authority, authorization).await;
+                tunnel.map_err(named)
+            }
+        }
+    }
+
+    /// Makes the request one for a proxy of HTTP, where it goes through one in the clear.
+    fn address_proxy(
+        &self,
+        address: &Address,
+        request: &mut Request<RequestBody>,
+    ) -> Result<(), String> {
+        let Route::Tcp { host, port, tls } = &address.route else {
+            return Ok(());
+        };
+        let proxy = self.proxies.find(host, *port, *tls);
+        let Some(proxy) = proxy.filter(|proxy| !tls && proxy.scheme != Scheme::Socks5) else {
+            return Ok(());
+        };
+        let uri = address.url(&request.uri().to_string()).parse();
+        *request.uri_mut() = uri.map_err(|error: InvalidUri| error.to_string())?;
+        if let Some(value) = proxy.authorization() {
+            request
+                .headers_mut()
+                .insert(header::PROXY_AUTHORIZATION, value);
+        }
+        Ok(())
+    }
+}
+
+async fn reach(host: &str, port: u16) -> Result<AnyStream, String> {
+    let stream = TcpStream::connect((host, port)).await;
+    let stream = stream.map_err(|e| format!("dial tcp {host}:{port}: {}", reason(&e)))?;
+    // Small requests must not wait for each other; a failure only costs time.
+    let _ = stream.set_nodelay(true);
+    Ok(Box::new(stream))
 }
 
 /// Sends a request. The connection closes with its sender; its task ends with the runtime.
@@ -155,7 +224,7 @@ fn tls_reason(error: &io::Error) -> String {
 }
 
 /// An error and what caused it, for hyper says little at the top.
-fn deep(error: &hyper::Error) -> String {
+pub(super) fn deep(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut source = Error::source(error);
     while let Some(cause) = source {

@@ -2,7 +2,9 @@
 
 use crate::config::RetryJoin;
 use crate::discovery::AutoJoin;
-use crate::http::client::{Address, Dialer, Pem, Route, SetupError, TlsOptions, tls_config};
+use crate::http::client::{
+    Address, Dialer, Pem, Proxies, Route, SetupError, TlsOptions, tls_config,
+};
 use crate::secret::Secret;
 use crate::sys::JoinRequest;
 use std::path::{Path, PathBuf};
@@ -138,6 +140,8 @@ impl Place {
                 false => None,
             },
             server_name: self.server_name.clone(),
+            // A member is near; what programs of this host use to see the world is not for it.
+            proxies: Proxies::default(),
         })
     }
 

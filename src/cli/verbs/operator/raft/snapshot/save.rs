@@ -41,7 +41,11 @@ fn run(call: &mut Call) -> Outcome {
         let mut out = out.map_err(unopened)?;
         let saved = call.client()?.download(&ask, &mut out);
         saved.during(|| TAKING.into())?;
-        return Ok(0);
+        return match out.sync_all() {
+            // A pipe or a terminal has nothing to sync.
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(local(error)),
+            _ => Ok(0),
+        };
     }
     // A link stays, and what it points to is replaced.
     let target = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());

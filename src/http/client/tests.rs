@@ -1,0 +1,246 @@
+//! Exchanges by way of proxies that stand here and know nobody but the test.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::{Request, header};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::secret::Secret;
+
+/// A name that only a proxy can resolve.
+const FAR: &str = "coffer.invalid";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+/// Has `serve` take one connection; the port, and what it returns.
+async fn listen<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let task = crate::task::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        serve(stream).await
+    });
+    (port, task)
+}
+
+/// A request's or an answer's head.
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\n") {
+        text.push(stream.read_u8().await.expect("more of the head"));
+    }
+    String::from_utf8(text).expect("a text")
+}
+
+async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    let asked = head(stream).await;
+    stream.write_all(ANSWER).await.expect("sent");
+    stream.flush().await.expect("sent");
+    asked
+}
+
+async fn ask(scheme: &str, proxies: Proxies, tls: Option<TlsOptions>) -> Result<u16, String> {
+    let address = Address::parse(&format!("{scheme}://{FAR}:8200")).expect("valid");
+    let dialer = Dialer {
+        tls: tls.map(|options| tls_config(&options).expect("valid")),
+        server_name: None,
+        proxies,
+    };
+    let request = Request::get("/v1/a?b=c")
+        .header(header::HOST, &address.authority)
+        .header("X-Vault-Token", "s.canary")
+        .body(whole(Bytes::new()))
+        .expect("valid");
+    let answer = dialer.exchange(&address, request).await?;
+    Ok(answer.0)
+}
+
+fn always(url: &str) -> Proxies {
+    Proxies {
+        always: Proxy::parse(url).ok(),
+        ..Proxies::default()
+    }
+}
+
+/// A certificate for [`FAR`], as a client is told to trust it, and a server that shows it.
+fn certificate() -> (TlsOptions, TlsAcceptor) {
+    let params = CertificateParams::new(vec![String::from(FAR)]).expect("a name");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("signed");
+    let options = TlsOptions {
+        ca_cert: Some(Pem::Text(Secret::new(certificate.pem()))),
+        ..TlsOptions::default()
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("a certificate");
+    (options, TlsAcceptor::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn plain_http_is_asked_of_the_proxy_itself() {
+    let (port, task) = listen(async |mut stream| answer(&mut stream).await).await;
+    let proxies = Proxies {
+        http: Proxy::parse(&format!("http://a:b%40@127.0.0.1:{port}")).ok(),
+        ..Proxies::default()
+    };
+    assert_eq!(ask("http", proxies, None).await, Ok(200));
+    let asked = task.await.expect("served").to_lowercase();
+    let line = format!("get http://{FAR}:8200/v1/a?b=c http/1.1\r\n");
+    assert!(asked.starts_with(&line), "{asked}");
+    assert!(asked.contains(&format!("host: {FAR}:8200\r\n")), "{asked}");
+    let shown = "proxy-authorization: basic ytpiqa==\r\n";
+    assert!(asked.contains(shown), "{asked}");
+}
+
+#[tokio::test]
+async fn https_goes_through_a_tunnel_that_sees_no_token() {
+    let (options, acceptor) = certificate();
+    let (port, task) = listen(async move |mut stream| {
+        let connect = head(&mut stream).await;
+        let established = b"HTTP/1.1 200 Connection established\r\n\r\n";
+        stream.write_all(established).await.expect("sent");
+        let mut inner = acceptor.accept(stream).await.expect("the client trusts it");
+        (connect, answer(&mut inner).await)
+    })
+    .await;
+    let proxies = Proxies {
+        https: Proxy::parse(&format!("http://a:b@127.0.0.1:{port}")).ok(),
+        ..Proxies::default()
+    };
+    assert_eq!(ask("https", proxies, Some(options)).await, Ok(200));
+    let (connect, asked) = task.await.expect("served");
+    let line = format!("CONNECT {FAR}:8200 HTTP/1.1\r\n");
+    assert!(connect.starts_with(&line), "{connect}");
+    let connect = connect.to_lowercase();
+    assert!(
+        connect.contains("proxy-authorization: basic ytpi\r\n"),
+        "{connect}"
+    );
+    assert!(!connect.contains("canary"), "{connect}");
+    // The server gets the request, and nothing that is the proxy's.
+    assert!(asked.starts_with("GET /v1/a?b=c HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("s.canary"), "{asked}");
+    assert!(!asked.to_lowercase().contains("proxy-"), "{asked}");
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_is_told_without_its_password() {
+    let (port, _task) = listen(async |mut stream| {
+        let asked = head(&mut stream).await;
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(refusal).await.expect("sent");
+        asked
+    })
+    .await;
+    let proxies = always(&format!("http://user:password@127.0.0.1:{port}"));
+    let options = TlsOptions::default();
+    let error = ask("https", proxies, Some(options))
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        error,
+        "proxyconnect tcp: the proxy answered 407 Proxy Authentication Required"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_named_without_its_password() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = nobody.local_addr().expect("an address").port();
+    drop(nobody);
+    for scheme in ["http", "socks5"] {
+        let proxies = always(&format!("{scheme}://user:password@127.0.0.1:{port}"));
+        let error = ask("http", proxies, None).await.expect_err("nobody there");
+        let expected = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
+        assert_eq!(error, format!("proxyconnect tcp: {expected}"));
+    }
+}
+
+#[tokio::test]
+async fn socks_proxies_connect_with_and_without_a_password() {
+    for (user, method) in [("", 0_u8), ("me:pass@", 2)] {
+        let (port, task) = listen(async move |mut stream| {
+            assert_eq!(take(&mut stream, 3).await, [5, 1, method]);
+            stream.write_all(&[5, method]).await.expect("sent");
+            if method == 2 {
+                assert_eq!(take(&mut stream, 9).await, b"\x01\x02me\x04pass");
+                stream.write_all(&[1, 0]).await.expect("sent");
+            }
+            let length = FAR.len() as u8;
+            assert_eq!(take(&mut stream, 5).await, [5, 1, 0, 3, length]);
+            let name = take(&mut stream, FAR.len()).await;
+            assert_eq!(name, FAR.as_bytes(), "the proxy resolves");
+            assert_eq!(take(&mut stream, 2).await, 8200_u16.to_be_bytes());
+            stream
+                .write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+                .await
+                .expect("sent");
+            answer(&mut stream).await
+        })
+        .await;
+        let proxies = always(&format!("socks5://{user}127.0.0.1:{port}"));
+        assert_eq!(ask("http", proxies, None).await, Ok(200));
+        let asked = task.await.expect("served");
+        assert!(asked.starts_with("GET /v1/a?b=c HTTP/1.1\r\n"), "{asked}");
+    }
+}
+
+async fn take(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).await.expect("as many bytes");
+    bytes
+}
+
+#[tokio::test]
+async fn an_exception_is_asked_without_a_proxy() {
+    let (port, _task) = listen(async |mut stream| answer(&mut stream).await).await;
+    let proxies = Proxies {
+        http: Proxy::parse(&format!("127.0.0.1:{port}")).ok(),
+        exceptions: Exceptions::parse(FAR).expect("valid"),
+        ..Proxies::default()
+    };
+    // Nobody but the proxy knows the name.
+    let error = ask("http", proxies, None).await.expect_err("no such host");
+    assert!(
+        error.starts_with(&format!("dial tcp {FAR}:8200: ")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn https_is_never_spoken_in_the_clear() {
+    let (port, task) = listen(async |mut stream| {
+        let mut sent = Vec::new();
+        stream.read_to_end(&mut sent).await.expect("read");
+        sent
+    })
+    .await;
+    let address = Address::parse(&format!("https://127.0.0.1:{port}")).expect("valid");
+    let dialer = Dialer {
+        tls: None,
+        server_name: None,
+        proxies: Proxies::default(),
+    };
+    let request = Request::get("/v1/a")
+        .header("X-Vault-Token", "s.canary")
+        .body(whole(Bytes::new()))
+        .expect("valid");
+    let refused = dialer.exchange(&address, request).await;
+    assert!(refused.is_err());
+    assert!(task.await.expect("served").is_empty());
+}
