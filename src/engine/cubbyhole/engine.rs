@@ -1,13 +1,11 @@
 //! The cubbyhole engine.
 
+use super::tally::{RECORDS_MAX, Tally, size};
 use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::{list, record, warn_ignored};
 use crate::engine::{Engine, Error, Operation, Outcome, Request, Response};
 use crate::store::Revision;
 use serde_json::{Map, Value};
-
-/// Most records a token may keep.
-pub const RECORDS_MAX: usize = 1000;
 
 /// The cubbyhole engine. It keeps nothing in memory.
 #[derive(Debug, Default)]
@@ -20,16 +18,42 @@ pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool,
         return Ok(true);
     }
     let own = view.sub(&format!("{cubbyhole_id}/"));
-    for path in own.walk("", RECORDS_MAX)? {
+    let stored = own.walk("", RECORDS_MAX)?;
+    let pending = own.pending_below(batch, "");
+    if !stored.is_empty() || !pending.is_empty() {
+        Tally::forget(view, batch, cubbyhole_id);
+    }
+    for path in stored {
         if batch.is_heavy() {
             return Ok(false);
         }
         own.delete(batch, &path);
     }
-    for path in own.pending_below(batch, "") {
+    for path in pending {
         own.delete(batch, &path);
     }
     Ok(true)
+}
+
+/// Adds "keep `data` at `path` for the token with `cubbyhole_id`" to `batch`, whatever its size: an
+/// answer that is wrapped is as large as it is, and its token keeps nothing else.
+pub fn put_away(
+    view: &View,
+    batch: &mut Batch,
+    cubbyhole_id: &str,
+    path: &str,
+    data: &Map<String, Value>,
+) -> Result<(), Error> {
+    record::put(&view.sub(&format!("{cubbyhole_id}/")), batch, path, data)
+}
+
+/// What the token with `cubbyhole_id` keeps at `path`.
+pub fn kept(
+    view: &View,
+    cubbyhole_id: &str,
+    path: &str,
+) -> Result<Option<Map<String, Value>>, Error> {
+    record::get(&view.sub(&format!("{cubbyhole_id}/")), path)
 }
 
 impl Engine for Cubbyhole {
@@ -51,15 +75,9 @@ impl Engine for Cubbyhole {
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
         let own = own(request, view)?;
         match request.operation {
-            Operation::Create | Operation::Update => write(request, &own),
+            Operation::Create | Operation::Update => write(request, view, &own),
             Operation::Read => read(request, &own),
-            Operation::Delete => {
-                let mut outcome = Outcome::default();
-                if is_leaf(&request.path) {
-                    own.delete(&mut outcome.batch, &request.path);
-                }
-                Ok(outcome)
-            }
+            Operation::Delete => delete(request, view, &own),
             Operation::List => {
                 let keys = own.list(&list::folder(&request.path))?;
                 if keys.is_empty() {
@@ -87,7 +105,7 @@ fn is_leaf(path: &str) -> bool {
     !path.is_empty() && !path.ends_with('/')
 }
 
-fn write(request: &Request, own: &View) -> Result<Outcome, Error> {
+fn write(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> {
     if request.path.is_empty() {
         return Err(Error::invalid("missing path"));
     }
@@ -97,17 +115,35 @@ fn write(request: &Request, own: &View) -> Result<Outcome, Error> {
     if request.data.is_empty() {
         return Err(Error::invalid("missing data fields"));
     }
-    if own.get(&request.path)?.is_none() && own.walk("", RECORDS_MAX)?.len() >= RECORDS_MAX {
-        return Err(Error::invalid(format!(
-            "a cubbyhole holds at most {RECORDS_MAX} secrets"
-        )));
-    }
     let mut outcome = Outcome::default();
     if request.operation == Operation::Create {
         // Granted as `create`: what came to be meanwhile is not overwritten.
         own.expect(&mut outcome.batch, &request.path, Revision(0));
     }
-    record::put(own, &mut outcome.batch, &request.path, &request.data)?;
+    let batch = &mut outcome.batch;
+    record::put(own, batch, &request.path, &request.data)?;
+    let value = own.pending(batch, &request.path);
+    let bytes = value.map_or(0, |value| size(&request.path, value));
+    let before = own.get(&request.path)?;
+    let before = before.map(|entry| size(&request.path, &entry.value));
+    let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
+    tally.replace(before, bytes)?;
+    tally.write(view, batch, &request.caller.cubbyhole_id)?;
+    Ok(outcome)
+}
+
+fn delete(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    if !is_leaf(&request.path) {
+        return Ok(outcome);
+    }
+    let batch = &mut outcome.batch;
+    own.delete(batch, &request.path);
+    if let Some(entry) = own.get(&request.path)? {
+        let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
+        tally.remove(size(&request.path, &entry.value));
+        tally.write(view, batch, &request.caller.cubbyhole_id)?;
+    }
     Ok(outcome)
 }
 
@@ -122,8 +158,8 @@ fn read(request: &Request, own: &View) -> Result<Outcome, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::barrier::Batch;
     use crate::engine::ErrorKind;
+    use crate::engine::cubbyhole::{RECORD_BYTES_MAX, TOKEN_BYTES_MAX};
     use crate::engine::kv::harness::Mount;
     use serde_json::json;
 
@@ -183,7 +219,9 @@ mod tests {
             ..Outcome::default()
         };
         mount.commit(outcome).expect("commits");
-        assert_eq!(mount.view.walk("", 10).expect("walks"), ["other/a"]);
+        let mut left = mount.view.walk("", 10).expect("walks");
+        left.sort();
+        assert_eq!(left, ["other", "other/a"]);
     }
 
     #[test]
@@ -197,5 +235,60 @@ mod tests {
         mount.put("0", json!({"v": 2})).expect("an overwrite");
         let refusal = mount.refusal(Operation::Update, "more", json!({"v": 1}));
         assert_eq!(refusal, "a cubbyhole holds at most 1000 secrets");
+        delete(&mount, "1");
+        mount.put("more", json!({"v": 1})).expect("there is room");
+    }
+
+    #[test]
+    fn a_token_keeps_a_bounded_size() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        let large = json!({"v": "x".repeat(RECORD_BYTES_MAX - 100)});
+        let larger = json!({"v": "x".repeat(RECORD_BYTES_MAX)});
+        let refusal = mount.refusal(Operation::Update, "a", larger);
+        assert_eq!(refusal, "a secret in a cubbyhole has at most 65536 bytes");
+        for number in 0..TOKEN_BYTES_MAX / RECORD_BYTES_MAX {
+            mount.put(&number.to_string(), large.clone()).expect("put");
+        }
+        let refusal = mount.refusal(Operation::Update, "more", large.clone());
+        assert_eq!(refusal, "a cubbyhole holds at most 1048576 bytes");
+        mount.put("0", large.clone()).expect("no more than before");
+        mount.put("0", json!({"v": 1})).expect("less");
+        mount.put("more", large).expect("there is room again");
+    }
+
+    /// Of writers that come at the same time, one finds that the other was there.
+    #[test]
+    fn a_token_gets_no_more_by_writing_in_parallel() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        mount.put("first", json!({"v": 1})).expect("put");
+        let asked = ["a", "b"].map(|path| {
+            let request = mount.request(Operation::Update, path, json!({"v": 1}));
+            mount.engine.handle(&request, &mount.view).expect("fits")
+        });
+        let [first, second] = asked.map(|outcome| mount.commit(outcome).is_ok());
+        assert!(first && !second);
+    }
+
+    /// Of what was kept before there were limits everything can be read and removed.
+    #[test]
+    fn what_is_kept_beyond_the_limits_can_shrink() {
+        let mount = Mount::new(Cubbyhole, &[]);
+        let larger = json!({"v": "x".repeat(TOKEN_BYTES_MAX)});
+        let mut outcome = Outcome::default();
+        let data = larger.as_object().expect("a map");
+        put_away(&mount.view, &mut outcome.batch, "hole", "old", data).expect("puts");
+        mount.commit(outcome).expect("commits");
+        let refusal = mount.refusal(Operation::Update, "new", json!({"v": 1}));
+        assert_eq!(refusal, "a cubbyhole holds at most 1048576 bytes");
+        assert_eq!(mount.read("old", Value::Null), larger);
+        delete(&mount, "old");
+        mount.put("new", json!({"v": 1})).expect("put");
+        delete(&mount, "new");
+        assert!(mount.view.walk("", 10).expect("walks").is_empty());
+    }
+
+    fn delete(mount: &Mount<Cubbyhole>, path: &str) {
+        let deleted = mount.ask(Operation::Delete, path, Value::Null);
+        deleted.expect("deletes");
     }
 }

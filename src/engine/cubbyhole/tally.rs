@@ -1,0 +1,119 @@
+//! How much a token keeps.
+//!
+//! The tally lies beside the token's folder, under the cubbyhole's id, and every change of what is
+//! kept changes it under a precondition: so writers that come at the same time cannot pass the
+//! limits together. A cubbyhole from before there were tallies is counted once.
+
+use crate::barrier::{BarrierError, Batch, View};
+use crate::engine::Error;
+use crate::secret::SecretBytes;
+use crate::store::Revision;
+use serde::{Deserialize, Serialize};
+
+/// Most records that a token may keep.
+pub const RECORDS_MAX: usize = 1000;
+/// Largest record with its path, in bytes.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Most that a token may keep, paths included, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 1024 * 1024;
+
+/// The stored form; the variant is the version.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    V1 { records: u64, bytes: u64 },
+}
+
+/// What a token keeps.
+pub(super) struct Tally {
+    revision: Revision,
+    records: usize,
+    bytes: usize,
+}
+
+/// What a record takes.
+pub(super) fn size(path: &str, value: &SecretBytes) -> usize {
+    path.len() + value.expose().len()
+}
+
+impl Tally {
+    /// The tally of `cubbyhole_id`, whose records lie in `own`. One that says that there is no room
+    /// is counted anew, because an older version may have removed something without telling.
+    pub(super) fn read(view: &View, own: &View, cubbyhole_id: &str) -> Result<Self, Error> {
+        let (revision, stored) = match view.get_record(cubbyhole_id, "cubbyhole tally")? {
+            Some((revision, stored)) => (revision, Some(stored)),
+            None => (Revision(0), None),
+        };
+        if let Some(Stored::V1 { records, bytes }) = stored {
+            let tally = Self {
+                revision,
+                records: usize::try_from(records).unwrap_or(usize::MAX),
+                bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            };
+            let has_room = tally.bytes <= TOKEN_BYTES_MAX - RECORD_BYTES_MAX;
+            if has_room && tally.records < RECORDS_MAX {
+                return Ok(tally);
+            }
+        }
+        let paths = own.walk("", RECORDS_MAX + 1)?;
+        let mut bytes = 0;
+        for path in &paths {
+            bytes += own.get(path)?.map_or(0, |entry| size(path, &entry.value));
+        }
+        Ok(Self {
+            revision,
+            records: paths.len(),
+            bytes,
+        })
+    }
+
+    /// A record of `bytes` takes the place of one of `before` bytes, or of none. Refuses what takes
+    /// more than may be kept, unless it is no more than before.
+    pub(super) fn replace(&mut self, before: Option<usize>, bytes: usize) -> Result<(), Error> {
+        let refuse = |message: String| Err(Error::invalid(message));
+        let grows = before.is_none_or(|before| bytes > before);
+        self.bytes = self.bytes.saturating_sub(before.unwrap_or(0)) + bytes;
+        self.records += usize::from(before.is_none());
+        if grows && bytes > RECORD_BYTES_MAX {
+            return refuse(format!(
+                "a secret in a cubbyhole has at most {RECORD_BYTES_MAX} bytes"
+            ));
+        }
+        if before.is_none() && self.records > RECORDS_MAX {
+            return refuse(format!("a cubbyhole holds at most {RECORDS_MAX} secrets"));
+        }
+        if grows && self.bytes > TOKEN_BYTES_MAX {
+            return refuse(format!("a cubbyhole holds at most {TOKEN_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
+
+    /// A record of `bytes` goes.
+    pub(super) fn remove(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.records = self.records.saturating_sub(1);
+    }
+
+    /// Adds "this is what is kept now" to `batch`, if nobody changed it meanwhile.
+    pub(super) fn write(
+        &self,
+        view: &View,
+        batch: &mut Batch,
+        cubbyhole_id: &str,
+    ) -> Result<(), BarrierError> {
+        view.expect(batch, cubbyhole_id, self.revision);
+        if self.records == 0 {
+            view.delete(batch, cubbyhole_id);
+            return Ok(());
+        }
+        let stored = Stored::V1 {
+            records: self.records as u64,
+            bytes: self.bytes as u64,
+        };
+        view.put_record(batch, cubbyhole_id, &stored)
+    }
+
+    /// Adds "there is nothing to count" to `batch`.
+    pub(super) fn forget(view: &View, batch: &mut Batch, cubbyhole_id: &str) {
+        view.delete(batch, cubbyhole_id);
+    }
+}
