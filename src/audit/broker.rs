@@ -3,8 +3,10 @@
 use super::counts::Counts;
 use super::device::Device;
 use super::line::{Exchange, Form};
+use super::refusals::{Refusals, SUM_INTERVAL, Told};
 use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
 use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
+use crate::clock::Timestamp;
 use crate::engine::{Error, Response};
 use crate::store::{Key, Observer, Revision};
 use arc_swap::ArcSwap;
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Most devices.
 pub const DEVICES_MAX: usize = 16;
@@ -50,6 +53,7 @@ pub struct Broker {
     options: Options,
     current: ArcSwap<Setup>,
     loading: Mutex<()>,
+    refusals: Refusals,
     watch: Arc<Watch>,
     requests: Counts,
     responses: Counts,
@@ -94,6 +98,7 @@ impl Broker {
             options,
             current: ArcSwap::default(),
             loading: Mutex::new(()),
+            refusals: Refusals::new(),
             watch,
             requests: Counts::of_requests(),
             responses: Counts::of_responses(),
@@ -106,7 +111,7 @@ impl Broker {
         exchange: &Exchange<'_>,
         error: Option<&Error>,
     ) -> Result<(), AuditError> {
-        let write = || self.each(|form| form.request(exchange, error));
+        let write = || self.each(|form| form.request(exchange, error)).map(drop);
         self.requests.count(write)
     }
 
@@ -116,8 +121,48 @@ impl Broker {
         exchange: &Exchange<'_>,
         result: Result<&Response, &Error>,
     ) -> Result<(), AuditError> {
-        let write = || self.each(|form| form.response(exchange, result));
+        let write = || self.each(|form| form.response(exchange, result)).map(drop);
         self.responses.count(write)
+    }
+
+    /// Writes both lines about a request of `bytes` that is refused with `error` because it came
+    /// without a good token; or counts it, when such requests have had their share of the log.
+    pub fn refusal(
+        self: &Arc<Self>,
+        exchange: &Exchange<'_>,
+        error: &Error,
+        bytes: u64,
+    ) -> Result<(), AuditError> {
+        let address = exchange.client.address;
+        match self
+            .refusals
+            .take(bytes, address, exchange.time, Instant::now())
+        {
+            Told::Alone => {
+                let first = self.each(|form| form.request(exchange, Some(error)))?;
+                let second = self.each(|form| form.response(exchange, Err(error)))?;
+                self.refusals.spend(first.saturating_add(second));
+            }
+            Told::Summed { is_first: true } => {
+                let (broker, time) = (Arc::downgrade(self), exchange.time);
+                crate::task::spawn(async move {
+                    tokio::time::sleep(SUM_INTERVAL).await;
+                    if let Some(broker) = broker.upgrade() {
+                        broker.sum_up(time.plus(SUM_INTERVAL));
+                    }
+                });
+            }
+            Told::Summed { is_first: false } => {}
+        }
+        Ok(())
+    }
+
+    /// Nobody waits for this line, so nobody hears that it could not be written but the log.
+    fn sum_up(&self, now: Timestamp) {
+        if let Some(line) = self.refusals.sum(now) {
+            // What fails is in the log already.
+            drop(self.each(|_| line.clone()));
+        }
     }
 
     /// Opens all files anew, after they were rotated.
@@ -216,9 +261,11 @@ impl Broker {
         Ok(())
     }
 
-    fn each(&self, line: impl Fn(&Form<'_>) -> serde_json::Value) -> Result<(), AuditError> {
+    /// Writes a line to each device; how many bytes that is.
+    fn each(&self, line: impl Fn(&Form<'_>) -> serde_json::Value) -> Result<u64, AuditError> {
         let setup = self.setup()?;
         let mut failed = None;
+        let mut bytes = 0;
         let mut written = setup.devices.is_empty();
         for device in &setup.devices {
             let form = Form {
@@ -226,8 +273,12 @@ impl Broker {
                 elide_lists: device.options.elide_lists,
                 headers: &setup.headers,
             };
-            match device.write(line(&form).to_string().as_bytes()) {
-                Ok(()) => written = true,
+            let line = line(&form).to_string();
+            match device.write(line.as_bytes()) {
+                Ok(()) => {
+                    written = true;
+                    bytes += line.len() as u64;
+                }
                 Err(error) => {
                     tracing::error!(device = %device.spec.path, %error, "audit device failed");
                     failed = Some(error.to_string());
@@ -235,7 +286,7 @@ impl Broker {
             }
         }
         if written {
-            Ok(())
+            Ok(bytes)
         } else {
             Err(AuditError::NoDevice(failed.unwrap_or_default()))
         }

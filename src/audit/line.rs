@@ -69,6 +69,13 @@ pub struct Exchange<'a> {
     pub clear_response_fields: &'a [String],
 }
 
+impl Exchange<'_> {
+    /// Did it come without a good token?
+    fn is_strangers(&self) -> bool {
+        self.subject.token_type.is_none()
+    }
+}
+
 /// How a device writes.
 pub(super) struct Form<'a> {
     pub hasher: &'a Hasher,
@@ -169,7 +176,12 @@ impl Form<'_> {
             let accessor = self.hasher.accessor(exchange.subject.accessor);
             request.insert("client_token_accessor".into(), json!(accessor));
         }
-        if !exchange.data.is_empty() {
+        if exchange.is_strangers() && !exchange.data.is_empty() {
+            // Field by field it could be many times as long as it was.
+            let text = json!(exchange.data).to_string();
+            request.insert("data_size".into(), json!(text.len()));
+            request.insert("data_hmac".into(), json!(self.hasher.always(&text)));
+        } else if !exchange.data.is_empty() {
             let fields = self
                 .hasher
                 .fields(exchange.data, exchange.clear_request_fields);
@@ -182,30 +194,32 @@ impl Form<'_> {
         if let Some(ttl) = exchange.wrap_ttl {
             request.insert("wrap_ttl".into(), json!(ttl.as_secs()));
         }
-        let headers = self.headers(exchange.headers);
+        let headers = self.headers(exchange);
         if !headers.is_empty() {
             request.insert("headers".into(), Value::Object(headers));
         }
         request
     }
 
-    fn headers(&self, headers: &[(String, String)]) -> Map<String, Value> {
-        let mut written: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (name, value) in headers {
-            let Some(rule) = self.headers.get(name) else {
-                continue;
-            };
-            let value = if rule.hmac {
-                self.hasher.text(value)
-            } else {
-                value.clone()
-            };
-            written.entry(name).or_default().push(value);
+    /// A stranger's header is one value, however often it was sent.
+    fn headers(&self, exchange: &Exchange<'_>) -> Map<String, Value> {
+        let mut sent: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, value) in exchange.headers {
+            if self.headers.contains_key(name) {
+                sent.entry(name).or_default().push(value.clone());
+            }
         }
-        let fields = written.into_iter();
-        fields
-            .map(|(name, values)| (name.to_owned(), json!(values)))
-            .collect()
+        let mut written = Map::new();
+        for (name, mut values) in sent {
+            if exchange.is_strangers() {
+                values = vec![values.join(", ")];
+            }
+            if self.headers.get(name).is_some_and(|rule| rule.hmac) {
+                values = values.iter().map(|value| self.hasher.text(value)).collect();
+            }
+            written.insert(name.to_owned(), json!(values));
+        }
+        written
     }
 
     fn answer(&self, into: &mut Map<String, Value>, exchange: &Exchange<'_>, answer: &Response) {

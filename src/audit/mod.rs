@@ -8,6 +8,8 @@
 //! - No value that a client sent or received is written in clear unless the mount's tuning or the
 //!   device's `log_raw` says so: strings become `hmac-sha256:<hex>` under the device's own key.
 //!   Raw bodies are never written.
+//! - What came without a good token is told by its size and one hash of it all, and what such
+//!   requests write is bounded by what they brought (`refusals.rs`).
 //! - A log file is never executable, is not reached through a link, and, when it was asked for
 //!   over the API, lies in an allowed directory.
 
@@ -17,11 +19,13 @@ mod device;
 mod hash;
 mod headers;
 mod line;
+mod refusals;
 mod spec;
 
 pub use broker::{Broker, DEVICES_MAX, Options, codec};
 pub use headers::{HEADERS_MAX, HeaderRule};
 pub use line::{Exchange, Subject};
+pub use refusals::{BURST_BYTES, FACTOR, REFILL_BYTES_PER_S, SUM_INTERVAL};
 pub use spec::DeviceSpec;
 
 /// Why something could not be audited, or a device not be had.

@@ -244,6 +244,7 @@ impl Call<'_> {
     ) -> Result<(Incoming, Held), Answer> {
         let mut charge = self.shared.budget.charge();
         let body = body.unwrap_or_default();
+        let body_bytes = body.len() as u64;
         let data = match asked.operation {
             Operation::Create | Operation::Update => {
                 let content_type = self.head.headers.get(header::CONTENT_TYPE);
@@ -270,6 +271,7 @@ impl Call<'_> {
             wrap_ttl: request::wrap_ttl(&self.head.headers).map_err(refusal)?,
             headers: request::forwarded_headers(&self.head.headers),
             client: self.client.clone(),
+            bytes: request::head_bytes(&self.head).saturating_add(body_bytes),
             token,
             data,
         };

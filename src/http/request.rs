@@ -6,6 +6,7 @@ use crate::engine::Operation;
 use crate::secret::{Secret, SecretString};
 use hyper::Method;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::time::Duration;
@@ -149,9 +150,8 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<SecretString>, HeadErr
     }
 }
 
-/// `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent. The longest is that of
-/// [`parse_duration`] (292 years), as with Vault: lease limits of the system do not hold for
-/// wrapping tokens, `max_wrapping_ttl` in a policy does.
+/// `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent. The router shortens what is
+/// longer than the system's maximum.
 pub(super) fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, HeadError> {
     let Some(value) = headers.get(WRAP_TTL) else {
         return Ok(None);
@@ -179,6 +179,15 @@ pub(super) fn namespace(headers: &HeaderMap) -> Option<(HeaderValue, bool)> {
     let name = value.as_bytes().trim_ascii();
     let is_foreign = !matches!(name, b"" | b"/" | b"root" | b"root/");
     Some((value.clone(), is_foreign))
+}
+
+/// About what a head took on its way here.
+pub(super) fn head_bytes(head: &Parts) -> u64 {
+    let target = head.uri.path_and_query().map_or("/", |both| both.as_str());
+    let headers = head.headers.iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let line = head.method.as_str().len() + target.len() + 12;
+    (line + headers.sum::<usize>()) as u64
 }
 
 /// The headers that go on to the router.

@@ -119,6 +119,7 @@ async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), Lifecycle
             wrap_ttl: None,
             headers: Vec::new(),
             client: Client::default(),
+            bytes: 0,
         })
         .await;
     match reply.result {

@@ -30,6 +30,17 @@ impl Router {
             .response(&self.exchange(call, request), result)?)
     }
 
+    /// The lines about a request that came without a good token.
+    pub(super) fn audit_refusal(
+        &self,
+        call: &Call,
+        request: &Request,
+        error: &Error,
+    ) -> Result<(), Error> {
+        let exchange = self.exchange(call, request);
+        Ok(self.parts.audit.refusal(&exchange, error, call.bytes)?)
+    }
+
     fn exchange<'a>(&self, call: &'a Call, request: &'a Request) -> Exchange<'a> {
         let entry = call.route.as_ref().map(|route| &route.entry);
         Exchange {

@@ -8,6 +8,7 @@ use crate::secret::SecretString;
 use crate::token::Token;
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use zeroize::Zeroize;
 
 /// What a request has before its mount is known, shared so that it costs nothing.
@@ -21,6 +22,8 @@ pub(super) struct Call {
     pub asked: Operation,
     /// As sent.
     pub text: Option<Arc<SecretString>>,
+    /// See [`Incoming::bytes`].
+    pub bytes: u64,
     /// All headers that came, names in lower case.
     pub headers: Vec<(String, String)>,
     /// What answers, when something is mounted there.
@@ -37,16 +40,20 @@ pub(super) struct Call {
     pub moved: bool,
     /// Is it about a wrapping token?
     pub step: Option<Step>,
+    /// The wrap TTL that was asked for, where the system's maximum is less.
+    pub wrap_ttl_refused: Option<Duration>,
 }
 
 impl Call {
-    /// Takes `incoming` apart: what only the router sees, and what the engine will.
-    pub fn new(incoming: Incoming) -> (Self, Request) {
+    /// Takes `incoming` apart: what only the router sees, and what the engine will. No wrapping
+    /// lives longer than `wrap_ttl_max`.
+    pub fn new(incoming: Incoming, wrap_ttl_max: Duration) -> (Self, Request) {
         let call = Self {
             step: Step::of(&incoming.path),
             path: incoming.path,
             asked: incoming.operation,
             text: incoming.token.map(Arc::new),
+            bytes: incoming.bytes,
             headers: incoming.headers,
             route: None,
             token: None,
@@ -54,6 +61,7 @@ impl Call {
             allowed: false,
             acted: false,
             moved: false,
+            wrap_ttl_refused: incoming.wrap_ttl.filter(|ttl| *ttl > wrap_ttl_max),
         };
         let request = Request {
             id: incoming.id,
@@ -63,7 +71,7 @@ impl Call {
             caller: Caller::default(),
             client: incoming.client,
             mount: Arc::clone(&NOWHERE),
-            wrap_ttl: incoming.wrap_ttl,
+            wrap_ttl: incoming.wrap_ttl.map(|ttl| ttl.min(wrap_ttl_max)),
             headers: Vec::new(),
             now: crate::clock::Timestamp::default(),
         };

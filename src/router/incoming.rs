@@ -25,6 +25,8 @@ pub struct Incoming {
     pub headers: Vec<(String, String)>,
     /// From where.
     pub client: Client,
+    /// What the request took on its way here, head and body.
+    pub bytes: u64,
 }
 
 /// The answer, for the edge to encode.

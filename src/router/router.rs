@@ -11,9 +11,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::engine::{Engine, Error, Operation, Request, Response};
 use crate::mount::Table;
 use crate::policy;
+use crate::secret::SecretString;
 use crate::store::{BoxFuture, CommitError, ReadError};
 use crate::telemetry::{Counter, Summary, metrics};
 use crate::token;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +44,19 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// What is being answered right now; shared with whoever shows it.
     pub flights: Arc<Flights>,
+}
+
+/// What is known of who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acquaintance {
+    /// The path is open to all.
+    Open,
+    /// The token is good.
+    Known,
+    /// The token is not good.
+    Unknown,
+    /// The token is not known here, and whether that is all there is to know neither.
+    Unclear,
 }
 
 /// Answers the few requests whose change is not a batch (rotating the keyring).
@@ -94,11 +109,43 @@ impl Router {
         self.parts.audit.reopen();
     }
 
+    /// What is known of who sends a request to `path`, before its body is read. A token that is
+    /// not found is looked for again once this node knows what the cluster knows.
+    pub async fn acquaintance(
+        &self,
+        path: &str,
+        token: &SecretString,
+        address: Option<IpAddr>,
+    ) -> Acquaintance {
+        if self.is_open(path) {
+            return Acquaintance::Open;
+        }
+        if self.knows(token, address) {
+            return Acquaintance::Known;
+        }
+        match self.parts.barrier.storage().read_barrier().await {
+            Err(_) => Acquaintance::Unclear,
+            Ok(()) if self.knows(token, address) => Acquaintance::Known,
+            Ok(()) => Acquaintance::Unknown,
+        }
+    }
+
+    /// Does `path` need no token?
+    pub fn is_open(&self, path: &str) -> bool {
+        let found = self.routes.resolve(path);
+        found.is_ok_and(|found| found.is_some_and(|(route, rest)| route.is_open(rest)))
+    }
+
+    fn knows(&self, token: &SecretString, address: Option<IpAddr>) -> bool {
+        let found = self.parts.tokens.lookup(token, self.parts.clock.now());
+        found.is_ok_and(|token| token.is_some_and(|token| token.permits_address(address)))
+    }
+
     /// Answers one request.
     pub async fn handle(&self, incoming: Incoming) -> Reply {
         let started = Instant::now();
         let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
-        let (mut call, mut request) = Call::new(incoming);
+        let (mut call, mut request) = Call::new(incoming, self.parts.lifetimes.max);
         let result = self.answer(&mut call, &mut request).await;
         self.reply(call, request, result, started)
     }
@@ -131,25 +178,36 @@ impl Router {
     async fn answer(&self, call: &mut Call, request: &mut Request) -> Result<Response, Error> {
         crate::path::check(&call.path).map_err(BarrierError::from)?;
         let storage = self.parts.barrier.storage();
-        let writes = is_write(call.asked);
-        let _intent = writes.then(|| storage.announce_write());
         if let Err(error) = storage.read_barrier().await {
             call.moved = matches!(error, ReadError::Unavailable(_));
             return Err(BarrierError::from(error).into());
         }
-        let mut turn = None;
-        if writes {
-            turn = self.contention.pass(&call.path).await;
-        }
+        let (mut intent, mut turn) = (None, None);
         for attempt in 0..ATTEMPTS_MAX {
-            let now = self.parts.clock.now();
-            let verdict = self.examine(call, request, now);
+            let mut now = self.parts.clock.now();
+            let mut verdict = self.examine(call, request, now);
+            // Nobody waits for who is refused, and who is refused takes no turn.
+            let writes = is_write(call.asked) && call.token.is_some();
+            if attempt == 0 && writes && verdict.is_ok() {
+                intent = Some(storage.announce_write());
+                turn = self.contention.pass(&call.path).await;
+                if turn.is_some() {
+                    // It took a while: what was true then may not be any more.
+                    drop(verdict);
+                    now = self.parts.clock.now();
+                    verdict = self.examine(call, request, now);
+                }
+            }
             let (result, batch) = match verdict {
                 Ok(authorized) => {
                     if attempt == 0 {
                         self.audit_request(call, authorized.request(), None)?;
                     }
                     self.perform(call, authorized, now).await
+                }
+                Err(error) if attempt == 0 && call.token.is_none() => {
+                    self.audit_refusal(call, request, &error)?;
+                    return Err(error);
                 }
                 Err(error) => {
                     if attempt == 0 {
@@ -165,7 +223,7 @@ impl Router {
                     turn = self.contention.queue_up(call.queue_name()).await;
                 }
                 done => {
-                    drop(turn);
+                    drop((turn, intent));
                     let lost = matches!(done, Err(BarrierError::Commit(CommitError::NotLeader)));
                     call.moved = lost && !call.acted;
                     let result = done.map_err(Error::from).and(result);

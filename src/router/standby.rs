@@ -23,7 +23,7 @@ impl Router {
     ) -> OnStandby {
         let started = Instant::now();
         let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
-        let (mut call, mut request) = Call::new(incoming);
+        let (mut call, mut request) = Call::new(incoming, self.parts.lifetimes.max);
         let answered = self.read_here(&mut call, &mut request, index, is_local);
         let answered = answered.await;
         match answered {
@@ -73,6 +73,10 @@ impl Router {
                     return Ok(Err(error));
                 }
                 self.perform(call, authorized, now).await
+            }
+            Err(error) if call.token.is_none() => {
+                let audited = self.audit_refusal(call, request, &error);
+                return Ok(Err(audited.err().unwrap_or(error)));
             }
             Err(error) => {
                 if let Err(unaudited) = self.audit_request(call, request, Some(&error)) {

@@ -244,7 +244,11 @@ impl Router {
         count_this_use(call, &mut response);
         match request.wrap_ttl {
             Some(ttl) if !ttl.is_zero() && wrapping::is_worth_it(&response) => {
-                self.wrap(&call.path, &request.id, response, ttl, batch, now)
+                let wrapped = self.wrap(&call.path, &request.id, response, ttl, batch, now)?;
+                Ok(match call.wrap_ttl_refused {
+                    Some(asked) => wrapped.warn(wrapping::capped(asked, ttl)),
+                    None => wrapped,
+                })
             }
             _ => Ok(response),
         }

@@ -7,8 +7,10 @@
 use super::call::Call;
 use super::envelope;
 use super::router::Router;
+use super::routes::Route;
 use crate::barrier::Batch;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, format_duration};
+use crate::engine::cubbyhole;
 use crate::engine::{Body, Error, ErrorKind, Operation, Outcome, Request, Response, WrapInfo};
 use crate::policy::RESPONSE_WRAPPING;
 use crate::secret::{Secret, SecretString};
@@ -42,6 +44,15 @@ impl Step {
 /// What every unusable wrapping token is answered with.
 pub(super) fn invalid() -> Error {
     Error::invalid("wrapping token is not valid or does not exist")
+}
+
+/// What is told to who asked for a longer life than anything may have.
+pub(super) fn capped(asked: Duration, granted: Duration) -> String {
+    format!(
+        "wrap TTL of {:?} exceeds the maximum lease TTL of the system: it is {:?}",
+        format_duration(asked),
+        format_duration(granted)
+    )
 }
 
 /// Is the request about the token that it was sent with?
@@ -97,8 +108,8 @@ impl Router {
             .create(batch, Spec::wrapping(path, ttl), now)?;
         let mut data = Map::new();
         data.insert(RECORD.into(), Value::String(sealed.into_inner()));
-        let put = self.cubbyhole(&minted.entry, Operation::Create, data, now)?;
-        batch.append(put.batch);
+        let view = &self.cubbyhole()?.view;
+        cubbyhole::put_away(view, batch, &minted.entry.cubbyhole_id, RECORD, &data)?;
         Ok(Response {
             anonymous: true,
             wrap_info: Some(WrapInfo {
@@ -161,7 +172,9 @@ impl Router {
         let mut outcome = Outcome::default();
         let batch = &mut outcome.batch;
         let sealed = self.open(token, batch, now)?;
-        outcome.response = self.put_away(&token.path, sealed, None, token.ttl, batch, now)?;
+        // One that was made before there was a maximum gets none that is longer.
+        let ttl = token.ttl.min(self.parts.lifetimes.max);
+        outcome.response = self.put_away(&token.path, sealed, None, ttl, batch, now)?;
         Ok(outcome)
     }
 
@@ -172,12 +185,9 @@ impl Router {
         batch: &mut Batch,
         now: Timestamp,
     ) -> Result<SecretString, Error> {
-        let read = self.cubbyhole(token, Operation::Read, Map::new(), now);
-        let read = read.map_err(|error| match error.kind {
-            ErrorKind::NotFound => invalid(),
-            _ => error,
-        })?;
-        let mut data = read.response.data.unwrap_or_default();
+        let view = &self.cubbyhole()?.view;
+        let kept = cubbyhole::kept(view, &token.cubbyhole_id, RECORD)?;
+        let mut data = kept.ok_or_else(invalid)?;
         let Some(Value::String(sealed)) = data.remove(RECORD) else {
             return Err(invalid());
         };
@@ -185,31 +195,12 @@ impl Router {
         Ok(Secret::new(sealed))
     }
 
-    /// Asks the cubbyhole engine in the name of the wrapping token.
-    fn cubbyhole(
-        &self,
-        token: &Token,
-        operation: Operation,
-        data: Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<Outcome, Error> {
+    fn cubbyhole(&self) -> Result<Arc<Route>, Error> {
         let Some((route, _)) = self.routes.resolve("cubbyhole/")? else {
             return Err(Error::internal("there is no cubbyhole"));
         };
         self.parts.tokens.set_cubbyhole(route.view.clone());
-        let request = Request {
-            id: String::new(),
-            operation,
-            path: RECORD.into(),
-            data,
-            caller: token.caller(),
-            client: crate::engine::Client::default(),
-            mount: Arc::clone(&route.context),
-            wrap_ttl: None,
-            headers: Vec::new(),
-            now,
-        };
-        route.engine.handle(&request, &route.view)
+        Ok(route)
     }
 }
 

@@ -246,3 +246,92 @@ async fn a_file_that_can_be_run_is_refused_or_mended() {
         0o600
     );
 }
+
+/// Without a good token: at a path that needs one, at one that is open, and with a bad token.
+#[tokio::test]
+async fn what_strangers_send_is_told_by_size_and_one_hash() {
+    let harness = Harness::new().await;
+    harness.audit_to("log", json!({})).await.unwrap();
+    let many: Vec<String> = (0..9000).map(|n| n.to_string()).collect();
+    let body = json!({"a": many, "b": {"c": "d"}});
+    let text = body.to_string();
+    let size = || {
+        std::fs::metadata(harness.directory.path().join("log"))
+            .unwrap()
+            .len()
+    };
+    let path = "sys/audit-hash/file";
+    let hash = harness
+        .root(Operation::Update, path, json!({"input": text}))
+        .await
+        .unwrap();
+    for (token, path) in [
+        ("", "kv/x"),
+        ("made-up", "kv/x"),
+        ("made-up", "sys/wrapping/lookup"),
+    ] {
+        let before = (size(), harness.lines("log").len());
+        let refused = harness.call(token, Operation::Update, path, body.clone());
+        refused.await.unwrap_err();
+        assert!(size() - before.0 < 3000, "{} bytes", size() - before.0);
+        let lines = harness.lines("log").split_off(before.1);
+        assert_eq!(lines.len(), 2);
+        for line in lines {
+            assert_eq!(line["request"]["path"], json!(path));
+            assert!(line["request"]["data"].is_null(), "{line}");
+            assert_eq!(line["request"]["data_size"], json!(text.len()));
+            assert_eq!(line["request"]["data_hmac"], *field(&hash, "hash"));
+        }
+    }
+    let known = harness.root(Operation::Update, "kv/x", json!({"a": "b"}));
+    known.await.unwrap();
+    let line = harness.lines("log").pop().unwrap();
+    assert!(line["request"]["data"]["a"].is_string(), "{line}");
+    assert!(line["request"]["data_hmac"].is_null(), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_beyond_what_they_brought_are_counted_and_summed_up() {
+    let harness = Harness::new().await;
+    harness.audit_to("log", json!({})).await.unwrap();
+    let size = || {
+        std::fs::metadata(harness.directory.path().join("log"))
+            .unwrap()
+            .len()
+    };
+    let refuse = async || {
+        let mut incoming = Harness::incoming("", Operation::Read, "kv/x", json!({}));
+        incoming.bytes = 20;
+        harness.router.handle(incoming).await.result.unwrap_err();
+    };
+    let mut told = 0;
+    loop {
+        let before = size();
+        refuse().await;
+        if size() == before {
+            break;
+        }
+        told += 1;
+        assert!(told < 10_000, "all of them are told");
+    }
+    assert!(
+        size() > crate::audit::BURST_BYTES / 2,
+        "the usual mistakes are told"
+    );
+    for _ in 0..100 {
+        refuse().await;
+    }
+    tokio::time::sleep(crate::audit::SUM_INTERVAL * 2).await;
+    let lines = harness.lines("log");
+    let line = lines.iter().rfind(|line| line["type"] == json!("refusals"));
+    let sum = &line.expect("a line that sums up")["refusals"];
+    let count = sum["count"].as_u64().unwrap();
+    assert!(
+        count > 0 && count < 101,
+        "{count} of 100, {told} lines told"
+    );
+    let known = harness.root(Operation::Read, "kv/x", json!({})).await;
+    known.unwrap_err();
+    let line = harness.lines("log").pop().unwrap();
+    assert_eq!(line["type"], json!("response"), "who is known is told");
+}

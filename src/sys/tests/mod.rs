@@ -13,6 +13,7 @@ mod narrowing;
 mod policies;
 mod requests;
 mod wrapping;
+mod writers;
 
 use super::{Assembly, Cluster, assemble};
 use crate::audit::Options;
@@ -146,6 +147,7 @@ impl Harness {
             wrap_ttl: None,
             headers: Vec::new(),
             client: Client::default(),
+            bytes: 200,
         }
     }
 

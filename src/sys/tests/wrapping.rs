@@ -171,3 +171,54 @@ async fn a_life_of_zero_asks_for_no_wrapping() {
     let response = harness.router.handle(incoming).await.result.unwrap();
     assert!(response.wrap_info.is_none() && response.data.is_some());
 }
+
+/// The system's maximum in these tests: 32 days.
+const LONGEST: Duration = Duration::from_secs(768 * 3600);
+
+async fn wrapped_for(harness: &Harness, ttl: Duration) -> Response {
+    let mut incoming = Harness::incoming(ROOT, Operation::Read, "secret/data/x", json!({}));
+    incoming.wrap_ttl = Some(ttl);
+    harness.router.handle(incoming).await.result.unwrap()
+}
+
+#[tokio::test]
+async fn a_wrapping_lives_no_longer_than_the_systems_maximum() {
+    let harness = with_secret().await;
+    let answer = wrapped_for(&harness, LONGEST).await;
+    assert!(answer.warnings.is_empty(), "{:?}", answer.warnings);
+    assert_eq!(answer.wrap_info.unwrap().ttl, LONGEST);
+    let answer = wrapped_for(&harness, Duration::from_secs(9_223_372_036)).await;
+    let [warning] = answer.warnings.as_slice() else {
+        panic!("a warning: {:?}", answer.warnings);
+    };
+    assert!(warning.contains("maximum lease TTL"), "{warning}");
+    let info = answer.wrap_info.unwrap();
+    assert_eq!(info.ttl, LONGEST);
+    let path = "sys/wrapping/rewrap";
+    let token = info.token.into_inner();
+    let again = harness.call(&token, Operation::Update, path, json!({}));
+    let again = again.await.unwrap().wrap_info.unwrap();
+    assert_eq!(again.ttl, LONGEST);
+    let token = again.token.into_inner();
+    harness.clock.advance(LONGEST + Duration::from_secs(1));
+    let late = unwrap(&harness, &token, json!({})).await;
+    assert_eq!(late.unwrap_err().messages, [INVALID]);
+}
+
+/// What a policy asks of a wrapping holds for the life that it gets.
+#[tokio::test]
+async fn a_policy_that_wants_more_than_the_maximum_lets_nobody_wrap() {
+    let harness = with_secret().await;
+    let policy = |hours| {
+        format!(
+            r#"path "secret/data/x" {{ capabilities = ["read"] min_wrapping_ttl = "{hours}h" }}"#
+        )
+    };
+    for (hours, granted) in [(768, true), (769, false)] {
+        let token = harness.token(&policy(hours), json!({})).await;
+        let mut incoming = Harness::incoming(&token, Operation::Read, "secret/data/x", json!({}));
+        incoming.wrap_ttl = Some(Duration::from_secs(1000 * 3600));
+        let answer = harness.router.handle(incoming).await.result;
+        assert_eq!(answer.is_ok(), granted, "{hours} h");
+    }
+}
