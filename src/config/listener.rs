@@ -20,6 +20,10 @@ pub struct Listener {
     pub tls: Option<ListenerTls>,
     /// `max_request_size` in bytes; zero is no limit in Vault and the largest one here.
     pub request_bytes_max: u64,
+    /// How JSON in a body is bounded.
+    pub json: JsonLimits,
+    /// `http_max_conns_per_client`: most connections from one address; zero is any number.
+    pub connections_per_client_max: Option<u64>,
     /// `max_request_duration`.
     pub request_duration_max: Duration,
     /// `http_read_header_timeout`.
@@ -52,6 +56,25 @@ pub struct Listener {
     pub socket: SocketMode,
     /// Where it stands.
     pub position: Position,
+}
+
+/// How JSON in a body is bounded; `None` and zero are the usual limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JsonLimits {
+    /// `max_json_depth`.
+    pub depth: Option<u64>,
+    /// `max_json_string_value_length`.
+    pub string_bytes: Option<u64>,
+    /// `max_json_object_entry_count`.
+    pub entries: Option<u64>,
+    /// `max_json_array_element_count`.
+    pub elements: Option<u64>,
+    /// `max_json_token`.
+    pub tokens: Option<u64>,
+    /// `max_request_json_strings`.
+    pub strings: Option<u64>,
+    /// `max_request_json_memory`.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Files and rules of a TLS listener.
@@ -92,14 +115,11 @@ pub struct SocketMode {
     pub group: Option<String>,
 }
 
-const WITHOUT_EFFECT: [&str; 21] = [
+/// The deepest nesting that can be allowed: what is nested is read and dropped on one stack.
+const JSON_DEPTH_CEILING: u64 = 500;
+
+const WITHOUT_EFFECT: [&str; 15] = [
     "http_write_timeout",
-    "max_request_json_memory",
-    "max_request_json_strings",
-    "max_json_depth",
-    "max_json_string_value_length",
-    "max_json_object_entry_count",
-    "max_json_array_element_count",
     "proxy_protocol_behavior",
     "proxy_protocol_authorized_addrs",
     "tls_cipher_suites",
@@ -163,6 +183,8 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
         request_bytes_max: section
             .integer("max_request_size")
             .unwrap_or(32 * 1024 * 1024),
+        json: json_limits(section),
+        connections_per_client_max: section.integer("http_max_conns_per_client"),
         request_duration_max: seconds("max_request_duration", 90),
         header_timeout: seconds("http_read_header_timeout", 10),
         idle_timeout: seconds("http_idle_timeout", 300),
@@ -202,6 +224,26 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
     section.without_effect(&["profiling", "cors"]);
     section.finish();
     listener
+}
+
+fn json_limits(section: &Section<'_>) -> JsonLimits {
+    let limit = |key| section.integer(key).filter(|limit| *limit > 0);
+    let limits = JsonLimits {
+        depth: limit("max_json_depth"),
+        string_bytes: limit("max_json_string_value_length"),
+        entries: limit("max_json_object_entry_count"),
+        elements: limit("max_json_array_element_count"),
+        tokens: limit("max_json_token"),
+        strings: limit("max_request_json_strings"),
+        memory_bytes: limit("max_request_json_memory"),
+    };
+    if limits.depth.is_some_and(|depth| depth > JSON_DEPTH_CEILING) {
+        section.wrong(
+            "max_json_depth",
+            format_args!("at most {JSON_DEPTH_CEILING}"),
+        );
+    }
+    limits
 }
 
 fn unix_address(section: &Section<'_>) -> String {

@@ -30,7 +30,7 @@ mod tree;
 
 pub use address::expand_template;
 pub use error::{ConfigError, Notice};
-pub use listener::{Listener, ListenerTls, MinimumTls, SocketMode};
+pub use listener::{JsonLimits, Listener, ListenerTls, MinimumTls, SocketMode};
 pub use load::{Loaded, from_text, load};
 pub use logging::{LogFormat, LogLevel, Logging};
 pub use server::Config;

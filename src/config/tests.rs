@@ -396,6 +396,34 @@ fn a_setting_behind_a_carriage_return_is_no_comment() {
 }
 
 #[test]
+fn bodies_and_connections_are_bounded_under_vaults_names() {
+    let bounds = "max_json_depth = 1\n max_json_string_value_length = \"2\"\n\
+        max_json_object_entry_count = 3\n max_json_array_element_count = 4\n\
+        max_json_token = 5\n max_request_json_strings = 6\n max_request_json_memory = 0\n\
+        http_max_conns_per_client = 7";
+    let stanza = |text: &str| format!("listener \"tcp\" {{\n tls_disable = true\n {text}\n}}\n");
+    let config = warned(&format!("{}{}", stanza(bounds), stanza("")), &[]);
+    let [bound, usual] = config.listeners.as_slice() else {
+        panic!("two listeners");
+    };
+    let expected = JsonLimits {
+        depth: Some(1),
+        string_bytes: Some(2),
+        entries: Some(3),
+        elements: Some(4),
+        tokens: Some(5),
+        strings: Some(6),
+        memory_bytes: None,
+    };
+    assert_eq!(bound.json, expected);
+    assert_eq!(bound.connections_per_client_max, Some(7));
+    assert_eq!(usual.json, JsonLimits::default());
+    assert_eq!(usual.connections_per_client_max, None);
+    let deep = stanza("max_json_depth = 501");
+    refused(&deep, "test.hcl:3:19: max_json_depth: at most 500");
+}
+
+#[test]
 fn the_environment_overrides() {
     let text = [("a.hcl".to_owned(), SEED_0.to_owned())];
     let variables = [

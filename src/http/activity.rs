@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long an early answer waits for its client before the connection closes.
@@ -26,6 +27,18 @@ pub(super) struct Activity {
     /// Milliseconds after `start`; `u64::MAX` while a request is being answered.
     deadline_ms: AtomicU64,
     is_idle: AtomicBool,
+    /// A request is being answered.
+    is_busy: AtomicBool,
+    /// The body of a request is being read that anyone may send.
+    is_reading: AtomicBool,
+    /// A buffer with an answer may not be out yet.
+    is_unsent: AtomicBool,
+    /// A good token came over the connection.
+    is_known: AtomicBool,
+    /// Milliseconds after `start`: since when the client is waited for.
+    waits_since_ms: AtomicU64,
+    must_leave: AtomicBool,
+    leave: Notify,
     /// A piece of a streamed answer is on its way out.
     is_sending: AtomicBool,
     lingers: AtomicBool,
@@ -40,6 +53,13 @@ impl Activity {
             start: Instant::now(),
             deadline_ms: AtomicU64::new(0),
             is_idle: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
+            is_reading: AtomicBool::new(false),
+            is_unsent: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
+            waits_since_ms: AtomicU64::new(0),
+            must_leave: AtomicBool::new(false),
+            leave: Notify::new(),
             is_sending: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             header_timeout,
@@ -52,6 +72,7 @@ impl Activity {
     /// A head has arrived, or a streamed answer waits for its source: both have limits of their
     /// own.
     pub(super) fn begin(&self) {
+        self.is_busy.store(true, Ordering::Relaxed);
         self.is_sending.store(false, Ordering::Relaxed);
         self.is_idle.store(false, Ordering::Relaxed);
         self.lingers.store(false, Ordering::Relaxed);
@@ -69,6 +90,59 @@ impl Activity {
         self.is_sending.store(false, Ordering::Relaxed);
         self.set_deadline(self.idle_timeout);
         self.is_idle.store(true, Ordering::Relaxed);
+        self.waits_since_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.is_unsent.store(true, Ordering::Relaxed);
+        self.is_busy.store(false, Ordering::Relaxed);
+    }
+
+    /// The body of a request is read that anyone may send: until that is over the connection may
+    /// give way to another, like one that waits for a head.
+    pub(super) fn reads(&self) -> Reads<'_> {
+        self.waits_since_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.is_reading.store(true, Ordering::Relaxed);
+        Reads(self)
+    }
+
+    /// A good token came over the connection.
+    pub(super) fn know(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Did a good token come over the connection?
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Since when the connection waits for its client; `None` while it may not be cut: a request
+    /// is answered, or who has a token has not got all of an answer.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let is_busy = self.is_busy.load(Ordering::Relaxed);
+        let is_answering = is_busy && !self.is_reading.load(Ordering::Relaxed);
+        let is_owed = self.is_known() && self.is_unsent.load(Ordering::Relaxed);
+        if is_answering || is_owed {
+            return None;
+        }
+        let ms = self.waits_since_ms.load(Ordering::Relaxed);
+        Some(self.start + Duration::from_millis(ms))
+    }
+
+    /// Asks the connection to close when it can.
+    pub(super) fn ask_to_leave(&self) {
+        self.must_leave.store(true, Ordering::Relaxed);
+        self.leave.notify_one();
+    }
+
+    /// Was it asked to close?
+    #[cfg(test)]
+    pub(super) fn must_leave(&self) -> bool {
+        self.must_leave.load(Ordering::Relaxed)
+    }
+
+    /// Returns once the connection was asked to close.
+    pub(super) async fn asked_to_leave(&self) {
+        while !self.must_leave.load(Ordering::Relaxed) {
+            self.leave.notified().await;
+        }
     }
 
     /// Should the connection close now, the client is given a moment to read the answer.
@@ -96,10 +170,23 @@ impl Activity {
         }
     }
 
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
+
     fn set_deadline(&self, timeout: Duration) {
         let after = self.start.elapsed().saturating_add(timeout);
         let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX - 1);
         self.deadline_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+/// See [`Activity::reads`].
+pub(super) struct Reads<'a>(&'a Activity);
+
+impl Drop for Reads<'_> {
+    fn drop(&mut self) {
+        self.0.is_reading.store(false, Ordering::Relaxed);
     }
 }
 
@@ -148,8 +235,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         written
     }
 
+    /// Called once there is nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.activity.is_unsent.store(false, Ordering::Relaxed);
+        }
+        flushed
     }
 
     /// A socket that is closed with unread bytes resets the connection, and the reset overtakes
@@ -213,5 +305,25 @@ mod tests {
         activity.end();
         activity.bytes_went();
         assert_eq!(activity.deadline(), Some(Instant::now() + idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_may_go_while_it_waits_for_its_client() {
+        let activity = Activity::new(Duration::from_secs(1), Duration::from_secs(5));
+        let begin = Instant::now();
+        let later = Duration::from_millis(500);
+        tokio::time::advance(later).await;
+        assert_eq!(activity.waits_since(), Some(begin), "for its first head");
+        activity.begin();
+        assert_eq!(activity.waits_since(), None);
+        let reads = activity.reads();
+        assert_eq!(activity.waits_since(), Some(begin + later), "for a body");
+        drop(reads);
+        assert_eq!(activity.waits_since(), None);
+        tokio::time::advance(later).await;
+        activity.end();
+        assert_eq!(activity.waits_since(), Some(begin + 2 * later), "idle");
+        activity.know();
+        assert_eq!(activity.waits_since(), None, "the answer is not out");
     }
 }

@@ -1,7 +1,7 @@
 //! From body bytes to fields: JSON, or a form when the client says so and it does not look like
 //! JSON (curl's `-d` says so for everything).
 
-use super::json::{self, JsonError};
+use super::json::{self, JsonError, JsonLimits};
 use super::limits::PARAMETERS_MAX;
 use serde_json::{Map, Value};
 
@@ -19,11 +19,12 @@ pub enum BodyError {
     Parameters,
 }
 
-/// Reads a body into fields. An empty body and `null` have none. `charge` is told what memory is
+/// Reads a body into fields, within `limits`. An empty body and `null` have none. `charge` is told what memory is
 /// about to be used, in bytes, and answers whether it may be.
 pub fn decode(
     content_type: Option<&[u8]>,
     body: &[u8],
+    limits: &JsonLimits,
     charge: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Map<String, Value>, BodyError> {
     let Some(first) = body
@@ -35,7 +36,7 @@ pub fn decode(
     if is_form(content_type) && !matches!(first, b'{' | b'[') {
         return form(body, charge);
     }
-    match json::parse(body, charge)? {
+    match json::parse(body, limits, charge)? {
         Value::Object(map) => Ok(map),
         Value::Null => Ok(Map::new()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -65,7 +66,7 @@ fn form(
     charge: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Map<String, Value>, BodyError> {
     if !charge(body.len()) {
-        return Err(JsonError::Memory.into());
+        return Err(JsonError::Busy.into());
     }
     let mut fields = Map::new();
     for (count, (key, value)) in form_urlencoded::parse(body).enumerate() {
@@ -93,7 +94,13 @@ mod tests {
     const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
     fn read(content_type: Option<&[u8]>, body: &str) -> Result<Value, BodyError> {
-        decode(content_type, body.as_bytes(), &mut |_| true).map(Value::Object)
+        decode(
+            content_type,
+            body.as_bytes(),
+            &JsonLimits::default(),
+            &mut |_| true,
+        )
+        .map(Value::Object)
     }
 
     #[test]
@@ -128,7 +135,7 @@ mod tests {
     fn forms_are_bounded() {
         let many = "a&".repeat(PARAMETERS_MAX + 1);
         assert_eq!(read(Some(FORM), &many), Err(BodyError::Parameters));
-        let refused = decode(Some(FORM), b"a=1", &mut |_| false);
-        assert_eq!(refused, Err(BodyError::Json(JsonError::Memory)));
+        let refused = decode(Some(FORM), b"a=1", &JsonLimits::default(), &mut |_| false);
+        assert_eq!(refused, Err(BodyError::Json(JsonError::Busy)));
     }
 }

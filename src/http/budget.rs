@@ -1,13 +1,39 @@
 //! Memory that all requests in flight share, so that many large ones cannot take the machine.
 //!
 //! A request charges what it holds before it holds it, and gives it back when it is answered.
+//! What strangers can send has a share of its own, and so has what operators must always be able
+//! to send. Who has a token draws on two shares: the beginning of each request on one, what is
+//! beyond on the other, so that a few large requests keep no small ones out.
 
+use super::limits::{
+    CLIENT_MEMORY_BYTES_MAX, LARGE_MEMORY_BYTES_MAX, OPERATOR_MEMORY_BYTES_MAX, SMALL_BYTES_MAX,
+    STRANGER_MEMORY_BYTES_MAX,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The shared counter.
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Anyone's, at an endpoint without which nobody can be served.
+    Operators,
+    /// Anyone's at an open path, and that of who has no good token.
+    Strangers,
+    /// That of who has a good token.
+    Clients,
+}
+
+/// The shared counters.
 #[derive(Debug)]
 pub(super) struct Budget {
+    operators: Pool,
+    strangers: Pool,
+    small: Pool,
+    large: Pool,
+}
+
+#[derive(Debug)]
+struct Pool {
     used: AtomicUsize,
     bytes_max: usize,
 }
@@ -17,19 +43,42 @@ pub(super) struct Budget {
 pub(super) struct Exhausted;
 
 impl Budget {
-    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new() -> Arc<Self> {
+        let pool = |bytes_max| Pool {
             used: AtomicUsize::new(0),
             bytes_max,
+        };
+        Arc::new(Self {
+            operators: pool(OPERATOR_MEMORY_BYTES_MAX),
+            strangers: pool(STRANGER_MEMORY_BYTES_MAX),
+            small: pool(CLIENT_MEMORY_BYTES_MAX),
+            large: pool(LARGE_MEMORY_BYTES_MAX),
         })
     }
 
     /// An empty charge.
-    pub(super) fn charge(self: &Arc<Self>) -> Charge {
+    pub(super) fn charge(self: &Arc<Self>, share: Share) -> Charge {
         Charge {
             budget: Arc::clone(self),
+            share,
             held: 0,
+            held_large: 0,
         }
+    }
+}
+
+impl Pool {
+    fn take(&self, bytes: usize) -> Result<(), Exhausted> {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.bytes_max {
+            self.give_back(bytes);
+            return Err(Exhausted);
+        }
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -37,25 +86,43 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: Arc<Budget>,
+    share: Share,
     held: usize,
+    held_large: usize,
 }
 
 impl Charge {
     /// Takes `bytes` more.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        let before = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.budget.bytes_max {
-            self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Exhausted);
+        let is_small = self.held.saturating_add(bytes) <= SMALL_BYTES_MAX;
+        let taken = match self.share {
+            Share::Clients if !is_small => Err(Exhausted),
+            _ => self.pool().take(bytes),
+        };
+        match (taken, self.share) {
+            (Ok(()), _) => self.held += bytes,
+            (Err(Exhausted), Share::Clients) => {
+                self.budget.large.take(bytes)?;
+                self.held_large += bytes;
+            }
+            (Err(Exhausted), Share::Operators | Share::Strangers) => return Err(Exhausted),
         }
-        self.held += bytes;
         Ok(())
+    }
+
+    fn pool(&self) -> &Pool {
+        match self.share {
+            Share::Operators => &self.budget.operators,
+            Share::Strangers => &self.budget.strangers,
+            Share::Clients => &self.budget.small,
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.held, Ordering::Relaxed);
+        self.pool().give_back(self.held);
+        self.budget.large.give_back(self.held_large);
     }
 }
 
@@ -65,15 +132,43 @@ mod tests {
 
     #[test]
     fn refuses_beyond_the_limit_and_gives_back() {
-        let budget = Budget::new(100);
-        let mut first = budget.charge();
-        first.grow(60).unwrap();
-        let mut second = budget.charge();
+        let budget = Budget::new();
+        let most = STRANGER_MEMORY_BYTES_MAX;
+        let mut first = budget.charge(Share::Strangers);
+        first.grow(most - 40).unwrap();
+        let mut second = budget.charge(Share::Strangers);
         assert_eq!(second.grow(41), Err(Exhausted));
         second.grow(40).unwrap();
         drop(first);
-        second.grow(60).unwrap();
+        second.grow(most - 40).unwrap();
+        for share in [Share::Operators, Share::Clients] {
+            budget.charge(share).grow(1).expect("it has its own share");
+        }
         drop(second);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.strangers.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn large_requests_keep_no_small_ones_out() {
+        let budget = Budget::new();
+        let mut large = budget.charge(Share::Clients);
+        large.grow(SMALL_BYTES_MAX).unwrap();
+        while large.grow(SMALL_BYTES_MAX).is_ok() {}
+        let mut second = budget.charge(Share::Clients);
+        second.grow(SMALL_BYTES_MAX).expect("a small one");
+        assert_eq!(second.grow(1), Err(Exhausted), "it is not small any more");
+        let mut many = Vec::new();
+        loop {
+            let mut small = budget.charge(Share::Clients);
+            if small.grow(SMALL_BYTES_MAX).is_err() {
+                break;
+            }
+            many.push(small);
+        }
+        assert!(many.len() + 3 > CLIENT_MEMORY_BYTES_MAX / SMALL_BYTES_MAX);
+        drop((large, second, many));
+        for pool in [&budget.small, &budget.large] {
+            assert_eq!(pool.used.load(Ordering::Relaxed), 0);
+        }
     }
 }

@@ -34,24 +34,37 @@ const PLAIN_DRAIN_BYTES_MAX: u64 = 64 * 1024;
 /// And for how long.
 const PLAIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves an accepted stream until either side is done, a deadline passes, or the phase ends.
-pub(super) async fn run(accepted: Accepted, shared: Arc<Shared>, phase: watch::Receiver<Phase>) {
-    match (accepted, shared.tls.clone()) {
-        (Accepted::Tcp(stream, peer), None) => {
-            serve(Box::new(stream), Peer::plain(Some(peer)), shared, phase).await;
-        }
-        (Accepted::Unix(stream), None) => {
-            serve(Box::new(stream), Peer::plain(None), shared, phase).await;
-        }
-        (Accepted::Tcp(stream, peer), Some(tls)) => {
-            let wait = shared.options.header_read_timeout;
-            if let Ok(Some(stream)) = timeout(wait, refuse_plain(stream)).await {
-                serve_tls(Box::new(stream), Some(peer), tls.current(), shared, phase).await;
+/// Serves an accepted stream until either side is done, a deadline passes, it has to give way to
+/// another, or the phase ends.
+pub(super) async fn run(
+    accepted: Accepted,
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+    phase: watch::Receiver<Phase>,
+) {
+    let begun = async {
+        match (accepted, shared.tls.clone()) {
+            (Accepted::Tcp(stream, peer), None) => {
+                Some((Box::new(stream) as AnyStream, Peer::plain(Some(peer))))
+            }
+            (Accepted::Unix(stream), None) => Some((Box::new(stream) as _, Peer::plain(None))),
+            (Accepted::Tcp(stream, peer), Some(tls)) => {
+                let wait = shared.options.header_read_timeout;
+                let stream = timeout(wait, refuse_plain(stream)).await.ok()??;
+                handshake(Box::new(stream), Some(peer), tls.current(), wait).await
+            }
+            (Accepted::Unix(stream), Some(tls)) => {
+                let wait = shared.options.header_read_timeout;
+                handshake(Box::new(stream), None, tls.current(), wait).await
             }
         }
-        (Accepted::Unix(stream), Some(tls)) => {
-            serve_tls(Box::new(stream), None, tls.current(), shared, phase).await;
-        }
+    };
+    let begun = tokio::select! {
+        begun = begun => begun,
+        () = activity.asked_to_leave() => None,
+    };
+    if let Some((stream, peer)) = begun {
+        serve(stream, peer, shared, activity, phase).await;
     }
 }
 
@@ -73,15 +86,14 @@ async fn refuse_plain(mut stream: TcpStream) -> Option<TcpStream> {
     None
 }
 
-async fn serve_tls(
+async fn handshake(
     stream: AnyStream,
     address: Option<SocketAddr>,
     config: Arc<rustls::ServerConfig>,
-    shared: Arc<Shared>,
-    phase: watch::Receiver<Phase>,
-) {
+    wait: Duration,
+) -> Option<(AnyStream, Peer)> {
     let handshake = TlsAcceptor::from(config).accept(stream);
-    match timeout(shared.options.header_read_timeout, handshake).await {
+    match timeout(wait, handshake).await {
         Ok(Ok(stream)) => {
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let certificates = chain.iter().map(|der| der.to_vec()).collect();
@@ -89,21 +101,22 @@ async fn serve_tls(
                 address,
                 certificates: Arc::new(certificates),
             };
-            serve(Box::new(stream), peer, shared, phase).await;
+            return Some((Box::new(stream), peer));
         }
         Ok(Err(error)) => crate::telemetry::debug!(?address, %error, "TLS handshake failed"),
         Err(_) => crate::telemetry::debug!(?address, "TLS handshake timed out"),
     }
+    None
 }
 
 async fn serve(
     stream: AnyStream,
     peer: Peer,
     shared: Arc<Shared>,
+    activity: Arc<Activity>,
     mut phase: watch::Receiver<Phase>,
 ) {
     let options = &shared.options;
-    let activity = Activity::new(options.header_read_timeout, options.idle_timeout);
     let peer = Arc::new(peer);
     let stream = Watched::new(stream, Arc::clone(&activity));
     let service = service_fn(|request| {
@@ -117,12 +130,15 @@ async fn serve(
     });
     let connection = http1::Builder::new()
         .max_header_size(HEADER_BYTES_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
         .half_close(true)
         // As Go's servers write them, and as people's scripts look for them.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(Instant::now() + options.header_read_timeout));
+    let mut leaves = pin!(activity.asked_to_leave());
+    let mut is_leaving = false;
     loop {
         let step = {
             let mut changed = pin!(phase.changed());
@@ -131,6 +147,14 @@ async fn serve(
                     || overdue(&activity, timer.as_mut(), cx).is_ready()
                 {
                     return Poll::Ready(Phase::Closed);
+                }
+                if !is_leaving && leaves.as_mut().poll(cx).is_ready() {
+                    is_leaving = true;
+                    // A request may have come meanwhile: it is the last one then.
+                    return Poll::Ready(match activity.waits_since() {
+                        Some(_) => Phase::Closed,
+                        None => Phase::Draining,
+                    });
                 }
                 match changed.as_mut().poll(cx) {
                     Poll::Ready(Ok(())) => Poll::Ready(Phase::Draining),

@@ -48,6 +48,13 @@ impl Rules {
         })
     }
 
+    /// Is what a peer at `address` says about its client believed?
+    pub(super) fn believes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let mut networks = self.networks.iter();
+        networks.any(|network| network.contains(address))
+    }
+
     /// The client's address: the peer's own, or the one it speaks for.
     pub(super) fn client(
         &self,
@@ -69,12 +76,7 @@ impl Rules {
                 Ok(peer)
             };
         }
-        let address = peer.ip().to_canonical();
-        if !self
-            .networks
-            .iter()
-            .any(|network| network.contains(address))
-        {
+        if !self.believes(peer.ip()) {
             return if self.reject_not_authorized {
                 Err(ForwardedError::NotAuthorized)
             } else {

@@ -1,16 +1,70 @@
 //! A JSON reader (RFC 8259) that counts what it builds while it builds it.
 //!
-//! A short text can parse into a large tree (CVE-2025-6203), so depth, values, objects, strings,
-//! keys and numbers have limits, and the memory of the tree is charged as it grows. Errors give
+//! A short text can parse into a large tree (CVE-2025-6203), so all that there is in it has limits
+//! ([`JsonLimits`]), and the memory of the tree is charged as it grows. Errors give
 //! an offset, never a piece of the text. Numbers keep their digits. Of equal keys the last wins.
 
 use super::limits::{
-    JSON_DEPTH_MAX, JSON_KEY_BYTES_MAX, JSON_NUMBER_BYTES_MAX, JSON_OBJECTS_MAX,
-    JSON_STRING_BYTES_MAX, JSON_VALUES_MAX,
+    JSON_DEPTH_MAX, JSON_ELEMENTS_MAX, JSON_ENTRIES_MAX, JSON_KEY_BYTES_MAX, JSON_MEMORY_BYTES_MAX,
+    JSON_NUMBER_BYTES_MAX, JSON_STRING_BYTES_MAX, JSON_STRINGS_MAX, JSON_TOKENS_MAX,
 };
 use serde_json::{Map, Number, Value};
 
-/// Why a text is refused; always the client's fault, except [`JsonError::Memory`].
+/// How a text is bounded. Each listener has its own, under the names given here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonLimits {
+    /// `max_json_depth`: deepest nesting.
+    pub depth: usize,
+    /// `max_json_string_value_length`: longest string, in bytes.
+    pub string_bytes: usize,
+    /// `max_json_object_entry_count`: most members of one object.
+    pub entries: usize,
+    /// `max_json_array_element_count`: most elements of one array.
+    pub elements: usize,
+    /// `max_json_token`: most values, keys and ends of objects and arrays, all together.
+    pub tokens: usize,
+    /// `max_request_json_strings`: most strings, keys included.
+    pub strings: usize,
+    /// `max_request_json_memory`: most memory of what is made of the text, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl Default for JsonLimits {
+    fn default() -> Self {
+        Self {
+            depth: JSON_DEPTH_MAX,
+            string_bytes: JSON_STRING_BYTES_MAX,
+            entries: JSON_ENTRIES_MAX,
+            elements: JSON_ELEMENTS_MAX,
+            tokens: JSON_TOKENS_MAX,
+            strings: JSON_STRINGS_MAX,
+            memory_bytes: JSON_MEMORY_BYTES_MAX,
+        }
+    }
+}
+
+impl JsonLimits {
+    /// What either lets through.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            string_bytes: self.string_bytes.max(other.string_bytes),
+            entries: self.entries.max(other.entries),
+            elements: self.elements.max(other.elements),
+            tokens: self.tokens.max(other.tokens),
+            strings: self.strings.max(other.strings),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+        }
+    }
+
+    /// The same with at most `memory_bytes` of memory.
+    pub(super) fn within(mut self, memory_bytes: usize) -> Self {
+        self.memory_bytes = self.memory_bytes.min(memory_bytes);
+        self
+    }
+}
+
+/// Why a text is refused; always the client's fault, except [`JsonError::Busy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text stops early, or is empty.
@@ -23,11 +77,11 @@ pub enum JsonError {
     #[error("string at offset {0} is not UTF-8")]
     NotUtf8(usize),
     /// Nest less.
-    #[error("nested deeper than {JSON_DEPTH_MAX} levels")]
-    Depth,
+    #[error("nested deeper than {0} levels (max_json_depth)")]
+    Depth(usize),
     /// Shorten it.
-    #[error("a string is longer than {JSON_STRING_BYTES_MAX} bytes")]
-    String,
+    #[error("a string is longer than {0} bytes (max_json_string_value_length)")]
+    String(usize),
     /// Shorten it.
     #[error("an object key is longer than {JSON_KEY_BYTES_MAX} bytes")]
     Key,
@@ -35,14 +89,23 @@ pub enum JsonError {
     #[error("a number is longer than {JSON_NUMBER_BYTES_MAX} bytes")]
     Number,
     /// Send less at once.
-    #[error("more than {JSON_VALUES_MAX} values")]
-    Values,
+    #[error("more than {0} values, keys and ends (max_json_token)")]
+    Tokens(usize),
     /// Send less at once.
-    #[error("more than {JSON_OBJECTS_MAX} objects")]
-    Objects,
+    #[error("more than {0} strings (max_request_json_strings)")]
+    Strings(usize),
+    /// Send less at once.
+    #[error("more than {0} members of an object (max_json_object_entry_count)")]
+    Entries(usize),
+    /// Send less at once.
+    #[error("more than {0} elements of an array (max_json_array_element_count)")]
+    Elements(usize),
+    /// Send less at once.
+    #[error("it takes more than {0} bytes of memory (max_request_json_memory)")]
+    Memory(usize),
     /// Not now: the requests in flight hold too much memory.
     #[error("too much memory is in use by requests in flight")]
-    Memory,
+    Busy,
 }
 
 /// Rough heap cost of a tree node of a map, of a value in its parent, and of an allocation.
@@ -52,14 +115,20 @@ const STRING_BYTES: usize = 16;
 /// Charges are made in steps of this size.
 const CHARGE_BYTES: usize = 16 * 1024;
 
-/// Parses one text. `charge` is told what memory is about to be used, in bytes, and answers
-/// whether it may be.
-pub fn parse(text: &[u8], charge: &mut dyn FnMut(usize) -> bool) -> Result<Value, JsonError> {
+/// Parses one text within `limits`. `charge` is told what memory is about to be used, in bytes,
+/// and answers whether it may be.
+pub fn parse(
+    text: &[u8],
+    limits: &JsonLimits,
+    charge: &mut dyn FnMut(usize) -> bool,
+) -> Result<Value, JsonError> {
     let mut reader = Reader {
         text,
+        limits,
         at: 0,
-        values: 0,
-        objects: 0,
+        tokens: 0,
+        strings: 0,
+        charged: 0,
         uncharged: 0,
         charge,
     };
@@ -74,9 +143,11 @@ pub fn parse(text: &[u8], charge: &mut dyn FnMut(usize) -> bool) -> Result<Value
 
 struct Reader<'a> {
     text: &'a [u8],
+    limits: &'a JsonLimits,
     at: usize,
-    values: usize,
-    objects: usize,
+    tokens: usize,
+    strings: usize,
+    charged: usize,
     uncharged: usize,
     charge: &'a mut dyn FnMut(usize) -> bool,
 }
@@ -101,12 +172,25 @@ impl Reader<'_> {
     /// Charges what has gathered once it exceeds `threshold`.
     fn settle(&mut self, threshold: usize) -> Result<(), JsonError> {
         if self.uncharged > threshold {
+            self.charged += self.uncharged;
+            if self.charged > self.limits.memory_bytes {
+                return Err(JsonError::Memory(self.limits.memory_bytes));
+            }
             if !(self.charge)(self.uncharged) {
-                return Err(JsonError::Memory);
+                return Err(JsonError::Busy);
             }
             self.uncharged = 0;
         }
         Ok(())
+    }
+
+    /// Counts a value, a key or an end.
+    fn token(&mut self) -> Result<(), JsonError> {
+        self.tokens += 1;
+        match self.tokens > self.limits.tokens {
+            true => Err(JsonError::Tokens(self.limits.tokens)),
+            false => Ok(()),
+        }
     }
 
     fn weigh(&mut self, bytes: usize) -> Result<(), JsonError> {
@@ -117,17 +201,15 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
         self.skip_space();
         let first = self.peek()?;
-        self.values += 1;
-        if self.values > JSON_VALUES_MAX {
-            return Err(JsonError::Values);
-        }
+        self.token()?;
         self.weigh(VALUE_BYTES)?;
         match first {
             b'{' => self.object(depth + 1).map(Value::Object),
             b'[' => self.array(depth + 1).map(Value::Array),
             b'"' => {
                 self.at += 1;
-                self.string(JSON_STRING_BYTES_MAX, JsonError::String)
+                let bytes_max = self.limits.string_bytes;
+                self.string(bytes_max, JsonError::String(bytes_max))
                     .map(Value::String)
             }
             b'-' | b'0'..=b'9' => self.number().map(Value::Number),
@@ -150,11 +232,8 @@ impl Reader<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Map<String, Value>, JsonError> {
         self.open(depth)?;
-        self.objects += 1;
-        if self.objects > JSON_OBJECTS_MAX {
-            return Err(JsonError::Objects);
-        }
         self.weigh(OBJECT_BYTES)?;
+        let mut entries = 0;
         let mut map = Map::new();
         self.skip_space();
         if self.peek()? == b'}' {
@@ -166,7 +245,12 @@ impl Reader<'_> {
             if self.next()? != b'"' {
                 return Err(JsonError::Character(self.at - 1));
             }
+            entries += 1;
+            if entries > self.limits.entries {
+                return Err(JsonError::Entries(self.limits.entries));
+            }
             let key = self.string(JSON_KEY_BYTES_MAX, JsonError::Key)?;
+            self.token()?;
             self.weigh(VALUE_BYTES)?;
             self.skip_space();
             if self.next()? != b':' {
@@ -189,6 +273,9 @@ impl Reader<'_> {
             return Ok(list);
         }
         loop {
+            if list.len() >= self.limits.elements {
+                return Err(JsonError::Elements(self.limits.elements));
+            }
             let value = self.value(depth)?;
             list.push(value);
             if self.closes(b']')? {
@@ -199,10 +286,11 @@ impl Reader<'_> {
 
     fn open(&mut self, depth: usize) -> Result<(), JsonError> {
         self.at += 1;
-        if depth > JSON_DEPTH_MAX {
-            return Err(JsonError::Depth);
+        if depth > self.limits.depth {
+            return Err(JsonError::Depth(self.limits.depth));
         }
-        Ok(())
+        // Its end.
+        self.token()
     }
 
     /// After an element: true at `end`, false at a comma.
@@ -217,6 +305,10 @@ impl Reader<'_> {
 
     /// The rest of a string, after its opening quote.
     fn string(&mut self, bytes_max: usize, too_long: JsonError) -> Result<String, JsonError> {
+        self.strings += 1;
+        if self.strings > self.limits.strings {
+            return Err(JsonError::Strings(self.limits.strings));
+        }
         let start = self.at;
         let mut out = Vec::new();
         loop {
@@ -339,7 +431,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &[u8]) -> Result<Value, JsonError> {
-        parse(text, &mut |_| true)
+        parse(text, &JsonLimits::default(), &mut |_| true)
     }
 
     #[test]
@@ -396,37 +488,68 @@ mod tests {
 
     #[test]
     fn cve_2025_6203_every_size_has_a_limit() {
-        let deep = "[".repeat(JSON_DEPTH_MAX + 1);
-        assert_eq!(read(deep.as_bytes()), Err(JsonError::Depth));
-        let deepest = "[".repeat(JSON_DEPTH_MAX) + &"]".repeat(JSON_DEPTH_MAX);
-        assert!(read(deepest.as_bytes()).is_ok());
-        let wide = format!("[{}0]", "0,".repeat(JSON_VALUES_MAX));
-        assert_eq!(read(wide.as_bytes()), Err(JsonError::Values));
-        let objects = format!("[{}{{}}]", "{},".repeat(JSON_OBJECTS_MAX));
-        assert_eq!(read(objects.as_bytes()), Err(JsonError::Objects));
+        let limits = JsonLimits {
+            depth: 3,
+            string_bytes: 10,
+            entries: 4,
+            elements: 5,
+            tokens: 14,
+            strings: 6,
+            memory_bytes: 100_000,
+        };
+        let read = |text: &str| parse(text.as_bytes(), &limits, &mut |_| true);
+        let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+        let object = |count: usize| {
+            let members: Vec<String> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        for (fits, refused, error) in [
+            ("[[[]]]".into(), "[[[[]]]]".into(), JsonError::Depth(3)),
+            (
+                format!("\"{}\"", "a".repeat(10)),
+                format!("\"{}\"", "a".repeat(11)),
+                JsonError::String(10),
+            ),
+            (object(4), object(5), JsonError::Entries(4)),
+            (list("1", 5), list("1", 6), JsonError::Elements(5)),
+            (
+                format!("[{},1,{}]", list("1", 4), list("1", 3)),
+                format!("[{},1,{}]", list("1", 4), list("1", 4)),
+                JsonError::Tokens(14),
+            ),
+            (
+                r#"[["","",""],["","",""]]"#.into(),
+                r#"[["","",""],{"":"","1":1,"":1}]"#.into(),
+                JsonError::Strings(6),
+            ),
+        ] {
+            assert!(read(&fits).is_ok(), "{fits}: {:?}", read(&fits));
+            assert_eq!(read(&refused), Err(error), "{refused}");
+        }
         let number = "1".repeat(JSON_NUMBER_BYTES_MAX + 1);
-        assert_eq!(read(number.as_bytes()), Err(JsonError::Number));
-        let string = format!("\"{}\"", "a".repeat(JSON_STRING_BYTES_MAX + 1));
-        assert_eq!(read(string.as_bytes()), Err(JsonError::String));
+        assert_eq!(read(&number), Err(JsonError::Number));
         let key = format!("{{\"{}\":1}}", "a".repeat(JSON_KEY_BYTES_MAX + 1));
-        assert_eq!(read(key.as_bytes()), Err(JsonError::Key));
+        assert_eq!(read(&key), Err(JsonError::Key));
     }
 
     #[test]
     fn memory_is_charged_before_it_is_used() {
         let text = format!("[{}{{}}]", "{},".repeat(1000));
         let mut charged = 0;
-        let refused = parse(text.as_bytes(), &mut |bytes| {
+        let limits = JsonLimits::default();
+        let refused = parse(text.as_bytes(), &limits, &mut |bytes| {
             charged += bytes;
             charged < 100_000
         });
-        assert_eq!(refused, Err(JsonError::Memory));
+        assert_eq!(refused, Err(JsonError::Busy));
         let mut total = 0;
-        parse(text.as_bytes(), &mut |bytes| {
+        let mut count = |bytes| {
             total += bytes;
             true
-        })
-        .unwrap();
+        };
+        parse(text.as_bytes(), &limits, &mut count).unwrap();
+        let refused = parse(text.as_bytes(), &limits.within(100_000), &mut count);
+        assert_eq!(refused, Err(JsonError::Memory(100_000)));
         assert!(total > 1000 * OBJECT_BYTES, "{total}");
     }
 

@@ -14,28 +14,53 @@ pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SEND_STALL_MAX: Duration = Duration::from_secs(60);
 /// Longest life of a connection without a request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// Most connections at once, over all listeners.
+/// Most connections at once, over all listeners; fewer where the process may not have as many
+/// descriptors.
 pub const CONNECTIONS_MAX: usize = 1024;
+/// Most connections from one address: `http_max_conns_per_client`.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 256;
 /// Largest request head, in bytes.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Longest token, in bytes (batch tokens carry their policies).
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Most calls without a token that are answered at the same time; more of them wait.
 pub const TOKENLESS_CALLS_MAX: usize = 64;
-/// Memory that all bodies and what is parsed from them may take together, in bytes.
-pub const BODY_MEMORY_BYTES_MAX: usize = 96 * 1024 * 1024;
-/// Deepest nesting of a JSON body.
+/// Largest body of who has no good token, and of anyone at an open path, in bytes.
+pub const STRANGER_BYTES_MAX: u64 = 64 * 1024;
+/// Largest body at `sys/unseal` and of a joiner's question, in bytes: a share and some switches.
+pub const SHARE_BYTES_MAX: u64 = 4 * 1024;
+/// Memory that may grow from such a body when it is parsed, in bytes.
+pub const STRANGER_JSON_BYTES_MAX: usize = 256 * 1024;
+/// Memory that may grow from a body at `sys/unseal` when it is parsed, in bytes.
+pub const SHARE_JSON_BYTES_MAX: usize = 8 * 1024;
+/// Memory of all bodies that are sent to unseal, in bytes: enough for each connection to send one.
+pub const OPERATOR_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Memory of all bodies of strangers and what is parsed from them, in bytes.
+pub const STRANGER_MEMORY_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// How much of a client's request counts as small, in bytes.
+pub const SMALL_BYTES_MAX: usize = 128 * 1024;
+/// Memory of what is small of all clients' requests, in bytes.
+pub const CLIENT_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Memory of what is not small of all clients' requests, in bytes.
+pub const LARGE_MEMORY_BYTES_MAX: usize = 56 * 1024 * 1024;
+/// Deepest nesting of a JSON body: `max_json_depth`.
 pub const JSON_DEPTH_MAX: usize = 100;
-/// Longest string in a JSON body, in bytes.
-pub const JSON_STRING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest string in a JSON body, in bytes: `max_json_string_value_length`.
+pub const JSON_STRING_BYTES_MAX: usize = 1024 * 1024;
 /// Longest object key in a JSON body, in bytes.
 pub const JSON_KEY_BYTES_MAX: usize = 64 * 1024;
 /// Longest number in a JSON body, in bytes.
 pub const JSON_NUMBER_BYTES_MAX: usize = 256;
-/// Most values (of all kinds, at all depths) in a JSON body.
-pub const JSON_VALUES_MAX: usize = 100_000;
-/// Most objects in a JSON body.
-pub const JSON_OBJECTS_MAX: usize = 20_000;
+/// Most members of one JSON object: `max_json_object_entry_count`.
+pub const JSON_ENTRIES_MAX: usize = 10_000;
+/// Most elements of one JSON array: `max_json_array_element_count`.
+pub const JSON_ELEMENTS_MAX: usize = 10_000;
+/// Most strings in a JSON body, keys included: `max_request_json_strings`.
+pub const JSON_STRINGS_MAX: usize = 10_000;
+/// Most values, keys and ends in a JSON body: `max_json_token`.
+pub const JSON_TOKENS_MAX: usize = 100_000;
+/// Memory that one JSON body may take when it is parsed, in bytes: `max_request_json_memory`.
+pub const JSON_MEMORY_BYTES_MAX: usize = 32 * 1024 * 1024 + 512 * 1024;
 /// Most query or form parameters.
 pub const PARAMETERS_MAX: usize = 256;
 /// Longest wrap TTL header that is looked at, in bytes.

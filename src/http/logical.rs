@@ -1,11 +1,12 @@
 //! Everything behind the router: which node answers, what the request asks for, the answer.
 
+use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::body::{self, BodyError};
-use super::budget::Charge;
+use super::budget::{Charge, Share};
 use super::envelope;
 use super::index::{self, Consistency};
-use super::json::JsonError;
+use super::json::{JsonError, JsonLimits};
 use super::passage::{Locally, Passage, Stop, closed, not_active, not_here};
 use super::payload::Payload;
 use super::request::{self, Query};
@@ -61,19 +62,21 @@ impl Call<'_> {
         if step.is_some_and(Step::streams) && operation == Operation::Update {
             return self.travel(&asked, query, Err(payload)).await;
         }
-        let body = match operation {
-            Operation::Create | Operation::Update => self.body(payload).await?,
-            Operation::Patch => {
-                self.check_patch_type()?;
-                self.body(payload).await?
+        if operation == Operation::Patch {
+            self.check_patch_type()?;
+        }
+        let (body, allowance) = match operation {
+            Operation::Create | Operation::Update | Operation::Patch => {
+                let allowance = self.allowance().await?;
+                (self.body(payload, &allowance).await?, allowance)
             }
             Operation::Read
             | Operation::Delete
             | Operation::List
             | Operation::Scan
-            | Operation::Help => Bytes::new(),
+            | Operation::Help => (Bytes::new(), Allowance::stranger(&self.shared.options)),
         };
-        self.travel(&asked, query, Ok(body)).await
+        self.travel(&asked, query, Ok((body, allowance))).await
     }
 
     /// `body` is read already, or is to be streamed to who was authorized.
@@ -81,13 +84,17 @@ impl Call<'_> {
         &self,
         asked: &Asked,
         query: Query,
-        body: Result<Bytes, Payload>,
+        body: Result<(Bytes, Allowance), Payload>,
     ) -> Result<Answer, Answer> {
         let locally = self.locally(asked)?;
         let mut passage = Passage::new(self, locally);
         let clustered = self.shared.gate.forwarder.is_some() && !self.is_forwarded;
+        let mut allowance = Allowance::stranger(&self.shared.options);
         let (may_move, mut body, mut upload) = match body {
-            Ok(body) => (clustered, Some(body), None),
+            Ok((body, allowed)) => {
+                allowance = allowed;
+                (clustered, Some(body), None)
+            }
             Err(payload) => (false, None, Some(self.upload(payload))),
         };
         let mut query = Some(query);
@@ -110,7 +117,7 @@ impl Call<'_> {
                 None => self.query_again()?,
             };
             let storage = Arc::clone(&router);
-            let incoming = self.incoming(asked, query, bytes).await?;
+            let incoming = self.incoming(asked, query, bytes, &allowance).await?;
             let (answer, moved) = match is_active {
                 true => {
                     self.ask_active(asked, router, incoming, upload.take())
@@ -131,6 +138,9 @@ impl Call<'_> {
                 return Ok(not_active());
             }
             let mut answer = answer;
+            if let Some(activity) = self.activity {
+                self.remember(activity, &answer);
+            }
             let cluster = self.cluster_id();
             index::stamp(&mut answer, cluster.as_deref(), storage.applied_index());
             return Ok(answer);
@@ -241,17 +251,26 @@ impl Call<'_> {
         asked: &Asked,
         query: Query,
         body: Option<Bytes>,
+        allowance: &Allowance,
     ) -> Result<(Incoming, Held), Answer> {
-        let mut charge = self.shared.budget.charge();
+        let token = request::token(&self.head.headers).map_err(refusal)?;
+        // Before the body is parsed, so that few of those trees are there at a time.
+        let turn = match (&token, allowance.share) {
+            (Some(_), Share::Clients) => None,
+            (Some(_), _) if body.as_ref().is_none_or(Bytes::is_empty) => None,
+            _ => self.tokenless_turn().await,
+        };
+        let mut charge = self.shared.budget.charge(allowance.share);
         let body = body.unwrap_or_default();
         let body_bytes = body.len() as u64;
+        let json = &allowance.json;
         let data = match asked.operation {
             Operation::Create | Operation::Update => {
                 let content_type = self.head.headers.get(header::CONTENT_TYPE);
                 let content_type = content_type.map(|value| value.as_bytes());
-                decode(content_type, &body, &mut charge)?
+                decode(content_type, &body, json, &mut charge)?
             }
-            Operation::Patch => decode(None, &body, &mut charge)?,
+            Operation::Patch => decode(None, &body, json, &mut charge)?,
             Operation::Read
             | Operation::Delete
             | Operation::List
@@ -259,11 +278,6 @@ impl Call<'_> {
             | Operation::Help => request::fields(query),
         };
         drop(body);
-        let token = request::token(&self.head.headers).map_err(refusal)?;
-        let turn = match token {
-            Some(_) => None,
-            None => self.tokenless_turn().await,
-        };
         let incoming = Incoming {
             id: request::request_id(),
             operation: asked.operation,
@@ -343,13 +357,13 @@ pub(super) fn ended_early(request_id: String, error: &tokio::task::JoinError) ->
 pub(super) fn decode(
     content_type: Option<&[u8]>,
     bytes: &[u8],
+    limits: &JsonLimits,
     charge: &mut Charge,
 ) -> Result<Map<String, Value>, Answer> {
-    body::decode(content_type, bytes, &mut |more| charge.grow(more).is_ok()).map_err(|error| {
-        match error {
-            BodyError::Json(JsonError::Memory) => busy(),
-            other => bad_request(&other.to_string()),
-        }
+    let mut grow = |more| charge.grow(more).is_ok();
+    body::decode(content_type, bytes, limits, &mut grow).map_err(|error| match error {
+        BodyError::Json(JsonError::Busy) => busy(),
+        other => bad_request(&other.to_string()),
     })
 }
 

@@ -14,6 +14,7 @@
 //! It never reads the configuration, and knows no engine.
 
 mod activity;
+mod allowance;
 mod answer;
 mod answer_body;
 mod body;
@@ -32,6 +33,7 @@ mod metrics;
 mod options;
 mod passage;
 mod payload;
+mod places;
 mod recovery;
 mod request;
 mod server;
@@ -45,11 +47,12 @@ mod upload;
 
 pub use body::{BodyError, decode as decode_body};
 pub use forwarded::ForwardedError;
-pub use json::{JsonError, parse as parse_json};
+pub use json::{JsonError, JsonLimits, parse as parse_json};
 pub use options::{
     Address, ForwardedFor, HeaderSelector, Listener, Options, ResponseHeaders, ServeError, Tls,
     TlsVersion, UnixOwner,
 };
+pub use places::{connections_within, descriptors_for};
 pub use server::{Bound, Gate, Server, serve};
 pub use target::{Target, TargetError, parse as parse_target};
 pub use tls::TlsError;

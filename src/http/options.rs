@@ -1,5 +1,6 @@
 //! What the edge is told: plain types, because it may not see the configuration.
 
+use super::json::JsonLimits;
 use super::limits;
 use super::tls::TlsError;
 use std::path::PathBuf;
@@ -32,6 +33,10 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// `max_request_size` in bytes.
     pub request_bytes_max: u64,
+    /// How JSON in a body is bounded.
+    pub json: JsonLimits,
+    /// `http_max_conns_per_client`: most connections from one address, `None` for any number.
+    pub connections_per_client_max: Option<usize>,
     /// `max_request_duration`.
     pub request_duration_max: Duration,
     /// `http_read_header_timeout`.
@@ -57,6 +62,8 @@ impl Listener {
             address,
             tls: None,
             request_bytes_max: limits::REQUEST_BYTES_MAX,
+            json: JsonLimits::default(),
+            connections_per_client_max: Some(limits::CONNECTIONS_PER_CLIENT_MAX),
             request_duration_max: limits::REQUEST_DURATION_MAX,
             header_read_timeout: limits::HEADER_READ_TIMEOUT,
             body_read_timeout: limits::BODY_READ_TIMEOUT,

@@ -5,6 +5,7 @@
 //! may have been executed already is never sent again.
 
 use super::answer::{self, Answer};
+use super::budget::Share;
 use super::forward::{ForwardAnswer, ForwardError, ForwardRequest, Forwarder};
 use super::limits::{ACTIVE_WAIT_MAX, FORWARD_PAUSE_MAX, FORWARD_PAUSE_MIN};
 use super::payload::charged;
@@ -187,7 +188,7 @@ async fn forward(call: &Call<'_>, body: &Bytes, forwarder: &dyn Forwarder) -> Op
 
 /// Its memory counts until the client has it.
 fn passed_on(call: &Call<'_>, answer: ForwardAnswer) -> Answer {
-    let Some(body) = charged(answer.body, &call.shared.budget) else {
+    let Some(body) = charged(answer.body, &call.shared.budget, Share::Clients) else {
         return busy();
     };
     let mut response = Response::new(body.into());

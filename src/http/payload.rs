@@ -1,8 +1,10 @@
 //! A request's body on its way in: from a socket or from another node, read whole within the
 //! limits of size, pauses and shared memory.
 
+use super::activity::Activity;
+use super::allowance::Allowance;
 use super::answer::{self, Answer};
-use super::budget::{Budget, Charge};
+use super::budget::{Budget, Charge, Share};
 use super::options::Listener;
 use super::service::{bad_request, busy};
 use super::upload;
@@ -43,28 +45,27 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Held {
-    /// Room for `capacity` bytes.
-    pub(super) fn with_capacity(budget: &Arc<Budget>, capacity: usize) -> Option<Self> {
-        let mut charge = budget.charge();
-        charge.grow(capacity).ok()?;
-        Some(Self {
-            bytes: Zeroizing::new(Vec::with_capacity(capacity)),
-            charge,
-        })
+    /// Nothing yet, of `share`.
+    fn new(budget: &Arc<Budget>, share: Share) -> Self {
+        Self {
+            bytes: Zeroizing::new(Vec::new()),
+            charge: budget.charge(share),
+        }
     }
 
     pub(super) fn shared(self) -> Bytes {
         Bytes::from_owner(self)
     }
 
-    /// Growing in place could leave a copy behind that nobody wipes.
-    fn push(&mut self, data: &[u8], bytes_max: u64) -> Result<(), Answer> {
+    /// Room is made for what came, and as much again; never for what was only announced. Growing
+    /// in place could leave a copy behind that nobody wipes.
+    fn push(&mut self, data: &[u8], allowance: &Allowance) -> Result<(), Answer> {
         let needed = self.bytes.len() + data.len();
-        if needed as u64 > bytes_max {
-            return Err(too_large());
+        if needed as u64 > allowance.bytes_max {
+            return Err(allowance.exceeded());
         }
         if needed > self.bytes.capacity() {
-            let room = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+            let room = usize::try_from(allowance.bytes_max).unwrap_or(usize::MAX);
             let wanted = needed.saturating_mul(2).min(room);
             let more = wanted - self.bytes.capacity();
             self.charge.grow(more).map_err(|_| busy())?;
@@ -89,9 +90,9 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-/// Charges `bytes` to the budget for as long as they live; `None` when there is no room.
-pub(super) fn charged(bytes: Bytes, budget: &Arc<Budget>) -> Option<Bytes> {
-    let mut charge = budget.charge();
+/// Charges `bytes` to `share` for as long as they live; `None` when there is no room.
+pub(super) fn charged(bytes: Bytes, budget: &Arc<Budget>, share: Share) -> Option<Bytes> {
+    let mut charge = budget.charge(share);
     charge.grow(bytes.len()).ok()?;
     Some(Bytes::from_owner(Charged {
         bytes,
@@ -109,47 +110,62 @@ impl Payload {
         }
     }
 
-    /// Reads all of it. What it takes of the shared memory it keeps until it is dropped.
+    /// Reads all of it, if it is no more than `allowance`. What it takes of the shared memory it
+    /// keeps until it is dropped. Who has no token gets the pause that others get for all of it,
+    /// and gives way meanwhile (`activity`).
     pub(super) async fn read(
         self,
         options: &Listener,
+        allowance: &Allowance,
+        budget: &Arc<Budget>,
+        activity: Option<&Activity>,
+    ) -> Result<Bytes, Answer> {
+        let reading = self.read_on(options.body_read_timeout, allowance, budget);
+        if allowance.share == Share::Clients {
+            return reading.await;
+        }
+        let _gives_way = activity.map(Activity::reads);
+        let read = timeout(options.body_read_timeout, reading).await;
+        read.unwrap_or_else(|_| Err(stalled()))
+    }
+
+    async fn read_on(
+        self,
+        pause_max: Duration,
+        allowance: &Allowance,
         budget: &Arc<Budget>,
     ) -> Result<Bytes, Answer> {
-        let bytes_max = options.request_bytes_max;
+        let mut held = Held::new(budget, allowance.share);
         match self {
-            Self::Whole(bytes) if bytes.len() as u64 > bytes_max => Err(too_large()),
-            Self::Whole(bytes) => charged(bytes, budget).ok_or_else(busy),
+            Self::Whole(bytes) if bytes.len() as u64 > allowance.bytes_max => {
+                Err(allowance.exceeded())
+            }
+            Self::Whole(bytes) => charged(bytes, budget, allowance.share).ok_or_else(busy),
             Self::Socket(mut body) => {
                 let hint = hyper::body::Body::size_hint(&body);
-                if hint.lower() > bytes_max {
-                    return Err(too_large());
+                if hint.lower() > allowance.bytes_max {
+                    return Err(allowance.exceeded());
                 }
-                let expected = usize::try_from(hint.exact().unwrap_or(0)).unwrap_or(usize::MAX);
-                let mut held = Held::with_capacity(budget, expected).ok_or_else(busy)?;
                 loop {
-                    let frame = timeout(options.body_read_timeout, body.frame()).await;
-                    match frame {
+                    match timeout(pause_max, body.frame()).await {
                         Err(_) => return Err(stalled()),
                         Ok(None) => return Ok(held.shared()),
                         Ok(Some(Err(_))) => return Err(unreadable()),
                         Ok(Some(Ok(frame))) => match frame.into_data() {
-                            Ok(data) => held.push(&data, bytes_max)?,
+                            Ok(data) => held.push(&data, allowance)?,
                             Err(_trailers) => {}
                         },
                     }
                 }
             }
-            Self::Pieces(mut pieces) => {
-                let mut held = Held::with_capacity(budget, 0).ok_or_else(busy)?;
-                loop {
-                    match timeout(options.body_read_timeout, pieces.next()).await {
-                        Err(_) => return Err(stalled()),
-                        Ok(None) => return Ok(held.shared()),
-                        Ok(Some(Err(_))) => return Err(unreadable()),
-                        Ok(Some(Ok(data))) => held.push(&data, bytes_max)?,
-                    }
+            Self::Pieces(mut pieces) => loop {
+                match timeout(pause_max, pieces.next()).await {
+                    Err(_) => return Err(stalled()),
+                    Ok(None) => return Ok(held.shared()),
+                    Ok(Some(Err(_))) => return Err(unreadable()),
+                    Ok(Some(Ok(data))) => held.push(&data, allowance)?,
                 }
-            }
+            },
         }
     }
 }
@@ -158,7 +174,8 @@ fn unreadable() -> Answer {
     answer::closing(bad_request("unreadable body"))
 }
 
-fn too_large() -> Answer {
+/// The answer to a body that is larger than anyone's here may be.
+pub(super) fn too_large() -> Answer {
     answer::closing(answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[TOO_LARGE]))
 }
 

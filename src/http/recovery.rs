@@ -1,6 +1,7 @@
 //! One request to a server in recovery mode: no role, no router, and one page for all that is not
 //! there.
 
+use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::envelope;
 use super::logical::{as_listed, decode, ended_early, to_the_end};
@@ -10,6 +11,7 @@ use super::service::{Call, refusal};
 use crate::engine::Operation;
 use crate::router::Reply;
 use crate::sys::{RecoveryCall, RecoveryMode};
+use bytes::Bytes;
 use hyper::{StatusCode, header};
 use std::sync::Arc;
 
@@ -34,25 +36,31 @@ impl Call<'_> {
             operation,
             Operation::Create | Operation::Update | Operation::Patch
         );
-        let mut charge = self.shared.budget.charge();
+        let token = request::token(&self.head.headers).map_err(refusal)?;
+        let options = &self.shared.options;
+        let allowance = match &token {
+            Some(token) if mode.knows(token).await => Allowance::client(options),
+            _ => Allowance::stranger(options),
+        };
+        let body = match writes {
+            true => self.body(payload, &allowance).await?,
+            false => Bytes::new(),
+        };
+        let turn = self.tokenless_turn().await;
+        let mut charge = self.shared.budget.charge(allowance.share);
         let data = match writes {
             true => {
-                let body = self.body(payload).await?;
                 let content_type = self.head.headers.get(header::CONTENT_TYPE);
-                decode(
-                    content_type.map(|value| value.as_bytes()),
-                    &body,
-                    &mut charge,
-                )?
+                let content_type = content_type.map(|value| value.as_bytes());
+                decode(content_type, &body, &allowance.json, &mut charge)?
             }
             false => request::fields(query),
         };
-        let turn = self.tokenless_turn().await;
         let id = request::request_id();
         let call = RecoveryCall {
             operation,
             path: as_listed(self.path, operation),
-            token: request::token(&self.head.headers).map_err(refusal)?,
+            token,
             data,
         };
         let answered = to_the_end(operation, async move {

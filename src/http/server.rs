@@ -1,12 +1,14 @@
 //! The listeners together: start, reload, graceful stop.
 
+use super::activity::Activity;
 use super::budget::Budget;
 use super::connection;
 use super::forward::{Entry, Forwarder};
 use super::forwarded::Rules;
 use super::limits;
-use super::listener::{self, Socket};
+use super::listener::{self, Accepted, Socket};
 use super::options::{Address, HeaderSelector, Listener, Options, ServeError};
+use super::places::{Guest, Places};
 use super::tls::{Reloadable, TlsError};
 use crate::router::Role;
 use crate::sys::Lifecycle;
@@ -51,7 +53,7 @@ pub(super) struct Shared {
     pub(super) headers: Vec<(HeaderSelector, HeaderName, HeaderValue)>,
     pub(super) budget: Arc<Budget>,
     pub(super) tokenless: Arc<Semaphore>,
-    pub(super) connections: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
 }
 
 /// How far the stop has come.
@@ -67,8 +69,7 @@ pub struct Server {
     bound: Vec<Bound>,
     tls: Vec<(String, Arc<Reloadable>)>,
     phase: watch::Sender<Phase>,
-    connections: Arc<Semaphore>,
-    permits: u32,
+    places: Arc<Places>,
     entry: Entry,
 }
 
@@ -77,13 +78,8 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
     if options.listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    // Each accept loop holds one permit while it waits.
-    let permits = options
-        .connections_max
-        .saturating_add(options.listeners.len());
-    let permits = u32::try_from(permits.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-    let connections = Arc::new(Semaphore::new(permits as usize));
-    let budget = Budget::new(limits::BODY_MEMORY_BYTES_MAX);
+    let places = Places::new(options.connections_max);
+    let budget = Budget::new();
     let tokenless = Arc::new(Semaphore::new(limits::TOKENLESS_CALLS_MAX));
     let entry = Entry(Arc::new(Shared {
         tls: None,
@@ -92,7 +88,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         gate: gate.clone(),
         budget: Arc::clone(&budget),
         tokenless: Arc::clone(&tokenless),
-        connections: Arc::clone(&connections),
+        places: Arc::clone(&places),
         options: widest(&options.listeners),
     }));
     let (phase, _) = watch::channel(Phase::Running);
@@ -109,7 +105,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
             gate: gate.clone(),
             budget: Arc::clone(&budget),
             tokenless: Arc::clone(&tokenless),
-            connections: Arc::clone(&connections),
+            places: Arc::clone(&places),
             options: listener,
         };
         let socket = listener::bind(&shared.options).await?;
@@ -126,8 +122,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         bound,
         tls,
         phase,
-        connections,
-        permits,
+        places,
         entry,
     })
 }
@@ -137,6 +132,7 @@ fn widest(listeners: &[Listener]) -> Listener {
     let mut widest = Listener::new(Address::Tcp(String::new()));
     for listener in listeners {
         widest.request_bytes_max = widest.request_bytes_max.max(listener.request_bytes_max);
+        widest.json = widest.json.or(&listener.json);
         widest.request_duration_max = widest
             .request_duration_max
             .max(listener.request_duration_max);
@@ -172,19 +168,18 @@ impl Server {
 
     /// Connections open now.
     pub fn connections(&self) -> usize {
-        let idle = self.connections.available_permits() + self.bound.len();
-        (self.permits as usize).saturating_sub(idle)
+        self.places.taken()
     }
 
     /// Stops accepting, lets the requests in flight finish for up to `grace`, then cuts what is
     /// left. True when nothing had to be cut.
     pub async fn shutdown(self, grace: Duration) -> bool {
         self.phase.send_replace(Phase::Draining);
-        let all = self.connections.acquire_many(self.permits);
+        let all = self.places.emptied();
         let drained = tokio::time::timeout(grace, all).await.is_ok();
         self.phase.send_replace(Phase::Closed);
         if !drained {
-            let all = self.connections.acquire_many(self.permits);
+            let all = self.places.emptied();
             if tokio::time::timeout(ABORT_WAIT, all).await.is_err() {
                 tracing::warn!("connections did not close in time");
             }
@@ -206,26 +201,54 @@ impl Drop for Server {
 
 async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
     loop {
-        let Ok(permit) = Arc::clone(&shared.connections).acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             _ = phase.changed() => return,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok(accepted) => {
-                let (shared, phase) = (Arc::clone(&shared), phase.clone());
-                crate::task::spawn(async move {
-                    connection::run(accepted, shared, phase).await;
-                    drop(permit);
-                });
-            }
+            Ok(accepted) => admit(accepted, &shared, &phase),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
+    }
+}
+
+/// Serves the connection once there is a place for it.
+fn admit(accepted: Accepted, shared: &Arc<Shared>, phase: &watch::Receiver<Phase>) {
+    let guest = guest(&accepted, shared);
+    let options = &shared.options;
+    let activity = Activity::new(options.header_read_timeout, options.idle_timeout);
+    let place = shared.places.take(guest, &activity);
+    let (shared, mut phase) = (Arc::clone(shared), phase.clone());
+    crate::task::spawn(async move {
+        let place = match place {
+            Some(place) => Some(place),
+            None => tokio::select! {
+                _ = phase.changed() => None,
+                place = shared.places.wait(guest, &activity) => place,
+            },
+        };
+        if let Some(_place) = place {
+            connection::run(accepted, shared, activity, phase).await;
+        }
+    });
+}
+
+/// Proxies speak for many, so theirs are not counted.
+fn guest(accepted: &Accepted, shared: &Shared) -> Guest {
+    let address = match accepted {
+        Accepted::Tcp(_, peer) => Some(peer.ip()),
+        Accepted::Unix(_) => None,
+    };
+    let is_proxy = |address| {
+        let rules = shared.forwarded.as_ref();
+        rules.is_some_and(|rules| rules.believes(address))
+    };
+    match address {
+        Some(address) if is_proxy(address) => Guest::new(Some(address), None),
+        address => Guest::new(address, shared.options.connections_per_client_max),
     }
 }
 

@@ -2,7 +2,9 @@
 //! `logical.rs`.
 
 use super::activity::Activity;
+use super::allowance::Allowance;
 use super::answer::{self, Answer};
+use super::budget::Share;
 use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
 use super::logical::decode;
@@ -64,13 +66,14 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let has_body = !hyper::body::Body::is_end_stream(&body);
     let namespace = request::namespace(&head.headers).map(|(value, _)| value);
-    let mut answer = in_time(shared, peer, head, Payload::Socket(body), false).await;
+    let payload = Payload::Socket(body);
+    let mut answer = in_time(shared, peer, head, payload, Some(activity)).await;
     answer::finish(&mut answer, &shared.headers, namespace);
     if has_body && !answer.status().is_success() {
         // Some of the body may be unread, and the client still sending it.
         activity.linger();
     }
-    if shared.connections.available_permits() == 0 {
+    if shared.places.are_waited_for() {
         // Others wait for a connection: this one has had its turn.
         answer = answer::closing(answer);
     }
@@ -96,7 +99,7 @@ pub(super) async fn answer_member(
         address: request.address,
         certificates: request.certificates,
     });
-    Ok(in_time(shared, &peer, head, payload, true).await)
+    Ok(in_time(shared, &peer, head, payload, None).await)
 }
 
 async fn in_time(
@@ -104,10 +107,10 @@ async fn in_time(
     peer: &Arc<Peer>,
     head: Parts,
     payload: Payload,
-    is_forwarded: bool,
+    activity: Option<&Activity>,
 ) -> Answer {
     let limit = upload::duration_max(&head, shared.options.request_duration_max);
-    let answered = timeout(limit, respond(shared, peer, head, payload, is_forwarded)).await;
+    let answered = timeout(limit, respond(shared, peer, head, payload, activity)).await;
     match answered {
         Ok(Ok(answer) | Err(answer)) => answer,
         Err(_) => answer::closing(answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[TOO_SLOW])),
@@ -120,7 +123,7 @@ async fn respond(
     peer: &Arc<Peer>,
     head: Parts,
     payload: Payload,
-    is_forwarded: bool,
+    activity: Option<&Activity>,
 ) -> Result<Answer, Answer> {
     if head.version == Version::HTTP_11 && !head.headers.contains_key(header::HOST) {
         return Err(answer::closing(answer::text(
@@ -147,7 +150,8 @@ async fn respond(
         client,
         head,
         path,
-        is_forwarded,
+        activity,
+        is_forwarded: activity.is_none(),
     };
     if let Some(mode) = recovery {
         return call.recover(payload, mode).await;
@@ -197,6 +201,8 @@ pub(super) struct Call<'a> {
     pub(super) client: Client,
     pub(super) head: Parts,
     pub(super) path: String,
+    /// That of the connection; none when another node sent it on.
+    pub(super) activity: Option<&'a Activity>,
     /// Another node sent it on, and it must not go further.
     pub(super) is_forwarded: bool,
 }
@@ -212,8 +218,9 @@ impl Call<'_> {
         };
         let query = request::query(self.head.uri.query()).map_err(refusal)?;
         let takes_body = endpoint.takes(verb) && verb == Verb::Put;
+        let allowance = Allowance::at(endpoint, &self.shared.options);
         let body = match takes_body {
-            true => self.body(payload).await?,
+            true => self.body(payload, &allowance).await?,
             false => Bytes::new(),
         };
         if endpoint.is_for_active() && endpoint.takes(verb) {
@@ -223,13 +230,17 @@ impl Call<'_> {
                 Stop::Active(_) | Stop::Standby(_) | Stop::Closed => {}
             }
         }
-        let mut charge = self.shared.budget.charge();
+        // Whoever floods other endpoints must not keep a node sealed, or its state unknown.
+        let _turn = match allowance.share {
+            Share::Operators => None,
+            Share::Strangers | Share::Clients => self.tokenless_turn().await,
+        };
+        let mut charge = self.shared.budget.charge(allowance.share);
         let fields = match takes_body {
-            true => decode(None, &body, &mut charge)?,
+            true => decode(None, &body, &allowance.json, &mut charge)?,
             false => Map::new(),
         };
         drop(body);
-        let _turn = self.tokenless_turn().await;
         let standing = open::Standing::from(&*self.shared.gate.role.borrow());
         let lifecycle = self.shared.gate.lifecycle.as_ref();
         let request = open::Request {
@@ -246,9 +257,14 @@ impl Call<'_> {
     }
 
     /// Reads the whole body within the limits of size, pauses and shared memory.
-    pub(super) async fn body(&self, payload: Payload) -> Result<Bytes, Answer> {
+    pub(super) async fn body(
+        &self,
+        payload: Payload,
+        allowance: &Allowance,
+    ) -> Result<Bytes, Answer> {
+        let (options, budget) = (&self.shared.options, &self.shared.budget);
         payload
-            .read(&self.shared.options, &self.shared.budget)
+            .read(options, allowance, budget, self.activity)
             .await
     }
 

@@ -1,16 +1,18 @@
 //! From `listener` stanzas to the edge's options.
 
+use super::descriptors;
 use crate::config::{self, MinimumTls};
+use crate::http::limits::CONNECTIONS_MAX;
 use crate::http::{
-    Address, Bound, ForwardedFor, HeaderSelector, Listener, Options, ResponseHeaders, Tls,
-    TlsVersion, UnixOwner,
+    Address, Bound, ForwardedFor, HeaderSelector, JsonLimits, Listener, Options, ResponseHeaders,
+    Tls, TlsVersion, UnixOwner,
 };
 
 /// What the edge is told.
 pub(super) fn options(listeners: &[config::Listener]) -> Options {
     Options {
         listeners: listeners.iter().map(listener).collect(),
-        ..Options::default()
+        connections_max: descriptors::connections_max(CONNECTIONS_MAX),
     }
 }
 
@@ -43,13 +45,17 @@ fn listener(from: &config::Listener) -> Listener {
     if !from.request_duration_max.is_zero() {
         listener.request_duration_max = from.request_duration_max;
     }
+    listener.json = json_limits(&from.json);
+    if let Some(most) = from.connections_per_client_max {
+        listener.connections_per_client_max = Some(whole(most)).filter(|most| *most > 0);
+    }
     listener.header_read_timeout = from.header_timeout;
     listener.body_read_timeout = from.read_timeout;
     listener.idle_timeout = from.idle_timeout;
     if !from.forwarded_for_authorized.is_empty() {
         listener.forwarded_for = Some(ForwardedFor {
             authorized_addrs: from.forwarded_for_authorized.clone(),
-            hop_skips: usize::try_from(from.forwarded_for_hop_skips).unwrap_or(usize::MAX),
+            hop_skips: whole(from.forwarded_for_hop_skips),
             reject_not_present: from.forwarded_for_reject_missing,
             reject_not_authorized: from.forwarded_for_reject_unauthorized,
         });
@@ -58,6 +64,24 @@ fn listener(from: &config::Listener) -> Listener {
     listener.unauthenticated_metrics = from.unauthenticated_metrics;
     listener.generate_root_closed = from.generate_root_closed;
     listener
+}
+
+fn json_limits(from: &config::JsonLimits) -> JsonLimits {
+    let usual = JsonLimits::default();
+    let or = |limit: Option<u64>, usual| limit.map_or(usual, whole);
+    JsonLimits {
+        depth: or(from.depth, usual.depth),
+        string_bytes: or(from.string_bytes, usual.string_bytes),
+        entries: or(from.entries, usual.entries),
+        elements: or(from.elements, usual.elements),
+        tokens: or(from.tokens, usual.tokens),
+        strings: or(from.strings, usual.strings),
+        memory_bytes: or(from.memory_bytes, usual.memory_bytes),
+    }
+}
+
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn address(from: &config::Listener) -> Address {
@@ -94,4 +118,25 @@ fn response_headers(from: &config::Listener) -> Vec<ResponseHeaders> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_reach_the_edge_and_zero_is_any_number_of_connections() {
+        let text = "listener \"tcp\" {\n max_json_depth = 7\n http_max_conns_per_client = 0\n}\n\
+                    listener \"tcp\" {}\n";
+        let loaded = config::from_text(&[("a.hcl".into(), text.into())], &[]).expect("it loads");
+        let [first, second] = loaded.config.listeners.as_slice() else {
+            panic!("two listeners");
+        };
+        let (first, second) = (listener(first), listener(second));
+        assert_eq!(first.json.depth, 7);
+        assert_eq!(first.json.strings, second.json.strings);
+        assert_eq!(first.connections_per_client_max, None);
+        assert!(second.connections_per_client_max.is_some());
+        assert_eq!(second.json, JsonLimits::default());
+    }
 }

@@ -26,6 +26,7 @@ mod addresses;
 mod advertise;
 mod announce;
 mod controller;
+mod descriptors;
 mod dev;
 mod forward;
 mod hardening;

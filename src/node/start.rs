@@ -141,6 +141,11 @@ impl Node {
         self.server.addresses()
     }
 
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
     /// How it is reached.
     pub fn addresses(&self) -> Addresses {
         self.shared.addresses()

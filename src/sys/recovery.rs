@@ -46,6 +46,14 @@ struct Opened {
     token: SecretString,
 }
 
+impl Opened {
+    /// Is `given` the token? Tells in the same time for every other.
+    fn has(&self, given: &SecretString) -> bool {
+        let given = given.expose().trim().as_bytes();
+        self.token.expose().as_bytes().ct_eq(given).into()
+    }
+}
+
 /// A call as the edge understood it. Nobody was asked yet whether the caller may.
 pub struct RecoveryCall {
     /// What to do.
@@ -71,6 +79,15 @@ impl RecoveryMode {
                 opened: None,
             }),
         })
+    }
+
+    /// Is `token` the recovery token?
+    pub async fn knows(&self, token: &SecretString) -> bool {
+        let state = self.state.lock().await;
+        state
+            .opened
+            .as_ref()
+            .is_some_and(|opened| opened.has(token))
     }
 
     /// Answers one call; `None` where nothing is.
@@ -135,11 +152,10 @@ impl RecoveryMode {
     async fn raw(&self, call: &RecoveryCall, path: &str) -> Result<Response, Error> {
         let barrier = {
             let state = self.state.lock().await;
-            let given = call.token.as_ref().map(|token| token.expose().trim());
-            let given = given.unwrap_or_default().as_bytes();
-            let opened = state.opened.as_ref();
-            let opened =
-                opened.filter(|opened| opened.token.expose().as_bytes().ct_eq(given).into());
+            let opened = match (&state.opened, &call.token) {
+                (Some(opened), Some(token)) => Some(opened).filter(|opened| opened.has(token)),
+                _ => None,
+            };
             let opened = opened.ok_or_else(|| Error::silent(ErrorKind::Denied))?;
             Arc::clone(&opened.barrier)
         };

@@ -7,6 +7,7 @@
 )]
 
 mod at_rest;
+mod descriptors;
 mod dev_mode;
 mod generate_root;
 mod join;

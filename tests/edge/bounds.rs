@@ -1,10 +1,11 @@
 //! Limits on size, time and number, before anyone is authenticated.
 
-use crate::fake::{Edge, Reply};
+use crate::fake::{Edge, PATIENCE, Reply};
 use coffer::http::limits;
-use coffer::http::{Address, Listener, Options};
+use coffer::http::{Address, JsonLimits, Listener, Options};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A timeout short enough to wait for; without it each of these would hang, not merely be late.
 const SHORT: Duration = Duration::from_millis(80);
@@ -59,16 +60,97 @@ async fn a_head_beyond_the_limit_is_431() {
 
 #[tokio::test]
 async fn cve_2025_6203_json_is_bounded_in_every_direction() {
-    let edge = Edge::sealed(|_| ()).await;
-    let deep = format!("{{\"a\":{}", "[".repeat(limits::JSON_DEPTH_MAX + 1));
-    let objects = format!("{{\"a\":[{}{{}}]}}", "{},".repeat(limits::JSON_OBJECTS_MAX));
-    let values = format!("{{\"a\":[{}0]}}", "0,".repeat(limits::JSON_VALUES_MAX));
-    let key = format!("{{\"{}\":1}}", "k".repeat(limits::JSON_KEY_BYTES_MAX + 1));
-    for body in [deep, objects, values, key] {
-        let reply = edge.call("PUT", "/v1/sys/unseal", &body).await;
-        assert_eq!(reply.status, 400, "{}", body.get(..20).unwrap());
-        assert!(reply.errors()[0].starts_with("failed to decode JSON input:"));
+    let small = JsonLimits {
+        depth: 5,
+        string_bytes: 200,
+        entries: 5,
+        elements: 6,
+        tokens: 24,
+        strings: 9,
+        ..JsonLimits::default()
+    };
+    let edge = Edge::sealed(|listener| listener.json = small).await;
+    let key = "k".repeat(2000);
+    let nested = "[{},[{},[{}]]]";
+    for (body, limit) in [
+        ("{\"a\":[[[[[1]]]]]}", "max_json_depth"),
+        ("{\"a\":[0,0,0,0,0,0,0]}", "max_json_array_element_count"),
+        (
+            "{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0}",
+            "max_json_object_entry_count",
+        ),
+        (
+            "{\"a\":[\"\",\"\",\"\",\"\",\"\"],\"b\":[\"\",\"\",\"\"]}",
+            "max_request_json_strings",
+        ),
+        (
+            &format!("{{\"a\":{nested},\"b\":{nested}}}"),
+            "max_json_token",
+        ),
+        (
+            &format!("{{\"a\":\"{key}\"}}"),
+            "max_json_string_value_length",
+        ),
+    ] {
+        let reply = edge.call("PUT", "/v1/sys/unseal", body).await;
+        assert_eq!(reply.status, 400, "{body}");
+        let error = reply.errors().remove(0);
+        assert!(error.starts_with("failed to decode JSON input:"), "{error}");
+        assert!(error.contains(limit), "{error}: {limit}");
     }
+    let fits = "{\"reset\":true,\"a\":[[[1]],0,0,0,0,0],\"b\":[\"\",\"\",\"\"]}";
+    assert_eq!(edge.call("PUT", "/v1/sys/unseal", fits).await.status, 200);
+}
+
+/// Who has no token, or needs none, sends little.
+#[tokio::test]
+async fn what_is_open_takes_small_bodies_only() {
+    let edge = Edge::sealed(|_| ()).await;
+    for (path, bytes_max) in [
+        ("sys/unseal", limits::SHARE_BYTES_MAX),
+        (
+            "sys/storage/raft/bootstrap/challenge",
+            limits::SHARE_BYTES_MAX,
+        ),
+        ("sys/init", limits::STRANGER_BYTES_MAX),
+        ("sys/storage/raft/join", limits::STRANGER_BYTES_MAX),
+        (
+            "sys/storage/raft/bootstrap/answer",
+            limits::STRANGER_BYTES_MAX,
+        ),
+    ] {
+        let path = format!("/v1/{path}");
+        let body = |bytes: u64| {
+            let text = "x".repeat(usize::try_from(bytes).unwrap() - 8);
+            format!("{{\"x\":\"{text}\"}}")
+        };
+        let fits = edge.call("PUT", &path, &body(bytes_max)).await;
+        assert_ne!(fits.status, 413, "{path}");
+        let refused = edge.call("PUT", &path, &body(bytes_max + 1)).await;
+        assert_eq!(refused.status, 413, "{path}");
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let body = body(bytes_max + 1);
+        let chunked = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        assert_eq!(edge.send(&chunked).await.status, 413, "{path}, chunked");
+    }
+}
+
+/// What is announced takes no memory, so that it keeps nobody out.
+#[tokio::test]
+async fn a_declared_length_is_no_memory() {
+    let edge = Edge::sealed(|_| ()).await;
+    let length = limits::STRANGER_BYTES_MAX;
+    let head = format!("PUT /v1/sys/init HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    let announced = limits::STRANGER_MEMORY_BYTES_MAX / usize::try_from(length).unwrap() + 8;
+    let mut held = Vec::new();
+    for n in 0..announced {
+        let mut stream = edge.connect_from(u8::try_from(2 + n / 200).unwrap()).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(b"{").await.unwrap();
+        held.push(stream);
+    }
+    let reply = edge.call("PUT", "/v1/sys/init", "{}").await;
+    assert_eq!(reply.status, 400, "{reply:?}");
 }
 
 #[tokio::test]
@@ -136,7 +218,7 @@ async fn a_trickled_body_meets_the_request_duration() {
     let edge = Edge::sealed(|listener| listener.request_duration_max = SHORT).await;
     let mut stream = edge.connect().await;
     stream
-        .write_all(b"PUT /v1/sys/unseal HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n")
+        .write_all(b"PUT /v1/sys/unseal HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n")
         .await
         .unwrap();
     let (mut read, mut write) = stream.into_split();
@@ -153,23 +235,95 @@ async fn a_trickled_body_meets_the_request_duration() {
     trickle.abort();
 }
 
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_place() {
-    let edge = Edge::start_with(Options {
-        listeners: vec![Listener::new(Address::Tcp("127.0.0.1:0".into()))],
-        connections_max: 2,
+const HEALTH: &str = "GET /v1/sys/health HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Asks on `stream`; the status.
+async fn ask(stream: &mut TcpStream) -> u16 {
+    stream.write_all(HEALTH.as_bytes()).await.unwrap();
+    Reply::read(stream).await.status
+}
+
+/// The other side has closed it.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
+    read.await.is_ok()
+}
+
+/// `most` connections, and some for this machine, which all are here.
+async fn crowded(most: usize, per_client: Option<usize>) -> Edge {
+    let mut listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
+    listener.connections_per_client_max = per_client;
+    Edge::start_with(Options {
+        listeners: vec![listener],
+        connections_max: most,
     })
-    .await;
-    let (first, second) = (edge.connect().await, edge.connect().await);
-    let mut third = edge.connect().await;
-    let request = b"GET /v1/sys/health HTTP/1.1\r\nHost: x\r\n\r\n";
-    third.write_all(request).await.unwrap();
-    let mut byte = [0; 1];
-    let early = tokio::time::timeout(Duration::from_millis(100), third.peek(&mut byte)).await;
-    // One more than the limit may be open: the accept loop holds a permit for the next.
-    let served_early = early.is_ok();
-    drop((first, second));
-    let reply = Reply::read(&mut third).await;
-    assert_eq!(reply.status, 501);
-    assert!(!served_early || edge.server.connections() <= 3);
+    .await
+}
+
+#[tokio::test]
+async fn at_the_limit_the_connection_that_is_idle_longest_gives_way() {
+    const PLACES: usize = 5;
+    let edge = crowded(4, None).await;
+    let mut held = Vec::new();
+    for _ in 0..3 * PLACES {
+        let mut stream = edge.connect().await;
+        assert_eq!(ask(&mut stream).await, 501);
+        held.push(stream);
+    }
+    let open = held.split_off(2 * PLACES);
+    for mut stream in held {
+        assert!(is_closed(&mut stream).await, "it was idle for longer");
+    }
+    for mut stream in open {
+        assert_eq!(ask(&mut stream).await, 501, "it stays open");
+    }
+}
+
+/// Whoever trickles a body that anyone may send waits like one that is idle.
+#[tokio::test]
+async fn slow_bodies_and_heads_of_strangers_give_way_too() {
+    let edge = crowded(4, None).await;
+    let starts = [
+        "PUT /v1/sys/unseal HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n{",
+        "PUT /v1/sys/init HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{",
+        "GET /v1/sys/hea",
+        "",
+    ];
+    let mut held = Vec::new();
+    for n in 0..40 {
+        let mut stream = edge.connect().await;
+        stream.write_all(starts[n % 4].as_bytes()).await.unwrap();
+        held.push(stream);
+        let reply = edge.call("GET", "/v1/sys/health", "").await;
+        assert_eq!(reply.status, 501, "the next one is served");
+    }
+    assert!(is_closed(&mut held[0]).await);
+}
+
+#[tokio::test]
+async fn an_address_takes_its_own_places_only() {
+    let edge = crowded(100, Some(3)).await;
+    let mut first = edge.connect_from(1).await;
+    assert_eq!(ask(&mut first).await, 501);
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        let mut stream = edge.connect_from(2).await;
+        assert_eq!(ask(&mut stream).await, 501);
+        held.push(stream);
+    }
+    for stream in &mut held[..3] {
+        assert!(is_closed(stream).await, "its address has newer ones");
+    }
+    for stream in &mut held[3..] {
+        assert_eq!(ask(stream).await, 501);
+    }
+    assert_eq!(ask(&mut first).await, 501, "another address keeps its own");
+    let any = crowded(100, None).await;
+    for _ in 0..6 {
+        let mut stream = any.connect_from(2).await;
+        assert_eq!(ask(&mut stream).await, 501);
+        held.push(stream);
+    }
+    assert_eq!(any.server.connections(), 6);
 }

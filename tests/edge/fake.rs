@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, watch};
 
 /// Longest wait for anything in these tests.
@@ -179,6 +179,13 @@ impl Edge {
 
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.unwrap()
+    }
+
+    /// From the address 127.0.0.`host`.
+    pub async fn connect_from(&self, host: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        socket.connect(self.address()).await.unwrap()
     }
 
     /// One request on a connection of its own.

@@ -10,7 +10,7 @@
 
 use coffer::barrier::{Sealed, Unsealed};
 use coffer::clock::Timestamp;
-use coffer::http::{Target, decode_body, parse_target};
+use coffer::http::{JsonLimits, Target, decode_body, parse_target};
 use coffer::policy::{Acl, Policy};
 use coffer::secret::{Key256, Secret};
 use coffer::store::{Inmem, Op, Storage, Transaction};
@@ -52,7 +52,7 @@ pub fn body(data: &[u8]) {
         _ => Some(b"application/x-www-form-urlencoded"),
     };
     let mut charged = 0;
-    let decoded = decode_body(content_type, body, &mut |bytes| {
+    let decoded = decode_body(content_type, body, &JsonLimits::default(), &mut |bytes| {
         charged += bytes;
         true
     });
@@ -60,7 +60,7 @@ pub fn body(data: &[u8]) {
     match decoded {
         Ok(fields) => {
             let text = serde_json::to_vec(&Value::Object(fields.clone())).unwrap();
-            let again = decode_body(None, &text, &mut |_| true);
+            let again = decode_body(None, &text, &JsonLimits::default(), &mut |_| true);
             assert_eq!(
                 again,
                 Ok(fields),

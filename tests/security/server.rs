@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// The root token of every node here.
 pub const ROOT: &str = "root-for-tests";
@@ -50,6 +50,13 @@ impl Server {
             panic!("not a TCP listener");
         };
         Self { node, address }
+    }
+
+    /// From the address 127.0.0.`host`.
+    pub async fn connect_from(&self, host: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        socket.connect(self.address).await.unwrap()
     }
 
     /// Sends `request` as it is and reads to the end of the stream.

@@ -30,8 +30,30 @@ impl Server {
     /// With `variables` in its environment.
     #[track_caller]
     pub fn start_with(args: &[&str], variables: &[(&str, &str)], home: &Path) -> Self {
-        let mut child = command(args, home)
-            .envs(variables.iter().copied())
+        let mut command = command(args, home);
+        command.envs(variables.iter().copied());
+        Self::spawn(command, args, home)
+    }
+
+    /// As [`Self::raft`], with the limits that `ulimit` sets by each of `limits`.
+    #[track_caller]
+    pub fn raft_within(limits: &[&str], folder: &Path) -> Self {
+        let config = write_config(folder, "tls_disable = true");
+        let args = ["-config", config.to_str().unwrap()];
+        let set: String = limits
+            .iter()
+            .map(|limit| format!("ulimit {limit} && "))
+            .collect();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{set}exec \"$0\" server \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_coffer")).args(args);
+        command.env_clear().env("HOME", folder).stdin(Stdio::null());
+        Self::spawn(command, &args, folder)
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command, args: &[&str], home: &Path) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(log(home))
             .spawn()
@@ -81,6 +103,16 @@ impl Server {
 
     pub fn client(&self) -> Client {
         Client::new(&self.address)
+    }
+
+    /// A line of `/proc/<pid>/limits`: the soft limit and the hard one.
+    pub fn limit(&self, name: &str) -> (u64, u64) {
+        let path = format!("/proc/{}/limits", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let mut numbers = line.unwrap().split_whitespace().map(str::parse);
+        let mut next = || numbers.next().unwrap().unwrap();
+        (next(), next())
     }
 
     pub fn signal(&self, name: &str) {

@@ -1,6 +1,7 @@
 //! Where requests come in that another node sent on.
 
 use super::super::answer::{self, Answer};
+use super::super::budget::Share;
 use super::super::payload::{Payload, charged};
 use super::super::server::Shared;
 use super::super::service::{self, NotActive};
@@ -67,7 +68,7 @@ impl Entry {
                 &[NOT_WHOLE],
             ))?,
         };
-        charged(Bytes::from_owner(message), &self.0.budget)
+        charged(Bytes::from_owner(message), &self.0.budget, Share::Clients)
     }
 }
 
