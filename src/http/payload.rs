@@ -57,16 +57,16 @@ impl Held {
         Bytes::from_owner(self)
     }
 
-    /// Room is made for what came, and as much again; never for what was only announced. Growing
-    /// in place could leave a copy behind that nobody wipes.
-    fn push(&mut self, data: &[u8], allowance: &Allowance) -> Result<(), Answer> {
+    /// Room is made for what came, and at most as much again; never for all that was announced
+    /// (`expected`). Growing in place could leave a copy behind that nobody wipes.
+    fn push(&mut self, data: &[u8], expected: u64, allowance: &Allowance) -> Result<(), Answer> {
         let needed = self.bytes.len() + data.len();
         if needed as u64 > allowance.bytes_max {
             return Err(allowance.exceeded());
         }
         if needed > self.bytes.capacity() {
-            let room = usize::try_from(allowance.bytes_max).unwrap_or(usize::MAX);
-            let wanted = needed.saturating_mul(2).min(room);
+            let room = usize::try_from(expected.min(allowance.bytes_max)).unwrap_or(usize::MAX);
+            let wanted = needed.saturating_mul(2).min(room).max(needed);
             let more = wanted - self.bytes.capacity();
             self.charge.grow(more).map_err(|_| busy())?;
             let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
@@ -146,13 +146,14 @@ impl Payload {
                 if hint.lower() > allowance.bytes_max {
                     return Err(allowance.exceeded());
                 }
+                let expected = hint.exact().unwrap_or(u64::MAX);
                 loop {
                     match timeout(pause_max, body.frame()).await {
                         Err(_) => return Err(stalled()),
                         Ok(None) => return Ok(held.shared()),
                         Ok(Some(Err(_))) => return Err(unreadable()),
                         Ok(Some(Ok(frame))) => match frame.into_data() {
-                            Ok(data) => held.push(&data, allowance)?,
+                            Ok(data) => held.push(&data, expected, allowance)?,
                             Err(_trailers) => {}
                         },
                     }
@@ -163,7 +164,7 @@ impl Payload {
                     Err(_) => return Err(stalled()),
                     Ok(None) => return Ok(held.shared()),
                     Ok(Some(Err(_))) => return Err(unreadable()),
-                    Ok(Some(Ok(data))) => held.push(&data, allowance)?,
+                    Ok(Some(Ok(data))) => held.push(&data, u64::MAX, allowance)?,
                 }
             },
         }

@@ -12,7 +12,7 @@ const CONNECTIONS: usize = 500;
 #[test]
 fn the_soft_limit_is_raised_and_connections_leave_the_store_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = [format!("-Hn {HARD}"), "-Sn 64".to_owned()];
+    let limits = ["-Sn 64".to_owned(), format!("-Hn {HARD}")];
     let limits = limits.each_ref().map(String::as_str);
     let server = Server::raft_within(&limits, folder.path());
     assert_eq!(server.limit("Max open files"), (HARD, HARD));
