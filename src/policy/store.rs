@@ -75,7 +75,7 @@ impl Store {
             return Ok(None);
         };
         if let Some((_, record)) = self.read(&name)? {
-            return Ok(record.is_good(now).then(|| StoredPolicy {
+            return Ok(record.is_good(now).then_some(StoredPolicy {
                 name,
                 text: record.text,
                 modified: record.modified,
