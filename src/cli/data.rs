@@ -19,8 +19,8 @@ pub enum DataError {
     NoKey(String),
     /// The caller's value is not text: JSON cannot carry it as it is.
     #[error(
-        "invalid key/value pair {0:?}: the value is not UTF-8 text and would be altered; encode it, \
-         for example with base64"
+        "invalid key/value pair {0:?}: the value is not UTF-8 text and would be altered; encode \
+         it, for example with base64"
     )]
     NotText(String),
     /// The caller named a file that cannot be read.

@@ -19,8 +19,8 @@ pub enum BodyError {
     Parameters,
 }
 
-/// Reads a body into fields, within `limits`. An empty body and `null` have none. `charge` is told what memory is
-/// about to be used, in bytes, and answers whether it may be.
+/// Reads a body into fields, within `limits`. An empty body and `null` have none. `charge` is told
+/// what memory is about to be used, in bytes, and answers whether it may be.
 pub fn decode(
     content_type: Option<&[u8]>,
     body: &[u8],

@@ -1,6 +1,6 @@
 //! What lies on the disk.
 
-use crate::server::Server;
+use crate::server::{ROOT, Server};
 use rustix::fs::Mode;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ async fn files_that_another_user_made_are_not_taken() {
     let enable = async |name: &str, path: &Path| {
         let body = serde_json::json!({"type": "file", "options": {"file_path": path}});
         let answer = server
-            .root("PUT", &format!("sys/audit/{name}"), &body.to_string())
+            .call(ROOT, "PUT", &format!("sys/audit/{name}"), &body.to_string())
             .await;
         (answer.status, answer.body)
     };

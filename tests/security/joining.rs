@@ -27,6 +27,10 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 fn write_config(folder: &Path, name: &str, more: &str) -> PathBuf {
     let home = folder.join(name);
     std::fs::create_dir_all(&home).unwrap();
+    let more = match more.contains("cluster_addr") {
+        true => more.to_owned(),
+        false => format!("cluster_addr = \"https://127.0.0.1:0\"\n{more}"),
+    };
     let text = format!(
         "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"{name}\"\n}}\n\
          listener \"tcp\" {{\n  address = \"127.0.0.1:0\"\n  tls_disable = true\n}}\n\

@@ -2,8 +2,8 @@
 //! node that wants to join. One exchange over a fresh connection: TCP, TLS or a unix socket.
 //!
 //! It bounds what it reads. It goes through a proxy only where the caller names one, and repeats no
-//! proxy's credentials. It keeps no connection, follows no redirect and tries nothing twice: that is
-//! the caller's.
+//! proxy's credentials. It keeps no connection, follows no redirect and tries nothing twice: that
+//! is the caller's.
 
 mod address;
 mod connect;

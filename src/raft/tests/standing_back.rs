@@ -77,6 +77,7 @@ async fn leadership_goes_to_a_node_that_was_unsealed_a_moment_ago() {
     }
     cluster.up(0).found().await.unwrap();
     cluster.up(0).become_leader().await.unwrap();
+    cluster.require(0);
     // The third has no vote.
     cluster.join(1, 0).await;
     cluster.promote(1, 0).await;
