@@ -1,6 +1,7 @@
 //! Everything secret that an unsealed barrier holds, dropped and wiped as one.
 
 use super::BarrierError;
+use super::cluster_key::ClusterKey;
 use super::join::JoinKey;
 use super::keyring::Keyring;
 use super::mac::MacKey;
@@ -61,6 +62,8 @@ pub(super) struct Keys {
     pub(super) revision: Revision,
     pub(super) names: Names,
     pub(super) mac: MacKey,
+    /// Of messages between nodes.
+    pub(super) forwarding: Cipher,
     /// For a store that was sealed before join keys were kept.
     pub(super) derived_join_key: Option<JoinKey>,
 }
@@ -71,6 +74,7 @@ impl Keys {
         Self {
             names: Names::new(&keyring.path_key),
             mac: MacKey::new(&derivation.derive("keyed hashes")),
+            forwarding: Cipher::new(ClusterKey::Forwarding.derive(&derivation)),
             derived_join_key: None,
             root_key,
             keyring,

@@ -24,6 +24,7 @@ mod join;
 mod keyring;
 mod keys;
 mod mac;
+mod messages;
 mod names;
 mod nonces;
 mod record;
@@ -53,6 +54,7 @@ pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
+pub use messages::{MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES};
 pub use reserved::is_reserved;
 pub use rotation::KeyStatus;
 pub use seal_config::{SealConfig, SealType};

@@ -27,7 +27,7 @@ pub struct Unsealed {
     replacing: Mutex<()>,
     pub(super) changes: Arc<Changes>,
     pub(super) usage: Usage,
-    nonces: Nonces,
+    pub(super) nonces: Nonces,
 }
 
 impl Unsealed {

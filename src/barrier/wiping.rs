@@ -35,6 +35,7 @@ fn keys_in_use(barrier: &Arc<Unsealed>) -> Vec<(&'static str, Vec<[u8; HALF_BYTE
             "record key",
             masked(keys.keyring.active().cipher.key().expose()),
         ),
+        ("forwarding key", masked(keys.forwarding.key().expose())),
     ]
 }
 
@@ -90,6 +91,11 @@ fn sealing_leaves_no_key_in_memory() {
     barrier.mac("domain", b"data").unwrap();
     let blob = barrier.seal_blob("domain", b"data").unwrap();
     barrier.open_blob("domain", &blob).unwrap();
+    let mut message = Vec::new();
+    barrier
+        .seal_message(&[b"context"], b"data", &mut message)
+        .unwrap();
+    barrier.open_message(&[b"context"], &message).unwrap();
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()

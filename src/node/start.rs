@@ -93,8 +93,11 @@ impl Node {
         let shared = Shared::new(opened.storage, opened.leadership, clock, facts, joiner)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         crate::task::spawn(controller::run(Arc::downgrade(&shared)));
-        let network = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
-        let to_active = network.and_then(|network| ToActive::new(&shared, network as _));
+        let peers = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
+        let to_active = peers.and_then(|peers| {
+            let me = peers.public_key();
+            ToActive::new(&shared, peers as _, me)
+        });
         let to_active = to_active.map(|to_active| to_active as Arc<dyn Forwarder>);
         let gate = Gate {
             role: shared.role(),
@@ -108,9 +111,11 @@ impl Node {
                 return Err(error.into());
             }
         };
-        let from_members = peering
-            .as_ref()
-            .map(|peering| FromMembers::serve(&*peering.peers, server.entry()));
+        let from_members = peering.as_ref().map(|peering| {
+            let node = Arc::new(Arc::downgrade(&shared));
+            let me = peering.peers.public_key();
+            FromMembers::serve(&*peering.peers, node, server.entry(), me)
+        });
         let cluster_bound = peering.as_ref().and_then(|peering| peering.bound);
         shared.set_addresses(addresses::configured(
             &config,

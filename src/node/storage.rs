@@ -8,6 +8,7 @@ use crate::peer::Network;
 use crate::raft::{self, RaftStorage, Signer};
 use crate::router::Leader;
 use crate::store::{Inmem, Storage};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -121,6 +122,23 @@ impl Leadership {
     /// True once this node was told that it is no member any more.
     pub fn is_removed(&self) -> bool {
         self.raft().is_some_and(|raft| raft.is_removed())
+    }
+
+    /// Whether members have to prove that they are unsealed. The cluster begins to ask for it once
+    /// all its members can, and never stops; until then the release before is understood.
+    pub fn requires_proof(&self) -> bool {
+        self.raft().is_some_and(|raft| raft.requires_proof())
+    }
+
+    /// True while others wait for this sealed node: it has acknowledged entries that no unsealed
+    /// one has, and nobody leads. `None` where that is never so.
+    pub fn needed(&self) -> Option<watch::Receiver<bool>> {
+        self.raft().map(|raft| raft.needed())
+    }
+
+    /// Raft ids of members whose logs fell behind what they had acknowledged.
+    pub fn fallen(&self) -> Option<watch::Receiver<BTreeSet<u64>>> {
+        self.raft().map(|raft| raft.fallen())
     }
 
     /// Lets this node lead, by what an unsealed one signs with; `None` before there are keys. A

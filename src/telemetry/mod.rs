@@ -15,6 +15,7 @@ mod line;
 mod log_file;
 mod logger;
 mod metrics;
+mod seldom;
 
 pub use exposition::{Kind, Reading};
 pub use line::Format;
@@ -22,3 +23,4 @@ pub use log_file::{LogFile, Rotation};
 pub use logger::{Level, Log, install};
 pub(crate) use logger::{debug, info};
 pub use metrics::{Counter, Gauge, Metrics, Summary, metrics};
+pub use seldom::Seldom;

@@ -114,7 +114,7 @@ impl Forwarder for Link {
             if way == Way::Down {
                 return Err(ForwardError::NotExecuted("it is down".into()));
             }
-            let answer = entry.call(message).await;
+            let answer = entry.call(message, &Some).await.unwrap();
             if way == Way::AnswersLost {
                 return Err(ForwardError::Unknown("it broke".into()));
             }

@@ -7,73 +7,72 @@ use super::super::server::Shared;
 use super::super::service::{self, NotActive};
 use super::message::{ForwardAnswer, ForwardRequest, MessageError};
 use crate::peer::Chunks;
+use crate::telemetry::Seldom;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 const TOO_MUCH: &str = "the request was executed, but too much memory is in use to send its answer";
 const NOT_WHOLE: &str = "this answer does not travel between nodes: ask the active node itself";
 
-/// The active node's door for members. Whoever hands it a message has made sure that a member
-/// sent it: the message is believed when it says who the client is.
+/// Makes of an answer's bytes what travels: seals them. `None` when that is not possible any more.
+pub type Wrap<'a> = &'a (dyn Fn(Bytes) -> Option<Bytes> + Send + Sync);
+
+/// The active node's door for members. Whoever hands it a message has made sure that an unsealed
+/// member sent it: the message is believed when it says who the client is.
 #[derive(Clone)]
 pub struct Entry(pub(in super::super) Arc<Shared>);
 
 impl Entry {
-    /// Answers a request that came in one piece.
-    pub async fn call(&self, message: Bytes) -> Bytes {
+    /// Answers a request that came in one piece. `None` when its answer could not be wrapped.
+    pub async fn call(&self, message: Bytes, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(message) {
             Ok(mut request) => {
                 let body = std::mem::take(&mut request.body);
-                self.answer(request, Payload::Whole(body)).await
+                self.answer(request, Payload::Whole(body), wrap).await
             }
-            Err(error) => not_understood(error),
+            Err(error) => wrap(not_understood(error)),
         }
     }
 
-    /// Answers a request whose body comes in pieces behind its head.
-    pub async fn stream(&self, head: Bytes, body: Chunks) -> Bytes {
+    /// Answers a request whose body comes in pieces behind its head, as [`Entry::call`].
+    pub async fn stream(&self, head: Bytes, body: Chunks, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(head) {
-            Ok(request) => self.answer(request, Payload::Pieces(body)).await,
-            Err(error) => not_understood(error),
+            Ok(request) => self.answer(request, Payload::Pieces(body), wrap).await,
+            Err(error) => wrap(not_understood(error)),
         }
     }
 
-    async fn answer(&self, request: ForwardRequest, payload: Payload) -> Bytes {
+    async fn answer(
+        &self,
+        request: ForwardRequest,
+        payload: Payload,
+        wrap: Wrap<'_>,
+    ) -> Option<Bytes> {
         let answer = match service::answer_member(&self.0, request, payload).await {
             Ok(answer) => answer,
-            Err(error) => return not_understood(error),
+            Err(error) => return wrap(not_understood(error)),
         };
         if answer.extensions().get::<NotActive>().is_some() {
-            return ForwardAnswer::not_active();
+            return wrap(ForwardAnswer::not_active());
         }
-        match self.encoded(answer) {
-            Some(message) => message,
-            None => {
-                let answer = answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[TOO_MUCH]);
-                // Small enough to need no place in the budget.
-                whole(answer).map_or_else(ForwardAnswer::not_active, Bytes::from_owner)
-            }
+        let failed = || answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[NOT_WHOLE]);
+        let message = whole(answer).or_else(|| whole(failed()))?;
+        let message = charged(wrap(message)?, &self.0.budget, Share::Clients);
+        if message.is_some() {
+            return message;
         }
-    }
-
-    /// `None` when there is no memory for it.
-    fn encoded(&self, answer: Answer) -> Option<Bytes> {
-        let message = match whole(answer) {
-            Some(message) => message,
-            None => whole(answer::errors(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &[NOT_WHOLE],
-            ))?,
-        };
-        charged(Bytes::from_owner(message), &self.0.budget, Share::Clients)
+        // Small enough to need no place in the budget.
+        let answer = answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[TOO_MUCH]);
+        wrap(whole(answer)?)
     }
 }
 
 /// The message of an answer whose body is a single buffer, which is always ready.
-fn whole(answer: Answer) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+fn whole(answer: Answer) -> Option<Bytes> {
     let (head, body) = answer.into_parts();
     let body = body.collect().now_or_never()?.ok()?;
     let answer = ForwardAnswer {
@@ -81,11 +80,14 @@ fn whole(answer: Answer) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         headers: head.headers,
         body: body.to_bytes(),
     };
-    answer.encode().ok()
+    answer.encode().ok().map(Bytes::from_owner)
 }
 
 /// Nothing was executed, and the sender asks elsewhere.
 fn not_understood(error: MessageError) -> Bytes {
-    tracing::warn!(%error, "a request that another node sent on cannot be read");
+    static TOLD: Seldom = Seldom::new(Duration::from_secs(60));
+    if let Some(times) = TOLD.happened() {
+        tracing::warn!(%error, times, "a request that another node sent on cannot be read");
+    }
     ForwardAnswer::not_active()
 }

@@ -11,6 +11,6 @@ mod entry;
 mod forwarder;
 mod message;
 
-pub use entry::Entry;
+pub use entry::{Entry, Wrap};
 pub use forwarder::{ForwardError, Forwarder};
 pub use message::{ForwardAnswer, ForwardRequest, HEAD_BYTES_MAX, MessageError};

@@ -1,0 +1,134 @@
+//! A streamed body, sealed in frames. All but the last carry [`FRAME_BYTES`], so their ends need
+//! no mark; the last says that it is, so a body that was cut, even between frames, is no body.
+
+use super::sealed::{self, Ends, Nonce, Place};
+use crate::barrier::{MESSAGE_OVERHEAD_BYTES, Unsealed};
+use crate::peer::Chunks;
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a frame holds of the body.
+pub(super) const FRAME_BYTES: usize = 32 << 10;
+/// A whole frame as it travels.
+const SEALED_BYTES: usize = 1 + FRAME_BYTES + MESSAGE_OVERHEAD_BYTES;
+
+/// What the frames of one body have in common.
+#[derive(Clone)]
+pub(super) struct Binding {
+    pub barrier: Arc<Unsealed>,
+    pub ends: Ends,
+    /// Of the request that the body belongs to.
+    pub nonce: Nonce,
+}
+
+impl Binding {
+    fn place(&self, number: u64, is_last: bool) -> Place {
+        Place {
+            nonce: self.nonce,
+            number,
+            is_last,
+        }
+    }
+}
+
+/// `body` in frames, sealed as they are asked for.
+pub(super) fn seal(binding: Binding, body: Bytes) -> Chunks {
+    let frames = stream::unfold(Some((body, 0)), move |left| {
+        let binding = binding.clone();
+        async move {
+            let (mut body, number) = left?;
+            let inside = body.split_to(body.len().min(FRAME_BYTES));
+            let place = binding.place(number, body.is_empty());
+            let frame = sealed::seal_frame(&binding.barrier, &binding.ends, &place, &inside);
+            let next = (!place.is_last).then_some((body, number + 1));
+            Some((frame.map_err(io::Error::other), next))
+        }
+    });
+    Box::pin(frames)
+}
+
+/// Told by a body that was not what its sender sealed.
+pub(super) type Forged = Arc<AtomicBool>;
+
+/// The body whose frames come as `pieces` of any size. It breaks off at the first that is not what
+/// it should be, and `forged` says so.
+pub(super) fn open(binding: Binding, pieces: Chunks, forged: Forged) -> Chunks {
+    let opening = Opening {
+        binding,
+        pieces,
+        buffer: BytesMut::new(),
+        number: 0,
+        is_over: false,
+        forged,
+    };
+    let bodies = stream::unfold(opening, |mut opening| async move {
+        let next = opening.next().await?;
+        Some((next, opening))
+    });
+    Box::pin(bodies)
+}
+
+struct Opening {
+    binding: Binding,
+    pieces: Chunks,
+    buffer: BytesMut,
+    number: u64,
+    is_over: bool,
+    forged: Forged,
+}
+
+impl Opening {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.frame().await;
+        self.is_over |= next.is_err();
+        Some(next)
+    }
+
+    async fn frame(&mut self) -> io::Result<Bytes> {
+        // One byte more tells that a frame of full size is not the end of what is sent.
+        let is_whole = self.fill(SEALED_BYTES + 1).await?;
+        let is_last = match self.buffer.first() {
+            Some(0) => false,
+            Some(1) => true,
+            Some(_) | None => return Err(self.refuse()),
+        };
+        let size = match is_last {
+            true if is_whole => self.buffer.len(),
+            true => return Err(self.refuse()),
+            false => SEALED_BYTES,
+        };
+        if self.buffer.len() < size {
+            return Err(self.refuse());
+        }
+        let mut frame = self.buffer.split_to(size);
+        frame.advance(1);
+        let place = self.binding.place(self.number, is_last);
+        let Binding { barrier, ends, .. } = &self.binding;
+        let opened = sealed::open_frame(barrier, ends, &place, &frame);
+        self.number += 1;
+        self.is_over = is_last;
+        opened.map_err(|_| self.refuse())
+    }
+
+    /// Reads until there are `bytes`, or all: then it is true.
+    async fn fill(&mut self, bytes: usize) -> io::Result<bool> {
+        while self.buffer.len() < bytes {
+            match self.pieces.next().await {
+                Some(piece) => self.buffer.extend_from_slice(&piece?),
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn refuse(&self) -> io::Error {
+        self.forged.store(true, Ordering::Release);
+        io::Error::other("a forwarded body is not what was sealed")
+    }
+}
