@@ -34,12 +34,17 @@ impl Members {
 
 impl Cluster for Members {
     fn membership(&self) -> Membership {
-        let Ok(raft) = self.raft() else {
+        let (Ok(node), Ok(raft)) = (self.node(), self.raft()) else {
             return Membership::default();
         };
+        let seen_twice = node.seen_twice.borrow();
+        let members = raft.members().into_iter().map(|member| MemberStatus {
+            seen_twice: seen_twice.contains(&member.public_key),
+            ..status(member)
+        });
         Membership {
             index: raft.members_index(),
-            members: raft.members().into_iter().map(status).collect(),
+            members: members.collect(),
         }
     }
 
@@ -102,5 +107,6 @@ fn status(member: MemberInfo) -> MemberStatus {
         last_index: member.last_index,
         hostname: member.hostname,
         version: member.version,
+        seen_twice: false,
     }
 }

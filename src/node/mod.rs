@@ -44,6 +44,7 @@ mod readings;
 mod recovery;
 mod run;
 mod sanitized;
+mod seen_twice;
 mod shared;
 mod signals;
 mod snapshot;

@@ -8,11 +8,13 @@ use super::readings::Tally;
 use super::storage::Leadership;
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
+use crate::peer::PublicKey;
 use crate::router::{Role, Router};
 use crate::seal::UnsealProgress;
 use crate::store::Storage;
 use crate::sys::autopilot::Autopilot;
 use crate::sys::snapshot::auto::Auto;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -67,6 +69,8 @@ pub(super) struct Shared {
     pub snapshots: Arc<Auto>,
     /// How many tokens and leases there are.
     pub tally: Arc<Tally>,
+    /// Members whose keys are in two hands.
+    pub seen_twice: watch::Sender<BTreeSet<PublicKey>>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<State>,
@@ -130,6 +134,7 @@ impl Shared {
             autopilot: Arc::default(),
             snapshots: Arc::default(),
             tally: Arc::default(),
+            seen_twice: watch::Sender::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,
             state: Mutex::new(State {

@@ -7,7 +7,7 @@ use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::shared::{Facts, Shared};
-use super::{advertise, announce, controller, lights, listeners, storage};
+use super::{advertise, announce, controller, lights, listeners, seen_twice, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
@@ -122,6 +122,9 @@ impl Node {
             server.addresses(),
             cluster_bound,
         ));
+        if let Some(peering) = &peering {
+            seen_twice::follow(&shared, &peering.peers);
+        }
         lights::follow(&shared, lights.panel(), &config);
         announce::spawn(&shared);
         advertise::spawn(&shared, services);

@@ -3,6 +3,7 @@
 use super::assembly::{Assembly, Message};
 use super::frame::{Frame, FrameError, Hello, Kind};
 use super::outbox::Outbox;
+use super::presence::Sign;
 use super::roster::Cut;
 use bytes::{Bytes, BytesMut};
 use std::io;
@@ -44,6 +45,19 @@ pub(super) trait Receiver {
     fn receive(&mut self, message: Message) -> Result<(), FrameError>;
 }
 
+/// Notes that a member is there with each message of it.
+pub(super) struct Heard<R> {
+    pub sign: Sign,
+    pub receiver: R,
+}
+
+impl<R: Receiver> Receiver for Heard<R> {
+    fn receive(&mut self, message: Message) -> Result<(), FrameError> {
+        self.sign.heard();
+        self.receiver.receive(message)
+    }
+}
+
 /// Sets a socket's options and gives a second handle on it.
 pub(super) fn prepare(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     use rustix::net::sockopt;
@@ -59,9 +73,13 @@ pub(super) fn prepare(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     Ok((TcpStream::from_std(stream)?, handle))
 }
 
-/// Sends our hello.
-pub(super) async fn send_hello(stream: &mut (impl AsyncWrite + Unpin)) -> Result<(), Ended> {
-    let payload = postcard::to_stdvec(&Hello::ours()).expect("two numbers can be encoded");
+/// Sends our hello, with the number of this process.
+pub(super) async fn send_hello(
+    stream: &mut (impl AsyncWrite + Unpin),
+    process: u64,
+) -> Result<(), Ended> {
+    let hello = (Hello::ours(), process);
+    let payload = postcard::to_stdvec(&hello).expect("three numbers can be encoded");
     let mut out = BytesMut::new();
     let hello = Frame {
         kind: Kind::Hello,
@@ -75,18 +93,20 @@ pub(super) async fn send_hello(stream: &mut (impl AsyncWrite + Unpin)) -> Result
     Ok(())
 }
 
-/// Reads the other side's hello; what comes after it stays in `buffer`.
+/// Reads the other side's hello, and the number of its process, which the release before did not
+/// say; what comes after it stays in `buffer`.
 pub(super) async fn read_hello(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
-) -> Result<Hello, Ended> {
+) -> Result<(Hello, Option<u64>), Ended> {
     let frame = next_frame(stream, buffer).await?;
     if frame.kind != Kind::Hello {
         return Err(FrameError::Unexpected(frame.kind).into());
     }
-    let (hello, _later) =
+    let (hello, more) =
         postcard::take_from_bytes::<Hello>(&frame.payload).map_err(|_| FrameError::Hello)?;
-    Ok(hello)
+    let process = postcard::take_from_bytes(more).ok();
+    Ok((hello, process.map(|(process, _later)| process)))
 }
 
 /// Carries frames both ways until the connection ends, and says why it did.

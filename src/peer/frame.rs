@@ -15,7 +15,7 @@
 //!
 //! | kind | from | payload |
 //! |---|---|---|
-//! | 0 hello | both, once, first | postcard [`Hello`]; the id is 0 |
+//! | 0 hello | both, once, first | postcard [`Hello`], then the number of the process, a `u64`, which the release before did not say; the id is 0 |
 //! | 1 call | caller | the request |
 //! | 2 open | caller | a stream's head |
 //! | 3 chunk | caller | a piece of its body, once there is credit for it |

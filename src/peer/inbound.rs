@@ -1,6 +1,6 @@
 //! The listening side: who knocks, and what is done about it.
 
-use super::drive::{self, Ended};
+use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
 use super::network::{Protocol, PublicKey};
 use super::outbox::Outbox;
@@ -11,7 +11,7 @@ use super::tls;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -94,7 +94,7 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
 
 async fn receive(inner: &Arc<Inner>, stream: TcpStream, from: SocketAddr) {
     let (number, sent_away) = inner.knocking.enter(inner.limits.handshakes_max);
-    let handshake = tokio::time::timeout(inner.limits.handshake_within, greet(inner, stream));
+    let handshake = tokio::time::timeout(inner.limits.handshake_within, greet(inner, stream, from));
     let greeted = tokio::select! {
         greeted = handshake => greeted.unwrap_or_else(|_| Err(said_nothing())),
         _ = sent_away => Err(said_nothing()),
@@ -118,9 +118,12 @@ struct Guest {
     cut: Arc<Cut>,
     key: PublicKey,
     protocol: Protocol,
+    /// The number of its process.
+    process: Option<u64>,
+    address: IpAddr,
 }
 
-async fn greet(inner: &Arc<Inner>, stream: TcpStream) -> Result<Guest, Ended> {
+async fn greet(inner: &Arc<Inner>, stream: TcpStream, from: SocketAddr) -> Result<Guest, Ended> {
     let (stream, handle) = drive::prepare(stream)?;
     let acceptor = TlsAcceptor::from(inner.server.clone());
     let mut stream = acceptor.accept(stream).await?;
@@ -128,10 +131,10 @@ async fn greet(inner: &Arc<Inner>, stream: TcpStream) -> Result<Guest, Ended> {
     let (key, protocol) =
         who.ok_or_else(|| io::Error::other("it does not say what it wants to speak"))?;
     let mut buffer = BytesMut::new();
-    let hello = drive::read_hello(&mut stream, &mut buffer).await?;
+    let (hello, process) = drive::read_hello(&mut stream, &mut buffer).await?;
     if Hello::ours().common(hello).is_none() {
         // So that it can say so too.
-        drive::send_hello(&mut stream).await?;
+        drive::send_hello(&mut stream, inner.process).await?;
         return Err(Ended::Version(hello));
     }
     Ok(Guest {
@@ -140,6 +143,8 @@ async fn greet(inner: &Arc<Inner>, stream: TcpStream) -> Result<Guest, Ended> {
         cut: Cut::new(handle),
         key,
         protocol,
+        process,
+        address: from.ip().to_canonical(),
     })
 }
 
@@ -151,23 +156,28 @@ impl Guest {
             cut,
             key,
             protocol,
+            process,
+            address,
         } = self;
         // Asked again: it may have been removed since its handshake.
         let _place = match inner.roster.admit(&key, true, &cut) {
             Ok(place) => place,
             Err(unwelcome) => return io::Error::other(unwelcome).into(),
         };
-        if let Err(ended) = drive::send_hello(&mut stream).await {
+        if let Err(ended) = drive::send_hello(&mut stream, inner.process).await {
             return ended;
         }
         inner.end_pauses(&key);
         let outbox = Arc::new(Outbox::default());
         let host = inner.clone();
         let find = Box::new(move || host.service(protocol));
-        let mut served = Served::new(key, find, outbox.clone(), &inner.limits);
+        let mut heard = Heard {
+            sign: inner.presence.greet(&key, process, address),
+            receiver: Served::new(key, find, outbox.clone(), &inner.limits),
+        };
         let limit = inner.limits.message_bytes_max;
-        let ended = drive::drive(&mut stream, buffer, &outbox, &cut, limit, &mut served).await;
-        drop(served);
+        let ended = drive::drive(&mut stream, buffer, &outbox, &cut, limit, &mut heard).await;
+        drop(heard);
         // A courtesy; it is over either way.
         let _ = stream.shutdown().await;
         ended

@@ -33,6 +33,9 @@ pub struct Limits {
     pub backoff_min: Duration,
     /// Longest pause between attempts.
     pub backoff_max: Duration,
+    /// How long what an ended process sent may still lie in buffers. A member that speaks longer
+    /// beside the process that followed it is seen twice.
+    pub late_max: Duration,
 }
 
 impl Default for Limits {
@@ -50,6 +53,7 @@ impl Default for Limits {
             connect_within: Duration::from_secs(1),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(1),
+            late_max: Duration::from_secs(10),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The way to one member: dials when it is asked, once for all who ask, and pauses after failures.
 
-use super::drive::{self, Ended};
+use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
 use super::line::{self, Line};
 use super::network::{Member, Protocol, PublicKey};
 use super::outbox::Gauge;
 use super::peers::Inner;
+use super::presence::Sign;
 use super::roster::{Cut, Place};
 use super::tls;
 use crate::telemetry::debug;
@@ -166,6 +167,7 @@ impl Link {
         config: Arc<ClientConfig>,
         stream: TcpStream,
     ) -> Result<Connected, String> {
+        let address = stream.peer_addr().map_err(|error| error.to_string())?;
         let (stream, handle) = drive::prepare(stream).map_err(|error| error.to_string())?;
         let cut = Cut::new(handle);
         // From here on a removal cuts it, also while it is being made.
@@ -178,17 +180,19 @@ impl Link {
             .map_err(|error| handshake_error(&error))?;
         let mut buffer = BytesMut::new();
         let hello = async {
-            drive::send_hello(&mut stream).await?;
+            drive::send_hello(&mut stream, inner.process).await?;
             drive::read_hello(&mut stream, &mut buffer).await
         };
-        let hello = hello.await.map_err(|ended| hello_error(&ended))?;
+        let (hello, process) = hello.await.map_err(|ended| hello_error(&ended))?;
         if Hello::ours().common(hello).is_none() {
             return Err(Ended::Version(hello).to_string());
         }
+        let address = address.ip().to_canonical();
         Ok(Connected {
             stream,
             buffer,
             cut,
+            sign: inner.presence.greet(&self.lane.key, process, address),
             _place: place,
         })
     }
@@ -199,21 +203,26 @@ struct Connected {
     stream: TlsStream<TcpStream>,
     buffer: BytesMut,
     cut: Arc<Cut>,
+    sign: Sign,
     _place: Place,
 }
 
 impl Connected {
-    async fn carry(self, inner: &Inner, mut line: Arc<Line>) -> Ended {
+    async fn carry(self, inner: &Inner, line: Arc<Line>) -> Ended {
         let Self {
             mut stream,
             buffer,
             cut,
+            sign,
             _place,
         } = self;
         let limit = inner.limits.message_bytes_max;
-        let receiving = line.clone();
-        let outbox = receiving.outbox();
-        let ended = drive::drive(&mut stream, buffer, outbox, &cut, limit, &mut line).await;
+        let outbox = line.outbox();
+        let mut heard = Heard {
+            sign,
+            receiver: line.clone(),
+        };
+        let ended = drive::drive(&mut stream, buffer, outbox, &cut, limit, &mut heard).await;
         // A courtesy; it is over either way.
         let _ = stream.shutdown().await;
         ended

@@ -7,6 +7,8 @@
 //! Invariants
 //! - A member is its public key. Addresses only say where to look for it.
 //! - Who is not a member is not heard, and a connection of somebody who was removed is cut at once.
+//! - More than one process with a member's key is noticed, not hindered: which of them is right
+//!   is the operator's to say.
 //! - Everything is bounded: frames, calls in flight, what waits to be sent.
 //!
 //! [`Peers`] does it over TCP: mutual TLS 1.3 with raw public keys (RFC 7250), each side pinned by
@@ -30,6 +32,7 @@ mod memory;
 mod network;
 mod outbox;
 mod peers;
+mod presence;
 pub mod probe;
 mod roster;
 mod served;
@@ -42,6 +45,7 @@ pub use limits::{Limits, MESSAGE_BYTES_MAX};
 pub use memory::{Memory, MemoryNode, Way};
 pub use network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
 pub use peers::Peers;
+pub use presence::{AllSeenTwice, SeenTwice};
 
 #[cfg(test)]
 mod tests;

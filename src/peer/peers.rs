@@ -8,6 +8,7 @@ use super::line::LineError;
 use super::link::{Lane, Link};
 use super::network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
 use super::outbox::Gauge;
+use super::presence::{AllSeenTwice, Presence};
 use super::roster::Roster;
 use super::tls;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -35,6 +37,9 @@ pub(super) struct Inner {
     pub roster: Arc<Roster>,
     pub server: Arc<ServerConfig>,
     pub knocking: Knocking,
+    pub presence: Presence,
+    /// Tells this process from others that have its key.
+    pub process: u64,
     links: Mutex<Links>,
     services: Mutex<HashMap<Protocol, Weak<dyn Service>>>,
     tasks: Mutex<JoinSet<()>>,
@@ -52,6 +57,7 @@ impl Peers {
     pub fn new(identity: Identity, limits: Limits) -> Arc<Self> {
         let roster = Roster::new(limits.connections_per_peer_max, limits.connections_max);
         let server = Arc::new(tls::server(&identity, roster.clone()));
+        let presence = Presence::new(limits.late_max);
         Arc::new(Self {
             inner: Arc::new(Inner {
                 identity,
@@ -59,6 +65,8 @@ impl Peers {
                 roster,
                 server,
                 knocking: Knocking::default(),
+                presence,
+                process: Presence::draw(),
                 links: Mutex::default(),
                 services: Mutex::default(),
                 tasks: Mutex::default(),
@@ -92,6 +100,11 @@ impl Peers {
             self.inner.spawn(inbound::accept(inner, listener));
         }
         Ok(bound)
+    }
+
+    /// Members whose keys more than one process uses at the same time.
+    pub fn seen_twice(&self) -> watch::Receiver<AllSeenTwice> {
+        self.inner.presence.seen_twice()
     }
 
     /// Closes all listeners and connections, and waits until the ports are free. Calls fail from
@@ -309,6 +322,7 @@ impl Network for Peers {
 
     fn set_members(&self, members: Vec<Member>) {
         self.inner.roster.set(&members);
+        self.inner.presence.retain(&members);
         let keys: HashSet<_> = members.iter().map(|member| &member.public_key).collect();
         let mut links = lock(&self.inner.links);
         links.by_lane.retain(|lane, _| keys.contains(&lane.key));

@@ -30,7 +30,7 @@ use crate::store::{
 };
 use crate::telemetry::{Counter, Summary, metrics};
 use openraft::Raft;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -255,6 +255,11 @@ impl RaftStorage {
     /// True while this node is sealed and holds entries without which nobody can lead.
     pub fn needed(&self) -> watch::Receiver<bool> {
         self.shared.needed.subscribe()
+    }
+
+    /// Members, by raft id, whose logs fell behind what they had acknowledged to this node.
+    pub fn fallen(&self) -> watch::Receiver<BTreeSet<u64>> {
+        self.shared.voice.fallen.subscribe()
     }
 
     /// Who leads, and changes of it.

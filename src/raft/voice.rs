@@ -48,7 +48,7 @@ pub(super) struct Voice {
     /// When each member was last sent a snapshot.
     snapshots: Mutex<HashMap<u64, Instant>>,
     /// Whose logs fell behind what they acknowledged.
-    fallen: Mutex<BTreeSet<u64>>,
+    pub(super) fallen: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Voice {
@@ -74,7 +74,7 @@ impl Voice {
             silence,
             ahead: Mutex::default(),
             snapshots: Mutex::default(),
-            fallen: Mutex::default(),
+            fallen: watch::Sender::default(),
         }
     }
 
@@ -193,8 +193,7 @@ impl Voice {
 
     /// A member's log is behind what it acknowledged in this term.
     pub(super) fn fell_behind(&self, member: u64) {
-        let mut told = self.fallen.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(member) {
+        if self.fallen.send_if_modified(|told| told.insert(member)) {
             tracing::error!(
                 raft_id = member,
                 "a member's log is behind what it acknowledged: its card went back to an older \

@@ -34,6 +34,8 @@ pub struct MemberStatus {
     pub hostname: String,
     /// Its version.
     pub version: String,
+    /// More than one process uses its key.
+    pub seen_twice: bool,
 }
 
 /// All members, as this node knows them.

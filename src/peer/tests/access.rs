@@ -56,6 +56,38 @@ async fn a_peer_that_is_added_later_gets_in() {
 }
 
 #[tokio::test]
+async fn a_key_that_two_processes_use_is_seen_and_a_restart_is_not() {
+    let limits = || Limits {
+        late_max: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let identity = Identity::ephemeral();
+    let same = || identity.clone();
+    let address = "127.0.0.1:0";
+    let b = Node::start_with("b", Identity::ephemeral(), address, limits()).await;
+    let first = Node::start_with("a", same(), address, Limits::default()).await;
+    introduce(&[&first, &b]);
+    let seen = b.peers.seen_twice();
+    let call = async |from: &Node| {
+        from.peers.set_members(vec![b.member.clone()]);
+        from.call(&b.member, "x").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        from.call(&b.member, "x").await.unwrap();
+    };
+    call(&first).await;
+    first.peers.shutdown().await;
+    let second = Node::start_with("a", same(), address, Limits::default()).await;
+    call(&second).await;
+    assert!(seen.borrow().is_empty(), "a restart");
+    let copy = Node::start_with("a", same(), address, Limits::default()).await;
+    call(&copy).await;
+    call(&second).await;
+    assert!(seen.borrow().contains_key(&first.member.public_key));
+    b.peers.set_members(Vec::new());
+    assert!(seen.borrow().is_empty(), "it is no member any more");
+}
+
+#[tokio::test]
 async fn a_removed_peer_is_cut_in_mid_call_on_both_sides() {
     let (a, b) = two().await;
     // The one that answers removes the one that called.

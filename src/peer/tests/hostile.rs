@@ -36,7 +36,7 @@ async fn member_and_hand(limits: Limits) -> (Node, Identity) {
 
 async fn greeted(identity: &Identity, to: &Member) -> TlsStream<TcpStream> {
     let mut stream = connect(config(identity, to), to).await.unwrap();
-    drive::send_hello(&mut stream).await.unwrap();
+    drive::send_hello(&mut stream, 7).await.unwrap();
     let mut buffer = BytesMut::new();
     drive::read_hello(&mut stream, &mut buffer).await.unwrap();
     stream
@@ -145,7 +145,7 @@ async fn only_our_protocols_and_only_tls_13_with_raw_keys_are_spoken() {
             Err(_) => {}
             // Without any name the handshake ends well, and the connection with it.
             Ok(mut stream) => {
-                let _ = drive::send_hello(&mut stream).await;
+                let _ = drive::send_hello(&mut stream, 7).await;
                 let mut buffer = BytesMut::new();
                 let hello = drive::read_hello(&mut stream, &mut buffer).await;
                 assert!(hello.is_err(), "{names:?}");
@@ -233,8 +233,9 @@ async fn a_hello_of_another_version_is_told_so() {
         .await
         .unwrap();
     let mut buffer = BytesMut::new();
-    let hello = drive::read_hello(&mut stream, &mut buffer).await.unwrap();
+    let (hello, process) = drive::read_hello(&mut stream, &mut buffer).await.unwrap();
     assert_eq!(hello.newest, 1);
+    assert!(process.is_some_and(|process| process != 0));
     assert!(is_closed(&mut stream).await);
     // A later version may say more, and speak ours too.
     let mut stream = connect(config(&identity, &b.member), &b.member)

@@ -11,15 +11,20 @@ use std::sync::Arc;
 const PROTOCOL_VERSION: &str = "3";
 
 /// Who is a member, as the API answers it.
-pub(super) fn configuration(membership: &Membership) -> Map<String, Value> {
+pub(super) fn configuration(membership: &Membership) -> Response {
     let servers = membership.members.iter().map(|member| {
-        json!({
+        let mut server = json!({
             "node_id": member.node_id,
             "address": member.address,
             "leader": member.leader,
             "protocol_version": PROTOCOL_VERSION,
             "voter": member.voter,
-        })
+        });
+        // Our addition, and only where there is something to say.
+        if let (true, Value::Object(server)) = (member.seen_twice, &mut server) {
+            server.insert("seen_twice".into(), true.into());
+        }
+        server
     });
     let servers: Vec<Value> = servers.collect();
     let mut data = Map::new();
@@ -27,7 +32,15 @@ pub(super) fn configuration(membership: &Membership) -> Map<String, Value> {
         "config".into(),
         json!({"index": membership.index, "servers": servers}),
     );
-    data
+    let members = membership.members.iter();
+    let doubtful = members.filter(|member| member.seen_twice);
+    doubtful.fold(Response::data(data), |response, member| {
+        let name = &member.node_id;
+        response.warn(format!(
+            "{name} is seen twice: more than one process uses its key, so its card was copied or \
+             stolen. If it was: coffer operator raft remove-peer {name}"
+        ))
+    })
 }
 
 impl System {

@@ -18,7 +18,7 @@ impl System {
         let data = match rest {
             "configuration" => {
                 expect(request, Operation::Read)?;
-                members::configuration(&cluster.membership())
+                return Ok(members::configuration(&cluster.membership()).into());
             }
             "autopilot/configuration" => {
                 expect(request, Operation::Read)?;

@@ -77,6 +77,27 @@ async fn the_configuration_lists_the_members() {
 }
 
 #[tokio::test]
+async fn a_member_that_is_seen_twice_is_marked_and_warned_of() {
+    let mut harness = Harness::new().await;
+    let doubtful = MemberStatus {
+        seen_twice: true,
+        ..member("b", 2)
+    };
+    let others = vec![doubtful, member("c", 3)];
+    harness.cluster = Some(Arc::new(FakeCluster::of(others)) as _);
+    harness.restart();
+    let answer = harness.read(ROOT, &path("configuration")).await.unwrap();
+    let config = field(&answer, "config");
+    assert_eq!(config["servers"][1]["seen_twice"], true);
+    assert!(config["servers"][2].get("seen_twice").is_none());
+    let [warning] = &answer.warnings[..] else {
+        panic!("{:?}", answer.warnings);
+    };
+    assert!(warning.starts_with("b is seen twice"), "{warning}");
+    assert!(warning.ends_with("remove-peer b"), "{warning}");
+}
+
+#[tokio::test]
 async fn what_a_path_cannot_do_is_refused() {
     let (harness, cluster) = harness().await;
     for (operation, name, kind) in [

@@ -87,6 +87,7 @@ fn list(call: &mut Call) -> Outcome {
             text("voter"),
         ]
     });
+    call.warn(&answer.warnings);
     let heads = ["Node", "Address", "State", "Voter"];
     call.out(&table(&heads, rows.collect(), "    "));
     Ok(0)
