@@ -16,12 +16,23 @@ pub enum Condition {
         /// Unseal keys that it takes.
         needed: u8,
     },
+    /// As [`Condition::Sealed`]; and the others wait for it, because it has acknowledged entries
+    /// that no unsealed node has.
+    Needed {
+        /// Unseal keys given so far.
+        given: u8,
+        /// Unseal keys that it takes.
+        needed: u8,
+    },
     /// It answers; another node is active.
     Standby(Members),
     /// It serves everything.
     Active(Members),
     /// It is unsealed, and has known no active node for a while.
     NoQuorum(Members),
+    /// It answers, and somebody else uses the key of one of the members: a card was copied, or
+    /// stolen.
+    SeenTwice,
     /// The store takes no writes.
     Disk(DiskTrouble),
     /// The end has begun.
@@ -108,9 +119,13 @@ impl Condition {
             Self::Uninitialised => "uninitialised".into(),
             Self::Joining => "joining".into(),
             Self::Sealed { given, needed } => format!("sealed, {given} of {needed} keys"),
+            Self::Needed { given, needed } => {
+                format!("sealed and needed, {given} of {needed} keys")
+            }
             Self::Standby(_) => "standby".into(),
             Self::Active(_) => "active".into(),
             Self::NoQuorum(_) => "no quorum".into(),
+            Self::SeenTwice => "a member seen twice".into(),
             Self::Disk(DiskTrouble::Full) => "disk full".into(),
             Self::Disk(DiskTrouble::Failing) => "disk failing".into(),
             Self::Stopping => "shutting down".into(),
@@ -135,9 +150,14 @@ impl Condition {
             sealed(0),
             sealed(1),
             sealed(2),
+            Self::Needed {
+                given: 1,
+                needed: 3,
+            },
             Self::Standby(members([Leads, Follows, Unknown], 1)),
             Self::Active(members([Follows, Leads, Sealed], 1)),
             Self::NoQuorum(members([Silent, Follows, Silent], 1)),
+            Self::SeenTwice,
             Self::Disk(DiskTrouble::Full),
             Self::Disk(DiskTrouble::Failing),
             Self::Stopping,

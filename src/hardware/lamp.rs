@@ -17,6 +17,8 @@ const DISK_DIPS: u64 = 3;
 /// An unseal key that was given, and one that is missing.
 const GIVEN_MS: u64 = 900;
 const MISSING_MS: u64 = 150;
+/// Before the keys of a node that is needed: longer than any of them.
+const NEEDED_MS: u64 = 3_000;
 /// Between two of them, and behind the last.
 const GAP_MS: u64 = 350;
 const PAUSE_MS: u64 = 2_500;
@@ -28,10 +30,16 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
         Condition::Starting => rhythm(Colour::WHITE, &[500, 500]),
         Condition::Uninitialised => rhythm(Colour::MAGENTA, &[2_000, 2_000]),
         Condition::Joining => rhythm(Colour::CYAN, &[150, 150, 450, 1_250]),
-        Condition::Sealed { given, needed } => sealed(*given, *needed),
+        Condition::Sealed { given, needed } => rhythm(Colour::AMBER, &keys(*given, *needed)),
+        Condition::Needed { given, needed } => {
+            let mut times_ms = vec![NEEDED_MS, GAP_MS];
+            times_ms.extend(keys(*given, *needed));
+            rhythm(Colour::AMBER, &times_ms)
+        }
         Condition::Standby(_) => dips(Colour::BLUE, 1),
         Condition::Active(_) => Pattern::steady(Frame::Lamp(Colour::GREEN)),
         Condition::NoQuorum(_) => rhythm(Colour::RED, &[250, 250]),
+        Condition::SeenTwice => rhythm(Colour::MAGENTA, &[3_000, 200, 200, 1_000]),
         Condition::Disk(_) => dips(Colour::RED, DISK_DIPS),
         Condition::Stopping => rhythm(Colour::WHITE, &[100, 900]),
     }
@@ -58,7 +66,7 @@ fn dips(colour: Colour, count: u64) -> Pattern {
 }
 
 /// One flash for each key: long for those that were given, then short for those that are missing.
-fn sealed(given: u8, needed: u8) -> Pattern {
+fn keys(given: u8, needed: u8) -> Vec<u64> {
     let (given, needed) = in_slots(given, needed, KEYS_MAX);
     let mut times_ms = Vec::new();
     for key in 0..needed {
@@ -68,7 +76,7 @@ fn sealed(given: u8, needed: u8) -> Pattern {
     if let Some(last) = times_ms.last_mut() {
         *last = PAUSE_MS;
     }
-    rhythm(Colour::AMBER, &times_ms)
+    times_ms
 }
 
 /// How many of how many, where at most `slots` can be shown. Something is always missing, and one

@@ -1,7 +1,7 @@
 //! The language of the matrix: pictures, and the members as bars.
 //!
 //! Each picture has a shape of its own, so colours only help. All are steady but those of a node
-//! that joins or has no quorum.
+//! that joins, is needed or has no quorum.
 
 use super::colour::Colour;
 use super::condition::{Condition, DiskTrouble, Member, Members, Standing};
@@ -38,6 +38,14 @@ const JOINED: [&str; SIDE] = [
 const SEALED: [&str; SIDE] = [
     "..AAAA..", "..A..A..", ".AAAAAA.", ".AAAAAA.", ".AAAAAA.", "........", "........", "........",
 ];
+/// An exclamation mark.
+const NEEDED: [&str; SIDE] = [
+    "...AA...", "...AA...", "...AA...", "...AA...", "...AA...", "........", "...AA...", "...AA...",
+];
+/// The same figure twice.
+const SEEN_TWICE: [&str; SIDE] = [
+    ".M....M.", "MMM..MMM", ".M....M.", "........", "MMM..MMM", "MMM..MMM", "M.M..M.M", "M.M..M.M",
+];
 /// A cross.
 const NO_QUORUM: [&str; SIDE] = [
     "R......R", ".R....R.", "..R..R..", "...RR...", "...RR...", "..R..R..", ".R....R.", "R......R",
@@ -61,8 +69,12 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
         Condition::Uninitialised => steady(Picture::drawn(UNINITIALISED)),
         Condition::Joining => turns(Picture::drawn(JOINING), Picture::drawn(JOINED)),
         Condition::Sealed { given, needed } => steady(sealed(*given, *needed)),
+        Condition::Needed { given, needed } => {
+            turns(Picture::drawn(NEEDED), sealed(*given, *needed))
+        }
         Condition::Standby(members) | Condition::Active(members) => steady(bars(members)),
         Condition::NoQuorum(members) => turns(Picture::drawn(NO_QUORUM), bars(members)),
+        Condition::SeenTwice => steady(Picture::drawn(SEEN_TWICE)),
         Condition::Disk(DiskTrouble::Full) => steady(Picture::drawn(DISK_FULL)),
         Condition::Disk(DiskTrouble::Failing) => steady(Picture::drawn(DISK_FAILING)),
         Condition::Stopping => steady(Picture::drawn(STOPPING)),

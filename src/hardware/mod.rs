@@ -9,9 +9,11 @@
 //! | uninitialised | 2 s on, 2 s off | magenta | a question mark |
 //! | joining | short, long, pause | cyan | an arrow that moves to a wall |
 //! | sealed | a long flash for each key that was given, a short one for each that is missing, pause | amber | a padlock; under it two pixels for each key that was given, one for each that is missing |
+//! | sealed and needed | a flash of three seconds, then as sealed | amber | an exclamation mark, in turns with the padlock |
 //! | standby | lit, one dip every 5 s | blue | the members, see below |
 //! | active | lit | green | the members |
 //! | no quorum | a quarter of a second on, a quarter off | red | a cross, in turns with the members |
+//! | a member seen twice | lit, a short dip and a long one every 4.4 s | magenta | the same figure twice |
 //! | disk full | lit, three dips every 5 s | red | a card, filled |
 //! | disk failing | lit, three dips every 5 s | red | a card, crossed out |
 //! | shutting down | a tenth of a second on, the rest of it off | white | a power switch |
@@ -26,7 +28,7 @@
 //! Invariants
 //! - Every condition has a rhythm and a shape of its own (the two kinds of disk trouble share a
 //!   rhythm), so colours only help. Nothing flashes more than three times a second.
-//! - A steady frame needs no timer: an active node's lights, and all but two pictures, cost
+//! - A steady frame needs no timer: an active node's lights, and all but three pictures, cost
 //!   nothing.
 //! - Nobody waits for a device. Each has its thread and takes the newest condition; what is absent,
 //!   busy, slow or fails is one line in the log, and the next only after it has worked again. The

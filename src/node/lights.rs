@@ -62,6 +62,10 @@ struct Seen {
     joins: bool,
     /// Unseal keys: given, needed.
     keys: (u8, u8),
+    /// Others wait for this sealed node.
+    is_needed: bool,
+    /// A member's key is in two hands.
+    is_seen_twice: bool,
     /// No leader was known for longer than an election takes.
     is_leaderless: bool,
     members: Members,
@@ -74,6 +78,8 @@ impl Follower {
         };
         let (mut role, changed) = (node.role(), Arc::clone(&node.lights_changed));
         let mut room = node.leadership.raft().map(|raft| raft.room());
+        let mut needed = node.leadership.needed();
+        let mut seen_twice = node.seen_twice.subscribe();
         let storage = Arc::clone(&node.storage);
         drop(node);
         let mut shown = None;
@@ -97,6 +103,8 @@ impl Follower {
                 changed = role.changed() => if changed.is_err() { return },
                 () = changed.notified() => {}
                 () = news(room.as_mut()) => {}
+                () = news(needed.as_mut()) => {}
+                changed = seen_twice.changed() => if changed.is_err() { return },
                 _ = storage.failed() => {}
                 () = sleep(wait) => {}
             }
@@ -121,6 +129,11 @@ impl Follower {
             joins: node.joiner.is_answering()
                 || phase == Phase::Uninitialised && node.joiner.is_looking(),
             keys: (status.progress, status.t),
+            is_needed: node
+                .leadership
+                .needed()
+                .is_some_and(|needed| *needed.borrow()),
+            is_seen_twice: !node.seen_twice.borrow().is_empty(),
             is_leaderless: self.leaderless_for() >= Some(self.grace),
             members: members(node, &phase),
             phase,
@@ -152,12 +165,16 @@ fn condition(seen: &Seen) -> Condition {
         Phase::Stopping => Condition::Stopping,
         Phase::Uninitialised | Phase::Sealed if seen.joins => Condition::Joining,
         Phase::Uninitialised => Condition::Uninitialised,
-        Phase::Sealed => Condition::Sealed {
-            given: seen.keys.0,
-            needed: seen.keys.1,
-        },
+        Phase::Sealed => {
+            let (given, needed) = seen.keys;
+            match seen.is_needed {
+                true => Condition::Needed { given, needed },
+                false => Condition::Sealed { given, needed },
+            }
+        }
         _ if !seen.has_room => Condition::Disk(DiskTrouble::Full),
         Phase::Standby { leader: None } if seen.is_leaderless => Condition::NoQuorum(members()),
+        _ if seen.is_seen_twice => Condition::SeenTwice,
         Phase::Standby { .. } => Condition::Standby(members()),
         Phase::Active { .. } => Condition::Active(members()),
     }
@@ -223,6 +240,8 @@ mod tests {
             has_room: true,
             joins: false,
             keys: (1, 3),
+            is_needed: false,
+            is_seen_twice: false,
             is_leaderless: false,
             members: Members::default(),
         }
@@ -290,6 +309,42 @@ mod tests {
         };
         let no_quorum = Condition::NoQuorum(Members::default());
         assert_eq!(condition(&leaderless), no_quorum);
+    }
+
+    #[test]
+    fn a_sealed_node_that_others_wait_for_says_so() {
+        let needed = |phase| Seen {
+            is_needed: true,
+            ..seen(phase)
+        };
+        let shown = condition(&needed(Phase::Sealed));
+        assert_eq!(
+            shown,
+            Condition::Needed {
+                given: 1,
+                needed: 3
+            }
+        );
+        let shown = condition(&needed(standby(true)));
+        assert_eq!(shown, Condition::Standby(Members::default()));
+    }
+
+    #[test]
+    fn a_member_that_is_seen_twice_is_shown_by_who_answers() {
+        let twice = |phase| Seen {
+            is_seen_twice: true,
+            ..seen(phase)
+        };
+        for phase in [standby(true), standby(false), Phase::Active { term: 1 }] {
+            assert_eq!(condition(&twice(phase)), Condition::SeenTwice);
+        }
+        let sealed = condition(&twice(Phase::Sealed));
+        assert!(matches!(sealed, Condition::Sealed { .. }));
+        let full = Seen {
+            has_room: false,
+            ..twice(standby(true))
+        };
+        assert_eq!(condition(&full), Condition::Disk(DiskTrouble::Full));
     }
 
     #[test]

@@ -54,10 +54,18 @@ fn story() -> Vec<(u64, Condition)> {
                 needed: 9,
             },
         ),
+        (
+            75_000,
+            Condition::Needed {
+                given: 1,
+                needed: 3,
+            },
+        ),
+        (90_000, Condition::SeenTwice),
     ]
 }
 
-const END_MS: u64 = 75_000;
+const END_MS: u64 = 96_000;
 
 /// Every change of what is shown, as a light's thread makes it: it sleeps for as long as the
 /// pattern says, or until the condition changes.
