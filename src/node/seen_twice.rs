@@ -30,8 +30,10 @@ pub(super) fn follow(shared: &Arc<Shared>, peers: &Peers) {
         seen: peers.seen_twice(),
         told: BTreeMap::new(),
         fallen: shared.leadership.fallen(),
-        // `vault_raft_member_seen_twice`: how many members.
-        gauge: metrics().gauge("raft.member_seen_twice"),
+        gauge: metrics().gauge(
+            "coffer.raft.member_seen_twice",
+            "Members whose keys more than one process uses, or whose logs went back.",
+        ),
     };
     crate::task::spawn(follower.run());
 }

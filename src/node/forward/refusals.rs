@@ -17,10 +17,10 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Counted as `forward.refused`.
+    /// Counts from zero, or goes on.
     pub fn new() -> Self {
         Self {
-            counted: metrics().counter("forward.refused"),
+            counted: counted(),
             unopened: Seldom::new(TOLD_EVERY),
             repeated: Seldom::new(TOLD_EVERY),
             plain: Seldom::new(TOLD_EVERY),
@@ -65,4 +65,12 @@ impl Refusals {
             );
         }
     }
+}
+
+/// How many there were.
+pub(super) fn counted() -> Arc<Counter> {
+    metrics().counter(
+        "coffer.forward.refused_total",
+        "Forwarded messages of members that were refused: forged, sent twice, or not sealed.",
+    )
 }

@@ -439,7 +439,7 @@ async fn a_message_that_comes_again_is_not_executed_again() {
 async fn altered_messages_are_refused_and_counted_and_nothing_is_executed() {
     let two = Two::new(true);
     two.send(&small()).await.unwrap();
-    let counted = crate::telemetry::metrics().counter("forward.refused");
+    let counted = refusals::counted();
     let before = counted.value();
     let message = two.tap.sent.lock().unwrap().last().unwrap().clone();
     for at in 1..message.len() {
@@ -520,7 +520,7 @@ async fn the_release_before_is_sent_to_and_served_until_proof_is_required() {
         assert!(why.contains("upgrade it"), "{why}");
     }
     assert!(!has_canary(&stub.got.lock().unwrap()));
-    let counted = crate::telemetry::metrics().counter("forward.refused");
+    let counted = refusals::counted();
     let before = counted.value();
     let answer = two.send_bytes(plain).await;
     assert!(ForwardAnswer::decode(answer).unwrap().is_none());
