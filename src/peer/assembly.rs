@@ -1,8 +1,10 @@
 //! Messages again, from the frames that they came in.
 
 use super::frame::{Frame, FrameError, Kind};
+use super::outbox::{Charge, Gauge};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A whole message.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,68 +14,75 @@ pub(super) struct Message {
     pub payload: Bytes,
 }
 
-/// The messages of one connection that are not whole yet.
+/// The messages of one connection that are not whole yet. What they hold is charged to a gauge
+/// that all connections of one peer share.
 pub(super) struct Assembly {
-    parts: HashMap<u32, (Kind, BytesMut)>,
-    held_bytes: usize,
+    parts: HashMap<u32, Part>,
     message_bytes_max: usize,
-    held_bytes_max: usize,
+    held: Arc<Gauge>,
+}
+
+struct Part {
+    kind: Kind,
+    bytes: BytesMut,
+    charge: Charge,
 }
 
 impl Assembly {
-    /// Takes messages of at most `message_bytes_max`, and holds at most twice that altogether.
-    pub fn new(message_bytes_max: usize) -> Self {
+    /// Takes messages of at most `message_bytes_max`.
+    pub fn new(message_bytes_max: usize, held: Arc<Gauge>) -> Self {
         Self {
             parts: HashMap::new(),
-            held_bytes: 0,
             message_bytes_max,
-            held_bytes_max: message_bytes_max.saturating_mul(2),
+            held,
         }
+    }
+
+    /// What the unfinished messages of one peer may hold altogether.
+    pub fn gauge(message_bytes_max: usize) -> Arc<Gauge> {
+        Gauge::new(message_bytes_max.saturating_mul(2))
     }
 
     /// Takes a frame; gives the message that it completes.
     pub fn take(&mut self, frame: Frame) -> Result<Option<Message>, FrameError> {
-        let Frame { kind, id, .. } = frame;
-        let before = self.parts.remove(&id);
-        if kind == Kind::Cancel {
-            self.held_bytes -= before.map_or(0, |(_, held)| held.len());
-        } else if let Some((begun, mut held)) = before {
-            if begun != kind {
-                return Err(FrameError::Unexpected(kind));
-            }
-            self.held_bytes -= held.len();
-            held.extend_from_slice(&frame.payload);
-            return self.put(kind, id, held, frame.more);
-        } else if frame.more {
-            return self.put(kind, id, BytesMut::from(&*frame.payload), true);
-        }
-        Ok(Some(Message {
+        let Frame {
             kind,
+            more,
             id,
-            payload: frame.payload,
-        }))
+            payload,
+        } = frame;
+        let part = match self.parts.remove(&id).filter(|_| kind != Kind::Cancel) {
+            Some(part) if part.kind != kind => return Err(FrameError::Unexpected(kind)),
+            Some(part) => self.longer(part, &payload)?,
+            None if more => self.first(kind, &payload)?,
+            None => return Ok(Some(Message { kind, id, payload })),
+        };
+        if more {
+            self.parts.insert(id, part);
+            return Ok(None);
+        }
+        let payload = part.bytes.freeze();
+        Ok(Some(Message { kind, id, payload }))
     }
 
-    fn put(
-        &mut self,
-        kind: Kind,
-        id: u32,
-        held: BytesMut,
-        more: bool,
-    ) -> Result<Option<Message>, FrameError> {
-        if held.len() > self.message_bytes_max {
+    fn first(&self, kind: Kind, payload: &Bytes) -> Result<Part, FrameError> {
+        let charge = self.held.take(payload.len());
+        let charge = charge.ok_or(FrameError::TooLarge(self.message_bytes_max))?;
+        let bytes = BytesMut::from(&**payload);
+        Ok(Part {
+            kind,
+            bytes,
+            charge,
+        })
+    }
+
+    fn longer(&self, mut part: Part, payload: &Bytes) -> Result<Part, FrameError> {
+        let length = part.bytes.len() + payload.len();
+        if length > self.message_bytes_max || !part.charge.grow(payload.len()) {
             return Err(FrameError::TooLarge(self.message_bytes_max));
         }
-        if !more {
-            let payload = held.freeze();
-            return Ok(Some(Message { kind, id, payload }));
-        }
-        self.held_bytes += held.len();
-        if self.held_bytes > self.held_bytes_max {
-            return Err(FrameError::TooLarge(self.held_bytes_max));
-        }
-        self.parts.insert(id, (kind, held));
-        Ok(None)
+        part.bytes.extend_from_slice(payload);
+        Ok(part)
     }
 }
 
@@ -95,9 +104,13 @@ mod tests {
         message.map(|whole| String::from_utf8_lossy(&whole.payload).into_owned())
     }
 
+    fn assembly(message_bytes_max: usize) -> Assembly {
+        Assembly::new(message_bytes_max, Gauge::new(1000))
+    }
+
     #[test]
     fn parts_of_several_messages_may_be_mixed() {
-        let mut assembly = Assembly::new(100);
+        let mut assembly = assembly(100);
         let mut take =
             |more, id, payload| text(assembly.take(frame(Kind::Call, more, id, payload)).unwrap());
         assert_eq!(take(true, 1, b"on"), None);
@@ -108,20 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn is_bounded_for_each_and_for_all() {
-        let mut assembly = Assembly::new(4);
-        let part = |id| frame(Kind::Call, true, id, b"abc");
-        assert!(assembly.take(part(1)).unwrap().is_none());
-        assert!(assembly.take(part(2)).unwrap().is_none());
-        assert_eq!(assembly.take(part(3)), Err(FrameError::TooLarge(8)));
-        let mut assembly = Assembly::new(4);
-        assert!(assembly.take(part(1)).unwrap().is_none());
-        assert_eq!(assembly.take(part(1)), Err(FrameError::TooLarge(4)));
+    fn is_bounded_for_each_and_for_all_connections_of_a_peer() {
+        let held = Gauge::new(300);
+        let mut one = Assembly::new(100, held.clone());
+        let mut other = Assembly::new(100, held.clone());
+        let part = |id| frame(Kind::Call, true, id, &[7; 60]);
+        assert!(one.take(part(1)).unwrap().is_none());
+        assert!(other.take(part(1)).unwrap().is_none());
+        assert_eq!(other.take(part(2)), Err(FrameError::TooLarge(100)), "all");
+        assert_eq!(one.take(part(1)), Err(FrameError::TooLarge(100)), "each");
+        drop((one, other));
+        assert_eq!(held.bytes(), 0);
     }
 
     #[test]
     fn a_cancelled_one_is_forgotten() {
-        let mut assembly = Assembly::new(4);
+        let mut assembly = assembly(4);
         for id in 0..100 {
             assert!(
                 assembly
@@ -132,6 +147,6 @@ mod tests {
             let cancel = assembly.take(frame(Kind::Cancel, false, id, b"")).unwrap();
             assert_eq!(cancel.unwrap().kind, Kind::Cancel);
         }
-        assert_eq!(assembly.held_bytes, 0);
+        assert_eq!(assembly.held.bytes(), 0);
     }
 }

@@ -115,11 +115,10 @@ pub(super) async fn drive(
     buffer: BytesMut,
     outbox: &Outbox,
     cut: &Cut,
-    message_bytes_max: usize,
+    assembly: Assembly,
     receiver: &mut impl Receiver,
 ) -> Ended {
     let (mut reading, mut writing) = split(stream);
-    let assembly = Assembly::new(message_bytes_max);
     let ended = tokio::select! {
         ended = read_all(&mut reading, buffer, assembly, cut, receiver) => ended,
         ended = write_all(&mut writing, outbox) => ended,

@@ -122,6 +122,8 @@ pub(super) enum FrameError {
     Overdrawn,
     #[error("a hello that cannot be read")]
     Hello,
+    #[error("more and more without reading the answers")]
+    Unread,
 }
 
 /// One frame.

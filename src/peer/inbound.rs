@@ -171,12 +171,13 @@ impl Guest {
         let outbox = Arc::new(Outbox::default());
         let host = inner.clone();
         let find = Box::new(move || host.service(protocol));
+        let share = inner.share(&key);
+        let assembly = share.assembly(&inner.limits);
         let mut heard = Heard {
             sign: inner.presence.greet(&key, process, address),
-            receiver: Served::new(key, find, outbox.clone(), &inner.limits),
+            receiver: Served::new(key, find, outbox.clone(), share.served, &inner.limits),
         };
-        let limit = inner.limits.message_bytes_max;
-        let ended = drive::drive(&mut stream, buffer, &outbox, &cut, limit, &mut heard).await;
+        let ended = drive::drive(&mut stream, buffer, &outbox, &cut, assembly, &mut heard).await;
         drop(heard);
         // A courtesy; it is over either way.
         let _ = stream.shutdown().await;

@@ -16,8 +16,8 @@ pub struct Limits {
     pub streams_in_flight_max: usize,
     /// Most bytes that wait to be sent to one peer; a call beyond them is `Busy`.
     pub queued_bytes_max: usize,
-    /// Most bytes of requests that one connection may have being answered, and of answers not yet
-    /// sent; until they are fewer nothing more is read from it.
+    /// Most bytes of requests that one peer may have being answered, and of answers not yet sent,
+    /// on all its connections together; one more is `Busy`.
     pub served_bytes_max: usize,
     /// Most connections that one peer may hold open here; one more closes its oldest.
     pub connections_per_peer_max: usize,

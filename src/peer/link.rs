@@ -208,7 +208,7 @@ struct Connected {
 }
 
 impl Connected {
-    async fn carry(self, inner: &Inner, line: Arc<Line>) -> Ended {
+    async fn carry(self, inner: &Inner, key: &PublicKey, line: Arc<Line>) -> Ended {
         let Self {
             mut stream,
             buffer,
@@ -216,13 +216,13 @@ impl Connected {
             sign,
             _place,
         } = self;
-        let limit = inner.limits.message_bytes_max;
+        let assembly = inner.share(key).assembly(&inner.limits);
         let outbox = line.outbox();
         let mut heard = Heard {
             sign,
             receiver: line.clone(),
         };
-        let ended = drive::drive(&mut stream, buffer, outbox, &cut, limit, &mut heard).await;
+        let ended = drive::drive(&mut stream, buffer, outbox, &cut, assembly, &mut heard).await;
         // A courtesy; it is over either way.
         let _ = stream.shutdown().await;
         ended
@@ -254,7 +254,8 @@ impl Dialling {
                 let line = Line::new(line::in_flight_max(&inner.limits, streams));
                 self.line = Some(line.clone());
                 link.state.send_replace(State::Up(line.clone()));
-                let ended = connected.carry(inner, line.clone()).await;
+                let key = &link.lane.key;
+                let ended = connected.carry(inner, key, line.clone()).await;
                 debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
                 line.end(&ended.to_string());
             }

@@ -42,6 +42,11 @@ impl Gauge {
         Charge(self.clone(), charged)
     }
 
+    /// True when what was taken by force goes so far that nobody can be reading.
+    pub fn is_overrun(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.bytes_max.saturating_mul(2)
+    }
+
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
@@ -50,6 +55,16 @@ impl Gauge {
 
 /// Bytes that a [`Gauge`] counts until this is dropped.
 pub(super) struct Charge(Arc<Gauge>, usize);
+
+impl Charge {
+    /// Takes `bytes` more, if they are within the limit.
+    #[must_use]
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        self.1 += bytes;
+        let before = self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        before + bytes <= self.0.bytes_max
+    }
+}
 
 impl Drop for Charge {
     fn drop(&mut self) {

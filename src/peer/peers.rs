@@ -1,5 +1,6 @@
 //! The network over TCP.
 
+use super::assembly::Assembly;
 use super::error::PeerError;
 use super::identity::Identity;
 use super::inbound::{self, Knocking};
@@ -41,8 +42,33 @@ pub(super) struct Inner {
     /// Tells this process from others that have its key.
     pub process: u64,
     links: Mutex<Links>,
+    shares: Mutex<HashMap<PublicKey, Share>>,
     services: Mutex<HashMap<Protocol, Weak<dyn Service>>>,
     tasks: Mutex<JoinSet<()>>,
+}
+
+/// What all connections of one peer share: a card that was stolen opens as many as it may, and
+/// must not fill this node's memory.
+#[derive(Clone)]
+pub(super) struct Share {
+    /// What is being answered.
+    pub served: Arc<Gauge>,
+    /// Messages that are not whole yet.
+    assembling: Arc<Gauge>,
+}
+
+impl Share {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            served: Gauge::new(limits.served_bytes_max),
+            assembling: Assembly::gauge(limits.message_bytes_max),
+        }
+    }
+
+    /// For one connection.
+    pub fn assembly(&self, limits: &Limits) -> Assembly {
+        Assembly::new(limits.message_bytes_max, self.assembling.clone())
+    }
 }
 
 #[derive(Default)]
@@ -68,6 +94,7 @@ impl Peers {
                 presence,
                 process: Presence::draw(),
                 links: Mutex::default(),
+                shares: Mutex::default(),
                 services: Mutex::default(),
                 tasks: Mutex::default(),
             }),
@@ -208,6 +235,13 @@ impl Inner {
         }
     }
 
+    /// What the connections of `key` have in common.
+    pub fn share(&self, key: &PublicKey) -> Share {
+        let mut shares = lock(&self.shares);
+        let share = shares.entry(key.clone());
+        share.or_insert_with(|| Share::new(&self.limits)).clone()
+    }
+
     fn link(&self, to: &Member, protocol: Protocol, is_for_streams: bool) -> Option<Arc<Link>> {
         let mut links = lock(&self.links);
         // Under the lock, so that `set_members` forgets what is made here for who is removed.
@@ -327,6 +361,7 @@ impl Network for Peers {
         let mut links = lock(&self.inner.links);
         links.by_lane.retain(|lane, _| keys.contains(&lane.key));
         links.gauges.retain(|key, _| keys.contains(key));
+        lock(&self.inner.shares).retain(|key, _| keys.contains(key));
     }
 
     fn serve(&self, protocol: Protocol, service: Weak<dyn Service>) {

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 /// whole and how many bytes they have; `None` when a connection would have been cut.
 pub fn read_frames(bytes: &[u8], message_bytes_max: usize) -> Option<(usize, usize)> {
     let mut buffer = BytesMut::from(bytes);
-    let mut assembly = Assembly::new(message_bytes_max);
+    let mut assembly = Assembly::new(message_bytes_max, Assembly::gauge(message_bytes_max));
     let (mut messages, mut total) = (0, 0);
     while let Some(frame) = Frame::decode(&mut buffer).ok()? {
         let mut again = BytesMut::new();

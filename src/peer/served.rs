@@ -39,11 +39,13 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// For a connection of `from`, whose answers go to `outbox`.
+    /// For a connection of `from`, whose answers go to `outbox`. What it asks and what waits for
+    /// it is charged to `gauge`, which its other connections share.
     pub fn new(
         from: PublicKey,
         service: FindService,
         outbox: Arc<Outbox>,
+        gauge: Arc<Gauge>,
         limits: &Limits,
     ) -> Self {
         Self {
@@ -52,7 +54,7 @@ impl Served {
             outbox,
             running: Arc::default(),
             tasks: JoinSet::new(),
-            gauge: Gauge::new(limits.served_bytes_max),
+            gauge,
             calls_max: limits.calls_in_flight_max,
             streams_max: limits.streams_in_flight_max,
             answer_bytes_max: limits.message_bytes_max,
@@ -76,14 +78,12 @@ impl Served {
         };
         let charge = self.gauge.take(request.len());
         let Some(charge) = charge.filter(|_| !is_full) else {
-            self.outbox.push(Kind::Busy, id, Bytes::new(), None);
-            return Ok(());
+            return self.turn_away(Kind::Busy, id, Bytes::new());
         };
         let service = (self.service)().and_then(|service| service.upgrade());
         let Some(service) = service else {
             let words = Bytes::from_static(b"nothing answers here yet");
-            self.outbox.push(Kind::Refusal, id, words, None);
-            return Ok(());
+            return self.turn_away(Kind::Refusal, id, words);
         };
         let (body, chunks) = match is_stream {
             true => Some(window(id, &self.outbox)).unzip(),
@@ -102,6 +102,16 @@ impl Served {
         if let Some(running) = lock(&self.running).get_mut(&id) {
             running.task = Some(task);
         }
+        Ok(())
+    }
+
+    /// Answers without having done anything. Who asks on without reading such answers is cut off.
+    fn turn_away(&self, kind: Kind, id: u32, words: Bytes) -> Result<(), FrameError> {
+        if self.gauge.is_overrun() {
+            return Err(FrameError::Unread);
+        }
+        let charge = self.gauge.force(words.len());
+        self.outbox.push(kind, id, words, Some(charge));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Who is heard, and for how long.
 
+use super::super::assembly::Assembly;
 use super::*;
 
 fn is_unreachable(answer: &Result<Bytes, CallError>, words: &str) -> bool {
@@ -165,6 +166,7 @@ async fn what_a_removed_peer_sent_before_is_not_dispatched() {
     let (_other, stream) = tokio::io::duplex(64);
     cut.now();
     let outbox = super::super::outbox::Outbox::default();
-    let ended = drive(stream, arrived, &outbox, &cut, 100, &mut Never).await;
+    let assembly = Assembly::new(100, Assembly::gauge(100));
+    let ended = drive(stream, arrived, &outbox, &cut, assembly, &mut Never).await;
     assert!(matches!(ended, super::super::drive::Ended::Cut));
 }

@@ -295,6 +295,56 @@ async fn more_than_may_be_served_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
+async fn unfinished_messages_of_all_connections_of_a_member_count_together() {
+    let limits = Limits {
+        message_bytes_max: 20_000,
+        ..Limits::default()
+    };
+    let (b, identity) = member_and_hand(limits).await;
+    let part = frame(Kind::Call, true, 1, vec![7; PAYLOAD_BYTES_MAX]);
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = greeted(&identity, &b.member).await;
+        stream.write_all(&part).await.unwrap();
+        streams.push(stream);
+    }
+    // Two are within the limit, whichever came first.
+    until("one is cut off", || {
+        b.peers.inner().roster.open_connections() == 2
+    })
+    .await;
+    drop(streams);
+    until("all is given back", || {
+        b.peers.inner().roster.open_connections() == 0
+    })
+    .await;
+    let mut again = greeted(&identity, &b.member).await;
+    again.write_all(&part).await.unwrap();
+    let call = frame(Kind::Call, false, 2, b"x".to_vec());
+    again.write_all(&call).await.unwrap();
+    let mut answer = [0; 10];
+    again.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, [6, 0, 0, 0, 8, 2, 0, 0, 0, b'x']);
+}
+
+#[tokio::test]
+async fn who_asks_on_and_on_without_reading_is_cut_off() {
+    let limits = Limits {
+        calls_in_flight_max: 1,
+        served_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let (b, identity) = member_and_hand(limits).await;
+    let mut stream = greeted(&identity, &b.member).await;
+    let calls: Vec<u8> = (0..1000)
+        .flat_map(|id| frame(Kind::Call, false, id, b"wait".to_vec()))
+        .collect();
+    let asking = async { while stream.write_all(&calls).await.is_ok() {} };
+    let cut = tokio::time::timeout(WITHIN, asking).await;
+    assert!(cut.is_ok(), "it asks on for ever");
+}
+
+#[tokio::test]
 async fn an_idle_connection_wakes_nobody() {
     let (a, b) = two().await;
     assert!(a.call(&b.member, "x").await.is_ok());
