@@ -298,33 +298,6 @@ impl Shared {
         self.propose(Changes::SetNodes(nodes), true).await
     }
 
-    /// On the leader: a member says where it is reached.
-    pub(super) async fn readdress(
-        &self,
-        id: u64,
-        name: String,
-        cluster: String,
-        api: String,
-    ) -> Result<(), ChangeError> {
-        let _one = self.changing.lock().await;
-        self.ensure_raft_leads()?;
-        let known = self.membership().membership().get_node(&id).cloned();
-        let known = known.ok_or_else(|| ChangeError::Refused("not a member".into()))?;
-        let taken = |other: &MemberInfo| other.raft_id != id && other.name == name;
-        if self.members().iter().any(taken) {
-            let why = format!("a node named {name} is a member already");
-            return Err(ChangeError::Refused(why));
-        }
-        let keep = |new: String, old: String| if new.is_empty() { old } else { new };
-        let peer = Peer {
-            name: keep(name, known.name),
-            cluster_address: keep(cluster, known.cluster_address),
-            api_address: keep(api, known.api_address),
-            ..known
-        };
-        self.set_peer(id, peer).await
-    }
-
     pub(super) fn ensure_raft_leads(&self) -> Result<(), ChangeError> {
         match self.raft.is_leader() {
             true => Ok(()),

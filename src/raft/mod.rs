@@ -58,6 +58,7 @@ mod storage;
 mod timing;
 mod types;
 mod voice;
+mod whereabouts;
 mod wire;
 
 pub use data_dir::check_directory;

@@ -10,6 +10,7 @@ use super::shared::Shared;
 use super::snapshot;
 use super::state_machine::{SnapshotData, blocking};
 use super::types::{TypeConfig, Vote, log_id, position};
+use super::whereabouts::Whereabouts;
 use super::wire::{Ballot, Members, RECORD_OVERHEAD_BYTES};
 use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
 use bytes::Bytes;
@@ -101,7 +102,9 @@ impl Server {
             Ask::ReadIndex => self.read_index().await,
             Ask::Members => self.members(said.wire),
             Ask::Addresses(name, cluster, api) => {
-                let changed = self.shared.readdress(peer, name, cluster, api).await;
+                let is_unsealed = proofs.stands(peer, &from, &said.proofs.standing);
+                let told = Whereabouts { name, cluster, api };
+                let changed = self.shared.readdress(peer, told, is_unsealed).await;
                 changed.map_err(|error| error.to_string())?;
                 Answer::Done
             }

@@ -10,6 +10,7 @@ use super::state_machine::{Applied, StateMachine};
 use super::timing::Timing;
 use super::types::{Peer, StoredMembership, TypeConfig, position};
 use super::voice::Voice;
+use super::whereabouts::Moves;
 use super::wire::Position;
 use crate::peer::{Member, PublicKey};
 use openraft::Raft;
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     /// Changes of the members go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
     pub(super) introducing: tokio::sync::Mutex<()>,
+    pub(super) moves: Moves,
     /// Leadership is handed over once at a time.
     pub(super) handing: tokio::sync::Mutex<()>,
     pub(super) standing_back: StandingBack,

@@ -22,6 +22,7 @@ use super::standing_back::StandingBack;
 use super::state_machine::{Applied, StateMachine, blocking};
 use super::types::Command;
 use super::voice::Voice;
+use super::whereabouts::Moves;
 use crate::peer::Protocol;
 use crate::store::state::StateError;
 use crate::store::{
@@ -125,6 +126,7 @@ impl RaftStorage {
             readers: Readers::default(),
             changing: tokio::sync::Mutex::new(()),
             introducing: tokio::sync::Mutex::new(()),
+            moves: Moves::default(),
             handing: tokio::sync::Mutex::new(()),
             standing_back: StandingBack::default(),
             lease: Lease::new(&options.timing),

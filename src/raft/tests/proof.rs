@@ -223,6 +223,36 @@ async fn without_proofs_a_farewell_is_believed() {
     assert!(cluster.up(1).is_removed());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sealed_member_changes_nothing_but_where_it_is_and_keeps_no_operator_waiting() {
+    let (cluster, thief) = robbed(signer()).await;
+    let leader = cluster.await_leader().await;
+    let tell = async |name: &str, cluster_address: String| {
+        let api = "http://203.0.113.66:8200".into();
+        let ask = Ask::Addresses(name.into(), cluster_address, api);
+        thief
+            .ask(&cluster, leader, Wire::Proven, thief.id, &ask)
+            .await
+    };
+    let before = cluster.up(leader).members();
+    let long = "x".repeat(1 << 20);
+    assert!(tell("", long).await.is_err());
+    assert_eq!(tell("n0", "h:1".into()).await, Ok(Answer::Done));
+    let tried = Instant::now();
+    for port in 0..200 {
+        let moved = tell("", format!("h:{port}")).await;
+        assert!(moved.is_err() || tried.elapsed() > Duration::from_secs(2));
+    }
+    let after = cluster.up(leader).members();
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!((&old.name, &old.api_address), (&new.name, &new.api_address));
+        let moved = old.cluster_address != new.cluster_address;
+        assert_eq!(moved, new.raft_id == thief.id, "{new:?}");
+    }
+    let remove = Change::Remove { force: false };
+    cluster.up(leader).change("n2", remove).await.unwrap();
+}
+
 /// Answers whatever it is asked with the worst that it can think of.
 struct Liar {
     number: std::sync::atomic::AtomicUsize,
