@@ -21,6 +21,8 @@ pub struct Node {
     pub name: String,
     pub address: SocketAddr,
     folder: PathBuf,
+    /// What it runs: [`binary`], or another release.
+    pub binary: String,
     child: Option<Child>,
     /// Words before the server's command line: `ip netns exec NAME`.
     prefix: Vec<String>,
@@ -43,17 +45,26 @@ pub struct Place {
 impl Fleet {
     /// Starts `count` nodes on 127.0.0.1 and joins them.
     pub fn start(folder: &Path, count: usize) -> Self {
+        Self::start_with(folder, count, &binary())
+    }
+
+    /// As [`Fleet::start`], with another release's program.
+    pub fn start_with(folder: &Path, count: usize, binary: &str) -> Self {
         let ip = own_address();
         let places = free_ports(&ip, count).into_iter().map(|port| Place {
             ip: ip.clone(),
             port,
             prefix: Vec::new(),
         });
-        Self::at(folder, places.collect())
+        Self::at_with(folder, places.collect(), binary)
     }
 
     /// Starts a node at each place; the first is initialised, the others join it.
     pub fn at(folder: &Path, places: Vec<Place>) -> Self {
+        Self::at_with(folder, places, &binary())
+    }
+
+    fn at_with(folder: &Path, places: Vec<Place>, binary: &str) -> Self {
         let apis: Vec<String> = places
             .iter()
             .map(|place| format!("http://{}:{}", place.ip, place.port))
@@ -69,6 +80,7 @@ impl Fleet {
                 name,
                 address,
                 folder,
+                binary: binary.to_owned(),
                 child: None,
                 prefix: place.prefix,
             });
@@ -111,9 +123,9 @@ impl Fleet {
 
     /// The number of the active node, as any node tells.
     pub fn active(&self) -> Option<usize> {
-        let alive = self.nodes.iter().position(|node| node.child.is_some())?;
-        let count = self.nodes.len();
-        (alive..count).find(|at| self.nodes[*at].health() == Some(200))
+        let alive = |at: &usize| self.nodes[*at].child.is_some();
+        let mut alive = (0..self.nodes.len()).filter(alive);
+        alive.find(|at| self.nodes[*at].health() == Some(200))
     }
 
     /// Waits for a node that is active.
@@ -170,7 +182,7 @@ impl Node {
             .iter()
             .cloned()
             .chain([
-                binary(),
+                self.binary.clone(),
                 "server".into(),
                 format!("-config={}", self.folder.join("coffer.hcl").display()),
             ])
@@ -197,6 +209,14 @@ impl Node {
         }
     }
 
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+        if let Some(mut child) = self.child.take() {
+            child.wait().unwrap();
+        }
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.id().to_string();
         let done = Command::new("kill").args([name, &id]).status().unwrap();
@@ -208,6 +228,17 @@ impl Node {
         self.child.as_ref().map(Child::id).expect("it runs")
     }
 
+    /// Whether its process lives.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -215,9 +246,18 @@ impl Node {
 
     /// Megabytes resident.
     pub fn resident_mb(&self) -> f64 {
+        self.megabytes("VmRSS:")
+    }
+
+    /// The most megabytes that were resident since it started.
+    pub fn peak_mb(&self) -> f64 {
+        self.megabytes("VmHWM:")
+    }
+
+    fn megabytes(&self, field: &str) -> f64 {
         let path = format!("/proc/{}/status", self.id());
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         let words = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         words.unwrap_or_default() / 1024.0
     }
@@ -257,7 +297,7 @@ impl Node {
 
     /// Waits, and tells the end of the log when it was in vain.
     pub fn wait(&self, what: &str, reached: impl FnMut() -> bool) {
-        if !reaches(reached) {
+        if !reaches(PATIENCE, reached) {
             panic!("{}: not reached: {what}\n{}", self.name, self.tail());
         }
     }
@@ -277,11 +317,12 @@ impl Drop for Node {
 
 /// Waits for a condition.
 pub fn wait(what: &str, reached: impl FnMut() -> bool) {
-    assert!(reaches(reached), "not reached: {what}");
+    assert!(reaches(PATIENCE, reached), "not reached: {what}");
 }
 
-fn reaches(mut reached: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+/// Whether a condition comes true in time.
+pub fn reaches(patience: Duration, mut reached: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
     while !reached() {
         if Instant::now() > deadline {
             return false;

@@ -15,6 +15,9 @@ const CALLS_PER_RECORD: u64 = 160;
 const RECORDS: u64 = 8;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// In every body that is written, and so in every answer that has one: where a secret must not go,
+/// this must not be found.
+pub const BODY_CANARY: &str = "canary-in-a-body-7c1f";
 /// Before a client asks again after no node served it.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -108,6 +111,21 @@ impl Load {
         gaps.max().unwrap_or(until - from)
     }
 
+    /// How long in all no put was acknowledged between two moments, and how often: silences shorter
+    /// than `noise` are none.
+    pub fn interruptions(&self, from: u64, until: u64, noise: u64) -> (u64, usize) {
+        let history = self.shared.history.lock().unwrap();
+        let wrote = |call: &&Operation| matches!(call.outcome, Outcome::Wrote { .. });
+        let answered = history.iter().filter(wrote).map(|call| call.answered);
+        let mut times: Vec<u64> = answered.filter(|at| (from..until).contains(at)).collect();
+        drop(history);
+        times.extend([from, until]);
+        times.sort_unstable();
+        let gaps = times.windows(2).map(|two| two[1] - two[0]);
+        let long: Vec<u64> = gaps.filter(|gap| *gap > noise).collect();
+        (long.iter().sum(), long.len())
+    }
+
     /// When the first put that was sent after `moment` was acknowledged.
     pub fn acknowledged_after(&self, moment: u64) -> Option<u64> {
         let history = self.shared.history.lock().unwrap();
@@ -177,7 +195,7 @@ fn client(shared: &Shared, number: usize, mut dice: u64) {
 /// One call, and what it came to; `None` when it was not even sent.
 fn act(connection: &mut Connection, token: &str, key: u64, action: Action) -> Option<Outcome> {
     let path = format!("load/data/r{key}");
-    let put = |value: u64, options: Value| json!({"data": {"v": value}, "options": options});
+    let put = |value: u64, options: Value| json!({"data": {"v": value, "canary": BODY_CANARY}, "options": options});
     let (method, body) = match action {
         Action::Put { value } => ("PUT", Some(put(value, json!({})))),
         Action::Cas { version, value } => ("PUT", Some(put(value, json!({"cas": version})))),

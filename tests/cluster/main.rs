@@ -7,6 +7,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+mod before;
 mod check;
 mod fleet;
 mod http;
@@ -15,3 +16,5 @@ mod load;
 mod netns;
 mod real;
 mod seeded;
+mod thief;
+mod upgrade;

@@ -1,6 +1,7 @@
 //! What goes wrong, in an order that the seed decides.
 
 use super::super::load::step;
+use super::robbery::Robbery;
 use super::world::World;
 use coffer::peer::Way;
 use std::collections::BTreeMap;
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// Longest pause between two faults.
 const PAUSE_MS_MAX: u64 = 300;
+
+/// What a thief tries before it goes.
+const ATTACKS: usize = 4;
 
 /// A source of faults.
 pub struct Faults {
@@ -45,7 +49,7 @@ impl Faults {
         let node = self.roll(count);
         let other = (node + 1 + self.roll(count - 1)) % count;
         let keys = world.keys();
-        match self.roll(14) {
+        match self.roll(15) {
             0 => {
                 self.note("crash");
                 world.crash(node).await;
@@ -118,6 +122,10 @@ impl Faults {
                 self.note("remove and join again");
                 self.replace(world, node).await;
             }
+            13 => {
+                self.note("thief");
+                self.rob(world, node).await;
+            }
             _ => {
                 self.note("heal");
                 world.heal().await;
@@ -148,6 +156,26 @@ impl Faults {
     async fn wipe(&mut self, world: &Arc<World>, node: usize) {
         world.heal().await;
         world.crash(node).await;
+        world.wipe(node);
+        world.start(node).await;
+        world.join(node).await;
+        world.unseal_when_possible(node).await;
+    }
+
+    /// A node's card is stolen, and the thief takes its place for a while; then a new node does.
+    /// Nothing else fails meanwhile: what the thief acknowledges it has not got.
+    async fn rob(&mut self, world: &Arc<World>, node: usize) {
+        world.heal().await;
+        world.crash(node).await;
+        world
+            .wait("another node leads", || world.leader().is_some())
+            .await;
+        self.dice = step(self.dice);
+        let robbery = Robbery::begin(world, node, self.dice).await;
+        robbery.thief.rampage(ATTACKS).await;
+        robbery.end();
+        world.catch_up().await;
+        world.remove(node).await;
         world.wipe(node);
         world.start(node).await;
         world.join(node).await;

@@ -6,8 +6,12 @@
 mod disk;
 mod faults;
 mod record;
+mod robbery;
 mod run;
+mod signer;
 mod world;
 
-pub use record::MARKER;
+pub use record::{MARKER, act};
+pub use robbery::Robbery;
+pub use signer::ClusterSigner;
 pub use world::World;

@@ -1,10 +1,13 @@
 //! Nodes in one process: each with its own log, state and device, on a network of ours.
 
 use super::disk::Disk;
+use super::signer::ClusterSigner;
 use coffer::barrier::{Sealed, Unsealed};
 use coffer::clock::Timestamp;
 use coffer::peer::{Member, Memory, PublicKey, Way};
-use coffer::raft::{Change, Leadership, NewMember, Options, RaftStorage, Timing};
+use coffer::raft::{
+    Change, ClusterPublicKey, Leadership, NewMember, Options, RaftStorage, Signer, Timing,
+};
 use coffer::secret::Key256;
 use coffer::store::Storage;
 use coffer::store::state::Limits;
@@ -48,6 +51,8 @@ pub struct World {
     pub slots: Mutex<Vec<Slot>>,
     folder: tempfile::TempDir,
     begun: Instant,
+    /// The cluster's public key, which joiners are told; none in a cluster that requires no proof.
+    cluster_key: Mutex<Option<ClusterPublicKey>>,
 }
 
 fn seal_key() -> Key256 {
@@ -57,11 +62,21 @@ fn seal_key() -> Key256 {
 impl World {
     /// A cluster of `count`, all voters, all unsealed.
     pub async fn new(count: usize, seed: u64) -> Arc<Self> {
+        Self::made(count, seed, true).await
+    }
+
+    /// As [`World::new`], but its members prove no keys, as in the release before.
+    pub async fn without_proof(count: usize, seed: u64) -> Arc<Self> {
+        Self::made(count, seed, false).await
+    }
+
+    async fn made(count: usize, seed: u64, proves: bool) -> Arc<Self> {
         let world = Arc::new(Self {
             net: Memory::new(seed),
             slots: Mutex::default(),
             folder: folder(),
             begun: Instant::now(),
+            cluster_key: Mutex::default(),
         });
         for number in 0..count {
             let name = format!("n{number}");
@@ -89,6 +104,11 @@ impl World {
             .commit(fresh.batch, Timestamp(1))
             .await
             .unwrap();
+        if proves {
+            let key = ClusterSigner::new(&fresh.barrier).cluster_key();
+            first.require_proof(Some(key)).unwrap();
+            *world.cluster_key.lock().unwrap() = Some(key);
+        }
         world.unseal(0);
         for number in 1..count {
             world.join(number).await;
@@ -174,7 +194,7 @@ impl World {
             // Nobody to hand over to: it goes on as a blind replica.
             let _ = running.storage.hand_over(Duration::from_millis(500)).await;
         }
-        running.storage.set_elect(false);
+        running.storage.set_signer(None);
         let mut slots = self.slots.lock().unwrap();
         if let Some(running) = &mut slots[number].running
             && let Some(barrier) = running.barrier.take()
@@ -195,7 +215,8 @@ impl World {
         let Ok(barrier) = sealed.unseal(&seal_key()) else {
             return false;
         };
-        running.storage.set_elect(true);
+        let signer = Arc::new(ClusterSigner::new(&barrier));
+        running.storage.set_signer(Some(signer));
         let mut slots = self.slots.lock().unwrap();
         if let Some(running) = &mut slots[number].running {
             running.barrier = Some(barrier);
@@ -244,6 +265,8 @@ impl World {
                 continue;
             };
             joiner.storage.trust(self.everybody());
+            let key = *self.cluster_key.lock().unwrap();
+            joiner.storage.require_proof(key).unwrap();
             let member = NewMember {
                 raft_id: joiner.storage.raft_id(),
                 name: name.clone(),
@@ -283,6 +306,12 @@ impl World {
             .folder
             .path()
             .join(format!("{}-{}", slot.name, slot.life));
+    }
+
+    /// Where node `number` keeps its data, and the key that it is known by.
+    pub fn card(&self, number: usize) -> (PathBuf, PublicKey) {
+        let slots = self.slots.lock().unwrap();
+        (slots[number].path.clone(), slots[number].key.clone())
     }
 
     /// Makes all ways between nodes like this one.
@@ -360,6 +389,23 @@ impl World {
         members
             .iter()
             .any(|member| member.raft_id == id && member.voter)
+    }
+
+    /// Waits until all that run have applied what the leader has by now, clients or not.
+    pub async fn catch_up(&self) {
+        let mut wanted = None;
+        self.wait("all that run catch up", || {
+            let applied = |number| {
+                let running: Option<Running> = self.running(number);
+                running.map(|running| running.storage.status().applied_index)
+            };
+            if wanted.is_none() {
+                wanted = self.leader().and_then(applied);
+            }
+            let mut all = (0..self.count()).filter_map(applied);
+            wanted.is_some_and(|wanted| all.all(|index| index >= wanted))
+        })
+        .await;
     }
 
     /// Waits until all have applied what the leader has.

@@ -1,0 +1,91 @@
+//! The two attacks that were tried first, each alone and with all that it needs: what the thief
+//! must not get, and that the release without proof of the keys gives it.
+
+use super::super::before;
+use super::super::fleet::{Fleet, binary, wait};
+use super::super::load::{BODY_CANARY, Load};
+use super::super::real::mount;
+use super::Mood;
+use super::den::Den;
+use std::time::Duration;
+
+/// The member whose card is stolen.
+const STOLEN: usize = 2;
+/// How long the thief leads those who follow it.
+const REIGN: Duration = Duration::from_secs(3);
+
+/// Three nodes that are served, the last of them gone.
+fn robbed(folder: &std::path::Path, binary: &str) -> Fleet {
+    let mut fleet = Fleet::start_with(folder, 3, binary);
+    mount(&fleet);
+    fleet.nodes[STOLEN].kill();
+    fleet.wait_active();
+    fleet
+}
+
+/// What a thief hears that asks for votes and leads whoever gives one, while clients work.
+fn usurped(binary: &str, speaks_old: bool) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = robbed(folder.path(), binary);
+    let addresses = fleet.addresses()[..STOLEN].to_vec();
+    let load = Load::start(addresses, &fleet.token, 8, 1, 0);
+    wait("the load runs", || load.count_after(0) > 50);
+    let canaries = [&*fleet.token, BODY_CANARY];
+    let den = Den::open(&fleet.nodes[STOLEN].data(), folder.path(), &canaries, 1);
+    den.thief.set_mood(Mood::Mute);
+    if speaks_old {
+        den.thief.speak_old();
+    }
+    den.run(den.thief.usurp(REIGN));
+    let thief = den.close();
+    load.stop();
+    println!("usurped: {:?}; {}", thief.tried(), thief.ear.report());
+    thief.ear.found()
+}
+
+/// The health of those who are left after a thief told them that they were removed.
+fn dismissed(binary: &str, speaks_old: bool) -> Vec<Option<u16>> {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = robbed(folder.path(), binary);
+    let den = Den::open(&fleet.nodes[STOLEN].data(), folder.path(), &[], 1);
+    let others = den.thief.card.others();
+    if speaks_old {
+        den.thief.speak_old();
+    }
+    den.run(den.thief.farewells(&others));
+    // Who believes it seals itself a moment later.
+    std::thread::sleep(Duration::from_secs(1));
+    let thief = den.close();
+    println!("dismissed: {:?}", thief.tried());
+    let left = &fleet.nodes[..STOLEN];
+    left.iter().map(super::super::fleet::Node::health).collect()
+}
+
+#[test]
+fn who_asks_for_votes_without_the_keys_is_sent_nothing() {
+    for speaks_old in [true, false] {
+        let found = usurped(&binary(), speaks_old);
+        assert!(found.is_empty(), "the thief heard {found:?}");
+    }
+}
+
+#[test]
+fn who_says_farewell_without_the_keys_seals_nobody() {
+    for speaks_old in [true, false] {
+        let health = dismissed(&binary(), speaks_old);
+        let serves = |code: &Option<u16>| matches!(code, Some(200 | 429));
+        assert!(health.iter().all(serves), "{health:?}");
+    }
+}
+
+#[test]
+fn the_release_before_gave_the_thief_both() {
+    let Some(before) = before::binary() else {
+        eprintln!("skipped: {}", before::MISSING);
+        return;
+    };
+    let found = usurped(&before, true);
+    assert!(!found.is_empty(), "the attack is none any more");
+    let health = dismissed(&before, true);
+    assert!(health.contains(&Some(503)), "{health:?}");
+}
