@@ -120,3 +120,28 @@ async fn a_cubbyhole_is_its_tokens_alone() {
         );
     }
 }
+
+/// Whether a token is good is found out before much of a body is read.
+#[tokio::test]
+async fn large_bodies_are_for_who_has_a_good_token() {
+    let server = Server::start().await;
+    let large = format!(r#"{{"data":{{"a":"{}"}}}}"#, "x".repeat(100 * 1024));
+    let writer = server
+        .token(r#"path "secret/*" { capabilities = ["create", "update"] }"#)
+        .await;
+    for (token, path, status) in [
+        (ROOT, "secret/data/x", 200),
+        (writer.as_str(), "secret/data/x", 200),
+        ("made-up", "secret/data/x", 403),
+        ("", "secret/data/x", 413),
+        (ROOT, "sys/generate-root/update", 413),
+        ("", "sys/wrapping/lookup", 413),
+    ] {
+        let reply = server.call(token, "PUT", path, &large).await;
+        assert_eq!(reply.status, status, "{token:?} at {path}: {reply:?}");
+    }
+    let revoke = serde_json::json!({ "token": writer }).to_string();
+    server.root("PUT", "auth/token/revoke", &revoke).await;
+    let reply = server.call(&writer, "PUT", "secret/data/x", &large).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+}
