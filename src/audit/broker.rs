@@ -111,8 +111,8 @@ impl Broker {
         exchange: &Exchange<'_>,
         error: Option<&Error>,
     ) -> Result<(), AuditError> {
-        let write = || self.each(|form| form.request(exchange, error)).map(drop);
-        self.requests.count(write)
+        let write = || self.each(|form| form.request(exchange, error));
+        self.requests.count(write).map(drop)
     }
 
     /// Writes the line about an answer.
@@ -121,8 +121,8 @@ impl Broker {
         exchange: &Exchange<'_>,
         result: Result<&Response, &Error>,
     ) -> Result<(), AuditError> {
-        let write = || self.each(|form| form.response(exchange, result)).map(drop);
-        self.responses.count(write)
+        let write = || self.each(|form| form.response(exchange, result));
+        self.responses.count(write).map(drop)
     }
 
     /// Writes both lines about a request of `bytes` that is refused with `error` because it came
@@ -139,8 +139,10 @@ impl Broker {
             .take(bytes, address, exchange.time, Instant::now())
         {
             Told::Alone => {
-                let first = self.each(|form| form.request(exchange, Some(error)))?;
-                let second = self.each(|form| form.response(exchange, Err(error)))?;
+                let write = || self.each(|form| form.request(exchange, Some(error)));
+                let first = self.requests.count(write)?;
+                let write = || self.each(|form| form.response(exchange, Err(error)));
+                let second = self.responses.count(write)?;
                 self.refusals.spend(first.saturating_add(second));
             }
             Told::Summed { is_first: true } => {

@@ -41,7 +41,7 @@ impl Counts {
     }
 
     /// Counts what `write` does.
-    pub fn count(&self, write: impl FnOnce() -> Result<(), AuditError>) -> Result<(), AuditError> {
+    pub fn count<T>(&self, write: impl FnOnce() -> Result<T, AuditError>) -> Result<T, AuditError> {
         let begun = Instant::now();
         let written = write();
         self.time.observe(begun.elapsed());
