@@ -3,6 +3,7 @@
 //! The router refuses others that would narrow: see [`crate::engine::narrowing`].
 
 use super::tune::TUNE_FIELDS;
+use crate::engine::Operation;
 
 const MOUNT: &[&str] = &[
     "config",
@@ -15,6 +16,15 @@ const MOUNT: &[&str] = &[
     "seal_wrap",
     "type",
 ];
+const POLICY: &[&str] = &[
+    "cas",
+    "cas_required",
+    "expiration",
+    "policy",
+    "rules",
+    "ttl",
+];
+const NONE: &[&str] = &[];
 const LEASE: &[&str] = &["lease_id", "sync"];
 
 /// The first that fits counts. A `*` at the end stands for any rest, one within for one segment
@@ -25,6 +35,8 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("auth/*/tune", TUNE_FIELDS),
     ("auth/*", MOUNT),
     ("remount", &["from", "to"]),
+    ("policies/acl/*", POLICY),
+    ("policy/*", POLICY),
     ("capabilities", &["path", "paths", "token"]),
     ("capabilities-self", &["path", "paths", "token"]),
     ("capabilities-accessor", &["accessor", "path", "paths"]),
@@ -82,11 +94,14 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("step-down", &[]),
 ];
 
-/// The fields that `path` (below `sys/`) knows. `None` for what only computes, for what a client
-/// has wrapped, and for policies, which read all of their fields themselves.
-pub(super) fn of(path: &str) -> Option<&'static [&'static str]> {
+/// The fields that `path` (below `sys/`) knows; those of writes are unknown where something is
+/// deleted. `None` for what only computes, and for what a client has wrapped.
+pub(super) fn of(operation: Operation, path: &str) -> Option<&'static [&'static str]> {
     let row = FIELDS.iter().find(|(pattern, _)| fits(pattern, path));
-    row.map(|(_, known)| *known)
+    row.map(|(_, known)| match operation {
+        Operation::Delete => NONE,
+        _ => *known,
+    })
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
@@ -105,13 +120,16 @@ mod tests {
 
     #[test]
     fn paths_find_their_fields() {
-        assert_eq!(of("mounts/a/b/tune"), Some(TUNE_FIELDS));
-        assert_eq!(of("mounts/a/b"), Some(MOUNT));
-        assert_eq!(of("mounts/tune"), Some(MOUNT));
-        assert_eq!(of("leases/renew"), Some(&["increment", "lease_id"][..]));
-        assert_eq!(of("leases/revoke"), Some(LEASE));
-        for path in ["wrapping/wrap", "policies/acl/x", "tools/random", "mounts"] {
-            assert_eq!(of(path), None, "{path}");
+        let update = |path| of(Operation::Update, path);
+        assert_eq!(update("mounts/a/b/tune"), Some(TUNE_FIELDS));
+        assert_eq!(update("mounts/a/b"), Some(MOUNT));
+        assert_eq!(update("mounts/tune"), Some(MOUNT));
+        assert_eq!(update("leases/renew"), Some(&["increment", "lease_id"][..]));
+        assert_eq!(update("leases/revoke"), Some(LEASE));
+        assert_eq!(update("policies/acl/x"), Some(POLICY));
+        assert_eq!(of(Operation::Delete, "policies/acl/x"), Some(NONE));
+        for path in ["wrapping/wrap", "tools/random", "mounts"] {
+            assert_eq!(update(path), None, "{path}");
         }
     }
 }

@@ -110,7 +110,7 @@ impl Engine for System {
     }
 
     fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
-        known_fields::of(&request.path)
+        known_fields::of(request.operation, &request.path)
     }
 
     fn field(&self, _: &MountContext, path: &str, name: &str) -> Field {

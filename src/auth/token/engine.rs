@@ -84,6 +84,9 @@ impl Engine for TokenEngine {
 
     fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
         let path = request.path.as_str();
+        if request.operation == Operation::Delete {
+            return Some(&[]);
+        }
         Some(match path {
             "create" | "create-orphan" => create::FIELDS,
             "lookup" | "lookup-self" | "revoke" | "revoke-self" | "revoke-orphan" => &["token"],

@@ -48,6 +48,7 @@ const METADATA: &[&str] = &[
     "metadata_cas",
     "metadata_cas_required",
 ];
+const POLICY: &[&str] = &["cas", "cas_required", "expiration", "ttl"];
 const TUNE: &[&str] = &["default_lease_ttl", "max_lease_ttl", "token_type"];
 
 /// A path, a body that it takes, and those narrowing fields that it knows.
@@ -61,7 +62,7 @@ fn rows() -> Vec<Row> {
         (Update, "auth/token/create-orphan", json!({}), CREATE),
         (Update, "auth/token/create/r", json!({}), CREATE),
         (Update, "auth/token/roles/r", json!({}), ROLE),
-        (Delete, "auth/token/roles/none", json!({}), ROLE),
+        (Delete, "auth/token/roles/none", json!({}), &[]),
         (Update, "auth/token/lookup", json!({"token": ROOT}), &[]),
         (Update, "auth/token/lookup-self", json!({}), &[]),
         (
@@ -130,6 +131,19 @@ fn rows() -> Vec<Row> {
         (Update, "sys/mounts/auth/token/tune", json!({}), TUNE),
         (Update, "sys/auth/token/tune", json!({}), TUNE),
         (Delete, "sys/mounts/none", json!({}), &[]),
+        (
+            Update,
+            "sys/policies/acl/p",
+            json!({"policy": "path \"x\" { capabilities = [\"read\"] }"}),
+            POLICY,
+        ),
+        (
+            Update,
+            "sys/policy/p",
+            json!({"policy": "path \"x\" { capabilities = [\"read\"] }"}),
+            POLICY,
+        ),
+        (Delete, "sys/policies/acl/p", json!({}), &[]),
         (Update, "sys/remount", json!({"from": "x", "to": "y"}), &[]),
         (Update, "sys/leases/renew", lease(), &["increment"]),
         (Update, "sys/renew", lease(), &["increment"]),
