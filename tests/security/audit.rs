@@ -166,6 +166,10 @@ async fn cve_2025_6000_an_audit_file_is_nothing_but_a_file() {
         assert_eq!(devices["data"], serde_json::json!({}), "{}", path.display());
     }
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious\n");
+    let plain = folder.path().join("plain.log");
+    server.root("PUT", "sys/audit/x", &enable(&plain, "")).await;
+    assert!(plain.is_file(), "a plain file is taken");
+    server.root("DELETE", "sys/audit/x", "").await;
     let executable = folder.path().join("run");
     std::fs::write(&executable, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&executable, PermissionsExt::from_mode(0o755)).unwrap();

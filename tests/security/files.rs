@@ -47,7 +47,11 @@ async fn cve_2021_38553_files_are_0600_under_any_umask() {
     let umask = rustix::process::umask(Mode::empty());
     let server = with_data(folder.path()).await;
     server.node.shutdown().await;
+    let open = folder.path().join("open");
+    std::fs::write(&open, "").unwrap();
     rustix::process::umask(umask);
+    let mode = std::fs::metadata(open).unwrap().permissions().mode();
+    assert_ne!(mode & 0o077, 0, "another file is open to all");
     let mut paths = Vec::new();
     walk(&folder.path().join("data"), &mut paths);
     assert!(paths.iter().any(|path| path.is_file()), "{paths:?}");
@@ -119,6 +123,11 @@ async fn nothing_on_the_disk_is_readable() {
     let folder = tempfile::tempdir().unwrap();
     let server = with_data(folder.path()).await;
     server.node.shutdown().await;
+    let has = |bytes: &[u8], text: &str| {
+        let mut windows = bytes.windows(text.len());
+        windows.any(|window| window == text.as_bytes())
+    };
+    assert!(has(b"a CANARY in a mine", "CANARY"), "it would be found");
     let mut paths = Vec::new();
     walk(folder.path(), &mut paths);
     for path in paths.iter().filter(|path| path.is_file()) {
@@ -131,10 +140,11 @@ async fn nothing_on_the_disk_is_readable() {
             "secret/",
             "default",
         ] {
-            let found = bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes());
-            assert!(!found, "{text} is readable in {}", path.display());
+            assert!(
+                !has(&bytes, text),
+                "{text} is readable in {}",
+                path.display()
+            );
         }
     }
 }

@@ -17,6 +17,13 @@ async fn cve_2026_3605_no_path_is_read_in_two_ways() {
             "#,
         )
         .await;
+    let open = r#"{"data":{"a":"new"}}"#;
+    for (method, body) in [("PUT", open), ("GET", "")] {
+        let reply = server
+            .call(&token, method, "secret/data/open/x", body)
+            .await;
+        assert!(reply.is_success(), "the path itself: {method} {reply:?}");
+    }
     for path in [
         "secret/data/open/../private",
         "secret/data/open/./../private",
@@ -100,6 +107,10 @@ async fn a_trailing_slash_is_the_same_path() {
     let kept = server.root("GET", "secret/data/private", "").await.json();
     assert_eq!(kept["data"]["metadata"]["version"], 1);
     server.root("GET", "sys/mounts/kept", "").await;
+    for path in ["sys/policies/acl/for-a-test/", "sys/mounts/secret/"] {
+        let reply = server.call(&token, "GET", path, "").await;
+        assert!(reply.is_success(), "what is not denied: {path} {reply:?}");
+    }
 }
 
 /// Redirects stay on this server.
@@ -210,6 +221,11 @@ async fn cve_2020_25594_mounts_cannot_be_enumerated_without_a_token() {
     }
     let open = server.call("", "GET", "sys/internal/ui/mounts", "").await;
     assert!(!open.body.contains("kv"), "{open:?}");
+    let known = server.call(ROOT, "GET", "sys/mounts/secret/tune", "").await;
+    let unknown = server
+        .call(ROOT, "GET", "sys/mounts/nothing/tune", "")
+        .await;
+    assert_ne!(known.status, unknown.status, "with a token one can tell");
 }
 
 /// Endpoints that act on the node want a token.
@@ -237,6 +253,10 @@ async fn the_nodes_life_is_not_anyones() {
     }
     let status = server.call("", "GET", "sys/seal-status", "").await.json();
     assert_eq!(status["sealed"], false);
+    for path in ["sys/audit", "sys/config/state/sanitized", "sys/host-info"] {
+        server.root("GET", path, "").await;
+    }
+    server.root("POST", "sys/rotate", "").await;
 }
 
 /// What a joiner calls has no token and needs none; it says nothing before it was proven that the
@@ -370,6 +390,8 @@ async fn cve_2021_3282_members_are_not_changed_by_just_anyone() {
             }
         }
     }
+    let root = server.call(ROOT, "GET", "sys/storage/raft/configuration", "");
+    assert_ne!(root.await.status, 403, "root may ask");
 }
 
 /// The raw store is not served unless the operator says so.
@@ -383,6 +405,11 @@ async fn raw_is_off_unless_configured() {
             "{method} {path}: {reply:?}"
         );
     }
+    let raw = Server::with("storage \"inmem\" {}\nraw_storage_endpoint = true").await;
+    raw.policy("canary", r#"path "x" { capabilities = ["read"] }"#)
+        .await;
+    let listed = raw.root("LIST", "sys/raw/sys/policy", "").await;
+    assert!(listed.body.contains("canary"), "{listed:?}");
 }
 
 /// Roles differ by case, so a rule that spells one in capitals holds for it.

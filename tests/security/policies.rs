@@ -13,6 +13,11 @@ async fn cve_2024_9180_2025_5999_root_is_root_in_every_spelling() {
     let admin = server
         .token(r#"path "auth/token/*" { capabilities = ["create", "update", "sudo"] }"#)
         .await;
+    let plain = r#"{"policies":["default"]}"#;
+    for path in ["auth/token/create", "auth/token/create-orphan"] {
+        let reply = server.call(&admin, "POST", path, plain).await;
+        assert!(reply.is_success(), "another policy may: {path} {reply:?}");
+    }
     for name in SPELLINGS {
         let policies = format!(r#"{{"policies":["default","{name}"]}}"#);
         for path in ["create", "create-orphan"] {
@@ -63,6 +68,12 @@ async fn the_root_policy_stays_what_it_is() {
         }
     }
     server.root("GET", "sys/audit", "").await;
+    for folder in ["sys/policies/acl", "sys/policy"] {
+        let path = format!("{folder}/roots");
+        let body = r#"{"policy":"path \"x\" { capabilities = [\"read\"] }"}"#;
+        server.root("PUT", &path, body).await;
+        server.root("DELETE", &path, "").await;
+    }
 }
 
 /// A denied policy stays denied when its name is written in another case.
@@ -89,6 +100,12 @@ async fn cve_2026_89322_deny_holds_in_other_cases() {
     }
     let kept = server.root("GET", "sys/policies/acl/prod", "").await;
     assert!(kept.body.contains("canary"), "{kept:?}");
+    let other = r#"{"policy":"path \"x\" { capabilities = [\"read\"] }"}"#;
+    for (method, body) in [("PUT", other), ("GET", ""), ("DELETE", "")] {
+        let path = "sys/policies/acl/PROD-2";
+        let reply = server.call(&token, method, path, body).await;
+        assert!(reply.is_success(), "another one may: {method} {reply:?}");
+    }
 }
 
 /// A deny of what lies in a folder covers the folder's list.
@@ -97,6 +114,9 @@ async fn cve_2026_12624_a_list_obeys_the_narrower_deny() {
     let server = Server::start().await;
     server
         .root("PUT", "secret/data/private/canary", r#"{"data":{"a":1}}"#)
+        .await;
+    server
+        .root("PUT", "secret/data/open/x", r#"{"data":{"a":1}}"#)
         .await;
     for deny in [
         "secret/metadata/private/*",
@@ -124,6 +144,10 @@ async fn cve_2026_12624_a_list_obeys_the_narrower_deny() {
                 "{deny} {method} {path}: {reply:?}"
             );
         }
+        for path in ["secret/metadata/", "secret/metadata/open"] {
+            let reply = server.call(&token, "LIST", path, "").await;
+            assert!(reply.is_success(), "beside it: {deny} {path}: {reply:?}");
+        }
     }
 }
 
@@ -146,6 +170,10 @@ async fn default_deny() {
         let reply = server.call(&token, method, path, "").await;
         assert_eq!(reply.status, 403, "{method} {path}: {reply:?}");
     }
+    server.root("GET", "secret/data/x", "").await;
+    server.root("LIST", "secret/metadata/", "").await;
+    let own = server.call(&token, "GET", "auth/token/lookup-self", "");
+    assert_eq!(own.await.status, 200, "what its policy grants");
 }
 
 /// A rule about parameters is asked as the engine reads them.

@@ -67,6 +67,10 @@ async fn children_end_with_their_parent() {
         .call(&parent, "POST", "auth/token/create", "{}")
         .await;
     let child = made.client_token();
+    for token in [&parent, &child] {
+        let reply = server.call(token, "GET", "auth/token/lookup-self", "");
+        assert_eq!(reply.await.status, 200, "while the parent lives");
+    }
     server
         .call(&parent, "POST", "auth/token/revoke-self", "")
         .await;
@@ -119,6 +123,8 @@ async fn a_cubbyhole_is_its_tokens_alone() {
             404
         );
     }
+    let own = server.call(&owner, "GET", "cubbyhole/x", "").await;
+    assert!(own.body.contains("canary"), "{own:?}");
 }
 
 /// Whether a token is good is found out before much of a body is read.

@@ -78,4 +78,10 @@ async fn a_bad_wrap_ttl_changes_nothing() {
         server.call(ROOT, "GET", "secret/data/w", "").await.status,
         404
     );
+    let headers = "X-Vault-Wrap-TTL: 60\r\n";
+    let good = server
+        .call_with(ROOT, headers, "PUT", "secret/data/w", body)
+        .await;
+    assert!(good.body.contains("wrap_info"), "{good:?}");
+    server.root("GET", "secret/data/w", "").await;
 }
