@@ -49,7 +49,10 @@ pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
         let place = source.place(error.location().offset());
         syntax_at(place, error.message())
     })?;
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        complaint: source.complaint.clone(),
+        ..Reading::default()
+    };
     for structure in &body {
         match structure {
             Structure::Block(block) if block.ident.as_str() == "path" => {

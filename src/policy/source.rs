@@ -14,6 +14,8 @@ pub(super) struct Source {
     /// Where each line of `text` begins, ascending, and the line and column that its author
     /// knows that place by: some lines begin where the author wrote no break.
     lines: Vec<(usize, usize, usize)>,
+    /// See [`super::hcl::Reading::complaint`].
+    pub complaint: Option<PolicyError>,
 }
 
 impl Source {
@@ -71,6 +73,7 @@ impl<'a> Scanner<'a> {
             source: Source {
                 text: String::with_capacity(text.len() + 16),
                 lines: vec![(0, 1, 1)],
+                complaint: None,
             },
             last: Last::Begin,
             depth: 0,
@@ -82,8 +85,8 @@ impl<'a> Scanner<'a> {
             let next = self.chars.peek().copied().unwrap_or(' ');
             match c {
                 '"' => self.string()?,
-                '#' => self.comment('#')?,
-                '/' if next == '/' || next == '*' => self.comment(next)?,
+                '#' => self.comment('#'),
+                '/' if next == '/' || next == '*' => self.comment(next),
                 '{' | '[' => {
                     self.depth += 1;
                     if self.depth > NESTING_MAX {
@@ -187,7 +190,7 @@ impl<'a> Scanner<'a> {
     /// `kind` is `#`, `/` or `*`. What the comment says is nobody's business: blanks stand for
     /// it, so that columns stay. But a rule behind a bare carriage return, which an editor shows
     /// on a line of its own, must not pass for a comment.
-    fn comment(&mut self, kind: char) -> Result<(), PolicyError> {
+    fn comment(&mut self, kind: char) {
         self.push(' ', self.last);
         if kind != '#' {
             self.chars.next();
@@ -201,11 +204,11 @@ impl<'a> Scanner<'a> {
                 break;
             }
             if kind != '*' && bare && !c.is_whitespace() {
-                return Err(self.refused("a comment goes on behind a carriage return"));
+                let refused = self.refused("a comment goes on behind a carriage return");
+                self.source.complaint.get_or_insert(refused);
             }
             bare |= c == '\r';
             before = c;
         }
-        Ok(())
     }
 }

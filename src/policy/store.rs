@@ -567,6 +567,11 @@ mod tests {
                 "read",
             ),
             (
+                "comment",
+                "# x\rpath \"a\" { policy = \"deny\" }\npath \"a\" { capabilities = [\"list\"] }",
+                "list",
+            ),
+            (
                 "twice",
                 r#"{"path":{"a":{"capabilities":["read"],"expiration":"","expiration":""}}}"#,
                 "read",
