@@ -129,8 +129,8 @@ fn read_answer(answers: &mut impl BufRead) -> u16 {
 /// Each challenge would take more than half a KiB if it were kept.
 #[test]
 fn cve_2024_8185_a_flood_of_challenges_leaves_memory_flat() {
-    const CHALLENGES: usize = 20_000;
-    const GROWTH_KIB_MAX: u64 = 6 * 1024;
+    const CHALLENGES: usize = 10_000;
+    const GROWTH_KIB_MAX: u64 = 3 * 1024;
     let folder = tempfile::tempdir().unwrap();
     let one = node(folder.path(), "one", "");
     let (key, token) = one.initialize();
@@ -159,7 +159,7 @@ fn cve_2024_8185_a_flood_of_challenges_leaves_memory_flat() {
             "{told:?}"
         );
     };
-    flood(CHALLENGES / 10);
+    flood(CHALLENGES / 5);
     let before = resident_kib(&one);
     flood(CHALLENGES);
     let grown = resident_kib(&one).saturating_sub(before);
@@ -222,7 +222,7 @@ fn cve_2022_36129_a_joiner_that_lies_about_itself_gets_nothing() {
     for (lie, liar, why) in &liars {
         ask_to_join(liar, &one);
         let refused = liar.client().put("sys/unseal", json!({"key": key}));
-        let told = refused.expect(500).body.replace("\\\"", "\"");
+        let told = refused.expect(500).body.replace('\\', "");
         assert!(told.contains(why), "{lie}: {told}");
         assert_eq!(members(&root), honest, "{lie}");
         let status = liar.client().get("sys/seal-status").json();
