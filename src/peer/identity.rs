@@ -134,10 +134,14 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write_beside(path: &Path) -> io::Result<()> {
+    // What a killed process left may be open to others; the key is not written through it.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new()
-        .create(true)
+        .create_new(true)
         .write(true)
-        .truncate(true)
         .mode(FILE_MODE)
         .open(path)?;
     file.write_all(&fresh_key())?;
@@ -179,6 +183,19 @@ mod tests {
         let names = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(names, 1, "nothing half made is left");
         assert_ne!(Identity::ephemeral().public_key(), made.public_key());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(IDENTITY_FILE);
+        let (left, other) = (beside(&path), folder.path().join("other"));
+        std::fs::write(&left, "left").unwrap();
+        std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::hard_link(&left, &other).unwrap();
+        Identity::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(std::fs::read(&other).unwrap(), b"left");
     }
 
     #[test]
