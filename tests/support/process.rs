@@ -122,6 +122,7 @@ impl Server {
     }
 
     /// Of its process.
+    #[allow(dead_code, reason = "not every suite looks at the process")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 /// Executes requests. The node's is [`Entry`].
-pub(super) trait Desk: Send + Sync {
+pub(in crate::node) trait Desk: Send + Sync {
     /// One in one piece. `None` when its answer could not be wrapped.
     fn whole<'a>(&'a self, request: Bytes, wrap: Wrap<'a>) -> BoxFuture<'a, Option<Bytes>>;
 
