@@ -4,6 +4,8 @@ use crate::secret::{KEY_BYTES, Key256};
 use ring::hmac::{Context, HMAC_SHA256, Key};
 use zeroize::Zeroize;
 
+/// No less than the frames of an HMAC take.
+const STACK_BYTES: usize = 8 << 10;
 /// Length of a whole tag.
 pub(super) const MAC_BYTES: usize = 32;
 
@@ -33,8 +35,18 @@ impl MacKey {
         let mut bytes = self.sign(&[b"coffer key ", purpose.as_bytes()]);
         let key = Key256::from_slice(&bytes).expect("a tag is as long as a key");
         bytes.zeroize();
+        wipe_stack();
         key
     }
+}
+
+/// Overwrites what finished calls left on the stack: ring returns a tag, which is a key here, by
+/// value and wipes none of its copies.
+#[inline(never)]
+fn wipe_stack() {
+    let mut unused = [0_u8; STACK_BYTES];
+    unused.zeroize();
+    std::hint::black_box(&unused);
 }
 
 impl Drop for MacKey {

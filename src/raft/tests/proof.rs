@@ -239,7 +239,7 @@ async fn a_sealed_member_changes_nothing_but_where_it_is_and_keeps_no_operator_w
     assert!(tell("", long).await.is_err());
     assert_eq!(tell("n0", "h:1".into()).await, Ok(Answer::Done));
     let tried = Instant::now();
-    for port in 0..200 {
+    for port in 2..200 {
         let moved = tell("", format!("h:{port}")).await;
         assert!(moved.is_err() || tried.elapsed() > Duration::from_secs(2));
     }
