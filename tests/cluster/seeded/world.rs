@@ -265,8 +265,8 @@ impl World {
                 continue;
             };
             joiner.storage.trust(self.everybody());
-            let key = *self.cluster_key.lock().unwrap();
-            joiner.storage.require_proof(key).unwrap();
+            let cluster_key = *self.cluster_key.lock().unwrap();
+            joiner.storage.require_proof(cluster_key).unwrap();
             let member = NewMember {
                 raft_id: joiner.storage.raft_id(),
                 name: name.clone(),
