@@ -122,7 +122,8 @@ async fn a_handover_that_is_lost_does_not_bring_the_old_leader_back() {
     cluster.wires.cut(old, heir);
     let refused = cluster.up(0).hand_over(Duration::from_millis(400)).await;
     cluster.wires.heal();
-    let late = matches!(refused, Err(ChangeError::Unavailable(_)));
+    // The heir, which hears nothing, may campaign by itself before the handover is given up.
+    let late = matches!(refused, Ok(()) | Err(ChangeError::Unavailable(_)));
     assert!(late, "{refused:?}");
     let leader = eventually("a leader", || async {
         let leader = cluster.leader()?;
