@@ -213,7 +213,9 @@ impl Sink {
             .unzip();
         let applied = Arc::clone(&self.applied);
         match self.raft.client_write_many(commands).await {
-            Ok(mut results) => {
+            Ok(results) => {
+                // Raft that stops ends it early, and an ended one may not be asked again.
+                let mut results = results.fuse();
                 let mut answering: JoinHandle<()> = crate::task::spawn(async move {
                     for answer in answers {
                         let result = results.next().await;
