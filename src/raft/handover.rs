@@ -1,6 +1,7 @@
 //! Giving leadership to another node.
 
 use super::error::ChangeError;
+use super::leadership::Leadership;
 use super::rpc::{Answer, Ask, Wire};
 use super::shared::Shared;
 use super::standing_back::Heir;
@@ -17,6 +18,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 const LEAVE_RETRY: Duration = Duration::from_millis(30);
 /// Between attempts to have another node lead.
 const TRANSFER_RETRY: Duration = Duration::from_millis(500);
+/// How long the conductor may take to notice that another node leads.
+const NOTICE_WITHIN: Duration = Duration::from_secs(1);
 /// Votes for nobody, which no node is called.
 const NOBODY: u64 = 0;
 
@@ -75,11 +78,21 @@ impl Shared {
         // The conductor does the same, and lets it campaign again in the end.
         self.raft.runtime_config().elect(false);
         if self.transfer(heir.raft_id, within).await? {
+            self.notice().await;
             return Ok(());
         }
         self.step_back(term).await;
+        self.notice().await;
         let why = format!("{} did not take leadership in time", heir.name);
         Err(ChangeError::Unavailable(why))
+    }
+
+    /// Waits until the rest of this node knows, too, that it leads no more: the conductor tells it.
+    async fn notice(&self) {
+        let mut leadership = self.leadership.subscribe();
+        let noticed = leadership.wait_for(|now| !matches!(now, Leadership::Leader { .. }));
+        // It may lead again by now, and then there is nothing to notice.
+        drop(tokio::time::timeout(NOTICE_WITHIN, noticed).await);
     }
 
     /// Has `heir` campaign until another node leads. One try may come to nothing: a device that is

@@ -8,6 +8,7 @@
 use super::member::MemberInfo;
 use super::rpc::{Answer, Ask};
 use super::shared::Shared;
+use crate::peer::Member;
 use futures_util::future::join_all;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,18 +82,13 @@ impl Shared {
         let silence = self.timing.silence();
         let others = self.members().into_iter();
         let others = others.filter(|member| member.voter && member.raft_id != self.id);
-        let fit = join_all(others.map(|member| self.ask_whether_fit(member.raft_id))).await;
-        let mut heirs: Vec<Heir> = self
-            .members()
-            .into_iter()
-            .filter(|member| member.voter && member.raft_id != self.id)
-            .filter(|member| member.elects == Some(true))
-            .filter(|member| member.last_contact.is_some_and(|ago| ago < silence))
-            .map(|member| Heir {
-                is_fit: fit.contains(&Some(member.raft_id)),
-                member,
-            })
-            .collect();
+        let asked = others.map(|member| self.ask_whether_fit(member));
+        let asked = join_all(asked).await.into_iter();
+        let could = asked.filter(|(heir, elects)| {
+            let heard = heir.member.last_contact.is_some_and(|ago| ago < silence);
+            elects.unwrap_or(heard && heir.member.elects == Some(true))
+        });
+        let mut heirs: Vec<Heir> = could.map(|(heir, _)| heir).collect();
         heirs.sort_by_key(|heir| {
             let member = &heir.member;
             std::cmp::Reverse((heir.is_fit, member.last_term, member.last_index))
@@ -100,14 +96,21 @@ impl Shared {
         heirs
     }
 
-    /// Gives `id` back when that node would lead. One of a release that does not know the question
-    /// is taken only for want of another.
-    async fn ask_whether_fit(&self, id: u64) -> Option<u64> {
-        let members = self.membership();
-        let member = members.membership().get_node(&id)?.member();
-        let within = ASK_WITHIN.min(self.timing.silence() / 2);
-        let asked = self.voice.ask(id, &member, &Ask::Fit, &[], within).await;
-        matches!(asked, Ok(Answer::Fit(true))).then_some(id)
+    /// Asks a voter, and gives also whether it is unsealed if it says so. One of a release that
+    /// does not know the question is taken only for want of another.
+    async fn ask_whether_fit(&self, member: MemberInfo) -> (Heir, Option<bool>) {
+        let to = Member {
+            name: member.name.clone(),
+            address: member.cluster_address.clone(),
+            public_key: member.public_key.clone(),
+        };
+        let (id, ask) = (member.raft_id, Ask::Fit);
+        let asked = self.voice.ask_as_it_stands(id, &to, &ask, &[], ASK_WITHIN);
+        let (elects, is_fit) = match asked.await {
+            Ok((elects, answer)) => (Some(elects), elects && answer == Answer::Fit(true)),
+            Err(_) => (None, false),
+        };
+        (Heir { member, is_fit }, elects)
     }
 
     /// While nobody leads: stands back no longer when no other voter is reached, unsealed and fit,

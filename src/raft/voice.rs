@@ -91,7 +91,14 @@ impl Voice {
 
     /// Notes what a peer, pinned to `key`, said of itself. Believes that it is unsealed only by
     /// proof.
-    pub(super) fn note(&self, peer: u64, key: &PublicKey, mut status: Status, standing: &Proof) {
+    /// Returns whether it is.
+    pub(super) fn note(
+        &self,
+        peer: u64,
+        key: &PublicKey,
+        mut status: Status,
+        standing: &Proof,
+    ) -> bool {
         let at = Instant::now();
         status.elects = status.elects && self.proofs.stands(peer, key, standing);
         for text in [&mut status.hostname, &mut status.version] {
@@ -99,7 +106,9 @@ impl Voice {
                 text.clear();
             }
         }
+        let elects = status.elects;
         self.contacts().insert(peer, Contact { at, status });
+        elects
     }
 
     /// The version that this node speaks by now.
@@ -211,6 +220,20 @@ impl Voice {
         bodies: &[Bytes],
         within: Duration,
     ) -> Result<Answer, CallError> {
+        let asked = self.ask_as_it_stands(peer, member, ask, bodies, within);
+        asked.await.map(|(_, answer)| answer)
+    }
+
+    /// As [`Voice::ask`]. Gives also whether the peer was unsealed when it answered: an answer to
+    /// what was asked before may come after this one.
+    pub(super) async fn ask_as_it_stands(
+        &self,
+        peer: u64,
+        member: &Member,
+        ask: &Ask,
+        bodies: &[Bytes],
+        within: Duration,
+    ) -> Result<(bool, Answer), CallError> {
         let network = self.network.as_ref().ok_or_else(|| alone(member))?;
         let member = &self.current(peer).unwrap_or_else(|| member.clone());
         let wire = self.wire();
@@ -241,7 +264,8 @@ impl Voice {
         let answer = network
             .stream(member, Protocol::Raft, head, body, stalled)
             .await?;
-        self.read(peer, member, &answer)
+        let (_, answer) = self.read(peer, member, &answer)?;
+        Ok(answer)
     }
 
     fn envelope(&self, to: u64) -> Envelope {
@@ -252,11 +276,16 @@ impl Voice {
         }
     }
 
-    fn read(&self, peer: u64, member: &Member, answer: &Bytes) -> Result<Answer, CallError> {
+    fn read(
+        &self,
+        peer: u64,
+        member: &Member,
+        answer: &Bytes,
+    ) -> Result<(bool, Answer), CallError> {
         let (status, standing, answer) =
             rpc::decode_answer(answer).map_err(|error| CallError::Refused(error.to_string()))?;
-        self.note(peer, &member.public_key, status, &standing);
-        Ok(answer)
+        let elects = self.note(peer, &member.public_key, status, &standing);
+        Ok((elects, answer))
     }
 
     fn contacts(&self) -> MutexGuard<'_, HashMap<u64, Contact>> {
