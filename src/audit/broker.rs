@@ -37,7 +37,7 @@ enum Stored {
     V1(Vec<DeviceSpec>),
 }
 
-/// How the record `name`, below `core/`, is shown as text.
+/// Returns the codec that shows the record `name`, below `core/`, as text.
 pub fn codec(name: &str) -> Option<Codec> {
     match name {
         RECORD => Some(Codec::of::<Stored>()),

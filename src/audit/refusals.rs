@@ -1,4 +1,4 @@
-//! What strangers may have written to the log.
+//! Bounds what requests without a good token write to the audit log.
 //!
 //! A request without a good token costs its sender some dozens of bytes and would cost the log two
 //! lines. So what such requests write is bounded by what they brought: [`FACTOR`] times their
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub const FACTOR: u64 = 4;
 /// Bytes of the log that need no request's bytes.
 pub const BURST_BYTES: u64 = 1024 * 1024;
-/// How many of those come back in a second.
+/// Bytes of that allowance that come back in a second.
 pub const REFILL_BYTES_PER_S: u64 = 1024;
 /// The time between the lines that sum up.
 pub const SUM_INTERVAL: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ struct Sum {
     addresses: BTreeMap<String, u64>,
 }
 
-/// How a refusal is told.
+/// Says whether a refusal is told alone or summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// In lines of its own.

@@ -19,7 +19,7 @@ pub use store::{Due, LIST_MAX, Store, Stray};
 
 use crate::barrier::Codec;
 
-/// How the record at `path`, below `sys/lease/`, is shown as text.
+/// Returns the codec that shows the record at `path`, below `sys/lease/`, as text.
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
         ("id", _) => Some(Codec::of::<record::Stored>()),

@@ -18,7 +18,7 @@ pub(super) struct Bench {
     pub barrier: Arc<Unsealed>,
     pub engine: TokenEngine,
     pub clock: ManualClock,
-    /// What the mount allows; a test may tune it.
+    /// Holds the mount's limits; a test may tune them.
     pub max_lease_ttl: Duration,
 }
 

@@ -25,7 +25,7 @@ pub use engine::TokenEngine;
 
 use crate::barrier::Codec;
 
-/// How the record at `path`, below the token method's mount, is shown as text.
+/// Returns the codec that shows the record at `path`, below the token method's mount, as text.
 pub fn codec(path: &str) -> Option<Codec> {
     path.starts_with("role/").then_some(role::CODEC)
 }

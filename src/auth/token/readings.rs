@@ -1,4 +1,4 @@
-//! How the fields of tokens and roles are read, for rules about parameters.
+//! Tells the rules about parameters how fields of tokens and roles are read.
 //!
 //! Must say what the `field` functions that `create` and `role` call do.
 

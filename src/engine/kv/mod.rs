@@ -32,7 +32,7 @@ pub use v2::{UPGRADE_SECRETS_MAX, merge_patch, upgrade};
 
 use crate::barrier::Codec;
 
-/// How the record at `path`, below a mount of kv or the cubbyhole, is shown as text.
+/// Returns the codec that shows the record at `path`, below a mount of kv, as text.
 pub fn codec(path: &str) -> Codec {
     match path.split_once('/') {
         Some(("m", _)) => v2::METADATA_CODEC,
