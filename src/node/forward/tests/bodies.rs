@@ -82,7 +82,7 @@ async fn a_body_that_was_cut_reordered_repeated_or_exchanged_breaks_off() {
 
 /// Prints what sealing costs a request of 1 KiB and its answer, both sides together.
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement: `tests/bench/run cluster` makes it"]
 fn what_sealing_costs() {
     let (keys, ends) = (barrier(), ends());
     let counted = AtomicUsize::new(0);
