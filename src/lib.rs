@@ -10,7 +10,7 @@
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
-//! | STATE | [`raft`], [`peer`], [`store`] | the replicated log, the network between members, the store beneath |
+//! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
 //! | WORDS | [`path`], [`secret`], [`clock`], [`file`], [`telemetry`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
@@ -29,6 +29,7 @@ pub mod http;
 pub mod lease;
 pub mod mount;
 pub mod node;
+pub mod outbound;
 pub mod path;
 pub mod peer;
 pub mod policy;

@@ -18,7 +18,7 @@ const TIERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("CRYPT", &["barrier", "seal"]),
-    ("STATE", &["raft", "peer", "store"]),
+    ("STATE", &["raft", "peer", "store", "outbound"]),
     (
         "WORDS",
         &["path", "secret", "clock", "file", "telemetry", "task"],
@@ -79,6 +79,11 @@ const NEVER: &[(&str, &str, &str)] = &[
         "store::Storage is the seam; node joins them",
     ),
     ("seal", "raft", "a seal knows no replication"),
+    (
+        "barrier",
+        "outbound",
+        "the barrier speaks to nobody; a seal may",
+    ),
 ];
 
 /// Only these rooms see `config`.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::parse_duration;
-use crate::http::client::{Address, Exceptions, Pem, Proxies, Proxy, TlsOptions};
+use crate::outbound::{Address, Exceptions, Pem, Proxies, Proxy, TlsOptions};
 use crate::secret::Secret;
 
 use super::client::{ClientError, Options, Pace, Preview};

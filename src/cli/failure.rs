@@ -4,7 +4,7 @@ use super::client::ClientError;
 use super::data::DataError;
 use super::environment::VariableError;
 use super::flags::FlagError;
-use crate::http::client::SetupError;
+use crate::outbound::SetupError;
 
 /// A verb's exit code, or why it failed.
 pub type Outcome = Result<u8, Failure>;

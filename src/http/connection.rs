@@ -5,7 +5,7 @@ use super::limits::HEADER_BYTES_MAX;
 use super::listener::Accepted;
 use super::server::{Phase, Shared};
 use super::service::{self, Peer};
-use super::stream::AnyStream;
+use crate::outbound::AnyStream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;

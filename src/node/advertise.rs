@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::start::StartError;
 use crate::config::Config;
 use crate::discovery::{Announcement, Announcer, AutoJoin, Mdns};
-use crate::http::client::{Address, Route};
+use crate::outbound::{Address, Route};
 use crate::router::Role;
 use std::net::IpAddr;
 use std::sync::Arc;

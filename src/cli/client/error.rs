@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::environment::VariableError;
 use crate::cli::token_file::TokenError;
-use crate::http::client::SetupError;
+use crate::outbound::SetupError;
 
 /// Why a request did not bring what it was made for.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::token_file::TokenError;
-use crate::http::client::{Proxies, TlsOptions};
+use crate::outbound::{Proxies, TlsOptions};
 use crate::secret::SecretString;
 
 use super::pace::Pace;

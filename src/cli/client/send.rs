@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::token_file::TokenError;
 use crate::clock::format_duration;
-use crate::http::client::{self, Address, Answer, Dialer, RequestBody, Route, whole};
+use crate::outbound::{self, Address, Answer, Dialer, RequestBody, Route, whole};
 use crate::secret::SecretString;
 
 use super::ask::Ask;
@@ -50,7 +50,7 @@ impl Client {
         // Wrong TLS files are told even when this address does not need them.
         let names_files = options.tls.ca_cert.is_some() || options.tls.client_cert.is_some();
         let tls = match speaks_tls || names_files {
-            true => Some(client::tls_config(&options.tls)?),
+            true => Some(outbound::tls_config(&options.tls)?),
             false => None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

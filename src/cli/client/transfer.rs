@@ -10,7 +10,7 @@ use hyper::Response;
 use hyper::body::{Frame, Incoming};
 use zeroize::Zeroizing;
 
-use crate::http::client::{Answer, RequestBody, collect, whole};
+use crate::outbound::{Answer, RequestBody, collect, whole};
 
 use super::ask::Ask;
 use super::error::ClientError;

@@ -2,9 +2,7 @@
 
 use crate::config::RetryJoin;
 use crate::discovery::AutoJoin;
-use crate::http::client::{
-    Address, Dialer, Pem, Proxies, Route, SetupError, TlsOptions, tls_config,
-};
+use crate::outbound::{Address, Dialer, Pem, Proxies, Route, SetupError, TlsOptions, tls_config};
 use crate::secret::Secret;
 use crate::sys::JoinRequest;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::barrier::{SealConfig, SealType};
-use crate::http::client::{Address, Answer, Dialer, Route, collect, whole};
+use crate::outbound::{Address, Answer, Dialer, Route, collect, whole};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::{Request, header};

@@ -12,10 +12,9 @@ use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
-use crate::http::stream::AnyStream;
-
 use super::connect::{deep, whole};
 use super::proxy::Proxy;
+use super::stream::AnyStream;
 
 /// Has the proxy at the other end of `stream` connect it to `authority`.
 pub(super) async fn connect(

@@ -9,6 +9,7 @@ mod address;
 mod connect;
 mod error;
 mod proxy;
+mod stream;
 mod tls;
 mod tunnel;
 
@@ -19,4 +20,5 @@ pub use address::{Address, Route};
 pub use connect::{Answer, Dialer, RequestBody, collect, whole};
 pub use error::SetupError;
 pub use proxy::{Exceptions, Proxies, Proxy, ProxyError};
+pub use stream::{AnyStream, Stream};
 pub use tls::{Pem, TlsOptions, config as tls_config};

@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 
 use super::address::{Address, Route};
 use super::proxy::{Proxies, Proxy, Scheme};
+use super::stream::AnyStream;
 use super::tunnel::{connect, socks};
-use crate::http::stream::AnyStream;
 
 /// The longest answer that is read.
 const BODY_BYTES_MAX: usize = 64 << 20;
