@@ -21,7 +21,15 @@ const TIERS: &[(&str, &[&str])] = &[
     ("STATE", &["raft", "peer", "store", "outbound"]),
     (
         "WORDS",
-        &["path", "secret", "clock", "file", "telemetry", "task"],
+        &[
+            "path",
+            "secret",
+            "clock",
+            "cidr",
+            "file",
+            "telemetry",
+            "task",
+        ],
     ),
 ];
 

@@ -9,6 +9,7 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
+use crate::cidr;
 use crate::secret::{Secret, SecretString};
 
 use super::address::split_port;
@@ -183,7 +184,7 @@ impl Exceptions {
         let right = |wanted: &Option<u16>| wanted.is_none_or(|wanted| wanted == port);
         self.0.iter().any(|exception| match exception {
             Exception::All => true,
-            Exception::Network(network) => address.is_some_and(|a| network.contains(&a)),
+            Exception::Network(network) => address.is_some_and(|a| cidr::contains(network, a)),
             Exception::Address(one, wanted) => address == Some(*one) && right(wanted),
             Exception::Domain {
                 suffix,
@@ -203,7 +204,7 @@ fn exception(entry: &str) -> Result<Exception, ProxyError> {
         return Ok(Exception::All);
     }
     if entry.contains('/') {
-        return entry.parse().map(Exception::Network).map_err(|_| wrong());
+        return cidr::parse(entry).map(Exception::Network).ok_or_else(wrong);
     }
     if let Ok(address) = entry.parse() {
         return Ok(Exception::Address(address, None));
