@@ -11,7 +11,7 @@
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
 //! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
-//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`file`], [`telemetry`], [`task`] | words that every room uses |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`file`], [`telemetry`], [`task`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
@@ -26,6 +26,7 @@ pub mod discovery;
 pub mod engine;
 pub mod file;
 pub mod hardware;
+pub mod hcl;
 pub mod http;
 pub mod lease;
 pub mod mount;

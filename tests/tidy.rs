@@ -26,6 +26,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "secret",
             "clock",
             "cidr",
+            "hcl",
             "file",
             "telemetry",
             "task",

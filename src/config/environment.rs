@@ -2,6 +2,7 @@
 
 use super::tree::{Entry, Node, Value};
 use super::{Notice, Position};
+use crate::hcl::Form;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -114,6 +115,7 @@ impl Environment {
                 entries.push(Entry {
                     key: key.to_owned(),
                     position: position.clone(),
+                    form: Form::Attribute,
                     node: Node {
                         position,
                         value: Value::Text(value),

@@ -2,6 +2,7 @@
 
 use super::Notice;
 use super::tree::{Entry, Node, Source, Value};
+use crate::hcl::Form;
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -63,6 +64,7 @@ fn node(source: &Source<'_>, raw: &RawValue, depth: usize) -> Result<Node, Notic
                 entries.push(Entry {
                     key,
                     position: node.position.clone(),
+                    form: Form::Attribute,
                     node,
                 });
             }

@@ -1,5 +1,6 @@
 //! What HCL and JSON have in common: values with positions.
 
+use crate::hcl;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,39 +48,10 @@ impl Source<'_> {
 }
 
 /// A value and where it stands.
-pub(super) struct Node {
-    pub(super) position: Position,
-    pub(super) value: Value,
-}
+pub(super) type Node = hcl::Node<Position>;
 
-/// A block `listener "tcp" {...}` is the entry `listener` with an object that has the entry `tcp`,
-/// as in Vault's JSON form; a key may appear more than once.
-pub(super) enum Value {
-    Null,
-    Bool(bool),
-    /// As written.
-    Number(String),
-    Text(String),
-    List(Vec<Node>),
-    Object(Vec<Entry>),
-}
+/// A value. Blocks are objects here: see [`super::hcl`].
+pub(super) type Value = hcl::Value<Position>;
 
 /// One key of an object.
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) position: Position,
-    pub(super) node: Node,
-}
-
-impl Value {
-    pub(super) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::Text(_) => "a string",
-            Self::List(_) => "a list",
-            Self::Object(_) => "a block",
-        }
-    }
-}
+pub(super) type Entry = hcl::Entry<Position>;

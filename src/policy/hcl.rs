@@ -2,10 +2,11 @@
 
 use super::PolicyError;
 use super::source::{Source, syntax_at};
-use hcl_edit::Span;
-use hcl_edit::expr::{Expression, ObjectKey};
-use hcl_edit::structure::{Block, Body, Structure};
+use crate::hcl::{self, Form};
 use serde_json::{Map, Number, Value};
+
+/// What a policy's text holds, with the line that its author knows it by.
+type Entry = hcl::Entry<usize>;
 
 /// One `path "..." { ... }`.
 #[derive(Debug)]
@@ -45,36 +46,33 @@ pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
         return super::json::read(text);
     }
     let source = Source::new(text)?;
-    let body: Body = hcl_edit::parser::parse_body(&source.text).map_err(|error| {
-        let place = source.place(error.location().offset());
-        syntax_at(place, error.message())
-    })?;
+    let line = |offset| source.place(offset).0;
+    let entries = hcl::read(&source.text, &line)
+        .map_err(|error| syntax_at(source.place(error.offset()), &error.to_string()))?;
     let mut reading = Reading {
         complaint: source.complaint.clone(),
         ..Reading::default()
     };
-    for structure in &body {
-        match structure {
-            Structure::Block(block) if block.ident.as_str() == "path" => {
-                read_path(&source, block, &mut reading)?;
-            }
-            Structure::Block(block) => {
-                return Err(invalid_key(block.ident.as_str(), source.line(block.span())));
+    for entry in entries {
+        match (entry.key.as_str(), entry.form) {
+            ("path", Form::Block(labels)) => {
+                read_path(labels, entry.position, entry.node.value, &mut reading)?;
             }
             // Old policies carry their own name.
-            Structure::Attribute(attribute) if attribute.key.as_str() == "name" => {}
-            Structure::Attribute(attribute) => {
-                let line = source.line(attribute.span());
-                return Err(invalid_key(attribute.key.as_str(), line));
-            }
+            ("name", Form::Attribute) => {}
+            (key, _) => return Err(invalid_key(key, entry.position)),
         }
     }
     Ok(reading)
 }
 
-fn read_path(source: &Source, block: &Block, reading: &mut Reading) -> Result<(), PolicyError> {
-    let line = source.line(block.span());
-    let mut labels = block.labels.iter().map(|label| label.as_str().to_owned());
+fn read_path(
+    labels: Vec<String>,
+    line: usize,
+    body: hcl::Value<usize>,
+    reading: &mut Reading,
+) -> Result<(), PolicyError> {
+    let mut labels = labels.into_iter();
     let path = labels
         .next()
         .ok_or_else(|| syntax_at((line, 1), "a path block needs a path"))?;
@@ -83,7 +81,12 @@ fn read_path(source: &Source, block: &Block, reading: &mut Reading) -> Result<()
             "path {path:?}: a block has one path, {second:?} on line {line} is a second"
         )));
     }
-    let fields = read_fields(source, &path, &block.body, reading)?;
+    let mut fields = Vec::new();
+    if let hcl::Value::Object(entries) = body {
+        for entry in entries {
+            fields.push(field(&path, entry, reading)?);
+        }
+    }
     reading.blocks.push(PathBlock { path, fields });
     Ok(())
 }
@@ -97,79 +100,52 @@ pub(super) fn invalid_key_text(key: &str, line: usize) -> String {
     format!("1 error occurred:\n\t* invalid key {key:?} on line {line}\n\n")
 }
 
-fn read_fields(
-    source: &Source,
-    path: &str,
-    body: &Body,
-    reading: &mut Reading,
-) -> Result<Vec<Field>, PolicyError> {
-    let mut fields = Vec::new();
-    for structure in body {
-        fields.push(match structure {
-            Structure::Attribute(attribute) => {
-                let line = source.line(attribute.span());
-                Field {
-                    key: attribute.key.as_str().to_owned(),
-                    line,
-                    value: plain(&attribute.value).map_err(|what| {
-                        PolicyError::Syntax(format!("path {path:?}: At line {line}: {what}"))
-                    })?,
-                }
-            }
-            // `allowed_parameters { a = [] }`: the block form of an object.
-            Structure::Block(block) => {
-                let (key, line) = (block.ident.as_str(), source.line(block.span()));
-                if let Some(label) = block.labels.first() {
-                    let label = label.as_str();
-                    reading.complain(PolicyError::Syntax(format!(
-                        "path {path:?}: {key} has no place for {label:?} on line {line}"
-                    )));
-                }
-                Field {
-                    key: key.to_owned(),
-                    line,
-                    value: read_fields(source, path, &block.body, reading)?
-                        .into_iter()
-                        .map(|field| (field.key, field.value))
-                        .collect::<Map<_, _>>()
-                        .into(),
-                }
-            }
-        });
+fn field(path: &str, entry: Entry, reading: &mut Reading) -> Result<Field, PolicyError> {
+    let Entry { key, position, .. } = entry;
+    // `allowed_parameters { a = [] }` is the block form of an object.
+    if let Form::Block(labels) = entry.form
+        && let Some(label) = labels.first()
+    {
+        reading.complain(PolicyError::Syntax(format!(
+            "path {path:?}: {key} has no place for {label:?} on line {position}"
+        )));
     }
-    Ok(fields)
-}
-
-/// Only literals: a policy has no variables and no functions.
-fn plain(expression: &Expression) -> Result<Value, &'static str> {
-    Ok(match expression {
-        Expression::Null(_) => Value::Null,
-        Expression::Bool(flag) => Value::Bool(*flag.value()),
-        Expression::String(text) => Value::String(text.value().clone()),
-        Expression::Number(number) => Value::Number(plain_number(number.value())?),
-        Expression::Array(items) => {
-            Value::Array(items.iter().map(plain).collect::<Result<_, _>>()?)
-        }
-        Expression::Object(object) => {
-            let mut map = Map::new();
-            for (key, value) in object {
-                let key = match key {
-                    ObjectKey::Ident(ident) => ident.as_str().to_owned(),
-                    ObjectKey::Expression(Expression::String(text)) => text.value().clone(),
-                    ObjectKey::Expression(_) => return Err("an object key must be a name"),
-                };
-                map.insert(key, plain(value.expr())?);
-            }
-            Value::Object(map)
-        }
-        _ => return Err("only strings, numbers, booleans, lists and objects are allowed"),
+    Ok(Field {
+        key,
+        line: position,
+        value: plain(path, entry.node, reading)?,
     })
 }
 
-fn plain_number(number: &hcl_edit::Number) -> Result<Number, &'static str> {
-    let integer = number.as_u64().map(Number::from);
-    let integer = integer.or_else(|| number.as_i64().map(Number::from));
-    integer
-        .or_else(|| number.as_f64().and_then(Number::from_f64))
-        .ok_or("not a number")
+fn plain(path: &str, node: hcl::Node<usize>, reading: &mut Reading) -> Result<Value, PolicyError> {
+    Ok(match node.value {
+        hcl::Value::Null => Value::Null,
+        hcl::Value::Bool(flag) => Value::Bool(flag),
+        hcl::Value::Text(text) => Value::String(text),
+        hcl::Value::Number(text) => number(&text).ok_or_else(|| {
+            let line = node.position;
+            PolicyError::Syntax(format!("path {path:?}: At line {line}: not a number"))
+        })?,
+        hcl::Value::List(items) => {
+            let items = items.into_iter().map(|item| plain(path, item, reading));
+            items.collect::<Result<_, _>>()?
+        }
+        hcl::Value::Object(entries) => {
+            let mut map = Map::new();
+            for entry in entries {
+                let field = field(path, entry, reading)?;
+                map.insert(field.key, field.value);
+            }
+            Value::Object(map)
+        }
+    })
+}
+
+fn number(text: &str) -> Option<Value> {
+    let integer = text.parse::<u64>().map(Number::from);
+    let integer = integer.or_else(|_| text.parse::<i64>().map(Number::from));
+    let number = integer
+        .ok()
+        .or_else(|| Number::from_f64(text.parse().ok()?));
+    number.map(Value::Number)
 }

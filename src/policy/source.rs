@@ -32,10 +32,6 @@ impl Source {
         let before = self.text.get(*start..offset).unwrap_or_default();
         (*line, column + before.chars().count())
     }
-
-    pub fn line(&self, span: Option<std::ops::Range<usize>>) -> usize {
-        self.place(span.map_or(0, |span| span.start)).0
-    }
 }
 
 /// `At 1:5: …`

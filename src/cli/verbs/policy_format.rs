@@ -3,7 +3,7 @@
 
 /// Lays a policy out; the error says where it is not HCL.
 pub fn format_policy(text: &str) -> Result<String, String> {
-    hcl_edit::parser::parse_body(text).map_err(|error| error.to_string())?;
+    crate::hcl::check(text)?;
     if text.lines().any(spans_lines) {
         // Text that spans lines has a layout of its own.
         return Ok(text.to_owned());
