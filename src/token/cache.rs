@@ -1,17 +1,17 @@
 //! Hot tokens in memory, bounded, never stale.
 //!
-//! Two generations: a token asked for moves into the young one; when that is full it becomes the
-//! old one and what was old is forgotten. A token whose record changes in the store is dropped,
-//! also one that is just being read (the reader's copy may be the old one).
+//! Two caches: the storage key of a token's record, which follows from the token and so never
+//! changes, and the token by that key. The store tells which of its keys changed, and the tokens
+//! there are dropped, also those that are just being read: the reader's copy may be the old one.
 
 use super::Token;
 use crate::clock::Timestamp;
 use crate::store::{Key, Observer, Revision};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use quick_cache::sync::{Cache as Bounded, GuardResult};
+use std::sync::Arc;
 
-/// Tokens in one generation.
-const GENERATION_MAX: usize = 2048;
+/// Most tokens.
+const TOKENS_MAX: usize = 4096;
 
 /// A token and how long that is known to hold without asking its ancestors again.
 #[derive(Clone)]
@@ -21,119 +21,61 @@ pub(super) struct Hot {
     pub valid_until: Timestamp,
 }
 
-#[derive(Default)]
-pub(super) struct Cache(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    young: Generation,
-    old: Generation,
-    /// Reads under way, by the storage key they read.
-    loading: HashMap<Key, Loading>,
+impl Hot {
+    fn holds(&self, now: Timestamp) -> bool {
+        self.valid_until.is_zero() || now < self.valid_until
+    }
 }
 
-#[derive(Default)]
-struct Generation {
-    by_id: HashMap<Box<str>, (Key, Hot)>,
-    by_key: HashMap<Key, Box<str>>,
-}
-
-#[derive(Default)]
-struct Loading {
-    readers: usize,
-    changed: bool,
-}
-
-/// A read under way; tells the cache when it is done.
-pub(super) struct Ticket<'a> {
-    cache: &'a Cache,
-    key: Key,
+pub(super) struct Cache {
+    keys: Bounded<Box<str>, Key>,
+    tokens: Bounded<Key, Hot>,
 }
 
 impl Cache {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn new() -> Self {
+        Self {
+            keys: Bounded::new(TOKENS_MAX),
+            tokens: Bounded::new(TOKENS_MAX),
+        }
     }
 
+    /// The token of this id, if it is hot and holds.
     pub fn get(&self, id: &str, now: Timestamp) -> Option<Hot> {
-        let mut state = self.lock();
-        let hot = match state.young.by_id.get(id) {
-            Some((_, hot)) => hot.clone(),
-            None => {
-                let (key, hot) = state.old.remove(id)?;
-                state.insert(id, key, hot.clone());
-                hot
+        let key = self.keys.get(id)?;
+        self.tokens.get(&key).filter(|hot| hot.holds(now))
+    }
+
+    /// The token of this id, whose record is at `key`: if it is not hot, as `load` reads it. What
+    /// changed while it was read is not kept. Others who want the same wait meanwhile.
+    pub fn get_or_load<E>(
+        &self,
+        id: &str,
+        key: Key,
+        now: Timestamp,
+        load: impl FnOnce() -> Result<Option<Hot>, E>,
+    ) -> Result<Option<Hot>, E> {
+        let guard = loop {
+            match self.tokens.get_value_or_guard(&key, None) {
+                GuardResult::Value(hot) if hot.holds(now) => return Ok(Some(hot)),
+                // An ancestor may have been renewed.
+                GuardResult::Value(_) => drop(self.tokens.remove(&key)),
+                GuardResult::Guard(guard) => break Some(guard),
+                GuardResult::Timeout => break None,
             }
         };
-        (hot.valid_until.is_zero() || now < hot.valid_until).then_some(hot)
-    }
-
-    /// Call before the record is read.
-    pub fn start(&self, key: Key) -> Ticket<'_> {
-        self.lock().loading.entry(key.clone()).or_default().readers += 1;
-        Ticket { cache: self, key }
+        let loaded = load()?;
+        if let (Some(guard), Some(hot)) = (guard, &loaded)
+            && guard.insert(hot.clone()).is_ok()
+        {
+            self.keys.insert(id.into(), key);
+        }
+        Ok(loaded)
     }
 
     /// Forgets everything, for when more changed than its keys tell.
     pub fn clear(&self) {
-        let mut state = self.lock();
-        state.young = Generation::default();
-        state.old = Generation::default();
-        for loading in state.loading.values_mut() {
-            loading.changed = true;
-        }
-    }
-}
-
-impl Ticket<'_> {
-    /// Keeps what was read, unless it changed meanwhile.
-    pub fn keep(self, hot: Hot) {
-        let mut state = self.cache.lock();
-        let fresh = state
-            .loading
-            .get(&self.key)
-            .is_some_and(|loading| !loading.changed);
-        if fresh {
-            let id = hot.token.id.clone();
-            state.insert(&id, self.key.clone(), hot);
-        }
-    }
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        let mut state = self.cache.lock();
-        if let Some(loading) = state.loading.get_mut(&self.key) {
-            loading.readers -= 1;
-            if loading.readers == 0 {
-                state.loading.remove(&self.key);
-            }
-        }
-    }
-}
-
-impl State {
-    fn insert(&mut self, id: &str, key: Key, hot: Hot) {
-        if self.young.by_id.len() >= GENERATION_MAX {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.old.remove(id);
-        self.young.by_key.insert(key.clone(), id.into());
-        self.young.by_id.insert(id.into(), (key, hot));
-    }
-}
-
-impl Generation {
-    fn remove(&mut self, id: &str) -> Option<(Key, Hot)> {
-        let found = self.by_id.remove(id)?;
-        self.by_key.remove(&found.0);
-        Some(found)
-    }
-
-    fn remove_key(&mut self, key: &Key) {
-        if let Some(id) = self.by_key.remove(key) {
-            self.by_id.remove(&id);
-        }
+        self.tokens.clear();
     }
 }
 
@@ -142,13 +84,102 @@ impl Observer for Cache {
         if keys.is_empty() {
             return self.clear();
         }
-        let mut state = self.lock();
         for key in keys {
-            state.young.remove_key(key);
-            state.old.remove_key(key);
-            if let Some(loading) = state.loading.get_mut(key) {
-                loading.changed = true;
-            }
+            self.tokens.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(10);
+
+    fn key() -> Key {
+        Key::from(b"token".to_vec())
+    }
+
+    fn hot(valid_until: Timestamp) -> Hot {
+        Hot {
+            token: Arc::new(Token::default()),
+            valid_until,
+        }
+    }
+
+    /// Has the token loaded while `meanwhile` happens; is it kept?
+    fn kept(loaded: Option<Hot>, meanwhile: impl FnOnce(&Cache)) -> bool {
+        let cache = Cache::new();
+        let load = || {
+            meanwhile(&cache);
+            Ok::<_, ()>(loaded.clone())
+        };
+        let got = cache.get_or_load("a", key(), NOW, load).unwrap();
+        assert_eq!(got.is_some(), loaded.is_some());
+        cache.get("a", NOW).is_some()
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_not_kept() {
+        let forever = || Some(hot(Timestamp::from_secs(0)));
+        let other = Key::from(b"other".to_vec());
+        assert!(kept(forever(), |_| {}));
+        assert!(kept(forever(), |cache| cache
+            .applied(Revision::default(), &[other])));
+        assert!(!kept(forever(), |cache| cache
+            .applied(Revision::default(), &[key()])));
+        assert!(!kept(forever(), |cache| cache.applied(Revision::default(), &[])));
+        assert!(!kept(forever(), Cache::clear));
+        assert!(!kept(None, |_| {}), "what is not there");
+    }
+
+    #[test]
+    fn a_change_drops_what_is_hot() {
+        for clear in [false, true] {
+            let cache = Cache::new();
+            let load = || Ok::<_, ()>(Some(hot(Timestamp::from_secs(0))));
+            cache.get_or_load("a", key(), NOW, load).unwrap();
+            assert!(cache.get("a", NOW).is_some());
+            match clear {
+                true => cache.clear(),
+                false => cache.applied(Revision::default(), &[key()]),
+            }
+            assert!(cache.get("a", NOW).is_none());
+            let gone = cache.get_or_load("a", key(), NOW, || Ok::<_, ()>(None));
+            assert!(gone.unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_any_more_is_read_again() {
+        let cache = Cache::new();
+        let (soon, late) = (Timestamp::from_secs(20), Timestamp::from_secs(30));
+        let load = |until| move || Ok::<_, ()>(Some(hot(until)));
+        cache.get_or_load("a", key(), NOW, load(soon)).unwrap();
+        assert!(cache.get("a", NOW).is_some());
+        assert!(cache.get("a", soon).is_none());
+        let again = cache.get_or_load("a", key(), soon, load(late)).unwrap();
+        assert_eq!(again.map(|hot| hot.valid_until), Some(late));
+        assert!(cache.get("a", soon).is_some());
+    }
+
+    #[test]
+    fn readers_of_the_same_token_share_what_one_reads() {
+        let cache = Cache::new();
+        let (loading, started) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let (first, cache) = (loading, &cache);
+            let leader = scope.spawn(move || {
+                let load = || {
+                    first.send(()).unwrap();
+                    Ok::<_, ()>(Some(hot(Timestamp::from_secs(0))))
+                };
+                cache.get_or_load("a", key(), NOW, load).unwrap()
+            });
+            started.recv().unwrap();
+            let unasked = || Err("read twice");
+            let second = cache.get_or_load("a", key(), NOW, unasked).unwrap();
+            assert!(second.is_some() && leader.join().unwrap().is_some());
+        });
     }
 }

@@ -53,7 +53,7 @@ impl Store {
     /// Tokens of `barrier`, with a cache that follows its storage. Reads nothing.
     pub fn new(barrier: &Arc<Unsealed>, leases: Arc<lease::Store>) -> Result<Self, TokenError> {
         let root = barrier.view(PREFIX);
-        let cache = Arc::new(Cache::default());
+        let cache = Arc::new(Cache::new());
         let maybe_pending = Arc::new(AtomicBool::new(true));
         let follower = Arc::new(Follower {
             cache: Arc::clone(&cache),
@@ -382,7 +382,11 @@ impl Store {
         if let Some(hot) = self.cache.get(id, now) {
             return Ok(Some(hot));
         }
-        let ticket = self.cache.start(self.records.key(id)?);
+        let key = self.records.key(id)?;
+        self.cache.get_or_load(id, key, now, || self.load(id, now))
+    }
+
+    fn load(&self, id: &str, now: Timestamp) -> Result<Option<Hot>, TokenError> {
         let Some(mut token) = self.read(id)?.filter(|token| !token.is_expired(now)) else {
             return Ok(None);
         };
@@ -394,12 +398,10 @@ impl Store {
             valid_until = earlier(valid_until, parent.valid_until);
             inherit_bounds(&mut token, &parent.token);
         }
-        let hot = Hot {
+        Ok(Some(Hot {
             token: Arc::new(token),
             valid_until,
-        };
-        ticket.keep(hot.clone());
-        Ok(Some(hot))
+        }))
     }
 
     /// The parent must stay as it is until the child is written. Gives the child's depth.
