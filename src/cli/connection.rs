@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use crate::clock::parse_duration;
-use crate::outbound::{Address, Exceptions, Pem, Proxies, Proxy, TlsOptions};
+use crate::outbound::{self, Address, Pem, Proxies, Proxy, TlsOptions};
 use crate::secret::Secret;
 
 use super::client::{ClientError, Options, Pace, Preview};
-use super::environment::{VariableError, named, parsed, plain, variable};
+use super::environment::{VariableError, named, parsed, variable};
 use super::flags::{Flags, parse_bool};
 use super::token_file;
 
@@ -118,20 +118,12 @@ fn headers(flags: &Flags) -> Result<Vec<(String, String)>, ClientError> {
 fn proxies() -> Result<Proxies, VariableError> {
     let proxy = |text: &str| Proxy::parse(text).map_err(|error| error.to_string());
     let (always, older) = (parsed("PROXY_ADDR", proxy)?, parsed("HTTP_PROXY", proxy)?);
-    let http = plain(["HTTP_PROXY", "http_proxy"], proxy)?;
-    // In a CGI program a stranger sets that variable, by a header (CVE-2016-5385).
-    if std::env::var_os("REQUEST_METHOD").is_some() && http.is_some() {
-        return Err(VariableError {
-            name: String::from("HTTP_PROXY"),
-            reason: String::from("not used where REQUEST_METHOD is set"),
-        });
-    }
-    let exceptions = |text: &str| Exceptions::parse(text).map_err(|error| error.to_string());
+    let known = Proxies::from_variables(&|name| std::env::var_os(name));
+    let known =
+        known.map_err(|outbound::VariableError { name, reason }| VariableError { name, reason })?;
     Ok(Proxies {
         always: always.or(older),
-        http,
-        https: plain(["HTTPS_PROXY", "https_proxy"], proxy)?,
-        exceptions: plain(["NO_PROXY", "no_proxy"], exceptions)?.unwrap_or_default(),
+        ..known
     })
 }
 

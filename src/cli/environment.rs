@@ -37,14 +37,6 @@ pub fn parsed<T>(
     understood(named(name)?, read)
 }
 
-/// As [`parsed`], for variables that all programs know by just these names.
-pub fn plain<T>(
-    names: [&str; 2],
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, VariableError> {
-    understood(find(names, |full| std::env::var_os(full))?, read)
-}
-
 fn understood<T>(
     found: Option<(String, String)>,
     read: impl Fn(&str) -> Result<T, String>,

@@ -32,6 +32,25 @@ pub enum Route {
 impl Address {
     /// Reads `http://host:port/prefix`, `https://...` or `unix:///path`.
     pub fn parse(text: &str) -> Result<Self, SetupError> {
+        let (address, rest) = Self::split(text)?;
+        Ok(Self {
+            prefix: rest.trim_end_matches('/').to_owned(),
+            ..address
+        })
+    }
+
+    /// Reads the URL of one thing at a server: the server, and what is asked of it.
+    pub fn parse_with_target(text: &str) -> Result<(Self, String), SetupError> {
+        let (address, rest) = Self::split(text)?;
+        let target = match rest {
+            "" => "/",
+            rest => rest,
+        };
+        Ok((address, target.to_owned()))
+    }
+
+    /// The server without a prefix, and what stands behind it.
+    fn split(text: &str) -> Result<(Self, &str), SetupError> {
         // What may be a user's name and password is not repeated.
         let bad = || SetupError::Address(without_user(text));
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -39,18 +58,19 @@ impl Address {
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         if scheme == "unix" {
-            return Ok(Self {
+            let address = Self {
                 route: Route::Unix(rest.to_owned()),
                 authority: String::from("localhost"),
                 prefix: String::new(),
-            });
+            };
+            return Ok((address, ""));
         }
         let tls = match scheme {
             "http" => false,
             "https" => true,
             _ => return Err(SetupError::Scheme(scheme.to_owned())),
         };
-        let (authority, prefix) = match rest.find('/') {
+        let (authority, rest) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
@@ -61,11 +81,12 @@ impl Address {
         if host.is_empty() {
             return Err(bad());
         }
-        Ok(Self {
+        let address = Self {
             route: Route::Tcp { host, port, tls },
             authority: authority.to_owned(),
-            prefix: prefix.trim_end_matches('/').to_owned(),
-        })
+            prefix: String::new(),
+        };
+        Ok((address, rest))
     }
 
     /// The URL of a request line, as messages print it.
@@ -122,6 +143,22 @@ mod tests {
         let unix = Address::parse("unix:///run/coffer.sock").expect("valid");
         assert_eq!(unix.route, Route::Unix(String::from("/run/coffer.sock")));
         assert_eq!(unix.url("/v1/a"), "http://localhost/v1/a");
+    }
+
+    #[test]
+    fn a_url_is_a_server_and_what_is_asked_of_it() {
+        for (text, authority, target) in [
+            ("https://idp/.well-known/x?y=1", "idp", "/.well-known/x?y=1"),
+            ("http://[::1]:8500/v1/", "[::1]:8500", "/v1/"),
+            ("http://a", "a", "/"),
+        ] {
+            let (address, found) = Address::parse_with_target(text).expect(text);
+            assert_eq!(
+                (address.authority.as_str(), found.as_str()),
+                (authority, target)
+            );
+            assert_eq!(address.prefix, "");
+        }
     }
 
     #[test]

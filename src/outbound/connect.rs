@@ -1,34 +1,27 @@
-//! One exchange over a fresh connection.
+//! The way to a server, and a request over it.
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::http::uri::InvalidUri;
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
-use zeroize::Zeroizing;
 
 use super::address::{Address, Route};
+use super::error::{ExchangeError, SetupError};
 use super::proxy::{Proxies, Proxy, Scheme};
 use super::stream::AnyStream;
+use super::tls::Lazy;
 use super::tunnel::{connect, socks};
-
-/// The longest answer that is read.
-const BODY_BYTES_MAX: usize = 64 << 20;
-
-/// An answer: status, `Location`, body.
-pub type Answer = (u16, Option<String>, Zeroizing<Vec<u8>>);
 
 /// The body of a request. One type for all, so that the client is built once.
 pub type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -40,43 +33,54 @@ pub fn whole(bytes: impl Into<Bytes>) -> RequestBody {
         .boxed_unsync()
 }
 
+/// Why there is no answer, before it is said whose.
+pub(super) enum Failed {
+    Setup(SetupError),
+    Network(String),
+    Late,
+}
+
+impl Failed {
+    pub(super) fn at(self, url: &str) -> ExchangeError {
+        let url = url.to_owned();
+        match self {
+            Self::Setup(error) => ExchangeError::Setup(error),
+            Self::Network(reason) => ExchangeError::Network { url, reason },
+            Self::Late => ExchangeError::Late { url },
+        }
+    }
+
+    /// The same, on the way to a proxy.
+    fn at_proxy(self) -> Self {
+        match self {
+            Self::Network(reason) => Self::Network(format!("proxyconnect tcp: {reason}")),
+            other => other,
+        }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Self {
+        Self::Network(reason)
+    }
+}
+
+impl From<SetupError> for Failed {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
+
 /// What to connect with.
-pub struct Dialer {
-    /// The TLS configuration, when TLS is to be spoken.
-    pub tls: Option<Arc<ClientConfig>>,
-    /// The name to expect in the certificate, when it is not the host's.
-    pub server_name: Option<String>,
-    /// Proxies on the way.
-    pub proxies: Proxies,
+pub(super) struct Dialer {
+    pub(super) tls: Lazy,
+    pub(super) server_name: Option<String>,
+    pub(super) proxies: Proxies,
 }
 
 impl Dialer {
-    /// Makes one exchange. The error says what went wrong in the words that users know.
-    pub async fn exchange(
-        &self,
-        address: &Address,
-        request: Request<RequestBody>,
-    ) -> Result<Answer, String> {
-        let take = async |response: Response<Incoming>| collect(response, BODY_BYTES_MAX).await;
-        self.exchange_with(address, request, take).await
-    }
-
-    /// As [`Dialer::exchange`], with any body, and with `take` reading the answer's.
-    pub async fn exchange_with<T>(
-        &self,
-        address: &Address,
-        mut request: Request<RequestBody>,
-        take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, String>,
-    ) -> Result<T, String> {
-        self.address_proxy(address, &mut request)?;
-        let (response, sender, connection) = talk(self.dial(address).await?, request).await?;
-        let taken = take(response).await?;
-        drop(sender);
-        connection.abort();
-        Ok(taken)
-    }
-
-    async fn dial(&self, address: &Address) -> Result<AnyStream, String> {
+    /// A connection to the server, encrypted where it speaks TLS.
+    pub(super) async fn dial(&self, address: &Address) -> Result<AnyStream, Failed> {
         match &address.route {
             Route::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
@@ -97,9 +101,8 @@ impl Dialer {
         }
     }
 
-    async fn encrypt(&self, stream: AnyStream, name: &str) -> Result<AnyStream, String> {
-        let unset = || String::from("tls: only plain http is set up, as the address says");
-        let connector = TlsConnector::from(self.tls.clone().ok_or_else(unset)?);
+    async fn encrypt(&self, stream: AnyStream, name: &str) -> Result<AnyStream, Failed> {
+        let connector = TlsConnector::from(self.tls.config()?);
         let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
         let stream = connector.connect(name, stream).await;
         Ok(Box::new(stream.map_err(|e| tls_reason(&e))?))
@@ -113,8 +116,8 @@ impl Dialer {
         host: &str,
         port: u16,
         tls: bool,
-    ) -> Result<AnyStream, String> {
-        let named = |reason: String| format!("proxyconnect tcp: {reason}");
+    ) -> Result<AnyStream, Failed> {
+        let named = |reason: String| Failed::Network(reason).at_proxy();
         let stream = reach(&proxy.host, proxy.port).await.map_err(named)?;
         let authority = match host.contains(':') {
             true => format!("[{host}]:{port}"),
@@ -123,7 +126,10 @@ impl Dialer {
         let stream = match proxy.scheme {
             Scheme::Socks5 => return socks(stream, &authority, proxy).await.map_err(named),
             Scheme::Http => stream,
-            Scheme::Https => self.encrypt(stream, &proxy.host).await.map_err(named)?,
+            Scheme::Https => {
+                let encrypted = self.encrypt(stream, &proxy.host).await;
+                encrypted.map_err(Failed::at_proxy)?
+            }
         };
         match tls {
             false => Ok(stream),
@@ -136,7 +142,7 @@ impl Dialer {
     }
 
     /// Makes the request one for a proxy of HTTP, where it goes through one in the clear.
-    fn address_proxy(
+    pub(super) fn address_proxy(
         &self,
         address: &Address,
         request: &mut Request<RequestBody>,
@@ -167,38 +173,36 @@ async fn reach(host: &str, port: u16) -> Result<AnyStream, String> {
     Ok(Box::new(stream))
 }
 
-/// Sends a request. The connection closes with its sender; its task ends with the runtime.
-async fn talk(
-    stream: AnyStream,
-    request: Request<RequestBody>,
-) -> Result<
-    (
-        Response<Incoming>,
-        http1::SendRequest<RequestBody>,
-        AbortHandle,
-    ),
-    String,
-> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    let connection = crate::task::spawn(connection).abort_handle();
-    let response = sender.send_request(request).await.map_err(|e| deep(&e))?;
-    Ok((response, sender, connection))
+/// A connection in use; dropping it closes it.
+pub(super) struct Connection {
+    /// While it lives, the connection does.
+    _sender: http1::SendRequest<RequestBody>,
+    task: AbortHandle,
 }
 
-/// Reads an answer of at most `bytes_max` as a whole.
-pub async fn collect(response: Response<Incoming>, bytes_max: usize) -> Result<Answer, String> {
-    let status = response.status().as_u16();
-    let location = response.headers().get(header::LOCATION);
-    let location = location
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let body = Limited::new(response.into_body(), bytes_max)
-        .collect()
-        .await;
-    let body = body.map_err(|error| format!("reading the answer: {error}"))?;
-    Ok((status, location, Zeroizing::new(body.to_bytes().to_vec())))
+impl Connection {
+    /// Sends a request, and returns the answer's head.
+    pub(super) async fn talk(
+        stream: AnyStream,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Self), String> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        let task = crate::task::spawn(connection).abort_handle();
+        let response = sender.send_request(request).await.map_err(|e| deep(&e))?;
+        let connection = Self {
+            _sender: sender,
+            task,
+        };
+        Ok((response, connection))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 fn reason(error: &io::Error) -> String {

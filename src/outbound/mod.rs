@@ -1,14 +1,26 @@
-//! The client's side of HTTP, for whoever asks another server: the verbs of the command line, and a
-//! node that wants to join. One exchange over a fresh connection: TCP, TLS or a unix socket.
+//! The one client of other servers that speak HTTP: for the verbs of the command line, for a node
+//! that joins, and for seals, auth methods and engines that ask somebody.
 //!
-//! It bounds what it reads. It goes through a proxy only where the caller names one, and repeats no
-//! proxy's credentials. It keeps no connection, follows no redirect and tries nothing twice: that
-//! is the caller's.
+//! Owns the way to a server (TCP, TLS, a unix socket, a proxy in between) and one exchange over it.
+//!
+//! Invariants
+//! - Every exchange has [`Limits`]; no answer is read beyond them.
+//! - TLS trusts the authorities that the caller names, and those of the system only where it names
+//!   none. A server at `https://` is never spoken to in the clear, nor left for one that is.
+//! - No redirect is followed unless the caller asks for it.
+//! - A proxy stands in between only where the caller says so, and no message repeats its
+//!   credentials.
+//!
+//! It keeps no connection and tries nothing twice. It does not know what is asked: paths, tokens
+//! and JSON are the caller's.
 
 mod address;
+mod client;
 mod connect;
+mod environment;
 mod error;
 mod proxy;
+mod redirect;
 mod stream;
 mod tls;
 mod tunnel;
@@ -17,8 +29,10 @@ mod tunnel;
 mod tests;
 
 pub use address::{Address, Route};
-pub use connect::{Answer, Dialer, RequestBody, collect, whole};
-pub use error::SetupError;
+pub use client::{Answer, Client, Limits, Opened, Options};
+pub use connect::{RequestBody, whole};
+pub use environment::VariableError;
+pub use error::{ExchangeError, SetupError};
 pub use proxy::{Exceptions, Proxies, Proxy, ProxyError};
 pub use stream::{AnyStream, Stream};
-pub use tls::{Pem, TlsOptions, config as tls_config};
+pub use tls::{Pem, TlsOptions};

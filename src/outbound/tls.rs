@@ -1,7 +1,9 @@
 //! The client's side of TLS.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -13,9 +15,14 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+use zeroize::Zeroizing;
+
 use crate::secret::SecretString;
 
 use super::error::SetupError;
+
+/// The longest PEM file: all that Debian trusts takes a twentieth of that.
+const PEM_BYTES_MAX: usize = 4 << 20;
 
 /// The most files that are read from a directory of authorities.
 const CA_FILES_MAX: usize = 10_000;
@@ -23,8 +30,10 @@ const CA_FILES_MAX: usize = 10_000;
 /// PEM, here or in a file.
 #[derive(Debug)]
 pub enum Pem {
-    /// The file that holds it.
+    /// The file that holds it, whosever it is: the caller named it just now.
     File(String),
+    /// The file that holds it, refused where a stranger may have put it there.
+    Trusted(String),
     /// The text itself; it may be a private key.
     Text(SecretString),
 }
@@ -44,8 +53,31 @@ pub struct TlsOptions {
     pub skip_verify: bool,
 }
 
-/// The configuration for one client.
-pub fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, SetupError> {
+/// The configuration for one client, made when it is first needed: reading the authorities of the
+/// system takes a while.
+pub(super) struct Lazy {
+    options: Arc<TlsOptions>,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Lazy {
+    pub(super) fn new(options: Arc<TlsOptions>) -> Self {
+        Self {
+            options,
+            config: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, SetupError> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = config(&self.options)?;
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
+}
+
+fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, SetupError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -99,12 +131,8 @@ fn unreadable(path: &str, error: &dyn std::fmt::Display) -> SetupError {
 
 fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     let wrong = |error: pem::Error| unreadable(pem.name("the certificate"), &error);
-    let found: Result<Vec<_>, _> = match pem {
-        Pem::File(path) => CertificateDer::pem_file_iter(Path::new(path))
-            .map_err(wrong)?
-            .collect(),
-        Pem::Text(text) => CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect(),
-    };
+    let text = pem.read()?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(wrong)?;
     if found.is_empty() {
         return Err(unreadable(
@@ -116,10 +144,7 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, SetupError> {
 }
 
 fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, SetupError> {
-    let key = match pem {
-        Pem::File(path) => PrivateKeyDer::from_pem_file(Path::new(path)),
-        Pem::Text(text) => PrivateKeyDer::from_pem_slice(text.expose().as_bytes()),
-    };
+    let key = PrivateKeyDer::from_pem_slice(&pem.read()?);
     key.map_err(|error| unreadable(pem.name("the private key"), &error))
 }
 
@@ -127,8 +152,32 @@ impl Pem {
     /// For messages.
     fn name<'a>(&'a self, otherwise: &'a str) -> &'a str {
         match self {
-            Self::File(path) => path,
+            Self::File(path) | Self::Trusted(path) => path,
             Self::Text(_) => otherwise,
+        }
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, SetupError> {
+        let (path, opened) = match self {
+            Self::Text(text) => return Ok(Zeroizing::new(text.expose().as_bytes().to_vec())),
+            Self::File(path) => (path, File::open(path)),
+            Self::Trusted(path) => (path, crate::file::read(Path::new(path))),
+        };
+        let mut text = Zeroizing::default();
+        let read = opened.and_then(|file| {
+            let most = PEM_BYTES_MAX as u64 + 1;
+            // In one piece from the start: growing would leave copies of a key behind.
+            let length = file.metadata()?.len().min(most) as usize;
+            text = Zeroizing::new(Vec::with_capacity(length + 1));
+            file.take(most).read_to_end(&mut text)
+        });
+        match read {
+            Ok(length) if length > PEM_BYTES_MAX => Err(unreadable(
+                path,
+                &format!("longer than {PEM_BYTES_MAX} bytes"),
+            )),
+            Ok(_) => Ok(text),
+            Err(error) => Err(unreadable(path, &error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The client of the verbs: one request at a time, over a connection of [`crate::outbound`].
+//! The client of the verbs: one request at a time, by the client of [`crate::outbound`].
 //!
 //! It follows one redirect, retries when told to, and can print a request instead of sending it. It
 //! does not know verbs.

@@ -13,8 +13,6 @@ pub struct Reply {
     pub url: String,
     /// The status.
     pub status: u16,
-    /// Where a redirect points.
-    pub location: Option<String>,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
 }

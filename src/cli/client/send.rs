@@ -1,16 +1,18 @@
-//! The client: makes requests, tries again, follows one redirect.
+//! The client: makes requests, and tries again.
 
 use std::cell::Cell;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::InvalidUri;
 use hyper::{Method, Request};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::cli::token_file::TokenError;
 use crate::clock::format_duration;
-use crate::outbound::{self, Address, Answer, Dialer, RequestBody, Route, whole};
+use crate::outbound::{self, Address, Answer, ExchangeError, Limits, Route};
 use crate::secret::SecretString;
 
 use super::ask::Ask;
@@ -27,14 +29,14 @@ const RETRY_WAIT_MAX: Duration = Duration::from_millis(5000);
 /// How long `sys/wrapping/wrap` wraps when nobody says.
 const WRAP_TTL_DEFAULT: Duration = Duration::from_secs(300);
 
-/// In the words of Go's client.
-pub(super) const TOO_LATE: &str = "context deadline exceeded";
+/// The longest answer that is no download.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Makes requests, one at a time.
 pub struct Client {
     pub(super) options: Options,
-    address: Address,
-    pub(super) dialer: Dialer,
+    pub(super) address: Address,
+    pub(super) client: outbound::Client,
     runtime: Runtime,
     /// Requests made so far.
     sent: Cell<u32>,
@@ -44,25 +46,26 @@ impl Client {
     /// Checks the options and gets ready; nothing is sent yet.
     pub fn new(mut options: Options) -> Result<Self, ClientError> {
         let address = Address::parse(&options.address)?;
+        let tls = std::mem::take(&mut options.tls);
         let proxies = std::mem::take(&mut options.proxies);
         let speaks_tls = matches!(address.route, Route::Tcp { tls: true, .. });
-        let speaks_tls = speaks_tls || proxies.speak_tls();
         // Wrong TLS files are told even when this address does not need them.
-        let names_files = options.tls.ca_cert.is_some() || options.tls.client_cert.is_some();
-        let tls = match speaks_tls || names_files {
-            true => Some(outbound::tls_config(&options.tls)?),
-            false => None,
-        };
+        let names_files = tls.ca_cert.is_some() || tls.client_cert.is_some();
+        let is_checked = speaks_tls || proxies.speak_tls() || names_files;
+        let client = outbound::Client::new(outbound::Options {
+            tls: tls.into(),
+            server_name: options.tls_server_name.clone(),
+            proxies,
+        });
+        if is_checked {
+            client.check_tls()?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(ClientError::Runtime)?;
         Ok(Self {
-            dialer: Dialer {
-                tls,
-                server_name: options.tls_server_name.clone(),
-                proxies,
-            },
+            client,
             options,
             address,
             runtime,
@@ -103,7 +106,7 @@ impl Client {
     pub fn exchange_now(&self, ask: &Ask) -> Result<Reply, ClientError> {
         let mut tries: u32 = 0;
         loop {
-            let result = self.follow(ask);
+            let result = self.once(ask);
             let again = match &result {
                 Ok(reply) => (reply.status >= 500 && reply.status != 501) || reply.status == 412,
                 Err(ClientError::Transport { retry, .. }) => *retry,
@@ -123,97 +126,54 @@ impl Client {
         self.exchange(ask)?.accepted()
     }
 
-    fn follow(&self, ask: &Ask) -> Result<Reply, ClientError> {
-        self.follow_with(ask, &mut |address, target| self.once(address, ask, target))
+    fn once(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        let body = ask.body.as_ref().map(Value::to_string);
+        let request = self.request(ask, Bytes::from(body.unwrap_or_default()))?;
+        let limits = self.limits(ANSWER_BYTES_MAX);
+        self.perform(ask, self.client.send(&self.address, request, &limits))
     }
 
-    /// Makes the request by `once`, and follows one redirect.
-    pub(super) fn follow_with(
-        &self,
-        ask: &Ask,
-        once: &mut dyn FnMut(&Address, &str) -> Result<Reply, ClientError>,
-    ) -> Result<Reply, ClientError> {
+    /// What one request may take, with an answer of at most `answer_bytes_max`.
+    pub(super) fn limits(&self, answer_bytes_max: usize) -> Limits {
+        Limits {
+            time_max: self.options.timeout,
+            answer_bytes_max,
+            redirects_max: usize::from(self.options.redirects),
+        }
+    }
+
+    /// The request that `ask` is, with `body`.
+    pub(super) fn request<B>(&self, ask: &Ask, body: B) -> Result<Request<B>, ClientError> {
         let target = ask.target(&self.address.prefix);
-        let reply = once(&self.address, &target)?;
-        let (true, 301 | 302 | 307 | 308) = (self.options.redirects, reply.status) else {
-            return Ok(reply);
-        };
-        let Some(location) = reply.location.as_deref() else {
-            return Ok(reply);
-        };
-        let (address, target) = self.redirect(location, &reply)?;
-        once(&address, &target)
-    }
-
-    /// Where a redirect leads. The token goes along, so TLS must not be left.
-    fn redirect(&self, location: &str, reply: &Reply) -> Result<(Address, String), ClientError> {
-        if location.starts_with('/') {
-            return Ok((self.address.clone(), location.to_owned()));
-        }
-        let mut address = Address::parse(location)?;
-        let target = match std::mem::take(&mut address.prefix) {
-            prefix if prefix.is_empty() => String::from("/"),
-            prefix => prefix,
-        };
-        let is_tls = |address: &Address| matches!(address.route, Route::Tcp { tls: true, .. });
-        if is_tls(&self.address) && !is_tls(&address) {
-            return Err(ClientError::Transport {
-                method: capitalized(&reply.method),
-                url: reply.url.clone(),
-                reason: String::from("redirect would cause protocol downgrade"),
-                retry: false,
-            });
-        }
-        Ok((address, target))
-    }
-
-    fn once(&self, address: &Address, ask: &Ask, target: &str) -> Result<Reply, ClientError> {
-        let body = ask.body.as_ref().map(|body| body.to_string());
-        let body = whole(body.unwrap_or_default());
-        let exchange = |request| async {
-            let exchange = self.dialer.exchange(address, request);
-            let answer = tokio::time::timeout(self.options.timeout, exchange).await;
-            answer.unwrap_or_else(|_| Err(TOO_LATE.into()))
-        };
-        self.perform(address, ask, target, body, exchange)
-    }
-
-    /// Has `exchange` make a request with `body`; its error is what the network says.
-    pub(super) fn perform<F: Future<Output = Result<Answer, String>>>(
-        &self,
-        address: &Address,
-        ask: &Ask,
-        target: &str,
-        body: RequestBody,
-        exchange: impl FnOnce(Request<RequestBody>) -> F,
-    ) -> Result<Reply, ClientError> {
-        let url = address.url(target);
-        let fail = |reason: String, retry: bool| ClientError::Transport {
+        let unsent = |reason: String| ClientError::Transport {
             method: capitalized(ask.method),
-            url: url.clone(),
+            url: self.address.url(&target),
             reason,
-            retry,
+            retry: false,
         };
-        let unsent = |reason: String| fail(reason, false);
         let mut request = Request::new(body);
-        *request.headers_mut() = self.header_map(address, ask)?;
+        *request.headers_mut() = self.header_map(ask)?;
         let method = Method::from_bytes(ask.method.as_bytes());
         *request.method_mut() = method.map_err(|error| unsent(error.to_string()))?;
         let uri = target.parse();
         *request.uri_mut() = uri.map_err(|error: InvalidUri| unsent(error.to_string()))?;
+        Ok(request)
+    }
+
+    /// Waits for `exchange`, which makes the request that `ask` is.
+    pub(super) fn perform(
+        &self,
+        ask: &Ask,
+        exchange: impl Future<Output = Result<Answer, ExchangeError>>,
+    ) -> Result<Reply, ClientError> {
         self.keep_pace();
-        let answer = self.runtime.block_on(exchange(request));
-        let answer = answer.map_err(|reason| {
-            let retry = reason != TOO_LATE;
-            fail(reason, retry)
-        });
-        let (status, location, body) = answer?;
+        let answer = self.runtime.block_on(exchange);
+        let answer = answer.map_err(|error| failure(ask, error))?;
         Ok(Reply {
             method: ask.method.to_owned(),
-            url,
-            status,
-            location,
-            body,
+            url: answer.url,
+            status: answer.status,
+            body: answer.body,
         })
     }
 
@@ -226,13 +186,11 @@ impl Client {
         }
     }
 
-    fn header_map(&self, address: &Address, ask: &Ask) -> Result<HeaderMap, ClientError> {
+    fn header_map(&self, ask: &Ask) -> Result<HeaderMap, ClientError> {
         let mut map = HeaderMap::new();
         let agent = concat!("coffer/", env!("CARGO_PKG_VERSION"));
         map.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-        let mut headers = self.headers(ask);
-        headers.push((String::from("Host"), address.authority.clone()));
-        for (name, value) in headers {
+        for (name, value) in self.headers(ask) {
             let refused = |reason: &'static str| ClientError::Header {
                 name: name.clone(),
                 reason,
@@ -271,6 +229,27 @@ impl Client {
         }
         headers.extend(self.options.headers.iter().cloned());
         headers
+    }
+}
+
+fn failure(ask: &Ask, error: ExchangeError) -> ClientError {
+    let (url, reason, retry) = match error {
+        ExchangeError::Setup(error) => return ClientError::Setup(error),
+        ExchangeError::Body(error) => return ClientError::File(error),
+        // In the words of Go's client.
+        ExchangeError::Late { url } => (url, "context deadline exceeded".to_owned(), false),
+        ExchangeError::Redirect { url, .. } => (
+            url,
+            "redirect would cause protocol downgrade".to_owned(),
+            false,
+        ),
+        ExchangeError::Network { url, reason } => (url, reason, true),
+    };
+    ClientError::Transport {
+        method: capitalized(ask.method),
+        url,
+        reason,
+        retry,
     }
 }
 

@@ -6,16 +6,15 @@ use std::io::{self, Read, Seek, Write};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::Response;
-use hyper::body::{Frame, Incoming};
-use zeroize::Zeroizing;
+use hyper::body::Frame;
+use tokio::time::timeout;
 
-use crate::outbound::{Answer, RequestBody, collect, whole};
+use crate::outbound::{Answer, ExchangeError, Opened, RequestBody, whole};
 
 use super::ask::Ask;
 use super::error::ClientError;
 use super::reply::Reply;
-use super::send::{Client, TOO_LATE};
+use super::send::Client;
 
 /// Read from the file at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -27,14 +26,17 @@ impl Client {
     /// is a pause longer than the client's timeout; then `out` holds a part.
     pub fn download(&self, ask: &Ask, out: &mut dyn Write) -> Result<(), ClientError> {
         self.show_instead(ask)?;
+        let request = self.request(ask, ())?;
         let mut full = None;
-        let reply = self.follow_with(ask, &mut |address, target| {
-            let (out, full) = (&mut *out, &mut full);
-            let body = whole(Bytes::new());
-            self.perform(address, ask, target, body, async |request| {
-                let take = async |answer| self.save(answer, out, full).await;
-                self.dialer.exchange_with(address, request, take).await
-            })
+        let reply = self.perform(ask, async {
+            let limits = self.limits(SHORT_BYTES_MAX);
+            let mut body = || -> io::Result<RequestBody> { Ok(whole(Bytes::new())) };
+            let opening = self.client.open(&self.address, request, &mut body, &limits);
+            let opened = match timeout(self.options.timeout, opening).await {
+                Ok(opened) => opened?,
+                Err(_) => return Err(self.too_late(ask)),
+            };
+            self.save(opened, out, &mut full).await
         });
         // The network is not to blame for a disk.
         match full {
@@ -43,28 +45,28 @@ impl Client {
         }
     }
 
+    fn too_late(&self, ask: &Ask) -> ExchangeError {
+        let url = self.address.url(&ask.target(&self.address.prefix));
+        ExchangeError::Late { url }
+    }
+
     async fn save(
         &self,
-        answer: Response<Incoming>,
+        mut answer: Opened,
         out: &mut dyn Write,
         full: &mut Option<io::Error>,
-    ) -> Result<Answer, String> {
-        let status = answer.status();
-        if !status.is_success() {
-            return collect(answer, SHORT_BYTES_MAX).await;
+    ) -> Result<Answer, ExchangeError> {
+        if !answer.status().is_success() {
+            return answer.collect(SHORT_BYTES_MAX).await;
         }
-        let mut body = answer.into_body();
         loop {
-            let frame = tokio::time::timeout(self.options.timeout, body.frame()).await;
-            let Some(frame) = frame.map_err(|_| String::from(TOO_LATE))? else {
-                return Ok((status.as_u16(), None, Zeroizing::default()));
+            let piece = timeout(self.options.timeout, answer.piece()).await;
+            let Some(piece) = piece.map_err(|_| answer.late())?? else {
+                return Ok(answer.end());
             };
-            let frame = frame.map_err(|error| format!("the answer was cut short: {error}"))?;
-            if let Ok(data) = frame.into_data()
-                && let Err(error) = out.write_all(&data)
-            {
+            if let Err(error) = out.write_all(&piece) {
                 *full = Some(error);
-                return Err(String::from("the answer has no place"));
+                return Ok(answer.end());
             }
         }
     }
@@ -72,12 +74,12 @@ impl Client {
     /// Makes a request whose body is the whole of `file`. It may take as long as it takes.
     pub fn upload(&self, ask: &Ask, file: &File) -> Result<Reply, ClientError> {
         self.show_instead(ask)?;
-        let reply = self.follow_with(ask, &mut |address, target| {
-            let body = pieces(file).map_err(ClientError::File)?;
-            self.perform(address, ask, target, body, async |request| {
-                let take = async |answer| collect(answer, SHORT_BYTES_MAX).await;
-                self.dialer.exchange_with(address, request, take).await
-            })
+        let request = self.request(ask, ())?;
+        let reply = self.perform(ask, async {
+            let limits = self.limits(SHORT_BYTES_MAX);
+            let mut body = || pieces(file);
+            let opening = self.client.open(&self.address, request, &mut body, &limits);
+            opening.await?.collect(SHORT_BYTES_MAX).await
         })?;
         reply.accepted()
     }

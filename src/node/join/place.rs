@@ -2,10 +2,11 @@
 
 use crate::config::RetryJoin;
 use crate::discovery::AutoJoin;
-use crate::outbound::{Address, Dialer, Pem, Proxies, Route, SetupError, TlsOptions, tls_config};
+use crate::outbound::{Address, Client, Options, Pem, Proxies, Route, TlsOptions};
 use crate::secret::Secret;
 use crate::sys::JoinRequest;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The API's port where a search says nothing else.
 const PORT_DEFAULT: u16 = 8200;
@@ -14,7 +15,7 @@ const PORT_DEFAULT: u16 = 8200;
 #[derive(Debug)]
 pub(in crate::node) struct Place {
     at: At,
-    tls: TlsOptions,
+    tls: Arc<TlsOptions>,
     server_name: Option<String>,
 }
 
@@ -39,7 +40,7 @@ impl Place {
         let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let pem = |text: Option<String>, path: &Option<PathBuf>| match text {
             Some(text) => Some(Pem::Text(Secret::new(text))),
-            None => file(path).map(Pem::File),
+            None => file(path).map(Pem::Trusted),
         };
         let key = stanza.client_key.as_ref().map(|key| key.expose().clone());
         let at = match (&stanza.leader_api_address, &stanza.auto_join) {
@@ -52,12 +53,12 @@ impl Place {
         };
         Ok(Self {
             at,
-            tls: TlsOptions {
+            tls: Arc::new(TlsOptions {
                 ca_cert: pem(stanza.ca_cert.clone(), &stanza.ca_cert_file),
                 client_cert: pem(stanza.client_cert.clone(), &stanza.client_cert_file),
                 client_key: pem(key, &stanza.client_key_file),
                 ..TlsOptions::default()
-            },
+            }),
             server_name: stanza.tls_server_name.clone().filter(|n| !n.is_empty()),
         })
     }
@@ -83,15 +84,18 @@ impl Place {
         };
         let place = Self {
             at,
-            tls: TlsOptions {
+            tls: Arc::new(TlsOptions {
                 ca_cert: pem(request.leader_ca_cert),
                 client_cert: pem(request.leader_client_cert),
                 client_key: request.leader_client_key.map(Pem::Text),
                 ..TlsOptions::default()
-            },
+            }),
             server_name: given(request.leader_tls_servername),
         };
-        place.dialer(true).map_err(|error| error.to_string())?;
+        place
+            .client()
+            .check_tls()
+            .map_err(|error| error.to_string())?;
         Ok(place)
     }
 
@@ -127,33 +131,14 @@ impl Place {
         Ok(urls.collect())
     }
 
-    /// What connections are made with; reads the files anew.
-    pub fn dialer(&self, tls: bool) -> Result<Dialer, SetupError> {
-        Ok(Dialer {
-            tls: match tls {
-                true => {
-                    self.check_files()?;
-                    Some(tls_config(&self.tls)?)
-                }
-                false => None,
-            },
+    /// What asks there. It reads the files anew, if TLS is spoken.
+    pub fn client(&self) -> Client {
+        Client::new(Options {
+            tls: Arc::clone(&self.tls),
             server_name: self.server_name.clone(),
             // A member is near; what programs of this host use to see the world is not for it.
             proxies: Proxies::default(),
         })
-    }
-
-    /// Refuses authorities, certificates and keys that a stranger may have put there.
-    fn check_files(&self) -> Result<(), SetupError> {
-        let tls = &self.tls;
-        for pem in [&tls.ca_cert, &tls.client_cert, &tls.client_key] {
-            if let Some(Pem::File(path)) = pem {
-                let opened = crate::file::read(Path::new(path));
-                opened
-                    .map_err(|error| SetupError::Tls(format!("Error loading {path}: {error}")))?;
-            }
-        }
-        Ok(())
     }
 }
 

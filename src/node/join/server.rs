@@ -2,9 +2,10 @@
 
 use super::place::Place;
 use crate::barrier::{SealConfig, SealType};
-use crate::outbound::{Address, Answer, Dialer, Route, collect, whole};
+use crate::outbound::{Address, Client, ExchangeError, Limits, SetupError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use hyper::{Request, header};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicBool;
@@ -23,17 +24,17 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 const REASON_CHARS_MAX: usize = 200;
 
 /// Another node, or who claims to be one.
-pub(super) struct Server<'a> {
-    place: &'a Place,
+pub(super) struct Server {
+    client: Client,
     address: Address,
     is_reached: AtomicBool,
 }
 
-impl<'a> Server<'a> {
-    pub fn new(place: &'a Place, url: &str) -> Result<Self, String> {
+impl Server {
+    pub fn new(place: &Place, url: &str) -> Result<Self, String> {
         let address = Address::parse(url).map_err(|error| error.to_string())?;
         Ok(Self {
-            place,
+            client: place.client(),
             address,
             is_reached: AtomicBool::new(false),
         })
@@ -92,81 +93,74 @@ impl<'a> Server<'a> {
         body: Option<&Value>,
         within: Duration,
     ) -> Result<Value, String> {
-        let exchanged = self.follow(method, path, body);
-        let timed = tokio::time::timeout(within, exchanged).await;
-        let late = |_| Err(format!("no answer within {} s", within.as_secs()));
-        timed.unwrap_or_else(late).map_err(|why| printable(&why))
+        let exchanged = self.ask(method, path, body, within).await;
+        exchanged.map_err(|why| printable(&why))
     }
 
-    async fn follow(
+    async fn ask(
         &self,
         method: &str,
         path: &str,
         body: Option<&Value>,
+        within: Duration,
     ) -> Result<Value, String> {
-        let mut address = self.address.clone();
-        let mut target = format!("{}/v1/{path}", address.prefix);
-        for _ in 0..=REDIRECTS_MAX {
-            let is_tls = matches!(address.route, Route::Tcp { tls: true, .. });
-            let dialer = self.place.dialer(is_tls);
-            let dialer = dialer.map_err(|error| error.to_string())?;
-            let (status, location, answer) = once(&dialer, &address, method, &target, body).await?;
-            self.is_reached.store(true, Relaxed);
-            match (status, location) {
-                (200..=299, _) => {
-                    return serde_json::from_slice(&answer)
-                        .map_err(|_| format!("{} does not speak this API", address.authority));
-                }
-                (301 | 302 | 307 | 308, Some(location)) => {
-                    (address, target) = redirected(&address, &location)?;
-                }
-                _ => return Err(refusal(status, &answer)),
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let target = format!("{}/v1/{path}", self.address.prefix);
+        let request = Request::builder()
+            .method(method)
+            .uri(&target)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("X-Vault-Request", "true")
+            .body(Bytes::from(text))
+            .map_err(|error| error.to_string())?;
+        let limits = Limits {
+            time_max: within,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+            redirects_max: REDIRECTS_MAX,
+        };
+        let answer = self.client.send(&self.address, request, &limits).await;
+        let url = self.address.url(&target);
+        let answer = answer.map_err(|error| self.failed(error, &url, within))?;
+        self.is_reached.store(true, Relaxed);
+        match (answer.status, answer.location()) {
+            (200..=299, _) => serde_json::from_slice(&answer.body)
+                .map_err(|_| format!("{} does not speak this API", self.address.authority)),
+            (_, Some(_)) => {
+                Err("too many redirects: the cluster does not agree on its active node".into())
             }
+            (status, None) => Err(refusal(status, &answer.body)),
         }
-        Err("too many redirects: the cluster does not agree on its active node".into())
     }
-}
 
-async fn once(
-    dialer: &Dialer,
-    address: &Address,
-    method: &str,
-    target: &str,
-    body: Option<&Value>,
-) -> Result<Answer, String> {
-    let text = body.map(Value::to_string).unwrap_or_default();
-    let request = Request::builder()
-        .method(method)
-        .uri(target)
-        .header(header::HOST, &address.authority)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("X-Vault-Request", "true")
-        .body(whole(text))
-        .map_err(|error| error.to_string())?;
-    let take = async |response| collect(response, ANSWER_BYTES_MAX).await;
-    dialer.exchange_with(address, request, take).await
+    /// What is told of a failure. Where it is a redirect's, the server at `asked` was reached.
+    fn failed(&self, error: ExchangeError, asked: &str, within: Duration) -> String {
+        let (reached, why) = match error {
+            ExchangeError::Late { url } => (
+                url != asked,
+                format!("no answer within {} s", within.as_secs()),
+            ),
+            ExchangeError::Network { url, reason } => (url != asked, reason),
+            ExchangeError::Redirect { location, .. } => (
+                true,
+                format!("redirected to {location}, which is not to be trusted"),
+            ),
+            // An address that is none is the redirect's: ours was read before.
+            ExchangeError::Setup(error) => {
+                (!matches!(error, SetupError::Tls(_)), error.to_string())
+            }
+            ExchangeError::Body(error) => (false, error.to_string()),
+        };
+        if reached {
+            self.is_reached.store(true, Relaxed);
+        }
+        why
+    }
 }
 
 /// Fit for a log and a terminal.
 fn printable(text: &str) -> String {
     let shown = text.chars().filter(|c| !c.is_control());
     shown.take(REASON_CHARS_MAX).collect()
-}
-
-/// What is sent is worth nothing to others, but a redirect from TLS to none is an attack.
-fn redirected(from: &Address, location: &str) -> Result<(Address, String), String> {
-    if location.starts_with('/') {
-        return Ok((from.clone(), location.to_owned()));
-    }
-    let is_tls = |address: &Address| matches!(address.route, Route::Tcp { tls: true, .. });
-    let mut to = Address::parse(location).map_err(|error| error.to_string())?;
-    if matches!(to.route, Route::Unix(_)) || is_tls(from) && !is_tls(&to) {
-        return Err(format!(
-            "redirected to {location}, which is not to be trusted"
-        ));
-    }
-    let target = std::mem::take(&mut to.prefix);
-    Ok((to, target))
 }
 
 /// The first of the answer's errors.
@@ -251,20 +245,5 @@ mod tests {
         let why = server.challenge("b").await.unwrap_err();
         stranger.await.unwrap();
         why
-    }
-
-    #[test]
-    fn a_redirect_never_leaves_tls() {
-        let tls = Address::parse("https://a:8200").unwrap();
-        let plain = Address::parse("http://a:8200").unwrap();
-        assert!(redirected(&tls, "http://b:8200/v1/x").is_err());
-        assert!(redirected(&plain, "unix:///run/x").is_err());
-        let (to, target) = redirected(&plain, "https://b:8200/v1/x").unwrap();
-        assert_eq!(
-            (to.authority.as_str(), target.as_str()),
-            ("b:8200", "/v1/x")
-        );
-        let (to, target) = redirected(&tls, "/v1/y").unwrap();
-        assert_eq!((to, target.as_str()), (tls, "/v1/y"));
     }
 }
