@@ -1,6 +1,5 @@
 //! Hands every line to every device.
 
-use super::counts::Counts;
 use super::device::Device;
 use super::line::{Exchange, Form};
 use super::refusals::{Refusals, SUM_INTERVAL, Told};
@@ -9,6 +8,7 @@ use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::{Error, Response};
 use crate::store::{Key, Observer, Revision};
+use crate::telemetry::Tally;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,8 +55,8 @@ pub struct Broker {
     loading: Mutex<()>,
     refusals: Refusals,
     watch: Arc<Watch>,
-    requests: Counts,
-    responses: Counts,
+    requests: Tally,
+    responses: Tally,
 }
 
 #[derive(Default)]
@@ -100,8 +100,28 @@ impl Broker {
             loading: Mutex::new(()),
             refusals: Refusals::new(),
             watch,
-            requests: Counts::of_requests(),
-            responses: Counts::of_responses(),
+            requests: Tally::new(
+                (
+                    "audit.log_request",
+                    "Milliseconds that all audit devices took for the line about a request.",
+                ),
+                (
+                    "audit.log_request_failure",
+                    "Requests that no audit device could write a line about, and that failed \
+                     for it.",
+                ),
+            ),
+            responses: Tally::new(
+                (
+                    "audit.log_response",
+                    "Milliseconds that all audit devices took for the line about an answer.",
+                ),
+                (
+                    "audit.log_response_failure",
+                    "Answers that no audit device could write a line about, and that failed \
+                     for it.",
+                ),
+            ),
         })
     }
 
@@ -112,7 +132,7 @@ impl Broker {
         error: Option<&Error>,
     ) -> Result<(), AuditError> {
         let write = || self.each(|form| form.request(exchange, error));
-        self.requests.count(write).map(drop)
+        self.requests.run(write).map(drop)
     }
 
     /// Writes the line about an answer.
@@ -122,7 +142,7 @@ impl Broker {
         result: Result<&Response, &Error>,
     ) -> Result<(), AuditError> {
         let write = || self.each(|form| form.response(exchange, result));
-        self.responses.count(write).map(drop)
+        self.responses.run(write).map(drop)
     }
 
     /// Writes both lines about a request of `bytes` that is refused with `error` because it came
@@ -140,9 +160,9 @@ impl Broker {
         {
             Told::Alone => {
                 let write = || self.each(|form| form.request(exchange, Some(error)));
-                let first = self.requests.count(write)?;
+                let first = self.requests.run(write)?;
                 let write = || self.each(|form| form.response(exchange, Err(error)));
-                let second = self.responses.count(write)?;
+                let second = self.responses.run(write)?;
                 self.refusals.spend(first.saturating_add(second));
             }
             Told::Summed { is_first: true } => {

@@ -14,7 +14,6 @@
 //!   over the API, lies in an allowed directory.
 
 mod broker;
-mod counts;
 mod device;
 mod hash;
 mod headers;

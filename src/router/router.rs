@@ -13,7 +13,7 @@ use crate::mount::Table;
 use crate::policy;
 use crate::secret::SecretString;
 use crate::store::{BoxFuture, CommitError, ReadError};
-use crate::telemetry::{Counter, Summary, metrics};
+use crate::telemetry::{Counter, Tally, metrics};
 use crate::token;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -71,8 +71,7 @@ pub struct Router {
     pub(super) parts: Parts,
     pub(super) routes: Routes,
     contention: Contention,
-    requests: Arc<Summary>,
-    errors: Arc<Counter>,
+    requests: Tally,
     conflicts: Arc<Counter>,
 }
 
@@ -89,13 +88,15 @@ impl Router {
             routes,
             parts,
             contention: Contention::new(),
-            requests: metrics().summary(
-                "core.handle_request",
-                "Milliseconds that requests took, from their token to their audited answer.",
-            ),
-            errors: metrics().counter(
-                "core.handle_request.errors",
-                "Requests that were answered with an error.",
+            requests: Tally::new(
+                (
+                    "core.handle_request",
+                    "Milliseconds that requests took, from their token to their audited answer.",
+                ),
+                (
+                    "core.handle_request.errors",
+                    "Requests that were answered with an error.",
+                ),
             ),
             conflicts: metrics().counter(
                 "core.handle_request.conflicts",
@@ -159,10 +160,9 @@ impl Router {
         started: Instant,
     ) -> Reply {
         if let Err(error) = &result {
-            self.errors.increment();
             self.notice(error);
         }
-        self.requests.observe(started.elapsed());
+        self.requests.count(started, &result);
         super::call::wipe(std::mem::take(&mut request.data));
         Reply {
             moved: call.moved && result.is_err(),

@@ -16,6 +16,7 @@ mod log_file;
 mod logger;
 mod metrics;
 mod seldom;
+mod tally;
 
 pub use exposition::{Kind, Reading};
 pub use line::Format;
@@ -24,3 +25,4 @@ pub use logger::{Level, Log, install};
 pub(crate) use logger::{debug, info};
 pub use metrics::{Counter, Gauge, Metrics, Summary, metrics};
 pub use seldom::Seldom;
+pub use tally::Tally;
