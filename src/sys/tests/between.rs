@@ -4,64 +4,9 @@
 //! Each case runs a request whose first commit is held while another request is answered in full.
 
 use super::cluster::FakeCluster;
+use super::front::Front;
 use super::*;
 use crate::engine::ErrorKind;
-use crate::store::{
-    BoxFuture, CommitError, Observer, ReadError, Record, Revision, StorageStatus, Transaction,
-    Visit,
-};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Weak};
-
-type Other = BoxFuture<'static, ()>;
-
-/// An [`Inmem`] that answers another request before it makes the next commit.
-#[derive(Default)]
-struct Between {
-    inner: Arc<Inmem>,
-    other: Mutex<Option<Other>>,
-    conflicts: AtomicUsize,
-}
-
-impl Storage for Between {
-    fn get(&self, key: &[u8]) -> Result<Option<Record>, ReadError> {
-        self.inner.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> Visit) -> Result<(), ReadError> {
-        self.inner.scan(prefix, visit)
-    }
-
-    fn commit(&self, transaction: Transaction) -> BoxFuture<'_, Result<Revision, CommitError>> {
-        Box::pin(async move {
-            let other = self.other.lock().unwrap().take();
-            if let Some(other) = other {
-                other.await;
-            }
-            let committed = self.inner.commit(transaction).await;
-            if matches!(committed, Err(CommitError::Conflict)) {
-                self.conflicts.fetch_add(1, Ordering::SeqCst);
-            }
-            committed
-        })
-    }
-
-    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {
-        self.inner.read_barrier()
-    }
-
-    fn observe(&self, observer: Weak<dyn Observer>) {
-        self.inner.observe(observer);
-    }
-
-    fn status(&self) -> StorageStatus {
-        self.inner.status()
-    }
-
-    fn shutdown(&self) -> BoxFuture<'_, ()> {
-        self.inner.shutdown()
-    }
-}
 
 /// Who asks for what.
 #[derive(Clone)]
@@ -97,14 +42,12 @@ fn with(operation: Operation, ask: Ask) -> Ask {
 
 struct World {
     harness: Harness,
-    front: Arc<Between>,
+    front: Arc<Front>,
 }
 
 impl World {
     async fn new() -> Self {
-        let front = Arc::new(Between::default());
-        let inner = Arc::clone(&front.inner);
-        let mut harness = Harness::over(inner, Arc::clone(&front) as _).await;
+        let (mut harness, front) = Front::harness().await;
         harness.cluster = Some(Arc::new(FakeCluster::of(Vec::new())) as _);
         harness.restart();
         Self { harness, front }
@@ -137,14 +80,14 @@ impl World {
     async fn both(&self, other: Ask, late: Ask) -> (Result<Response, Error>, usize) {
         let router = Arc::clone(&self.harness.router);
         let path = other.path.clone();
-        *self.front.other.lock().unwrap() = Some(Box::pin(async move {
+        self.front.come_between(async move {
             let answer = router.handle(other.incoming()).await.result;
             answer.unwrap_or_else(|error| panic!("{path}, between: {error}"));
-        }));
-        let before = self.front.conflicts.load(Ordering::SeqCst);
+        });
+        let (commits, conflicts) = (self.front.commits(), self.front.conflicts());
         let answer = self.harness.router.handle(late.incoming()).await.result;
-        assert!(self.front.other.lock().unwrap().is_none(), "it committed");
-        let conflicts = self.front.conflicts.load(Ordering::SeqCst) - before;
+        assert!(self.front.commits() > commits, "it committed");
+        let conflicts = self.front.conflicts() - conflicts;
         (answer, conflicts)
     }
 }
@@ -379,6 +322,7 @@ async fn who_may_only_create_changes_nothing_that_came_between() {
 
 /// What was narrowed between holds already.
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn what_is_narrowed_between_holds() {
     let world = World::new().await;
     world

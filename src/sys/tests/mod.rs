@@ -6,6 +6,7 @@ mod bounds;
 pub mod cluster;
 mod conflicts;
 mod expired;
+mod front;
 mod generate_root;
 mod members;
 mod mounts;

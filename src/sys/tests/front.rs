@@ -1,0 +1,126 @@
+//! A store in memory that a test stands in front of: it counts what comes, and says what becomes
+//! of each commit.
+
+use super::Harness;
+use crate::store::{
+    BoxFuture, CommitError, Inmem, Observer, ReadError, Record, Revision, Storage, StorageStatus,
+    Transaction, Visit, WriteIntent,
+};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// What becomes of a commit.
+pub enum Fate {
+    /// It is made.
+    Made,
+    /// It conflicts, whatever it says.
+    Conflicts,
+    /// It is waited for until nobody waits any more.
+    Waits,
+}
+
+type Rule = Box<dyn FnMut() -> BoxFuture<'static, Fate> + Send>;
+
+/// An [`Inmem`] whose commits follow a rule; until one is set they are made.
+#[derive(Default)]
+pub struct Front {
+    inner: Arc<Inmem>,
+    rule: Mutex<Option<Rule>>,
+    announced: AtomicUsize,
+    commits: AtomicUsize,
+    conflicts: AtomicUsize,
+}
+
+impl Front {
+    /// A cluster's first moment, behind a front.
+    pub async fn harness() -> (Harness, Arc<Self>) {
+        let front = Arc::new(Self::default());
+        let harness = Harness::over(Arc::clone(&front.inner), Arc::clone(&front) as _).await;
+        (harness, front)
+    }
+
+    /// Asks `rule` about each commit from here on.
+    pub fn set_rule(&self, rule: impl FnMut() -> BoxFuture<'static, Fate> + Send + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// Has `other` done in full before the next commit is made.
+    pub fn come_between(&self, other: impl Future<Output = ()> + Send + 'static) {
+        let mut other = Some(other);
+        self.set_rule(move || {
+            let other = other.take();
+            Box::pin(async move {
+                if let Some(other) = other {
+                    other.await;
+                }
+                Fate::Made
+            })
+        });
+    }
+
+    /// Writes that were announced.
+    pub fn announced(&self) -> usize {
+        self.announced.load(Ordering::SeqCst)
+    }
+
+    /// Commits that were asked for.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// Commits that conflicted.
+    pub fn conflicts(&self) -> usize {
+        self.conflicts.load(Ordering::SeqCst)
+    }
+}
+
+impl Storage for Front {
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, ReadError> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> Visit) -> Result<(), ReadError> {
+        self.inner.scan(prefix, visit)
+    }
+
+    fn commit(&self, transaction: Transaction) -> BoxFuture<'_, Result<Revision, CommitError>> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        let fate = self.rule.lock().unwrap().as_mut().map(|rule| rule());
+        Box::pin(async move {
+            let fate = match fate {
+                Some(fate) => fate.await,
+                None => Fate::Made,
+            };
+            let committed = match fate {
+                Fate::Made => self.inner.commit(transaction).await,
+                Fate::Conflicts => Err(CommitError::Conflict),
+                Fate::Waits => std::future::pending().await,
+            };
+            if matches!(committed, Err(CommitError::Conflict)) {
+                self.conflicts.fetch_add(1, Ordering::SeqCst);
+            }
+            committed
+        })
+    }
+
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {
+        self.inner.read_barrier()
+    }
+
+    fn announce_write(&self) -> WriteIntent {
+        self.announced.fetch_add(1, Ordering::SeqCst);
+        WriteIntent(None)
+    }
+
+    fn observe(&self, observer: Weak<dyn Observer>) {
+        self.inner.observe(observer);
+    }
+
+    fn status(&self) -> StorageStatus {
+        self.inner.status()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        self.inner.shutdown()
+    }
+}
