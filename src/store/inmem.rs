@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
+const CLOSED: &str = "the store is closed";
+
 /// A map behind a lock.
 #[derive(Default)]
 pub struct Inmem {
@@ -32,10 +34,19 @@ impl Inmem {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, for readers.
+    fn open(&self) -> Result<MutexGuard<'_, State>, ReadError> {
+        let state = self.state();
+        match state.closed {
+            true => Err(ReadError::Unavailable(CLOSED.into())),
+            false => Ok(state),
+        }
+    }
+
     fn apply(&self, transaction: &Transaction) -> Result<Revision, CommitError> {
         let mut state = self.state();
         if state.closed {
-            return Err(CommitError::Unavailable("the store is closed".into()));
+            return Err(CommitError::Unavailable(CLOSED.into()));
         }
         let holds = transaction.preconditions.iter().all(|precondition| {
             let found = state
@@ -78,14 +89,14 @@ impl Inmem {
 
 impl Storage for Inmem {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, ReadError> {
-        Ok(self.state().map.get(key).cloned())
+        Ok(self.open()?.map.get(key).cloned())
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> Visit) -> Result<(), ReadError> {
         let mut from = Bound::Included(Key::copy_from_slice(prefix));
         loop {
             let next = {
-                let state = self.state();
+                let state = self.open()?;
                 let found = state.map.range((from.clone(), Bound::Unbounded)).next();
                 found.map(|(key, _)| key.clone())
             };
@@ -120,5 +131,17 @@ impl Storage for Inmem {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move { self.state().closed = true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance;
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn it_is_a_storage() {
+        conformance::holds(async || ((), Arc::new(Inmem::new()) as Arc<dyn Storage>)).await;
     }
 }

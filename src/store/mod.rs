@@ -9,6 +9,8 @@
 //! - Keys are ordered as bytes.
 
 pub mod archive;
+#[cfg(test)]
+pub mod conformance;
 mod inmem;
 mod observers;
 pub mod state;

@@ -48,6 +48,17 @@ fn copy_as_killed(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_a_storage() {
+    let open = async || {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = open(dir.path()).await;
+        storage.become_leader().await.unwrap();
+        (dir, storage as Arc<dyn Storage>)
+    };
+    crate::store::conformance::holds(open).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_is_readable_and_survives_a_clean_stop() {
     let dir = tempfile::tempdir().unwrap();
     {
