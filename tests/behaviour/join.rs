@@ -24,12 +24,8 @@ fn node(folder: &Path, name: &str, stanza: &str) -> Server {
 }
 
 #[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
+fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    crate::support::wait(PATIENCE, what, holds);
 }
 
 fn api(server: &Server) -> String {

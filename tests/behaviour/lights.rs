@@ -84,13 +84,8 @@ impl Machine {
 }
 
 #[track_caller]
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        // The servers want the processor, too.
-        std::thread::sleep(Duration::from_millis(2));
-    }
+fn wait_for(what: &str, holds: impl FnMut() -> bool) {
+    crate::support::wait(PATIENCE, what, holds);
 }
 
 fn sealed(given: u8) -> Condition {

@@ -2,7 +2,7 @@
 
 use crate::support::{Server, hello, read_log, write_config};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A self-signed certificate in `folder`; its DER.
 fn certify(folder: &Path) -> Vec<u8> {
@@ -13,12 +13,8 @@ fn certify(folder: &Path) -> Vec<u8> {
 }
 
 #[track_caller]
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::yield_now();
-    }
+fn wait_for(what: &str, holds: impl FnMut() -> bool) {
+    crate::support::wait(Duration::from_secs(10), what, holds);
 }
 
 #[test]

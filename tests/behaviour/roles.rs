@@ -99,16 +99,12 @@ impl Cluster {
 
     #[track_caller]
     fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            if Instant::now() > deadline {
-                let logs = self
-                    .folders
-                    .iter()
-                    .map(|f| crate::support::read_log(f.path()));
-                panic!("never: {what}\n{}", logs.collect::<Vec<_>>().join("\n--\n"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if !crate::support::reaches(PATIENCE, is_so) {
+            let logs = self
+                .folders
+                .iter()
+                .map(|f| crate::support::read_log(f.path()));
+            panic!("never: {what}\n{}", logs.collect::<Vec<_>>().join("\n--\n"));
         }
     }
 

@@ -1,10 +1,10 @@
 //! A snapshot brings everything back, and what is no snapshot changes nothing.
 
-use crate::support::{Client, Server, read_log};
+use crate::support::{self, Client, Server, reaches, read_log};
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest wait for what happens in the background.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -207,15 +207,12 @@ fn a_foreign_snapshot_seals_the_node_and_opens_with_its_own_keys() {
     let (key, token) = server.initialize();
     let args = ["restore", "-force", "foreign.snap"];
     succeed(&snapshot(&server, &token, folder.path(), &args));
-    let deadline = Instant::now() + PATIENCE;
-    while server.client().get("sys/seal-status").json()["sealed"] == false {
-        assert!(
-            Instant::now() < deadline,
-            "not sealed: {}",
-            read_log(folder.path())
-        );
-        std::thread::yield_now();
-    }
+    let is_sealed = || server.client().get("sys/seal-status").json()["sealed"] == true;
+    assert!(
+        reaches(PATIENCE, is_sealed),
+        "not sealed: {}",
+        read_log(folder.path())
+    );
     let refused = server.client().put("sys/unseal", json!({"key": key}));
     refused.expect(400);
     server.unseal(&foreign_key);
@@ -298,15 +295,11 @@ fn snapshots_are_taken_by_the_clock_while_something_changes() {
         names
     };
     let wait = |what: &str, is_so: &dyn Fn(&[String]) -> bool| {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so(&names()) {
-            assert!(
-                Instant::now() < deadline,
-                "{what}: {}",
-                read_log(folder.path())
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        assert!(
+            reaches(PATIENCE, || is_so(&names())),
+            "{what}: {}",
+            read_log(folder.path())
+        );
     };
     wait("the first", &|names| names.len() == 1);
     let first = names().remove(0);
@@ -316,11 +309,9 @@ fn snapshots_are_taken_by_the_clock_while_something_changes() {
     };
     // Nothing changes: the next attempts write nothing.
     let begun = status()["last_snapshot_start"].clone();
-    let deadline = Instant::now() + PATIENCE;
-    while status()["last_snapshot_start"] == begun {
-        assert!(Instant::now() < deadline, "no second attempt");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    support::wait(PATIENCE, "a second attempt", || {
+        status()["last_snapshot_start"] != begun
+    });
     assert_eq!(names(), std::slice::from_ref(&first));
     for value in 0..3 {
         let newest = names().pop();

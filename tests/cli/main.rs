@@ -14,9 +14,12 @@ use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+#[path = "../support/wait.rs"]
+mod wait;
 
 /// How long a server may take to answer.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -85,12 +88,9 @@ impl Server {
             child,
             address,
         };
-        let deadline = Instant::now() + START_MAX;
-        while !is_ready(server.run("vault status", &BTreeMap::new()).status.code()) {
-            let log = || std::fs::read_to_string(server.home.path().join("log"));
-            assert!(Instant::now() < deadline, "no answer: {:?}", log());
-            std::thread::yield_now();
-        }
+        let answers = || is_ready(server.run("vault status", &BTreeMap::new()).status.code());
+        let log = || std::fs::read_to_string(server.home.path().join("log"));
+        assert!(wait::reaches(START_MAX, answers), "no answer: {:?}", log());
         server
     }
 

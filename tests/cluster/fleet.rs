@@ -1,20 +1,19 @@
 //! Several servers in processes of their own, on loopback addresses, joined into one cluster.
 
 use super::http::Connection;
+use super::wait::reaches;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest wait for a step of a healthy cluster.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
-/// Between two looks at something that is awaited.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// One server.
 pub struct Node {
@@ -318,18 +317,6 @@ impl Drop for Node {
 /// Waits for a condition.
 pub fn wait(what: &str, reached: impl FnMut() -> bool) {
     assert!(reaches(PATIENCE, reached), "not reached: {what}");
-}
-
-/// Whether a condition comes true in time.
-pub fn reaches(patience: Duration, mut reached: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + patience;
-    while !reached() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::park_timeout(LOOK);
-    }
-    true
 }
 
 /// The binary under test: `COFFER`, or the one that was built beside this test.

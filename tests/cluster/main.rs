@@ -18,3 +18,5 @@ mod real;
 mod seeded;
 mod thief;
 mod upgrade;
+#[path = "../support/wait.rs"]
+mod wait;

@@ -224,6 +224,7 @@ async fn a_trickled_body_meets_the_request_duration() {
     let (mut read, mut write) = stream.into_split();
     let trickle = tokio::spawn(async move {
         while write.write_all(b" ").await.is_ok() {
+            // A byte now and then is what is tested.
             tokio::time::sleep(SHORT / 4).await;
         }
     });

@@ -21,6 +21,12 @@ use tokio::sync::{Notify, watch};
 
 /// Longest wait for anything in these tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for a condition.
+pub async fn until(holds: impl Fn() -> bool) {
+    let reached = crate::wait::reaches_async(PATIENCE, async || holds()).await;
+    assert!(reached, "it never came to that");
+}
 /// A snapshot's pieces; together they are more than sockets hold.
 pub const PIECES: usize = 256;
 pub const PIECE: &[u8] = &[b's'; 64 * 1024];

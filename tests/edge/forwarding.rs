@@ -1,7 +1,7 @@
 //! A standby answers what it can, sends on what it must, and never sends twice what may have been
 //! executed.
 
-use crate::fake::{PATIENCE, Reply};
+use crate::fake::{PATIENCE, Reply, until};
 use crate::pair::{Pair, ROOT, Way, leader};
 use crate::tls::{self, Material};
 use coffer::http::Tls;
@@ -210,6 +210,7 @@ async fn a_standby_without_leader_waits_for_one_and_then_says_so() {
         (500, &NO_ACTIVE.into())
     );
     assert!(begun.elapsed() < PATIENCE);
+    // A moment without a leader is what is tested, here and below.
     let appears = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         pair.b.stand_by(Some(leader()));
@@ -251,9 +252,7 @@ async fn what_was_not_executed_is_sent_again_and_what_may_have_been_is_not() {
     let pair = Pair::start().await;
     *pair.b.link.way.lock().unwrap() = Way::Down;
     let repaired = async {
-        while pair.b.sent() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| pair.b.sent() >= 2).await;
         *pair.b.link.way.lock().unwrap() = Way::Good;
     };
     let write = pair.b.root("POST", "kv/a", r#"{"n":"1"}"#);
@@ -286,9 +285,7 @@ async fn a_write_that_an_active_node_could_not_begin_goes_to_the_new_one() {
     pair.a.view.leads.store(false, Ordering::SeqCst);
     pair.b.activate();
     let learns = async {
-        while pair.a.view.commits_refused.load(Ordering::SeqCst) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| pair.a.view.commits_refused.load(Ordering::SeqCst) > 0).await;
         pair.a.stand_by(Some(leader()));
     };
     let write = pair.a.root("POST", "kv/a", r#"{"n":"1"}"#);
@@ -310,9 +307,7 @@ async fn a_forwarded_write_that_could_not_begin_is_sent_again() {
     let pair = Pair::start().await;
     pair.a.view.leads.store(false, Ordering::SeqCst);
     let leads_again = async {
-        while pair.a.view.commits_refused.load(Ordering::SeqCst) < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| pair.a.view.commits_refused.load(Ordering::SeqCst) >= 2).await;
         pair.a.view.leads.store(true, Ordering::SeqCst);
     };
     let write = pair.b.root("POST", "kv/a", r#"{"n":"1"}"#);

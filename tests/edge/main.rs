@@ -14,3 +14,5 @@ mod overdue;
 mod pair;
 mod sockets;
 mod tls;
+#[path = "../support/wait.rs"]
+mod wait;

@@ -1,6 +1,7 @@
 //! Requests that take longer than they may.
 
 use crate::fake::{Edge, PATIENCE, PIECE, PIECES};
+use crate::wait::reaches_async;
 use coffer::audit::Options;
 use coffer::barrier::{Batch, Unsealed};
 use coffer::clock::{Clock, ManualClock, Timestamp};
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
 
 const ROOT: &str = "root-token-for-tests";
 
@@ -57,11 +57,11 @@ async fn a_seal_that_was_begun_is_done_also_when_its_time_is_over() {
     let request = format!("PUT /v1/sys/seal HTTP/1.1\r\n{head}\r\n\r\n");
     assert_eq!(edge.send(&request).await.status, 503, "nobody waits for it");
     edge.node.let_seal.notify_one();
-    let deadline = Instant::now() + PATIENCE;
-    while edge.node.seals_done.load(Ordering::SeqCst) != 1 {
-        assert!(Instant::now() < deadline, "it never came to that");
-        tokio::task::yield_now().await;
-    }
+    let is_done = async || edge.node.seals_done.load(Ordering::SeqCst) == 1;
+    assert!(
+        reaches_async(PATIENCE, is_done).await,
+        "it never came to that"
+    );
 }
 
 #[tokio::test]
@@ -77,6 +77,7 @@ async fn a_snapshot_goes_to_a_slow_client_beyond_the_idle_timeout() {
     let mut first = [0; 12];
     stream.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
+    // That it reads so slowly is what is tested.
     tokio::time::sleep(idle * 5).await;
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));

@@ -1,6 +1,7 @@
 //! Listeners, keep-alive, forwarding headers, unix sockets, and the stop.
 
-use crate::fake::{Edge, PATIENCE, Reply};
+use crate::fake::{Edge, PATIENCE, Reply, until};
+use crate::wait::reaches_async;
 use coffer::http::{
     Address, Bound, ForwardedFor, Gate, HeaderSelector, Listener, Options, ResponseHeaders,
     ServeError,
@@ -221,7 +222,8 @@ async fn a_stop_lets_requests_finish_and_accepts_no_more() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty(), "an idle connection is closed");
-    until_async(|| async { TcpStream::connect(address).await.is_err() }).await;
+    let is_closed = async || TcpStream::connect(address).await.is_err();
+    assert!(reaches_async(PATIENCE, is_closed).await, "it is closed");
     busy.write_all(b"\":true}").await.unwrap();
     assert_eq!(Reply::read(&mut busy).await.status, 200);
     assert!(stop.await.unwrap(), "nothing was cut");
@@ -240,18 +242,4 @@ async fn a_stop_cuts_what_outlasts_the_grace() {
     let mut rest = Vec::new();
     let _reset_or_end = stuck.read_to_end(&mut rest).await;
     assert!(rest.is_empty());
-}
-
-/// Polls until `holds`, with a deadline.
-async fn until(holds: impl Fn() -> bool) {
-    until_async(|| async { holds() }).await;
-}
-
-async fn until_async<F: Future<Output = bool>>(holds: impl Fn() -> F) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("in time");
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest wait for what happens in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -15,12 +15,8 @@ const CHALLENGE: &str = "sys/storage/raft/bootstrap/challenge";
 const ANSWER: &str = "sys/storage/raft/bootstrap/answer";
 
 #[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    crate::support::wait(PATIENCE, what, holds);
 }
 
 /// Writes a node's configuration, with `more` lines at its top.

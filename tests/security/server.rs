@@ -165,12 +165,10 @@ impl Reply {
     }
 }
 
-/// Polls until `holds`, with a deadline.
-pub async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("in time");
+/// Waits for a condition.
+pub async fn until(holds: impl AsyncFnMut() -> bool) {
+    assert!(
+        crate::support::reaches_async(PATIENCE, holds).await,
+        "in time"
+    );
 }

@@ -1,8 +1,8 @@
 //! What a start tells whoever reads the log.
 
 use crate::server::PATIENCE;
+use crate::support::reaches;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_coffer");
 
@@ -26,15 +26,12 @@ fn cve_2020_13223_a_start_shows_no_credentials() {
         .stderr(file)
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + PATIENCE;
     let read = || std::fs::read_to_string(&output).unwrap();
-    while !read().contains("\nRoot Token: ") && Instant::now() < deadline {
-        std::thread::yield_now();
-    }
+    let told = reaches(PATIENCE, || read().contains("\nRoot Token: "));
     child.kill().unwrap();
     child.wait().unwrap();
     let text = read();
-    assert!(text.contains("\nRoot Token: "), "{text}");
+    assert!(told, "{text}");
     assert!(!text.contains("CANARY"), "{text}");
 }
 

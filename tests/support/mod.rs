@@ -2,6 +2,9 @@
 
 mod client;
 mod process;
+mod wait;
 
 pub use client::{Client, hello};
 pub use process::{Server, exit_of, read_log, write_config};
+#[allow(unused_imports, reason = "each test binary waits in its own way")]
+pub use wait::{reaches, reaches_async, wait};

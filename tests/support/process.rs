@@ -1,6 +1,6 @@
 //! The server as the operator runs it.
 
-use super::Client;
+use super::{Client, reaches, wait};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -136,14 +136,12 @@ impl Server {
     /// SIGTERM; the exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.signal("-TERM");
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "did not stop");
-            std::thread::yield_now();
-        }
+        let mut status = None;
+        wait(PATIENCE, "it stops", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
     }
 
     /// Initialises with one share and unseals; the share and the root token.
@@ -180,21 +178,19 @@ pub fn exit_of(args: &[&str], home: &Path) -> (i32, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("did not end: {args:?}");
-        }
-        std::thread::yield_now();
+    let mut status = None;
+    let ends = || {
+        status = child.try_wait().unwrap();
+        status.is_some()
     };
+    if !reaches(PATIENCE, ends) {
+        child.kill().unwrap();
+        panic!("did not end: {args:?}");
+    }
     let mut text = String::new();
     child.stdout.unwrap().read_to_string(&mut text).unwrap();
     child.stderr.unwrap().read_to_string(&mut text).unwrap();
-    (status.code().unwrap(), text)
+    (status.unwrap().code().unwrap(), text)
 }
 
 /// A configuration with raft storage at `folder`/data and one listener on a free port.

@@ -33,6 +33,7 @@ pub fn watch(world: &Arc<World>) -> Watch {
                     }
                 }
             }
+            // Between two looks: it watches until it is told to stop.
             tokio::time::sleep(LOOK).await;
         }
     });

@@ -1,6 +1,7 @@
 //! A removed node cannot come back by itself.
 
 use super::super::seeded::World;
+use super::super::wait::Looks;
 use coffer::raft::Leadership;
 use coffer::store::Storage;
 use std::sync::Arc;
@@ -12,10 +13,9 @@ const WATCHED: Duration = Duration::from_millis(1500);
 /// Removes the last node, restarts it, and sees that it neither leads nor disturbs.
 pub async fn stays_out(world: &Arc<World>) {
     let last = world.count() - 1;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut looks = Looks::within(Duration::from_secs(20));
     while !world.remove(last).await {
-        assert!(Instant::now() < deadline, "the last node cannot be removed");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(looks.again().await, "the last node cannot be removed");
     }
     world.crash(last).await;
     world.start(last).await;
@@ -43,6 +43,7 @@ pub async fn stays_out(world: &Arc<World>) {
             "a removed node votes\n{}",
             world.describe()
         );
+        // Between two looks, for as long as it is watched.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(term(world), before, "a removed node caused an election");

@@ -40,6 +40,7 @@ impl Clients {
             let node = usize::try_from((dice >> 17) % 64).unwrap() % self.world.count();
             let barrier = self.world.running(node).and_then(|running| running.barrier);
             let Some(barrier) = barrier else {
+                // A client's pause before it asks another node.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 continue;
             };
@@ -67,6 +68,7 @@ impl Clients {
             }
             match outcome {
                 Some(Outcome::Unknown) if action == Action::Get => {}
+                // As above.
                 None => tokio::time::sleep(Duration::from_millis(2)).await,
                 Some(outcome) => self.history.lock().unwrap().push(Operation {
                     key,

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::signer::ClusterSigner;
+use crate::wait::Looks;
 use coffer::barrier::{Sealed, Unsealed};
 use coffer::clock::Timestamp;
 use coffer::peer::{Member, Memory, PublicKey, Way};
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a healthy cluster to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(5);
 /// Faster than a fleet's, so that a seed takes seconds.
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(30),
@@ -155,13 +155,12 @@ impl World {
             options
         };
         // Calls that were under way when it crashed may hold its files for a moment.
-        let deadline = Instant::now() + PATIENCE;
+        let mut looks = Looks::within(PATIENCE);
         let storage = loop {
             match RaftStorage::open(options.clone()).await {
                 Ok(storage) => break storage,
-                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+                Err(error) => assert!(looks.again().await, "{error}"),
             }
-            tokio::time::sleep(LOOK).await;
         };
         self.slots.lock().unwrap()[number].running = Some(Running {
             storage,
@@ -244,46 +243,39 @@ impl World {
 
     /// Makes node `number` a member, first without a vote and then with one.
     pub async fn join(&self, number: usize) {
+        let mut looks = Looks::within(PATIENCE);
+        while let Err(why) = self.try_join(number).await {
+            assert!(
+                looks.again().await,
+                "{number} cannot join: {why}\n{}",
+                self.describe()
+            );
+        }
+    }
+
+    async fn try_join(&self, number: usize) -> Result<(), String> {
         let (name, key) = {
             let slots = self.slots.lock().unwrap();
             (slots[number].name.clone(), slots[number].key.clone())
         };
-        let deadline = Instant::now() + PATIENCE;
-        let mut why = String::from("nobody leads");
-        loop {
-            let seen = || self.describe();
-            assert!(
-                Instant::now() < deadline,
-                "{name} cannot join: {why}\n{}",
-                seen()
-            );
-            tokio::time::sleep(LOOK).await;
-            let (Some(leader), Some(joiner)) = (self.leader(), self.running(number)) else {
-                continue;
-            };
-            let Some(leader) = self.running(leader) else {
-                continue;
-            };
-            joiner.storage.trust(self.everybody());
-            let cluster_key = *self.cluster_key.lock().unwrap();
-            joiner.storage.require_proof(cluster_key).unwrap();
-            let member = NewMember {
-                raft_id: joiner.storage.raft_id(),
-                name: name.clone(),
-                cluster_address: name.clone(),
-                api_address: format!("http://{name}"),
-                public_key: key.clone(),
-                non_voter: false,
-            };
-            if let Err(error) = leader.storage.add_member(member).await {
-                why = format!("not added: {error}");
-                continue;
-            }
-            match leader.storage.change(&name, Change::Promote).await {
-                Ok(()) => return,
-                Err(error) => why = format!("not promoted: {error}"),
-            }
-        }
+        let leader = self.leader().and_then(|leader| self.running(leader));
+        let leader = leader.ok_or("nobody leads")?;
+        let joiner = self.running(number).ok_or("it does not run")?;
+        joiner.storage.trust(self.everybody());
+        let cluster_key = *self.cluster_key.lock().unwrap();
+        joiner.storage.require_proof(cluster_key).unwrap();
+        let member = NewMember {
+            raft_id: joiner.storage.raft_id(),
+            name: name.clone(),
+            cluster_address: name.clone(),
+            api_address: format!("http://{name}"),
+            public_key: key,
+            non_voter: false,
+        };
+        let added = leader.storage.add_member(member).await;
+        added.map_err(|error| format!("not added: {error}"))?;
+        let promoted = leader.storage.change(&name, Change::Promote).await;
+        promoted.map_err(|error| format!("not promoted: {error}"))
     }
 
     /// Takes node `number` out of the membership.
@@ -422,14 +414,13 @@ impl World {
     }
 
     pub async fn wait(&self, what: &str, mut reached: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut looks = Looks::within(PATIENCE);
         while !reached() {
             assert!(
-                Instant::now() < deadline,
+                looks.again().await,
                 "not reached: {what}\n{}",
                 self.describe()
             );
-            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -222,6 +222,7 @@ impl Thief {
                 let answer = self.ask(to, &Ask::Append(heartbeat.clone())).await;
                 followed |= answer.is_some_and(|answer| is_yes(&answer));
             }
+            // As a leader does.
             tokio::time::sleep(BEAT).await;
         }
         self.note("usurp: a follower", followed);

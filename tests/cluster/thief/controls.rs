@@ -5,6 +5,7 @@ use super::super::before;
 use super::super::fleet::{Fleet, binary, wait};
 use super::super::load::{BODY_CANARY, Load};
 use super::super::real::mount;
+use super::super::wait::reaches;
 use super::Mood;
 use super::den::Den;
 use std::time::Duration;
@@ -53,12 +54,15 @@ fn dismissed(binary: &str, speaks_old: bool) -> Vec<Option<u16>> {
         den.thief.speak_old();
     }
     den.run(den.thief.farewells(&others));
+    let left = &fleet.nodes[..STOLEN];
+    let health = || left.iter().map(super::super::fleet::Node::health);
     // Who believes it seals itself a moment later.
-    std::thread::sleep(Duration::from_secs(1));
+    reaches(Duration::from_secs(1), || {
+        health().all(|code| code == Some(503))
+    });
     let thief = den.close();
     println!("dismissed: {:?}", thief.tried());
-    let left = &fleet.nodes[..STOLEN];
-    left.iter().map(super::super::fleet::Node::health).collect()
+    health().collect()
 }
 
 #[test]

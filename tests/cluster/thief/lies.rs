@@ -17,6 +17,7 @@ impl Thief {
         match (protocol, mood) {
             (_, Mood::Mute) => return Err("this node is stopping".into()),
             (_, Mood::Hanging) => {
+                // That it never answers is the lie.
                 tokio::time::sleep(FOR_EVER).await;
                 return Err("late".into());
             }

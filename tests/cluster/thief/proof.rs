@@ -58,6 +58,7 @@ async fn loot(world: Arc<World>, speaks_old: bool) -> Loot {
     let mut most = 0;
     while !reigning.is_finished() {
         most = most.max(followers(&world));
+        // Between two looks at a reign that lasts as long as the thief wants.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     thief.farewells(&thief.card.others()).await;

@@ -155,5 +155,6 @@ pub async fn hold_memory(key: &Path, to: &Member) {
         drop(tokio::time::timeout(20 * LISTENS, sending).await);
         held.push(stream);
     }
+    // Holding on to them is the attack.
     tokio::time::sleep(LISTENS).await;
 }

@@ -3,10 +3,11 @@
 
 use super::super::before;
 use super::super::check::check;
-use super::super::fleet::{Fleet, Node, binary, reaches, wait};
+use super::super::fleet::{Fleet, Node, binary, wait};
 use super::super::http::Connection;
 use super::super::load::{BODY_CANARY, Load, step};
 use super::super::real::{mount, setting};
+use super::super::wait::reaches;
 use super::den::Den;
 use super::{Mood, Thief};
 use coffer::raft::Timing;
@@ -119,6 +120,7 @@ fn appear(fleet: &Fleet, stolen: usize, folder: &Path, seed: u64) -> Arc<Thief> 
     let den = Den::open(&fleet.nodes[stolen].data(), folder, &canaries, seed);
     if seed.is_multiple_of(4) {
         let storage = den.run(den.thief.pose(&den.directory, Timing::default()));
+        // It hears what a member hears for a while, before leadership is offered, and after.
         std::thread::sleep(Duration::from_millis(1500));
         let active = fleet.wait_active();
         // Whether somebody else can lead is for the node to say.
@@ -282,6 +284,7 @@ fn is_a_stranger_once_removed(fleet: &Fleet, stolen: usize, folder: &Path) {
     let den = Den::open(&fleet.nodes[stolen].data(), folder, &[], 1);
     let moving = Arc::clone(&den.thief);
     let moving = den.spawn(async move { moving.move_about().await });
+    // It is on its way already when the operator's command comes.
     std::thread::sleep(Duration::from_millis(500));
     let name = json!({"server_id": fleet.nodes[stolen].name});
     let asked = Instant::now();
