@@ -167,14 +167,6 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
             .unwrap_or(Duration::from_secs(default))
     };
     let flag = |key: &str| section.boolean(key).unwrap_or(false);
-    let nested_flag = |block: &str, key: &str, others: &[&str]| {
-        section.blocks(block).iter().fold(false, |_, inner| {
-            let flag = inner.boolean(key).unwrap_or(false);
-            inner.without_effect(others);
-            inner.finish();
-            flag
-        })
-    };
     let listener = Listener {
         is_unix,
         cluster_address,
@@ -201,11 +193,13 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
             .boolean("x_forwarded_for_reject_not_present")
             .unwrap_or(true),
         unauthenticated_metrics: nested_flag(
+            section,
             "telemetry",
             "unauthenticated_metrics_access",
             &["metrics_only", "disallow_metrics"],
         ),
         unauthenticated_in_flight: nested_flag(
+            section,
             "inflight_requests_logging",
             "unauthenticated_in_flight_requests_access",
             &[],
@@ -224,6 +218,16 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
     section.without_effect(&["profiling", "cors"]);
     section.finish();
     listener
+}
+
+/// A switch in a block of its own, whose other keys change nothing.
+fn nested_flag(section: &Section<'_>, block: &str, key: &str, others: &[&str]) -> bool {
+    section.blocks(block).iter().fold(false, |_, inner| {
+        let flag = inner.boolean(key).unwrap_or(false);
+        inner.without_effect(others);
+        inner.finish();
+        flag
+    })
 }
 
 fn json_limits(section: &Section<'_>) -> JsonLimits {

@@ -162,6 +162,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table of cases")]
     fn every_change_and_what_it_asks_for() {
         let (me, other) = (Leads::Me { term: 3 }, Leads::Other(leader("b")));
         let active = Phase::Active { term: 3 };

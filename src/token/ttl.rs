@@ -95,6 +95,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table of cases")]
     fn the_least_limit_holds() {
         let cases = [
             ("default", wish(), 768 * HOUR, 0),

@@ -4,7 +4,7 @@
 use crate::support::{Client, Server, write_config};
 use serde_json::json;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const OPEN: &str = "tls_disable = true\n  telemetry { unauthenticated_metrics_access = true }";
@@ -37,12 +37,21 @@ fn is(text: &str, name: &str, expected: f64) {
 }
 
 #[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    crate::support::wait(PATIENCE, what, holds);
+}
+
+fn each_has_one_help(text: &str) {
+    let (mut helps, mut seen) = (0, std::collections::BTreeSet::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            assert!(help.len() > 5 && help != name, "{line}");
+            assert!(seen.insert(name.to_owned()), "twice: {line}");
+            helps += 1;
+        }
     }
+    assert!(helps > 20, "{text}");
 }
 
 #[test]
@@ -101,16 +110,7 @@ fn a_scraper_is_answered_before_after_and_while_sealed() {
         (value(&text, "vault_token_count") - tokens - 3.0).abs() < 0.5
             && (value(&text, "vault_expire_num_leases") - leases - 3.0).abs() < 0.5
     });
-    let (mut helps, mut seen) = (0, std::collections::BTreeSet::new());
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            let (name, help) = rest.split_once(' ').unwrap();
-            assert!(help.len() > 5 && help != name, "{line}");
-            assert!(seen.insert(name.to_owned()), "twice: {line}");
-            helps += 1;
-        }
-    }
-    assert!(helps > 20, "{text}");
+    each_has_one_help(&text);
     root.put("sys/seal", json!({})).expect(204);
     let text = scrape(&client);
     is(&text, "vault_core_unsealed", 0.0);

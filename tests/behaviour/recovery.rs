@@ -53,6 +53,74 @@ fn token(client: &Client, keys: &[Value]) -> String {
     String::from_utf8(token.collect()).unwrap()
 }
 
+const BROKEN: &str = "sys/raw/sys/policy/broken";
+const MENDED: &str = "path \"mended\" { capabilities = [\"list\"] }";
+
+/// Copies a record, writes another from it, and looks at some.
+fn mend(client: &Client) {
+    let read = client
+        .get(&format!("{BROKEN}?encoding=base64"))
+        .expect(200)
+        .json();
+    let value = read["data"]["value"].clone();
+    let copy = json!({"value": value, "encoding": "base64"});
+    client.put("sys/raw/sys/policy/copy", copy).expect(204);
+    let value = |path: &str| -> Value {
+        let read = client.get(&format!("sys/raw/{path}")).expect(200).json();
+        serde_json::from_str(read["data"]["value"].as_str().unwrap()).unwrap()
+    };
+    let mut policy = value("sys/policy/broken");
+    assert!(
+        policy["text"].as_str().unwrap().contains("capabilities"),
+        "{policy}"
+    );
+    policy["text"] = MENDED.into();
+    let put =
+        |path: &str, value: &str| client.put(&format!("sys/raw/{path}"), json!({"value": value}));
+    put("sys/policy/mended", &policy.to_string()).expect(204);
+    for wrong in ["not JSON", "{}", MENDED] {
+        let told = put("sys/policy/mended", wrong).expect(400).json();
+        let told = told["errors"][0].as_str().unwrap().to_owned();
+        assert!(told.contains("encoding=base64"), "{told}");
+    }
+    assert_eq!(value("sys/policy/mended"), policy, "it stayed");
+    let mounts = value("core/mounts");
+    assert_eq!(mounts["V1"][0]["path"], "sys/", "{mounts}");
+    let accessors = client.list("sys/raw/sys/token/accessor").expect(200).json();
+    let accessor = accessors["data"]["keys"][0].as_str().unwrap().to_owned();
+    let id = value(&format!("sys/token/accessor/{accessor}"));
+    let kept = value(&format!("sys/token/id/{}", id.as_str().unwrap()));
+    assert_eq!(kept["V1"]["accessor"], accessor.as_str(), "{kept}");
+}
+
+fn what_is_shown_and_what_is_not(client: &Client) {
+    for compressed in ["true", "false"] {
+        client
+            .get(&format!("{BROKEN}?compressed={compressed}"))
+            .expect(200);
+    }
+    let gzip = json!({"value": "x", "compression_type": "gzip"});
+    let told = client.put("sys/raw/test/x", gzip).expect(400).json();
+    assert!(
+        told["errors"][0]
+            .as_str()
+            .unwrap()
+            .contains("compression_type")
+    );
+    client.delete(BROKEN).expect(204);
+    client.get(BROKEN).expect(404);
+    client
+        .put("sys/raw/test/x", json!({"value": "hello"}))
+        .expect(204);
+    let read = client.get("sys/raw/test/x").expect(200).json();
+    assert_eq!(read["data"]["value"], "hello");
+    client.list("sys/raw/nothing").expect(404);
+    for reserved in ["core/keyring", "core/root-key", "core/seal-config"] {
+        client.get(&format!("sys/raw/{reserved}")).expect(400);
+        client.delete(&format!("sys/raw/{reserved}")).expect(400);
+    }
+}
+
 #[test]
 fn a_record_is_repaired_and_the_node_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,66 +147,8 @@ fn a_record_is_repaired_and_the_node_goes_on() {
             .unwrap()
             .contains(&json!("broken"))
     );
-    let path = "sys/raw/sys/policy/broken";
-    let read = client
-        .get(&format!("{path}?encoding=base64"))
-        .expect(200)
-        .json();
-    let value = read["data"]["value"].clone();
-    let copy = json!({"value": value, "encoding": "base64"});
-    client.put("sys/raw/sys/policy/copy", copy).expect(204);
-    let value = |path: &str| -> Value {
-        let read = client.get(&format!("sys/raw/{path}")).expect(200).json();
-        serde_json::from_str(read["data"]["value"].as_str().unwrap()).unwrap()
-    };
-    let mut policy = value("sys/policy/broken");
-    assert!(
-        policy["text"].as_str().unwrap().contains("capabilities"),
-        "{policy}"
-    );
-    let mended = "path \"mended\" { capabilities = [\"list\"] }";
-    policy["text"] = mended.into();
-    let put =
-        |path: &str, value: &str| client.put(&format!("sys/raw/{path}"), json!({"value": value}));
-    put("sys/policy/mended", &policy.to_string()).expect(204);
-    for wrong in ["not JSON", "{}", mended] {
-        let told = put("sys/policy/mended", wrong).expect(400).json();
-        let told = told["errors"][0].as_str().unwrap().to_owned();
-        assert!(told.contains("encoding=base64"), "{told}");
-    }
-    assert_eq!(value("sys/policy/mended"), policy, "it stayed");
-    let mounts = value("core/mounts");
-    assert_eq!(mounts["V1"][0]["path"], "sys/", "{mounts}");
-    let accessors = client.list("sys/raw/sys/token/accessor").expect(200).json();
-    let accessor = accessors["data"]["keys"][0].as_str().unwrap().to_owned();
-    let id = value(&format!("sys/token/accessor/{accessor}"));
-    let kept = value(&format!("sys/token/id/{}", id.as_str().unwrap()));
-    assert_eq!(kept["V1"]["accessor"], accessor.as_str(), "{kept}");
-    for compressed in ["true", "false"] {
-        client
-            .get(&format!("{path}?compressed={compressed}"))
-            .expect(200);
-    }
-    let gzip = json!({"value": "x", "compression_type": "gzip"});
-    let told = client.put("sys/raw/test/x", gzip).expect(400).json();
-    assert!(
-        told["errors"][0]
-            .as_str()
-            .unwrap()
-            .contains("compression_type")
-    );
-    client.delete(path).expect(204);
-    client.get(path).expect(404);
-    client
-        .put("sys/raw/test/x", json!({"value": "hello"}))
-        .expect(204);
-    let read = client.get("sys/raw/test/x").expect(200).json();
-    assert_eq!(read["data"]["value"], "hello");
-    client.list("sys/raw/nothing").expect(404);
-    for reserved in ["core/keyring", "core/root-key", "core/seal-config"] {
-        client.get(&format!("sys/raw/{reserved}")).expect(400);
-        client.delete(&format!("sys/raw/{reserved}")).expect(400);
-    }
+    mend(&client);
+    what_is_shown_and_what_is_not(&client);
     server.stop();
 
     let server = Server::raft(folder.path());
@@ -148,7 +158,7 @@ fn a_record_is_repaired_and_the_node_goes_on() {
     let left = left["data"]["keys"].as_array().unwrap();
     assert!(left.contains(&json!("copy")) && !left.contains(&json!("broken")));
     let read = client.get("sys/policies/acl/mended").expect(200).json();
-    assert_eq!(read["data"]["policy"], mended);
+    assert_eq!(read["data"]["policy"], MENDED);
     let stale = server.client().with_token(&token);
     stale.list("sys/policies/acl").expect(403);
     let policy = json!({"policy": "path \"a\" { capabilities = [\"read\"] }"});

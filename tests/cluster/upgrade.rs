@@ -4,7 +4,7 @@ use super::before;
 use super::check::check;
 use super::fleet::{Fleet, binary, wait};
 use super::load::Load;
-use super::real::{mount, setting};
+use super::real::{GAP_MS_MAX, mount, setting};
 use serde_json::json;
 
 /// What the log says of a member that proves no keys.
@@ -52,6 +52,7 @@ fn three_nodes_go_one_at_a_time_from_the_release_before() {
         history.len(),
         silence / 1_000_000
     );
+    assert!(silence / 1_000_000 < GAP_MS_MAX, "{silence} ns");
     check(&history).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
     the_release_before_is_refused(&mut fleet, &old);
 }

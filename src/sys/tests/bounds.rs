@@ -44,6 +44,7 @@ impl Harness {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn children_of_a_bound_token_are_bound() {
     let harness = Harness::new().await;
     let policy = "path \"auth/token/*\" { capabilities = [\"update\", \"read\", \"sudo\"] }";

@@ -71,6 +71,7 @@ async fn remounting_takes_the_secrets_along() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn refuses_in_the_words_of_vault() {
     let harness = Harness::new().await;
     let kv = |config: Value| json!({"type": "kv", "config": config});

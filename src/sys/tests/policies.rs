@@ -21,6 +21,7 @@ async fn reads(harness: &Harness, token: &str, path: &str) -> bool {
 
 /// Each spelling that an engine reads alike is judged alike; each case has its control.
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn no_spelling_of_a_value_walks_around_a_rule() {
     let harness = Harness::new().await;
     let role = json!({"allowed_policies": ["dev", "ops"]});
@@ -187,6 +188,7 @@ async fn a_path_expires_on_cluster_time() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn a_policy_expires_and_is_written_by_version() {
     let harness = Harness::new().await;
     let path = "sys/policies/acl/short";

@@ -36,6 +36,7 @@ impl Faults {
 
     pub async fn pause(&mut self) {
         let ms = 20 + self.roll(usize::try_from(PAUSE_MS_MAX).unwrap());
+        // Faults last for a while, and so do the times without: both are what is tested.
         tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap())).await;
     }
 
@@ -48,7 +49,6 @@ impl Faults {
         let count = world.count();
         let node = self.roll(count);
         let other = (node + 1 + self.roll(count - 1)) % count;
-        let keys = world.keys();
         match self.roll(15) {
             0 => {
                 self.note("crash");
@@ -60,49 +60,8 @@ impl Faults {
                     world.crash(leader).await;
                 }
             }
-            2 => {
-                self.note("power cut in a write");
-                let (writes, bytes) = (self.roll(5), self.roll(3000));
-                let slots = world.slots.lock().unwrap();
-                slots[node].disk.cut_power(
-                    u64::try_from(writes).unwrap(),
-                    u64::try_from(bytes).unwrap(),
-                );
-            }
-            3 => {
-                self.note("partition");
-                for key in keys.iter().filter(|key| **key != keys[node]) {
-                    world.net.part(&keys[node], key, true);
-                }
-            }
-            4 => {
-                self.note("one-way cut");
-                let ends = |way: &mut Way| way.is_cut = true;
-                world.net.change_way(&keys[node], &keys[other], ends);
-            }
-            5 => {
-                self.note("flaky network");
-                world.set_ways(&Way {
-                    delay: Duration::ZERO..=Duration::from_millis(40),
-                    lost_ppm: 150_000,
-                    repeated_ppm: 150_000,
-                    is_cut: false,
-                });
-            }
-            6 => {
-                self.note("slow disk");
-                let delay = Duration::from_millis(u64::try_from(self.roll(120)).unwrap());
-                world.slots.lock().unwrap()[node].disk.slow(delay);
-            }
-            7 => {
-                self.note("full disk");
-                world.slots.lock().unwrap()[node].disk.full(true);
-            }
-            8 => {
-                self.note("clock jump");
-                let skew = i64::try_from(self.roll(14_400)).unwrap() - 7200;
-                world.slots.lock().unwrap()[node].skew_s = skew;
-            }
+            kind @ 2..=5 => self.cut(world, kind, node, other),
+            kind @ 6..=8 => self.hinder(world, kind, node),
             9 => {
                 self.note("seal");
                 world.seal(node).await;
@@ -132,6 +91,62 @@ impl Faults {
             }
         }
         self.restart_some(world).await;
+    }
+
+    /// Power or a connection goes.
+    fn cut(&mut self, world: &World, kind: usize, node: usize, other: usize) {
+        let keys = world.keys();
+        match kind {
+            2 => {
+                self.note("power cut in a write");
+                let (writes, bytes) = (self.roll(5), self.roll(3000));
+                let slots = world.slots.lock().unwrap();
+                slots[node].disk.cut_power(
+                    u64::try_from(writes).unwrap(),
+                    u64::try_from(bytes).unwrap(),
+                );
+            }
+            3 => {
+                self.note("partition");
+                for key in keys.iter().filter(|key| **key != keys[node]) {
+                    world.net.part(&keys[node], key, true);
+                }
+            }
+            4 => {
+                self.note("one-way cut");
+                let ends = |way: &mut Way| way.is_cut = true;
+                world.net.change_way(&keys[node], &keys[other], ends);
+            }
+            _ => {
+                self.note("flaky network");
+                world.set_ways(&Way {
+                    delay: Duration::ZERO..=Duration::from_millis(40),
+                    lost_ppm: 150_000,
+                    repeated_ppm: 150_000,
+                    is_cut: false,
+                });
+            }
+        }
+    }
+
+    /// A node's disk or clock is not what it was.
+    fn hinder(&mut self, world: &World, kind: usize, node: usize) {
+        match kind {
+            6 => {
+                self.note("slow disk");
+                let delay = Duration::from_millis(u64::try_from(self.roll(120)).unwrap());
+                world.slots.lock().unwrap()[node].disk.slow(delay);
+            }
+            7 => {
+                self.note("full disk");
+                world.slots.lock().unwrap()[node].disk.full(true);
+            }
+            _ => {
+                self.note("clock jump");
+                let skew = i64::try_from(self.roll(14_400)).unwrap() - 7200;
+                world.slots.lock().unwrap()[node].skew_s = skew;
+            }
+        }
     }
 
     /// Crashed nodes come back in time, some of them sealed.
