@@ -15,63 +15,52 @@
 //! - What is known to be committed is never taken back, whoever says so.
 //! - Without requests nothing is written.
 //!
+//! Its rooms, from the lowest; each imports only those before it:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `wire` | what is sent and logged: records, commands, messages |
+//! | `disk` | the data directory, its errors, its poison |
+//! | `log_store` | the log on the device |
+//! | `applying` | the state machine, checkpoints, snapshots |
+//! | `proof` | proof of the keys |
+//! | `speaking` | calls to peers, and what their answers told |
+//! | `running` | what the handle and the tasks share |
+//! | `members` | listing and changing the members |
+//! | `leading` | who leads; batches of writes; current reads |
+//! | `server` | answers what peers ask |
+//! | `start` | opening, and memberships that the operator chose |
+//! | `handle` | what the rooms above hold |
+//!
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 
-mod absence;
-mod acknowledged;
-mod command;
-mod conductor;
-mod data_dir;
-mod device;
-mod error;
-mod forced;
-mod handover;
-mod introduce;
-mod joint;
-mod leadership;
-mod lease;
+mod applying;
+mod disk;
+mod handle;
+mod leading;
 pub mod log_store;
-mod member;
 mod members;
-mod network;
-mod opening;
-mod options;
-mod parting;
-mod peers_file;
-mod poison;
-pub mod probe;
 mod proof;
-mod proposer;
-mod quorum;
-mod read_index;
-mod recover;
-mod refusals;
-mod restore;
-mod rpc;
-mod saving;
+mod running;
 mod server;
-mod shared;
-mod snapshot;
-mod standing_back;
-mod state_machine;
-mod storage;
+mod speaking;
+mod start;
 mod timing;
-mod types;
-mod voice;
-mod whereabouts;
 mod wire;
 
-pub use data_dir::check_directory;
-pub use device::{Device, Verdict};
-pub use error::{ChangeError, OpenError};
-pub use leadership::Leadership;
-pub use member::{Change, MemberInfo, NewMember};
-pub use options::Options;
+pub use disk::data_dir::check_directory;
+pub use disk::device::{Device, Verdict};
+pub use disk::error::OpenError;
+pub use handle::recover::Recovered;
+pub use handle::storage::{RaftStorage, TRANSACTION_BYTES_MAX};
+pub use members::error::ChangeError;
+pub use members::member::{Change, MemberInfo, NewMember};
 pub use proof::{ClusterPublicKey, SIGNATURE_BYTES, Signer};
-pub use recover::Recovered;
-pub use storage::{RaftStorage, TRANSACTION_BYTES_MAX};
+pub use running::leadership::Leadership;
+pub use start::options::Options;
 pub use timing::Timing;
-pub use types::Peer;
+pub use wire::probe;
+pub use wire::types::Peer;
 
 #[cfg(test)]
 mod tests;

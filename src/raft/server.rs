@@ -3,16 +3,18 @@
 //! Whatever only an unsealed member may say is heeded only with a mandate, where proof of the keys
 //! is required; the rest is dropped and counted before raft sees it.
 
-use super::proof::Refused;
-use super::proposer;
-use super::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer, Wire};
-use super::shared::Shared;
-use super::snapshot;
-use super::state_machine::{SnapshotData, blocking};
-use super::types::{TypeConfig, Vote, log_id, position};
-use super::whereabouts::Whereabouts;
-use super::wire::{Ballot, Members, RECORD_OVERHEAD_BYTES};
 use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
+use crate::raft::applying::snapshot;
+use crate::raft::applying::state_machine::{SnapshotData, blocking};
+use crate::raft::leading::proposer;
+use crate::raft::members::whereabouts::Whereabouts;
+use crate::raft::proof::Refused;
+use crate::raft::running::shared::Shared;
+use crate::raft::wire::message::{
+    self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Transfer, Wire,
+};
+use crate::raft::wire::record::{Ballot, Members, RECORD_OVERHEAD_BYTES};
+use crate::raft::wire::types::{TypeConfig, Vote, log_id, position};
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
 use openraft::entry::RaftEntry;
@@ -125,7 +127,7 @@ impl Server {
     fn seal(&self, wire: Wire, answer: &Answer) -> Result<Bytes, String> {
         let voice = &self.shared.voice;
         let standing = voice.proofs.standing();
-        let sealed = rpc::encode_answer(wire, &voice.status(), &standing, answer);
+        let sealed = message::encode_answer(wire, &voice.status(), &standing, answer);
         sealed.map_err(|error| error.to_string())
     }
 
@@ -333,11 +335,11 @@ impl Server {
 struct Said {
     wire: Wire,
     envelope: Envelope,
-    proofs: rpc::Proofs,
+    proofs: message::Proofs,
 }
 
 fn read<A: DeserializeOwned>(bytes: &Bytes) -> Result<(Said, A, Bytes), String> {
-    let read = rpc::decode_ask::<A>(bytes);
+    let read = message::decode_ask::<A>(bytes);
     let (wire, envelope, proofs, ask, rest) = read.map_err(|error| error.to_string())?;
     let said = Said {
         wire,

@@ -17,9 +17,6 @@ pub struct Timing {
     pub election_max: Duration,
 }
 
-/// A write that keeps the device busy for longer costs a node its leadership.
-pub(super) const STALL_MAX: Duration = Duration::from_millis(1200);
-
 /// Vault's largest `performance_multiplier`.
 pub const MULTIPLIER_MAX: u32 = 10;
 
@@ -47,7 +44,7 @@ impl Timing {
     }
 
     /// The shortest time without a heartbeat after which another node may lead.
-    pub(super) fn silence(&self) -> Duration {
+    pub(in crate::raft) fn silence(&self) -> Duration {
         self.election_min + self.election_max
     }
 }

@@ -18,8 +18,8 @@
 //!               zeros up to the size
 //! ```
 
-use super::super::wire::Record;
 use super::LogError;
+use crate::raft::wire::record::Record;
 
 /// The unit of sizes and of the search for groups; every device's block is a multiple of it.
 pub(super) const UNIT_BYTES: usize = 512;
@@ -200,8 +200,8 @@ pub(super) fn may_begin(bytes: &[u8], log_id: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::wire::Position;
     use super::*;
+    use crate::raft::wire::record::Position;
     use bytes::Bytes;
 
     const HEADER: Header = Header {

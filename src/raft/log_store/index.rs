@@ -1,8 +1,8 @@
 //! What the log holds, in memory: where each entry is, and the last ones themselves.
 
-use super::super::types::{LogEntry, LogId, Vote, log_id, position};
-use super::super::wire::{Position, Record, WireError};
 use super::segment_file::SegmentFile;
+use crate::raft::wire::record::{Position, Record, WireError};
+use crate::raft::wire::types::{LogEntry, LogId, Vote, log_id, position};
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use std::collections::VecDeque;

@@ -8,7 +8,7 @@
 //! - A block that was acknowledged is never written again before its segment is purged.
 //! - A group's sequence number is never used twice; recovery relies on it to tell a write that was
 //!   cut short from damage, and fails closed on damage.
-//! - After a failed write nothing is written any more ([`super::poison::Poison`]).
+//! - After a failed write nothing is written any more ([`super::disk::poison::Poison`]).
 //!
 //! It never looks into commands, never reads a clock, and writes only when raft asks.
 //!
@@ -21,9 +21,9 @@
 //! +---------------------+-------+-------+-----+---------------------------------+
 //! ```
 //!
-//! A group is described in `group.rs`, a record in `raft/wire.rs`, recovery in `recovery.rs`.
+//! A group is described in `group.rs`, a record in `raft/wire/record.rs`, recovery in
+//! `recovery.rs`.
 
-mod error;
 mod front;
 mod group;
 mod index;
@@ -35,7 +35,7 @@ mod shared;
 mod store;
 mod writer;
 
-pub use error::LogError;
+pub use super::disk::log_error::LogError;
 pub use probe::read_group;
 pub use segment_file::exists;
 use segments::Segment;

@@ -12,13 +12,13 @@
 //!
 //! Damage to the very last group looks like a write cut short and cannot be told from it.
 
-use super::super::wire::{Members, Position, Record};
 use super::front::Front;
 use super::group::{Group, UNIT_BYTES};
 use super::index::{Index, Place};
 use super::segment_file::{SegmentFile, failure, slot_of};
 use super::writer::GROUP_BYTES_MAX;
 use super::{LogError, Segment};
+use crate::raft::wire::record::{Members, Position, Record};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -374,7 +374,7 @@ fn damaged(what: &'static str, file: &SegmentFile, offset: usize) -> LogError {
 }
 
 /// The committed place that the groups tell of, as an id.
-fn committed(found: &Recovered) -> Option<super::super::types::LogId> {
+fn committed(found: &Recovered) -> Option<crate::raft::wire::types::LogId> {
     let index = found.committed_next.checked_sub(1)?;
     found.index.id_at(index)
 }

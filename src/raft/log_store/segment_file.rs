@@ -1,8 +1,8 @@
 //! One preallocated file of the log.
 
-use super::super::device::Verdict;
 use super::LogError;
 use super::group::UNIT_BYTES;
+use crate::raft::disk::device::Verdict;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use std::fs::File;
 use std::io;

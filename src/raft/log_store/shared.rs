@@ -1,11 +1,11 @@
 //! What the log's handles and its writer share.
 
-use super::super::poison::Poison;
-use super::super::timing::STALL_MAX;
-use super::super::types::{LogEntry, LogId, TypeConfig};
-use super::super::wire::Record;
 use super::LogError;
 use super::index::Index;
+use crate::raft::disk::device::STALL_MAX;
+use crate::raft::disk::poison::Poison;
+use crate::raft::wire::record::Record;
+use crate::raft::wire::types::{LogEntry, LogId, TypeConfig};
 use openraft::storage::IOFlushed;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

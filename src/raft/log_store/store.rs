@@ -1,10 +1,5 @@
 //! The log's handle: openraft's view of it.
 
-use super::super::device::Device;
-use super::super::forced::Forced;
-use super::super::poison::Poison;
-use super::super::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
-use super::super::wire::{Ballot, Members, Position, Record};
 use super::LogError;
 use super::group::{self, Found};
 use super::index::{Index, Place, cost};
@@ -13,6 +8,11 @@ use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
 use super::shared::{Done, Job, Shared};
 use super::writer::{GROUP_BYTES_MAX, Writer};
+use crate::raft::disk::device::Device;
+use crate::raft::disk::forced::Forced;
+use crate::raft::disk::poison::Poison;
+use crate::raft::wire::record::{Ballot, Members, Position, Record};
+use crate::raft::wire::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend};
@@ -182,7 +182,7 @@ impl LogStore {
     }
 
     /// True when an entry `id` contradicts what is known to be committed.
-    pub(in super::super) fn contradicts_committed(&self, id: &LogId) -> bool {
+    pub(in crate::raft) fn contradicts_committed(&self, id: &LogId) -> bool {
         self.shared.index().contradicts_committed(id)
     }
 
@@ -203,7 +203,7 @@ impl LogStore {
     }
 
     /// True when a write took longer than it may, or takes, less than `age` ago.
-    pub(in super::super) fn stalled_within(&self, age: Duration) -> bool {
+    pub(in crate::raft) fn stalled_within(&self, age: Duration) -> bool {
         self.shared.stalled_within(age)
     }
 
@@ -239,7 +239,7 @@ impl LogStore {
     }
 
     /// From here on the handles made of this one give out memberships as `forced` has them.
-    pub(in super::super) fn force(&mut self, forced: Forced) {
+    pub(in crate::raft) fn force(&mut self, forced: Forced) {
         self.forced = Some(Arc::new(forced));
     }
 
@@ -251,7 +251,7 @@ impl LogStore {
     }
 
     /// True when the operator decided about the members.
-    pub(in super::super) fn is_forced(&self) -> bool {
+    pub(in crate::raft) fn is_forced(&self) -> bool {
         self.forced.is_some()
     }
 

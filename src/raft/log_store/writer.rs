@@ -1,14 +1,14 @@
 //! The thread that writes the log: what waits becomes one group, one write, one flush.
 
-use super::super::device::{Device, Verdict};
-use super::super::types::Vote;
-use super::super::wire::{Ballot, Position, Record, Start};
 use super::LogError;
 use super::group::{self, HEADER_BYTES, Header};
 use super::index::Place;
 use super::segment_file::{AlignedBuffer, failure};
 use super::segments::Segments;
 use super::shared::{Done, Job, Shared};
+use crate::raft::disk::device::{Device, Verdict};
+use crate::raft::wire::record::{Ballot, Position, Record, Start};
+use crate::raft::wire::types::Vote;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

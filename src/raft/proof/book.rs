@@ -1,9 +1,10 @@
 //! Which proofs this node makes, and which it has checked.
 
-use super::super::error::OpenError;
-use super::super::wire::{Members, Position};
-use super::{ClusterPublicKey, Proof, RETRY, SIGNATURE_BYTES, Signer, file, statement};
+use super::{ClusterPublicKey, RETRY, SIGNATURE_BYTES, Signer, file, statement};
 use crate::peer::PublicKey;
+use crate::raft::disk::error::OpenError;
+use crate::raft::wire::message::Proof;
+use crate::raft::wire::record::{Members, Position};
 use bytes::Bytes;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a message was not heeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in super::super) enum Refused {
+pub(in crate::raft) enum Refused {
     /// The sender is sealed, or has no keys at all.
     #[error("only an unsealed member may say this, and the proof of it is missing or wrong")]
     Unproven,
@@ -37,7 +38,7 @@ pub(in super::super) enum Refused {
 }
 
 /// One per open storage.
-pub(in super::super) struct Proofs {
+pub(in crate::raft) struct Proofs {
     id: u64,
     key: PublicKey,
     dir: PathBuf,
@@ -69,7 +70,7 @@ struct Known {
 
 impl Proofs {
     /// Reads what the data directory at `dir` says of the cluster. `id` and `key` are this node's.
-    pub(in super::super) fn open(dir: &Path, id: u64, key: PublicKey) -> Result<Self, OpenError> {
+    pub(in crate::raft) fn open(dir: &Path, id: u64, key: PublicKey) -> Result<Self, OpenError> {
         Ok(Self {
             id,
             key,
@@ -82,12 +83,12 @@ impl Proofs {
     }
 
     /// Returns the key that proofs are checked against; `None` while none is required.
-    pub(in super::super) fn required(&self) -> Option<ClusterPublicKey> {
+    pub(in crate::raft) fn required(&self) -> Option<ClusterPublicKey> {
         *lock(&self.required)
     }
 
     /// Requires proofs under `key` from now on, and after every start.
-    pub(in super::super) fn require(&self, key: Option<ClusterPublicKey>) -> io::Result<bool> {
+    pub(in crate::raft) fn require(&self, key: Option<ClusterPublicKey>) -> io::Result<bool> {
         let mut required = lock(&self.required);
         if *required == key {
             return Ok(false);
@@ -99,7 +100,7 @@ impl Proofs {
     }
 
     /// Takes the signer of an unsealed node, or drops it with all that it signed.
-    pub(in super::super) fn set_signer(&self, signer: Option<Arc<dyn Signer>>) {
+    pub(in crate::raft) fn set_signer(&self, signer: Option<Arc<dyn Signer>>) {
         let own = signer.map(|signer| {
             let cluster = signer.cluster_key();
             let standing = statement::standing(&cluster, self.id, &self.key);
@@ -114,7 +115,7 @@ impl Proofs {
     }
 
     /// True when this node can prove that it may lead, or need not.
-    pub(in super::super) fn may_lead(&self) -> bool {
+    pub(in crate::raft) fn may_lead(&self) -> bool {
         let required = self.required();
         required.is_none_or(|key| {
             lock(&self.own)
@@ -124,14 +125,14 @@ impl Proofs {
     }
 
     /// Returns the proof that this node is unsealed; empty when it is not.
-    pub(in super::super) fn standing(&self) -> Proof {
+    pub(in crate::raft) fn standing(&self) -> Proof {
         let own = lock(&self.own);
         own.as_ref()
             .map_or_else(Proof::default, |own| own.standing.clone())
     }
 
     /// Returns the proof that this node may lead in `term`; empty when it may not.
-    pub(in super::super) fn mandate(&self, term: u64) -> Proof {
+    pub(in crate::raft) fn mandate(&self, term: u64) -> Proof {
         let mut own = lock(&self.own);
         let Some(own) = own.as_mut() else {
             return Proof::default();
@@ -148,7 +149,7 @@ impl Proofs {
     }
 
     /// Signs a list of the members; empty when this node is sealed.
-    pub(in super::super) fn roster(&self, at: Position, members: &Members) -> Proof {
+    pub(in crate::raft) fn roster(&self, at: Position, members: &Members) -> Proof {
         let own = lock(&self.own);
         own.as_ref().map_or_else(Proof::default, |own| {
             signed(&*own.signer, &statement::roster(&own.cluster, at, members))
@@ -156,7 +157,7 @@ impl Proofs {
     }
 
     /// True when an unsealed member made that list, or no proof is required.
-    pub(in super::super) fn is_roster(
+    pub(in crate::raft) fn is_roster(
         &self,
         at: Position,
         members: &Members,
@@ -167,7 +168,7 @@ impl Proofs {
     }
 
     /// True when the member `id`, pinned to `key`, is unsealed by `proof`, or none is required.
-    pub(in super::super) fn stands(&self, id: u64, key: &PublicKey, proof: &Proof) -> bool {
+    pub(in crate::raft) fn stands(&self, id: u64, key: &PublicKey, proof: &Proof) -> bool {
         let Some(cluster) = self.required() else {
             return true;
         };
@@ -189,7 +190,7 @@ impl Proofs {
 
     /// True when the member `id`, pinned to `key`, may lead in `term` by `proof`, or none is
     /// required.
-    pub(in super::super) fn leads(
+    pub(in crate::raft) fn leads(
         &self,
         id: u64,
         key: &PublicKey,
@@ -216,7 +217,7 @@ impl Proofs {
     }
 
     /// Counts a message that was not heeded, and tells of it once a minute for each member.
-    pub(in super::super) fn refuse(&self, id: u64, key: &PublicKey, why: Refused) {
+    pub(in crate::raft) fn refuse(&self, id: u64, key: &PublicKey, why: Refused) {
         self.refused.fetch_add(1, Ordering::AcqRel);
         let mut all = lock(&self.known);
         let known = of(&mut all, id, key);
@@ -243,7 +244,7 @@ impl Proofs {
     }
 
     /// Returns how many messages were not heeded since the start.
-    pub(in super::super) fn refused(&self) -> u64 {
+    pub(in crate::raft) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Acquire)
     }
 }

@@ -7,8 +7,8 @@
 //! The state has it, too, but a node must know it before it has applied anything, and must not
 //! forget it when a snapshot of an older release is restored.
 
-use super::super::error::OpenError;
 use super::ClusterPublicKey;
+use crate::raft::disk::error::OpenError;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

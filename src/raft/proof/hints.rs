@@ -34,11 +34,11 @@ struct Inner {
 
 /// One per open storage.
 #[derive(Default)]
-pub(in super::super) struct Hints(Mutex<Inner>);
+pub(in crate::raft) struct Hints(Mutex<Inner>);
 
 impl Hints {
     /// Notes that `member` told of a vote in `term`.
-    pub(in super::super) fn note(&self, member: u64, term: u64) {
+    pub(in crate::raft) fn note(&self, member: u64, term: u64) {
         self.note_at(member, term, Instant::now());
     }
 
@@ -57,13 +57,13 @@ impl Hints {
     }
 
     /// Returns the term to lift this node's own to, `own` being that, while nobody leads.
-    pub(in super::super) fn for_candidate(&self, own: u64) -> Option<u64> {
+    pub(in crate::raft) fn for_candidate(&self, own: u64) -> Option<u64> {
         self.highest(own, Duration::ZERO, Instant::now())
     }
 
     /// Returns the term to lead above, `own` being the one led in; rarely, since leading again is
     /// an interruption that a liar may want.
-    pub(in super::super) fn for_leader(&self, own: u64) -> Option<u64> {
+    pub(in crate::raft) fn for_leader(&self, own: u64) -> Option<u64> {
         self.for_leader_at(own, Instant::now())
     }
 

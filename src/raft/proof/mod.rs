@@ -25,14 +25,12 @@ mod file;
 mod hints;
 mod statement;
 
-pub(super) use book::{Proofs, Refused};
-pub(super) use hints::Hints;
+pub(in crate::raft) use book::{Proofs, Refused};
+pub(in crate::raft) use hints::Hints;
 
 #[cfg(test)]
-pub(super) use statement::mandate as mandate_for_test;
+pub(in crate::raft) use statement::mandate as mandate_for_test;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -60,7 +58,3 @@ pub trait Signer: Send + Sync {
     /// Signs `statement`.
     fn sign(&self, statement: &[u8]) -> [u8; SIGNATURE_BYTES];
 }
-
-/// A signature on its way between members; empty where none can be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Proof(Bytes);

@@ -9,9 +9,9 @@
 //! Numbers are big-endian. The only part of variable length stands last, so no two statements have
 //! the same bytes.
 
-use super::super::wire::{Members, Position};
 use super::ClusterPublicKey;
 use crate::peer::PublicKey;
+use crate::raft::wire::record::{Members, Position};
 
 /// The member `id`, which is pinned to `key`, is unsealed.
 pub(super) fn standing(cluster: &ClusterPublicKey, id: u64, key: &PublicKey) -> Vec<u8> {
@@ -22,7 +22,7 @@ pub(super) fn standing(cluster: &ClusterPublicKey, id: u64, key: &PublicKey) -> 
 }
 
 /// The member `id`, which is pinned to `key`, may lead in `term`.
-pub(in super::super) fn mandate(
+pub(in crate::raft) fn mandate(
     cluster: &ClusterPublicKey,
     id: u64,
     key: &PublicKey,

@@ -2,9 +2,9 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
-use crate::raft::device::{Device, Verdict};
-use crate::raft::rpc::Ask;
-use crate::raft::types::Command;
+use crate::raft::disk::device::{Device, Verdict};
+use crate::raft::wire::message::Ask;
+use crate::raft::wire::types::Command;
 use openraft::storage::RaftLogReader;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
+use crate::raft::members::joint;
 use openraft::ChangeMembers;
 use std::collections::BTreeSet;
 use std::task::Poll;

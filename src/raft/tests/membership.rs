@@ -1,10 +1,11 @@
 //! Members that were replaced without a quorum.
 
 use super::*;
-use crate::raft::forced::{force, newest};
-use crate::raft::opening::{Files, open_files};
-use crate::raft::poison::Poison;
-use crate::raft::wire::Members;
+use crate::raft::disk::poison::Poison;
+use crate::raft::start::files::Files;
+use crate::raft::start::force::{force, newest};
+use crate::raft::start::opening::open_files;
+use crate::raft::wire::record::Members;
 use std::path::Path;
 
 /// Works on the files while nobody serves from them.

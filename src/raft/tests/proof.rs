@@ -4,10 +4,12 @@ use super::cluster::{Cluster, TestSigner, eventually};
 use super::net::Plug;
 use super::*;
 use crate::peer::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
-use crate::raft::rpc::{self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Status};
-use crate::raft::rpc::{Proofs, Transfer, Wire};
-use crate::raft::types::{Membership, Vote, log_id};
-use crate::raft::wire::{Ballot, Members, Position};
+use crate::raft::wire::message::{
+    self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Status,
+};
+use crate::raft::wire::message::{Proofs, Transfer, Wire};
+use crate::raft::wire::record::{Ballot, Members, Position};
+use crate::raft::wire::types::{Membership, Vote, log_id};
 use futures_util::stream;
 use openraft::entry::RaftEntry;
 use openraft::raft::AppendEntriesRequest;
@@ -90,11 +92,11 @@ impl Thief {
             standing: proof(b"standing"),
             mandate: proof(b"mandate"),
         };
-        let message = rpc::encode_ask(wire, &envelope, &proofs, ask, &[]).unwrap();
+        let message = message::encode_ask(wire, &envelope, &proofs, ask, &[]).unwrap();
         let (to, within) = (member(cluster, to), Duration::from_secs(3));
         let called = self.plug.call(&to, Protocol::Raft, message, within);
         let answer = called.await.map_err(|error| error.to_string())?;
-        let (_, _, answer) = rpc::decode_answer(&answer).map_err(|error| error.to_string())?;
+        let (_, _, answer) = message::decode_answer(&answer).map_err(|error| error.to_string())?;
         Ok(answer)
     }
 
@@ -109,7 +111,7 @@ impl Thief {
         };
         let envelope = self.envelope(cluster, to);
         let proofs = Proofs::default();
-        let head = rpc::encode_ask(Wire::Proven, &envelope, &proofs, &head, &[]).unwrap();
+        let head = message::encode_ask(Wire::Proven, &envelope, &proofs, &head, &[]).unwrap();
         let body: Chunks = Box::pin(stream::empty());
         let (to, stalled) = (member(cluster, to), Duration::from_secs(3));
         self.plug
@@ -264,7 +266,7 @@ impl Service for Liar {
             .number
             .fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         Box::pin(async move {
-            let (_, _, _, ask, _) = rpc::decode_ask::<Ask>(&request).unwrap();
+            let (_, _, _, ask, _) = message::decode_ask::<Ask>(&request).unwrap();
             let answer = lie(number, &ask);
             let status = Status {
                 elects: true,
@@ -273,7 +275,7 @@ impl Service for Liar {
                 ..Status::default()
             };
             let wire = Wire::Proven;
-            Ok(rpc::encode_answer(wire, &status, &Default::default(), &answer).unwrap())
+            Ok(message::encode_answer(wire, &status, &Default::default(), &answer).unwrap())
         })
     }
 
@@ -351,7 +353,7 @@ async fn what_is_committed_is_not_taken_back_even_for_a_proven_leader() {
     cluster.await_value(1, "a", b"v").await;
     let stored = cluster.up(1).shared.membership();
     let at = stored.log_id().as_ref().unwrap();
-    let other = crate::raft::types::LogEntry::new(
+    let other = crate::raft::wire::types::LogEntry::new(
         log_id(Position {
             term: FAR.term,
             index: at.index(),
@@ -387,7 +389,7 @@ async fn what_is_committed_is_not_taken_back_even_for_a_proven_leader() {
     let (message, bodies) = Append::of(request);
     let envelope = thief.envelope(&cluster, 1);
     let ask = Ask::Append(message);
-    let message = rpc::encode_ask(Wire::Proven, &envelope, &proofs, &ask, &bodies).unwrap();
+    let message = message::encode_ask(Wire::Proven, &envelope, &proofs, &ask, &bodies).unwrap();
     let (to, within) = (member(&cluster, 1), Duration::from_secs(3));
     let called = thief.plug.call(&to, Protocol::Raft, message, within).await;
     assert!(called.is_err(), "{called:?}");

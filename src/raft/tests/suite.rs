@@ -1,10 +1,10 @@
 //! openraft's own conformance suite over our log and state machine.
 
-use super::super::data_dir::DataDir;
-use super::super::log_store::{LogOptions, LogStore};
-use super::super::poison::Poison;
-use super::super::state_machine::{Applied, StateMachine};
-use super::super::types::TypeConfig;
+use crate::raft::applying::state_machine::{Applied, StateMachine};
+use crate::raft::disk::data_dir::DataDir;
+use crate::raft::disk::poison::Poison;
+use crate::raft::log_store::{LogOptions, LogStore};
+use crate::raft::wire::types::TypeConfig;
 use crate::store::state::{Limits, State};
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};

@@ -1,4 +1,4 @@
-//! The words of members as an attacker would write them: from what `src/raft/rpc.rs` says of its
+//! The words of members as an attacker would write them: from what `src/raft/wire/message.rs` says of its
 //! bytes, without its code, so that any field can be forged.
 
 use bytes::Bytes;

@@ -80,7 +80,7 @@ fn applied(before: &Content, after: &Content) -> Option<Position> {
     let both = before.entries.iter().filter(|e| after.entries.contains(e));
     let both: Vec<_> = both.collect();
     let entry = both.get(both.len() * 3 / 4)?;
-    Some(crate::raft::types::position(&entry.log_id()))
+    Some(crate::raft::wire::types::position(&entry.log_id()))
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_cut_or_missing_file_is_told() {
             "{name} is needed beside {newest}"
         );
         let all = last.content.entries.last().unwrap();
-        let all = Some(crate::raft::types::position(&all.log_id()));
+        let all = Some(crate::raft::wire::types::position(&all.log_id()));
         let found = recover(scratch.path(), LOG_ID, all).unwrap();
         assert_eq!(found.live.len(), 1, "the state has what {name} had");
         assert!(last.content.matches(&content(&found), all));

@@ -4,12 +4,12 @@ mod disk;
 mod faults;
 mod reads;
 
-use super::super::poison::Poison;
-use super::super::types::{Command, LogEntry, TypeConfig, Vote, log_id};
-use super::super::wire::Position;
 use super::group::{self, Found};
 use super::recovery::{Recovered, recover};
 use super::{LogError, LogOptions, LogStore};
+use crate::raft::disk::poison::Poison;
+use crate::raft::wire::record::Position;
+use crate::raft::wire::types::{Command, LogEntry, TypeConfig, Vote, log_id};
 use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;

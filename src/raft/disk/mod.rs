@@ -1,0 +1,17 @@
+//! The data directory, and what its users share: its errors, its device, its poison.
+//!
+//! Owns `coffer.lock`, `coffer.data` and `raft/members.forced`.
+//!
+//! Invariants
+//! - One process per data directory.
+//! - A file takes its place by a rename, after it is flushed.
+//! - The first failed write or flush poisons the node; nothing is tried again over it.
+//!
+//! It never reads the log or the state.
+
+pub(in crate::raft) mod data_dir;
+pub(in crate::raft) mod device;
+pub(in crate::raft) mod error;
+pub(in crate::raft) mod forced;
+pub(in crate::raft) mod log_error;
+pub(in crate::raft) mod poison;

@@ -1,0 +1,453 @@
+//! Follows what raft does, and sets what hangs on it: who leads, who is heard, whether timers run.
+//!
+//! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
+
+use super::absence::Absence;
+use super::handover::LetGo;
+use crate::peer::Member;
+use crate::raft::disk::device::STALL_MAX;
+use crate::raft::members::joint;
+use crate::raft::members::parting::Parting;
+use crate::raft::running::leadership::Leadership;
+use crate::raft::running::shared::{Metrics, Shared};
+use openraft::async_runtime::WatchReceiver;
+use openraft::{Instant as _, ServerState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// One per open storage.
+pub(in crate::raft) struct Conductor {
+    shared: Arc<Shared>,
+    /// Whom the network was told to hear.
+    heard: Option<Vec<Member>>,
+    /// Who was a member until a moment ago.
+    parting: Parting,
+    /// What raft was told: whether timers run, whether it may campaign.
+    timers: (bool, bool),
+    since: Instant,
+    /// When this node last tried to have its record brought up to date.
+    introduced: Option<Instant>,
+    /// When it last asked who is in the cluster.
+    asked: Option<Instant>,
+    /// When it last asked whether another node can lead.
+    asked_fit: Option<Instant>,
+    absence: Absence,
+}
+
+/// How long a handover that nobody waits for may take.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
+/// Between attempts to have one's record brought up to date.
+const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
+/// Between questions whether another node can lead, while nobody does and this one stands back.
+const STAND_IN_EVERY: Duration = Duration::from_millis(500);
+/// Between questions who is in the cluster, while nobody leads.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+impl Conductor {
+    pub(in crate::raft) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            heard: None,
+            parting: Parting::default(),
+            timers: (false, false),
+            since: Instant::now(),
+            introduced: None,
+            asked: None,
+            asked_fit: None,
+            absence: Absence::default(),
+        }
+    }
+
+    /// Runs until raft stops, and says then that nobody leads: the last word would stand for ever.
+    /// When nobody told raft to stop, the node has failed.
+    pub(in crate::raft) async fn run(mut self) {
+        self.watch().await;
+        let shared = &self.shared;
+        shared.leadership.send_replace(Leadership::None);
+        if !shared.closing.load(Ordering::Acquire) {
+            let why = shared.raft.is_initialized().await.err();
+            let why = why.map_or_else(|| "nobody says why".into(), |why| why.to_string());
+            shared
+                .applied
+                .poison
+                .set(&format!("consensus stopped: {why}"));
+        }
+    }
+
+    async fn watch(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut metrics = shared.raft.server_metrics();
+        let mut applied = shared.raft.watch_apply_progress();
+        let mut elects = shared.voice.elects.subscribe();
+        let mut trusted = shared.trusted.subscribe();
+        loop {
+            let seen = metrics.borrow_and_update().clone();
+            let works = !shared.applied.poison.is_set();
+            self.follow(&seen).await;
+            // Only a leader that is not ready yet has to wait for what it applies.
+            let is_pending = is_leader(&seen) && *shared.leadership.borrow() == Leadership::None;
+            let waits = is_pending && shared.may_lead();
+            let ticks = self.timers.0;
+            let parts = self.parting.ends();
+            tokio::select! {
+                changed = metrics.changed() => if changed.is_err() { return },
+                changed = elects.changed() => if changed.is_err() { return },
+                changed = trusted.changed() => if changed.is_err() { return },
+                changed = applied.changed(), if waits => if changed.is_err() { return },
+                _ = shared.applied.poison.wait(), if works => {}
+                () = shared.refusals.noted.notified() => {}
+                () = tokio::time::sleep(parts.unwrap_or_default()), if parts.is_some() => {}
+                () = tokio::time::sleep(shared.timing.heartbeat), if ticks => {
+                    self.tick(&seen).await;
+                }
+            }
+        }
+    }
+
+    async fn follow(&mut self, seen: &Metrics) {
+        if is_leader(seen) {
+            self.shared.standing_back.leads(seen.vote.leader_id.term);
+        }
+        self.come_back(seen);
+        self.hear(seen);
+        self.set_timers(seen);
+        set_alone(&self.shared, seen);
+        lead_alone(&self.shared, seen).await;
+        self.publish(seen);
+        self.introduce(seen);
+        self.finish_change(seen);
+    }
+
+    /// Finishes a change of the members that stopped half way.
+    fn finish_change(&self, seen: &Metrics) {
+        let serves = matches!(*self.shared.leadership.borrow(), Leadership::Leader { .. });
+        if serves && joint::is_unfinished(seen) {
+            let shared = Arc::clone(&self.shared);
+            crate::task::spawn(async move { shared.finish_change().await });
+        }
+    }
+
+    fn publish(&self, seen: &Metrics) {
+        let leadership = self.leadership(seen);
+        if leadership != Leadership::None {
+            self.shared.refusals.clear();
+            self.shared.needed.send_if_modified(std::mem::take);
+            self.trust_members_only(seen);
+        }
+        self.shared.leadership.send_if_modified(|current| {
+            let changes = *current != leadership;
+            if changes {
+                crate::telemetry::debug!(?leadership, "leadership");
+                *current = leadership;
+            }
+            changes
+        });
+    }
+
+    /// Once this node is a member, membership alone says whom it hears.
+    fn trust_members_only(&self, seen: &Metrics) {
+        let members = seen.membership_config.membership();
+        if members.get_node(&self.shared.id).is_some() {
+            self.shared.trusted.send_if_modified(|trusted| {
+                let changes = !trusted.is_empty();
+                trusted.clear();
+                changes
+            });
+        }
+    }
+
+    /// A node that was removed may have been added again.
+    fn come_back(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let members = seen.membership_config.membership();
+        let at = seen
+            .membership_config
+            .log_id()
+            .as_ref()
+            .map_or(0, |at| at.index());
+        let removed_at = shared.removed_at.load(Ordering::Acquire);
+        // While two configurations overlap, one may be that which is left.
+        let is_member =
+            members.get_node(&shared.id).is_some() && members.get_joint_config().len() == 1;
+        if shared.removed.load(Ordering::Acquire) && is_member && at > removed_at {
+            crate::telemetry::info!("this node is a member again");
+            shared.removed.store(false, Ordering::Release);
+        }
+    }
+
+    fn leadership(&self, seen: &Metrics) -> Leadership {
+        let shared = &self.shared;
+        if shared.removed.load(Ordering::Acquire) {
+            return Leadership::None;
+        }
+        if is_leader(seen) {
+            let term = seen.vote.leader_id.term;
+            let (applied, _) = shared.applied.state.progress();
+            let is_ready = applied.is_some_and(|applied| applied.term == term);
+            return match is_ready && shared.may_lead() && !self.is_cut_off() {
+                true => Leadership::Leader { term },
+                false => Leadership::None,
+            };
+        }
+        let leader = seen.current_leader.filter(|leader| *leader != shared.id);
+        let node = leader.and_then(|id| seen.membership_config.membership().get_node(&id));
+        match (leader, node) {
+            (Some(id), Some(peer)) if !self.is_lost(id) => Leadership::Follower {
+                leader: peer.clone(),
+            },
+            _ => Leadership::None,
+        }
+    }
+
+    /// True for a leader that no quorum has answered for so long that there may be another.
+    fn is_cut_off(&self) -> bool {
+        let data = self.shared.raft.data_metrics();
+        let data = data.borrow_watched();
+        let answered = data.last_quorum_acked.map(|at| at.elapsed());
+        // A lone voter is its own quorum and has no such time.
+        self.timers.0
+            && !self.shared.log.is_alone()
+            && answered.is_some_and(|age| age > self.shared.timing.silence())
+    }
+
+    /// True for a leader that was not heard for so long that there may be another.
+    fn is_lost(&self, leader: u64) -> bool {
+        let silence = self.shared.timing.silence();
+        self.since.elapsed() > silence && !self.shared.voice.is_heard(leader, silence)
+    }
+
+    /// What has to be looked at from time to time, while there are others.
+    async fn tick(&mut self, seen: &Metrics) {
+        self.tell_of_absence();
+        if is_leader(seen) {
+            self.let_go();
+            self.heed_hints(seen).await;
+        } else if *self.shared.leadership.borrow() == Leadership::None {
+            self.tell_that_it_is_needed(seen);
+            self.heed_hints(seen).await;
+            self.ask_around(seen);
+            self.stand_in();
+        }
+    }
+
+    /// A node that stands back leads all the same when nobody else can.
+    fn stand_in(&mut self) {
+        let shared = &self.shared;
+        let is_early = self
+            .asked_fit
+            .is_some_and(|at| at.elapsed() < STAND_IN_EVERY);
+        if is_early || !shared.may_lead() || !shared.standing_back.is_on() {
+            return;
+        }
+        self.asked_fit = Some(Instant::now());
+        let shared = Arc::clone(shared);
+        crate::task::spawn(async move { shared.stand_in().await });
+    }
+
+    /// Who was removed while it was away is refused by everybody, and cannot tell that from a
+    /// cluster without a leader.
+    fn tell_of_absence(&mut self) {
+        let shared = &self.shared;
+        if *shared.leadership.borrow() != Leadership::None || !shared.may_lead() {
+            self.absence.end();
+        } else if let Some(age) = self.absence.note(Instant::now()) {
+            let ahead = shared.voice.ahead(age);
+            let members = shared.members().into_iter();
+            let ahead = members.filter(|member| Some(member.raft_id) == ahead);
+            for member in ahead {
+                tracing::warn!(
+                    node = member.name,
+                    "that member says that it holds entries which this node lacks: unseal it"
+                );
+            }
+            tracing::warn!(
+                for_s = age.as_secs(),
+                "no leader is known: see that most voters run, are reached and are unsealed, and \
+                 that this node is still a member (coffer operator raft list-peers on another)"
+            );
+        }
+    }
+
+    /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting. The
+    /// latter keeps leadership unless another node says that its own device is better.
+    fn let_go(&self) {
+        let shared = &self.shared;
+        if shared.handing.try_lock().is_err() {
+            return;
+        }
+        let is_stalled = shared.log.write_age() > STALL_MAX;
+        let why = match shared.may_lead() {
+            false => LetGo::Must,
+            true if is_stalled => LetGo::Stalls,
+            true => return,
+        };
+        let shared = Arc::clone(shared);
+        crate::task::spawn(async move {
+            if let Err(error) = shared.try_hand_over(HAND_OVER_WITHIN, why).await {
+                crate::telemetry::debug!(%error, "leadership stays");
+            }
+        });
+    }
+
+    /// A sealed voter that refused a candidate for its shorter log, while nobody leads, holds
+    /// entries that the others need. It may not lead, so somebody must unseal it: its log and its
+    /// lights say so.
+    fn tell_that_it_is_needed(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let mut voters = seen.membership_config.membership().voter_ids();
+        let is_voter = voters.any(|voter| voter == shared.id);
+        let refused = shared.refusals.since();
+        let lasts = refused.is_some_and(|since| since.elapsed() > shared.timing.silence());
+        if is_voter && lasts && !shared.may_lead() && !*shared.needed.borrow() {
+            shared.needed.send_replace(true);
+            tracing::warn!(
+                "this sealed node holds acknowledged entries that the others lack, and nobody can \
+                 lead without them: unseal this node"
+            );
+        }
+    }
+
+    /// A member may hold a vote above this node's term, and then takes nothing from it.
+    async fn heed_hints(&self, seen: &Metrics) {
+        let shared = &self.shared;
+        let term = seen.vote.leader_id.term;
+        if !shared.may_lead() {
+            return;
+        }
+        if is_leader(seen) {
+            if let Some(above) = shared.voice.hints.for_leader(term) {
+                crate::telemetry::info!(
+                    above,
+                    "leading in a higher term, since a member voted in it"
+                );
+                shared.lead_above(above).await;
+            }
+        } else if let Some(above) = shared.voice.hints.for_candidate(term) {
+            shared.lift_term(above).await;
+        }
+    }
+
+    /// Who was away while members changed may not know who leads now; those whom it knows do.
+    fn ask_around(&mut self, seen: &Metrics) {
+        if self.asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let members = seen.membership_config.membership();
+        let (id, shared) = (self.shared.id, &self.shared);
+        for (peer, node) in members.nodes().filter(|(peer, _)| **peer != id) {
+            let (peer, member, shared) = (*peer, node.member(), Arc::clone(shared));
+            crate::task::spawn(async move { shared.ask_members(peer, &member).await });
+        }
+    }
+
+    /// Has this node's record in the membership brought up to date, when there is a leader.
+    fn introduce(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let is_early = self
+            .introduced
+            .is_some_and(|at| at.elapsed() < INTRODUCE_EVERY);
+        if is_early || *shared.leadership.borrow() == Leadership::None {
+            return;
+        }
+        let is_decided =
+            seen.membership_config.log_id() == seen.committed_membership_config.log_id();
+        let is_outdated = shared
+            .own_record()
+            .is_some_and(|(known, wanted)| known != wanted);
+        if is_decided && is_outdated {
+            self.introduced = Some(Instant::now());
+            let shared = Arc::clone(shared);
+            crate::task::spawn(async move {
+                if let Err(error) = shared.introduce().await {
+                    crate::telemetry::debug!(%error, "the own record stays as it is");
+                }
+            });
+        }
+    }
+
+    /// Tells the network who may speak.
+    fn hear(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let Some(network) = &shared.voice.network else {
+            return;
+        };
+        // The newer one is right where both name a node.
+        let configs = [&seen.committed_membership_config, &seen.membership_config];
+        let nodes = configs
+            .iter()
+            .flat_map(|config| config.membership().nodes());
+        let members: BTreeMap<u64, Member> = nodes
+            .filter(|(id, peer)| **id != shared.id && !peer.public_key.is_empty())
+            .map(|(id, peer)| (*id, peer.member()))
+            .collect();
+        shared.voice.know(&members);
+        let voters = seen.membership_config.membership().get_joint_config();
+        shared.voice.acknowledged.set_voters(voters);
+        let mut members: Vec<Member> = members.into_values().collect();
+        let parting = self.parting.follow(&members);
+        for other in parting.iter().chain(shared.trusted.borrow().iter()) {
+            if !members
+                .iter()
+                .any(|member| member.public_key == other.public_key)
+            {
+                members.push(other.clone());
+            }
+        }
+        if self.heard.as_ref() != Some(&members) {
+            network.set_members(members.clone());
+            self.heard = Some(members);
+        }
+    }
+
+    /// Timers run only while there is somebody to time.
+    fn set_timers(&mut self, seen: &Metrics) {
+        let shared = &self.shared;
+        let members = seen.membership_config.membership();
+        let is_removed = shared.removed.load(Ordering::Acquire);
+        let timers = (
+            members.nodes().nth(1).is_some() && !is_removed,
+            shared.may_lead()
+                && shared.log.write_age() < STALL_MAX
+                && !shared.standing_back.is_on(),
+        );
+        if self.timers != timers {
+            let config = shared.raft.runtime_config();
+            config.elect(timers.1);
+            config.tick(timers.0);
+            self.timers = timers;
+        }
+    }
+}
+
+pub(in crate::raft) fn is_leader(seen: &Metrics) -> bool {
+    seen.state == ServerState::Leader
+}
+
+/// The only voter everywhere needs nobody's answer.
+fn set_alone(shared: &Shared, seen: &Metrics) {
+    let id = shared.id;
+    let members = &seen.membership_config;
+    let Some(at) = members.log_id() else {
+        return;
+    };
+    let decided = Some(at) == seen.committed_membership_config.log_id().as_ref();
+    let mut voters = members.membership().voter_ids();
+    if decided && is_leader(seen) && voters.all(|voter| voter == id) {
+        shared.log.lead_alone(at.index());
+    }
+}
+
+/// A lone voter asks nobody, so nothing has to run out before it leads.
+async fn lead_alone(shared: &Shared, seen: &Metrics) {
+    let membership = seen.membership_config.membership();
+    let mut voters = membership.voter_ids().peekable();
+    let is_alone = voters.peek().is_some() && voters.all(|voter| voter == shared.id);
+    let is_idle = matches!(seen.state, ServerState::Follower | ServerState::Learner);
+    if is_alone && is_idle && shared.may_lead() {
+        // Raft that stopped is noticed by the loop.
+        drop(shared.raft.trigger().elect(false).await);
+    }
+}

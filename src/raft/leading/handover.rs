@@ -1,0 +1,214 @@
+//! Giving leadership to another node.
+
+use super::heirs::Heir;
+use crate::raft::members::error::ChangeError;
+use crate::raft::running::leadership::Leadership;
+use crate::raft::running::shared::Shared;
+use crate::raft::wire::message::{Answer, Ask, Wire};
+use crate::raft::wire::record::Position;
+use crate::raft::wire::types::{TypeConfig, Vote, log_id};
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::{TransferLeaderRequest, VoteRequest};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long a leader that is to be removed may take for it.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// Between attempts.
+const LEAVE_RETRY: Duration = Duration::from_millis(30);
+/// Between attempts to have another node lead.
+const TRANSFER_RETRY: Duration = Duration::from_millis(500);
+/// How long the conductor may take to notice that another node leads.
+const NOTICE_WITHIN: Duration = Duration::from_secs(1);
+/// Votes for nobody, which no node is called.
+const NOBODY: u64 = 0;
+
+/// Why a leader lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::raft) enum LetGo {
+    /// It was told to, or may not lead: any node that can lead is better.
+    Must,
+    /// Its device keeps a write waiting: only a node whose device does not is better.
+    Stalls,
+}
+
+impl Shared {
+    /// Hands leadership to the best node, stands back, and returns once another one leads, which
+    /// may take `within`. Meanwhile no writes are accepted. When the other one does not take it in
+    /// time, this node steps back all the same; where there is no other one, it leads on.
+    pub(in crate::raft) async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
+        let _one = self.handing.lock().await;
+        self.pass_on(within, LetGo::Must).await
+    }
+
+    /// As [`Shared::hand_over`], unless that is under way.
+    pub(in crate::raft) async fn try_hand_over(
+        &self,
+        within: Duration,
+        why: LetGo,
+    ) -> Result<(), ChangeError> {
+        match self.handing.try_lock() {
+            Ok(_one) => self.pass_on(within, why).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// One at a time.
+    async fn pass_on(&self, within: Duration, why: LetGo) -> Result<(), ChangeError> {
+        self.ensure_raft_leads()?;
+        let heirs = self.heirs().await;
+        let heir = heirs
+            .first()
+            .filter(|heir| heir.is_fit || why == LetGo::Must);
+        let Some(Heir { member: heir, .. }) = heir else {
+            let why = match why {
+                LetGo::Must => "no other node can lead: none is an unsealed voter that is reached",
+                LetGo::Stalls => "no other node says that its device keeps up",
+            };
+            return Err(ChangeError::Refused(why.into()));
+        };
+        // Asking took a moment.
+        self.ensure_raft_leads()?;
+        if why == LetGo::Stalls {
+            tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+        }
+        let term = self.metrics().vote.leader_id.term;
+        crate::telemetry::info!(to = heir.name, "handing leadership over");
+        self.standing_back.begin(term);
+        // The conductor does the same, and lets it campaign again in the end.
+        self.raft.runtime_config().elect(false);
+        if self.transfer(heir.raft_id, within).await? {
+            self.notice().await;
+            return Ok(());
+        }
+        self.step_back(term).await;
+        self.notice().await;
+        let why = format!("{} did not take leadership in time", heir.name);
+        Err(ChangeError::Unavailable(why))
+    }
+
+    /// Waits until the rest of this node knows, too, that it leads no more: the conductor tells it.
+    async fn notice(&self) {
+        let mut leadership = self.leadership.subscribe();
+        let noticed = leadership.wait_for(|now| !matches!(now, Leadership::Leader { .. }));
+        // It may lead again by now, and then there is nothing to notice.
+        drop(tokio::time::timeout(NOTICE_WITHIN, noticed).await);
+    }
+
+    /// Has `heir` campaign until another node leads. One try may come to nothing: a device that is
+    /// slow to write what came last, a message that is lost.
+    async fn transfer(&self, heir: u64, within: Duration) -> Result<bool, ChangeError> {
+        let deadline = Instant::now() + within;
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let told = self.raft.trigger().transfer_leader(heir).await;
+            told.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
+            let led = async {
+                loop {
+                    let leader = metrics.borrow_and_update().current_leader;
+                    if leader.is_some_and(|leader| leader != self.id) {
+                        return;
+                    }
+                    if metrics.changed().await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if tokio::time::timeout(left.min(TRANSFER_RETRY), led)
+                .await
+                .is_ok()
+            {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Hands leadership over and has the next leader remove this node.
+    pub(in crate::raft) async fn leave(&self) -> Result<(), ChangeError> {
+        let deadline = Instant::now() + LEAVE_WITHIN;
+        let led = self.metrics().vote.leader_id.term;
+        self.hand_over(LEAVE_WITHIN).await?;
+        loop {
+            match self.ask_to_leave(led).await {
+                Ok(()) => break,
+                // The farewell says it all; the answer to this came too late.
+                Err(_) if self.removed.load(Ordering::Acquire) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(ChangeError::Unavailable(error));
+                }
+                // It may not be ready to serve yet.
+                Err(_) => tokio::time::sleep(LEAVE_RETRY).await,
+            }
+        }
+        self.farewell(self.members_index() + 1);
+        Ok(())
+    }
+
+    /// `led` is the term in which this node led last.
+    async fn ask_to_leave(&self, led: u64) -> Result<(), String> {
+        let metrics = self.metrics();
+        let members = metrics.membership_config.membership();
+        let leader = metrics.current_leader.ok_or("there is no leader")?;
+        let node = members.get_node(&leader).ok_or("the leader is not known")?;
+        let member = node.member();
+        let ask = match self.voice.wire() {
+            Wire::Plain => Ask::Leave,
+            Wire::Proven => Ask::LeaveAfter(led),
+        };
+        let asked = self.voice.ask(leader, &member, &ask, &[], LEAVE_WITHIN);
+        match asked.await.map_err(|error| error.to_string())? {
+            Answer::Done => Ok(()),
+            answer => Err(format!("unexpected answer {answer:?}")),
+        }
+    }
+
+    /// On the leader: a member wants to be removed. The one that led before has done the sums.
+    pub(in crate::raft) async fn let_leave(&self, id: u64) -> Result<(), ChangeError> {
+        let _one = self.changing.lock().await;
+        self.ensure_leads()?;
+        let members = self.members();
+        match members.iter().find(|member| member.raft_id == id) {
+            Some(member) => self.remove(member).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends this node's term, in which raft accepts nothing any more: it votes for nobody in the
+    /// next one. That takes no vote from anybody who leads already.
+    pub(in crate::raft) async fn step_back(&self, term: u64) {
+        let metrics = self.metrics();
+        if self.raft.is_leader() && metrics.vote.leader_id.term == term {
+            self.lift_term(term + 1).await;
+        }
+    }
+
+    /// Leads on in a term above `term`: ends this one, and has itself elected as if leadership was
+    /// handed to it, so that nobody waits for a lease to run out.
+    pub(in crate::raft) async fn lead_above(&self, term: u64) {
+        let above = term.saturating_add(1);
+        self.lift_term(above).await;
+        let from = Vote::new(above, NOBODY);
+        let request = TransferLeaderRequest::<TypeConfig>::new(from, self.id, None);
+        // Raft that stopped leads no more.
+        drop(self.raft.handle_transfer_leader(request).await);
+    }
+
+    /// Votes for nobody in `term`, unless this node has voted in that one or a later one.
+    pub(in crate::raft) async fn lift_term(&self, term: u64) {
+        let beyond = Position {
+            term: u64::MAX,
+            index: u64::MAX,
+        };
+        let request = VoteRequest::<TypeConfig> {
+            vote: Vote::new(term, NOBODY),
+            last_log_id: Some(log_id(beyond)),
+            leadership_transfer: true,
+        };
+        // Raft that stopped leads no more.
+        drop(self.raft.vote(request).await);
+    }
+}

@@ -1,0 +1,76 @@
+//! The voters that could lead after this node.
+
+use crate::peer::Member;
+use crate::raft::members::member::MemberInfo;
+use crate::raft::running::shared::Shared;
+use crate::raft::wire::message::{Answer, Ask};
+use futures_util::future::join_all;
+use std::time::Duration;
+
+/// How long the answer of another node may take.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
+/// How long a device is remembered that kept a write waiting.
+const STALL_MEMORY: Duration = Duration::from_secs(600);
+
+/// A voter that could lead after this one.
+pub(in crate::raft) struct Heir {
+    pub(in crate::raft) member: MemberInfo,
+    /// It says that it would: it does not stand back, and its device keeps no write waiting.
+    pub(in crate::raft) is_fit: bool,
+}
+
+impl Shared {
+    /// What this node answers when it is asked whether it would lead in another's place.
+    pub(in crate::raft) fn is_fit(&self) -> bool {
+        self.may_lead() && !self.standing_back.is_on() && !self.log.stalled_within(STALL_MEMORY)
+    }
+
+    /// Asks all other voters, and gives those that could lead, the best one first: one that is fit
+    /// before one that is not, and of these the one with the longest log. What heartbeats told may
+    /// be old: a node may have been unsealed since.
+    pub(in crate::raft) async fn heirs(&self) -> Vec<Heir> {
+        let silence = self.timing.silence();
+        let others = self.members().into_iter();
+        let others = others.filter(|member| member.voter && member.raft_id != self.id);
+        let asked = others.map(|member| self.ask_whether_fit(member));
+        let asked = join_all(asked).await.into_iter();
+        let could = asked.filter(|(heir, elects)| {
+            let heard = heir.member.last_contact.is_some_and(|ago| ago < silence);
+            elects.unwrap_or(heard && heir.member.elects == Some(true))
+        });
+        let mut heirs: Vec<Heir> = could.map(|(heir, _)| heir).collect();
+        heirs.sort_by_key(|heir| {
+            let member = &heir.member;
+            std::cmp::Reverse((heir.is_fit, member.last_term, member.last_index))
+        });
+        heirs
+    }
+
+    /// Asks a voter, and gives also whether it is unsealed if it says so. One of a release that
+    /// does not know the question is taken only for want of another.
+    async fn ask_whether_fit(&self, member: MemberInfo) -> (Heir, Option<bool>) {
+        let to = Member {
+            name: member.name.clone(),
+            address: member.cluster_address.clone(),
+            public_key: member.public_key.clone(),
+        };
+        let (id, ask) = (member.raft_id, Ask::Fit);
+        let asked = self.voice.ask_as_it_stands(id, &to, &ask, &[], ASK_WITHIN);
+        let (elects, is_fit) = match asked.await {
+            Ok((elects, answer)) => (Some(elects), elects && answer == Answer::Fit(true)),
+            Err(_) => (None, false),
+        };
+        (Heir { member, is_fit }, elects)
+    }
+
+    /// While nobody leads: stands back no longer when no other voter is reached, unsealed and fit,
+    /// or when the log of one that wants to lead is shorter than this node's.
+    pub(in crate::raft) async fn stand_in(&self) {
+        let is_needed =
+            self.refusals.since().is_some() || !self.heirs().await.iter().any(|heir| heir.is_fit);
+        if is_needed && self.standing_back.is_on() {
+            crate::telemetry::info!("nobody else can lead: this node stands back no longer");
+            self.standing_back.end();
+        }
+    }
+}

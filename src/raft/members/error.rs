@@ -1,0 +1,15 @@
+//! Why the members were not changed.
+
+/// Why the members were not changed, or leadership not handed over.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The caller's: the message says what is wrong and what to do. Nothing changed.
+    #[error("{0}")]
+    Refused(String),
+    /// Not now: this node does not lead.
+    #[error("this node does not lead")]
+    NotLeader,
+    /// Not now: no quorum answered, or time ran out; the change may still happen.
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,17 @@
+//! What the handle and the tasks of an open storage share, and the small states in it.
+//!
+//! Owns [`shared::Shared`]: raft, log, state, voice, and what is true of this node by now (who
+//! leads, whether it was removed, whether it stands back). The rooms above give it their verbs.
+//!
+//! Invariants
+//! - Each state has a lock of its own, held for no await.
+//!
+//! It never starts a task.
+
+pub(in crate::raft) mod leadership;
+pub(in crate::raft) mod lease;
+pub(in crate::raft) mod moves;
+pub(in crate::raft) mod readers;
+pub(in crate::raft) mod refusals;
+pub(in crate::raft) mod shared;
+pub(in crate::raft) mod standing_back;

@@ -1,0 +1,27 @@
+//! The reads that wait until this node knows how far the log is committed.
+
+use crate::store::ReadError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Reads that wait for a question; more are turned away.
+pub(in crate::raft) const WAITING_MAX: usize = 16_384;
+
+pub(in crate::raft) type Waiter = oneshot::Sender<Result<(), ReadError>>;
+
+/// Who waits for the next question.
+#[derive(Default)]
+pub(in crate::raft) struct Readers(Mutex<Queue>);
+
+#[derive(Default)]
+pub(in crate::raft) struct Queue {
+    pub(in crate::raft) waiting: Vec<Waiter>,
+    /// A task asks.
+    pub(in crate::raft) is_asked: bool,
+}
+
+impl Readers {
+    pub(in crate::raft) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

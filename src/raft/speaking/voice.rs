@@ -1,0 +1,304 @@
+//! How this node speaks to its peers, and what it heard of them.
+
+use super::acknowledged::Acknowledged;
+use crate::peer::{CallError, Chunks, Member, Network, Protocol, PublicKey};
+use crate::raft::applying::state_machine::Applied;
+use crate::raft::proof::{Hints, Proofs};
+use crate::raft::wire::message::Proof;
+use crate::raft::wire::message::{self, Answer, Ask, Envelope, Status, Wire};
+use crate::raft::wire::record::Ballot;
+use crate::raft::wire::types::LogId;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Longest host's name and version that are kept of a peer, in bytes.
+const TEXT_BYTES_MAX: usize = 64;
+
+/// Between two snapshots for a sealed member.
+const SNAPSHOT_REST: Duration = Duration::from_secs(5);
+
+/// What a peer last said of itself.
+#[derive(Clone, Debug)]
+pub(in crate::raft) struct Contact {
+    pub(in crate::raft) at: Instant,
+    /// It says that it may lead only where it proved so, if proofs are required.
+    pub(in crate::raft) status: Status,
+}
+
+/// One per open storage.
+pub(in crate::raft) struct Voice {
+    pub(in crate::raft) id: u64,
+    pub(in crate::raft) network: Option<Arc<dyn Network>>,
+    pub(in crate::raft) applied: Arc<Applied>,
+    pub(in crate::raft) hostname: String,
+    /// Whether this node may lead: it is unsealed.
+    pub(in crate::raft) elects: watch::Sender<bool>,
+    pub(in crate::raft) proofs: Proofs,
+    pub(in crate::raft) hints: Hints,
+    pub(in crate::raft) acknowledged: Acknowledged,
+    contacts: Mutex<HashMap<u64, Contact>>,
+    /// Where each member is by now: raft keeps speaking to where it was when it became one.
+    known: Mutex<BTreeMap<u64, Member>>,
+    /// After this time a peer counts as lost.
+    silence: Duration,
+    /// Who last said that its log goes further than this node's.
+    ahead: Mutex<Option<(u64, Instant)>>,
+    /// When each member was last sent a snapshot.
+    snapshots: Mutex<HashMap<u64, Instant>>,
+    /// Whose logs fell behind what they acknowledged.
+    pub(in crate::raft) fallen: watch::Sender<BTreeSet<u64>>,
+}
+
+impl Voice {
+    pub(in crate::raft) fn new(
+        id: u64,
+        network: Option<Arc<dyn Network>>,
+        applied: Arc<Applied>,
+        hostname: String,
+        proofs: Proofs,
+        silence: Duration,
+    ) -> Self {
+        Self {
+            id,
+            network,
+            applied,
+            hostname,
+            elects: watch::Sender::new(false),
+            proofs,
+            hints: Hints::default(),
+            acknowledged: Acknowledged::default(),
+            contacts: Mutex::default(),
+            known: Mutex::default(),
+            silence,
+            ahead: Mutex::default(),
+            snapshots: Mutex::default(),
+            fallen: watch::Sender::default(),
+        }
+    }
+
+    /// This node's own status.
+    pub(in crate::raft) fn status(&self) -> Status {
+        let (applied, _) = self.applied.state.progress();
+        Status {
+            elects: *self.elects.borrow(),
+            hostname: self.hostname.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            applied: applied.map_or(0, |applied| applied.index),
+        }
+    }
+
+    /// Notes what a peer, pinned to `key`, said of itself. Believes that it is unsealed only by
+    /// proof.
+    /// Returns whether it is.
+    pub(in crate::raft) fn note(
+        &self,
+        peer: u64,
+        key: &PublicKey,
+        mut status: Status,
+        standing: &Proof,
+    ) -> bool {
+        let at = Instant::now();
+        status.elects = status.elects && self.proofs.stands(peer, key, standing);
+        for text in [&mut status.hostname, &mut status.version] {
+            if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+                text.clear();
+            }
+        }
+        let elects = status.elects;
+        self.contacts().insert(peer, Contact { at, status });
+        elects
+    }
+
+    /// The version that this node speaks by now.
+    pub(in crate::raft) fn wire(&self) -> Wire {
+        match self.proofs.required() {
+            Some(_) => Wire::Proven,
+            None => Wire::Plain,
+        }
+    }
+
+    /// The proofs for a message that speaks of `vote`, if it speaks of one.
+    fn prove(&self, wire: Wire, vote: Option<Ballot>) -> message::Proofs {
+        if wire == Wire::Plain {
+            return message::Proofs::default();
+        }
+        let own = vote.filter(|vote| vote.node == self.id);
+        message::Proofs {
+            standing: self.proofs.standing(),
+            mandate: own.map_or_else(Proof::default, |vote| self.proofs.mandate(vote.term)),
+        }
+    }
+
+    /// Takes note of the members as they are now, and forgets what was heard of others.
+    pub(in crate::raft) fn know(&self, members: &BTreeMap<u64, Member>) {
+        self.contacts().retain(|peer, _| members.contains_key(peer));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(members);
+    }
+
+    fn current(&self, peer: u64) -> Option<Member> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&peer).cloned()
+    }
+
+    /// What a peer last said of itself.
+    pub(in crate::raft) fn contact(&self, peer: u64) -> Option<Contact> {
+        self.contacts().get(&peer).cloned()
+    }
+
+    /// True when the peer was heard of within `age`.
+    pub(in crate::raft) fn is_heard(&self, peer: u64, age: Duration) -> bool {
+        let contact = self.contact(peer);
+        contact.is_some_and(|contact| contact.at.elapsed() < age)
+    }
+
+    /// True while the word of `member` for `last` must wait for that of unsealed voters.
+    pub(in crate::raft) fn must_wait(&self, term: u64, member: u64, last: &LogId) -> bool {
+        if self.proofs.required().is_none() || self.is_unsealed(member) {
+            return false;
+        }
+        let waits = |id| self.is_unsealed(id);
+        self.acknowledged.waits(term, self.id, member, last, waits)
+    }
+
+    /// True for a member that was heard of lately and proved that it is unsealed.
+    fn is_unsealed(&self, member: u64) -> bool {
+        let contact = self.contact(member);
+        contact.is_some_and(|heard| heard.status.elects && heard.at.elapsed() < self.silence)
+    }
+
+    /// False when a member that may be a stolen card had a snapshot less than [`SNAPSHOT_REST`]
+    /// ago: each one is read from this node's card. Otherwise notes that it gets one now.
+    pub(in crate::raft) fn may_send_snapshot(&self, member: u64) -> bool {
+        let mut sent = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_early = sent
+            .get(&member)
+            .is_some_and(|at| at.elapsed() < SNAPSHOT_REST);
+        if is_early && self.proofs.required().is_some() && !self.is_unsealed(member) {
+            return false;
+        }
+        sent.insert(member, Instant::now());
+        true
+    }
+
+    /// A member refused this node its vote, since its own log goes further.
+    pub(in crate::raft) fn lacks(&self, member: u64) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead = Some((member, Instant::now()));
+    }
+
+    /// Returns the member that last said, within `age`, that its log goes further than this one's.
+    pub(in crate::raft) fn ahead(&self, age: Duration) -> Option<u64> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead
+            .filter(|(_, at)| at.elapsed() < age)
+            .map(|(member, _)| member)
+    }
+
+    /// A member's log is behind what it acknowledged in this term.
+    pub(in crate::raft) fn fell_behind(&self, member: u64) {
+        if self.fallen.send_if_modified(|told| told.insert(member)) {
+            tracing::error!(
+                raft_id = member,
+                "a member's log is behind what it acknowledged: its card went back to an older \
+                 state, or another node uses its key; it gets nothing until the next leader"
+            );
+        }
+    }
+
+    /// Asks a peer.
+    pub(in crate::raft) async fn ask(
+        &self,
+        peer: u64,
+        member: &Member,
+        ask: &Ask,
+        bodies: &[Bytes],
+        within: Duration,
+    ) -> Result<Answer, CallError> {
+        let asked = self.ask_as_it_stands(peer, member, ask, bodies, within);
+        asked.await.map(|(_, answer)| answer)
+    }
+
+    /// As [`Voice::ask`]. Gives also whether the peer was unsealed when it answered: an answer to
+    /// what was asked before may come after this one.
+    pub(in crate::raft) async fn ask_as_it_stands(
+        &self,
+        peer: u64,
+        member: &Member,
+        ask: &Ask,
+        bodies: &[Bytes],
+        within: Duration,
+    ) -> Result<(bool, Answer), CallError> {
+        let network = self.network.as_ref().ok_or_else(|| alone(member))?;
+        let member = &self.current(peer).unwrap_or_else(|| member.clone());
+        let wire = self.wire();
+        let proofs = self.prove(wire, ask.mandated(self.id));
+        let request = message::encode_ask(wire, &self.envelope(peer), &proofs, ask, bodies);
+        let request = request.map_err(|error| CallError::Refused(error.to_string()))?;
+        let answer = network
+            .call(member, Protocol::Raft, request, within)
+            .await?;
+        self.read(peer, member, &answer)
+    }
+
+    /// Streams to a peer.
+    pub(in crate::raft) async fn stream(
+        &self,
+        peer: u64,
+        member: &Member,
+        head: &message::SnapshotHead,
+        body: Chunks,
+        stalled: Duration,
+    ) -> Result<Answer, CallError> {
+        let network = self.network.as_ref().ok_or_else(|| alone(member))?;
+        let member = &self.current(peer).unwrap_or_else(|| member.clone());
+        let wire = self.wire();
+        let proofs = self.prove(wire, Some(head.vote));
+        let head = message::encode_ask(wire, &self.envelope(peer), &proofs, head, &[]);
+        let head = head.map_err(|error| CallError::Refused(error.to_string()))?;
+        let answer = network
+            .stream(member, Protocol::Raft, head, body, stalled)
+            .await?;
+        let (_, answer) = self.read(peer, member, &answer)?;
+        Ok(answer)
+    }
+
+    fn envelope(&self, to: u64) -> Envelope {
+        Envelope {
+            from: self.id,
+            to,
+            status: self.status(),
+        }
+    }
+
+    fn read(
+        &self,
+        peer: u64,
+        member: &Member,
+        answer: &Bytes,
+    ) -> Result<(bool, Answer), CallError> {
+        let (status, standing, answer) = message::decode_answer(answer)
+            .map_err(|error| CallError::Refused(error.to_string()))?;
+        let elects = self.note(peer, &member.public_key, status, &standing);
+        Ok((elects, answer))
+    }
+
+    fn contacts(&self) -> MutexGuard<'_, HashMap<u64, Contact>> {
+        self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn alone(member: &Member) -> CallError {
+    CallError::Unreachable {
+        name: member.name.clone(),
+        address: member.address.clone(),
+        reason: "this node has no network".into(),
+        sent: false,
+    }
+}

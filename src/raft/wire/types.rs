@@ -1,0 +1,103 @@
+//! openraft's parameters and our forms of its words.
+
+use super::record;
+use crate::peer::{Member, PublicKey};
+use bytes::Bytes;
+use openraft::type_config::alias;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+openraft::declare_raft_types!(
+    /// What this program's raft is made of.
+    pub TypeConfig:
+        D = Command,
+        R = Outcome,
+        NodeId = u64,
+        Node = Peer,
+        Term = u64,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
+);
+
+/// An entry of the log.
+pub(in crate::raft) type LogEntry = alias::EntryOf<TypeConfig>;
+/// Term and index.
+pub(in crate::raft) type LogId = alias::LogIdOf<TypeConfig>;
+/// A vote.
+pub(in crate::raft) type Vote = alias::VoteOf<TypeConfig>;
+/// Voters and learners.
+pub(in crate::raft) type Membership = openraft::Membership<u64, Peer>;
+/// A membership and the entry that made it.
+pub(in crate::raft) type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
+
+/// A transaction as the log keeps it: encoded once, when it is proposed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command(pub(in crate::raft) Bytes);
+
+impl Command {
+    /// Its size in the log.
+    pub(in crate::raft) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// What applying a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was applied; its revision is the entry's index.
+    Applied,
+    /// A precondition did not hold and nothing changed.
+    Conflict,
+    /// There was nothing to apply.
+    Nothing,
+}
+
+/// A member of the cluster as the membership keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The operator's `node_id`.
+    pub name: String,
+    /// Where its peers reach it.
+    pub cluster_address: String,
+    /// Its pinned public key; empty when it was never told.
+    pub public_key: Vec<u8>,
+    /// Where clients reach it.
+    pub api_address: String,
+    /// It was asked to stay without a vote.
+    pub non_voter: bool,
+}
+
+impl Peer {
+    /// What the network needs to know of it.
+    pub fn member(&self) -> Member {
+        Member {
+            name: self.name.clone(),
+            address: self.cluster_address.clone(),
+            public_key: PublicKey(Bytes::copy_from_slice(&self.public_key)),
+        }
+    }
+}
+
+/// The place in the log that `id` names.
+pub(in crate::raft) fn position(id: &LogId) -> record::Position {
+    record::Position {
+        term: id.committed_leader_id().term,
+        index: id.index(),
+    }
+}
+
+/// openraft's form of a place in the log.
+pub(in crate::raft) fn log_id(position: record::Position) -> LogId {
+    LogId::new_term_index(position.term, position.index)
+}
