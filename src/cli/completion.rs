@@ -4,7 +4,6 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 
 use super::failure::{Failure, Outcome};
-use super::flags::every_flag;
 use super::verb::{Arity, Kind, Node, Shared, Verb};
 use super::{call::Call, verbs};
 
@@ -42,7 +41,7 @@ fn subcommand(node: &Node) -> Command {
     match node {
         Node::Group(group) => command.subcommands(group.nodes.iter().map(subcommand)),
         Node::Verb(verb) => {
-            let flags = every_flag(verb).into_iter().map(|flag| {
+            let flags = verb.every_flag().into_iter().map(|flag| {
                 let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
                 match flag.kind {
                     Kind::Switch => arg.action(ArgAction::SetTrue),

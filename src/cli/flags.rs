@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::clock::parse_duration;
 
+use super::flag::{Flag, Kind};
 use super::suggest::near;
-use super::verb::{Flag, Kind, Verb};
 
 /// The most words on one command line.
 const WORDS_MAX: usize = 10_000;
@@ -73,12 +73,11 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Reads what follows the verb.
-    pub fn parse(verb: &Verb, typed: &[String]) -> Result<Self, FlagError> {
+    /// Reads what follows a verb that takes the flags `known`.
+    pub fn parse(known: &[&'static Flag], typed: &[String]) -> Result<Self, FlagError> {
         if typed.len() > WORDS_MAX {
             return Err(FlagError::TooLong);
         }
-        let known = every_flag(verb);
         let mut flags = Self::default();
         let mut rest = typed.iter();
         while let Some(word) = rest.next() {
@@ -97,7 +96,7 @@ impl Flags {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (body, None),
             };
-            let flag = find(&known, name)?;
+            let flag = find(known, name)?;
             let value = match value {
                 Some(value) => value,
                 None if flag.kind == Kind::Switch => String::from("true"),
@@ -168,13 +167,6 @@ impl Flags {
     }
 }
 
-/// The verb's own flags and the shared ones that it takes.
-pub fn every_flag(verb: &Verb) -> Vec<&'static Flag> {
-    let shared = verb.shared.sections();
-    let shared = shared.into_iter().flat_map(|(_, flags)| flags);
-    verb.flags.iter().chain(shared).collect()
-}
-
 /// `Did you mean -field?` on a line of its own; empty when nothing is near.
 pub fn question(near: &[&str]) -> String {
     match near.join(", -") {
@@ -235,7 +227,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verb::{Arity, Shared, flag};
+    use super::super::verb::{Arity, Shared, Verb, flag};
     use super::*;
 
     static VERB: Verb = Verb {
@@ -261,7 +253,7 @@ mod tests {
 
     fn parse(line: &str) -> Result<Flags, FlagError> {
         let typed: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Flags::parse(&VERB, &typed)
+        Flags::parse(&VERB.every_flag(), &typed)
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod data;
 mod envelope;
 mod environment;
 mod failure;
+mod flag;
 mod flags;
 mod help;
 mod output;
@@ -23,6 +24,7 @@ mod run;
 mod server;
 mod suggest;
 mod token_file;
+mod unknown;
 mod verb;
 mod verbs;
 

@@ -12,7 +12,7 @@ use super::failure::{Failure, Outcome};
 use super::flags::{FlagError, Flags};
 use super::output::Format;
 use super::verb::{Arity, Node, Shared, Verb};
-use super::{help, server, suggest, verbs};
+use super::{help, server, unknown, verbs};
 
 /// The exit code for a command that does not exist.
 const UNKNOWN_COMMAND: u8 = 127;
@@ -101,7 +101,7 @@ fn descend(program: &str, words: &[String]) -> u8 {
                     Some(group) => (help::group(&path, group), 1),
                     None => (help::program(program, verbs::NODES), UNKNOWN_COMMAND),
                 };
-                usage.push_str(&suggest::question(&path, word, nodes));
+                usage.push_str(&unknown::question(&path, word, nodes));
                 return show(asked, &usage, code);
             }
         }
@@ -109,7 +109,7 @@ fn descend(program: &str, words: &[String]) -> u8 {
 }
 
 fn run_verb(program: &str, path: String, verb: &'static Verb, typed: &[String]) -> u8 {
-    let outcome = Flags::parse(verb, typed)
+    let outcome = Flags::parse(&verb.every_flag(), typed)
         .map_err(Failure::from)
         .and_then(|flags| carry_out(program, verb, flags));
     match outcome {

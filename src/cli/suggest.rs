@@ -1,9 +1,7 @@
 //! What somebody may have meant who typed a word that is not known.
 
-use super::verb::Node;
-
 /// The most words that are suggested.
-const SUGGESTIONS_MAX: usize = 3;
+pub const SUGGESTIONS_MAX: usize = 3;
 /// A word whose beginning was typed is suggested from this length on.
 const BEGINNING_CHARS_MIN: usize = 3;
 
@@ -27,37 +25,8 @@ pub fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'
     found.into_iter().map(|(_, word)| word).collect()
 }
 
-/// A question about the word that none of `nodes` has, to stand below a usage text; empty when
-/// nothing is near. `path` is what was typed before it.
-pub fn question(path: &str, typed: &str, nodes: &[Node]) -> String {
-    let near = near(typed, nodes.iter().map(Node::name));
-    let mut lines: Vec<String> = near.iter().map(|word| format!("{path} {word}")).collect();
-    if lines.is_empty() {
-        // `unseal` is `operator unseal`.
-        deeper(path, typed, nodes, &mut lines);
-        lines.truncate(SUGGESTIONS_MAX);
-    }
-    if lines.is_empty() {
-        return String::new();
-    }
-    let lines = lines.join("\n    ");
-    format!("\n\nUnknown command {typed:?}. Did you mean this?\n\n    {lines}")
-}
-
-fn deeper(path: &str, typed: &str, nodes: &[Node], lines: &mut Vec<String>) {
-    for node in nodes {
-        let Node::Group(group) = node else { continue };
-        let path = format!("{path} {}", group.name);
-        for node in group.nodes.iter().filter(|node| node.name() == typed) {
-            lines.push(format!("{path} {}", node.name()));
-        }
-        deeper(&path, typed, group.nodes, lines);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::verbs;
     use super::*;
 
     #[test]
@@ -77,14 +46,5 @@ mod tests {
         ] {
             assert_eq!(near(typed, known), expected, "{typed:?}");
         }
-    }
-
-    #[test]
-    fn a_verb_of_a_group_is_found_from_above() {
-        let lines = |path: &str, typed: &str| question(path, typed, verbs::NODES);
-        let text = lines("vault", "unseal");
-        assert!(text.ends_with("\n\n    vault operator unseal"), "{text}");
-        assert!(lines("vault", "kvv").contains("Unknown command \"kvv\""));
-        assert_eq!(lines("vault", "nosuch"), "");
     }
 }

@@ -1,7 +1,7 @@
 //! LEDs at the pins, through the kernel's character device for GPIO (its second interface).
 
 use super::error::{HardwareError, Remedies};
-use super::indicator::{Gpio, Light, Pins};
+use super::light::{Gpio, Light, Pins};
 use super::pattern::Frame;
 use gpiocdev::Request;
 use gpiocdev::line::{Value, Values};

@@ -3,11 +3,11 @@
 use super::error::HardwareError;
 use super::gpio::GpioLight;
 use super::led::LedLight;
-use super::pattern::{Face, Frame, Pattern};
+use super::light::{Gpio, Led, Light, SenseHat};
+use super::pattern::{Face, Pattern};
 use super::sense_hat::SenseHatLight;
 use super::{Condition, lamp, matrix};
 use std::fmt;
-use std::path::PathBuf;
 
 /// The most lights that one node has.
 pub const INDICATORS_MAX: usize = 8;
@@ -23,77 +23,6 @@ pub enum Indicator {
     SenseHat(SenseHat),
     /// `indicator "led"`: an LED that the kernel has a name for.
     Led(Led),
-}
-
-/// An LED, or one of three colours, at the pins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gpio {
-    /// `/dev/gpiochip0`.
-    pub chip: PathBuf,
-    /// Which lines.
-    pub pins: Pins,
-    /// The LED is lit when its line is low (common anode).
-    pub active_low: bool,
-}
-
-/// Lines by their BCM numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pins {
-    /// One LED.
-    Single(u32),
-    /// Red, green, blue.
-    Rgb([u32; 3]),
-}
-
-impl Pins {
-    /// All of them.
-    pub fn all(&self) -> &[u32] {
-        match self {
-            Self::Single(pin) => std::slice::from_ref(pin),
-            Self::Rgb(pins) => pins,
-        }
-    }
-}
-
-/// The matrix of a Sense HAT.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SenseHat {
-    /// Its framebuffer; `None`: the one that bears its name.
-    pub device: Option<PathBuf>,
-    /// By how many quarters the picture is turned, clockwise.
-    pub quarters: u8,
-    /// In percent.
-    pub brightness: u8,
-    /// For a dark room: as dim as can be seen.
-    pub low_light: bool,
-    /// Where `sys` and `dev` are found; `/` but in tests.
-    pub root: PathBuf,
-}
-
-/// An LED in `/sys/class/leds`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Led {
-    /// `ACT`.
-    pub name: String,
-    /// What the LED goes back to; `None`: what it had.
-    pub trigger: Option<String>,
-    /// Where `sys` is found; `/` but in tests.
-    pub root: PathBuf,
-}
-
-/// An open light. Dropped without [`Light::off`], it may stay lit.
-pub trait Light: Send {
-    /// Shows it.
-    ///
-    /// # Errors
-    /// The light is of no use any more: open it anew.
-    fn show(&mut self, frame: &Frame) -> Result<(), HardwareError>;
-
-    /// Dark, and given back as it was found.
-    ///
-    /// # Errors
-    /// It may still be lit.
-    fn off(self: Box<Self>) -> Result<(), HardwareError>;
 }
 
 impl Indicator {

@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::error::HardwareError;
-use super::indicator::Light;
+use super::light::Light;
 use super::mailbox::{Mailbox, Order};
 use super::pattern::{Face, Frame, Pattern};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! overlay (`gpio-led`) makes. Its trigger is what the kernel lights it for, such as `mmc0`.
 
 use super::error::{HardwareError, Remedies};
-use super::indicator::{Led, Light};
+use super::light::{Led, Light};
 use super::pattern::Frame;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};

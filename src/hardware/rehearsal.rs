@@ -2,7 +2,8 @@
 
 use super::condition::Condition;
 use super::error::HardwareError;
-use super::indicator::{Indicator, Light};
+use super::indicator::Indicator;
+use super::light::Light;
 use super::pattern::{Face, Frame};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

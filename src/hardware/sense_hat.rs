@@ -10,7 +10,7 @@
 
 use super::colour::Colour;
 use super::error::{HardwareError, Remedies};
-use super::indicator::{Light, SenseHat};
+use super::light::{Light, SenseHat};
 use super::pattern::Frame;
 use super::picture::Picture;
 use rustix::fs::{FlockOperation, flock};

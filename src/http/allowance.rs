@@ -3,13 +3,13 @@
 use super::activity::Activity;
 use super::answer::{self, Answer};
 use super::budget::Share;
+use super::call::{Call, refusal};
 use super::json::JsonLimits;
 use super::limits::{
     SHARE_BYTES_MAX, SHARE_JSON_BYTES_MAX, STRANGER_BYTES_MAX, STRANGER_JSON_BYTES_MAX,
 };
 use super::options::Listener;
 use super::request;
-use super::service::{Call, refusal};
 use crate::router::{Acquaintance, Role};
 use crate::sys::open::Endpoint;
 use hyper::StatusCode;
@@ -79,7 +79,7 @@ impl Allowance {
     /// The answer to a body that is larger.
     pub(super) fn exceeded(&self) -> Answer {
         answer::closing(match self.beyond {
-            Beyond::TooLarge => super::payload::too_large(),
+            Beyond::TooLarge => answer::too_large(),
             Beyond::Denied => answer::errors(StatusCode::FORBIDDEN, &[DENIED]),
             Beyond::Unclear => answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[UNCLEAR]),
         })

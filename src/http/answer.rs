@@ -16,6 +16,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const TRANSPORT_SECURITY: HeaderValue =
     HeaderValue::from_static("max-age=31536000; includeSubDomains");
+const TOO_LARGE: &str = "http: request body too large";
 
 /// An answer with a body of the given type.
 pub(super) fn with(
@@ -94,4 +95,20 @@ pub(super) fn finish(
             headers.insert(name.clone(), value.clone());
         }
     }
+}
+
+pub(super) fn bad_request(message: &str) -> Answer {
+    errors(StatusCode::BAD_REQUEST, &[message])
+}
+
+pub(super) fn busy() -> Answer {
+    closing(errors(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &["too much memory is in use by requests in flight: try again"],
+    ))
+}
+
+/// The answer to a body that is larger than anyone's here may be.
+pub(super) fn too_large() -> Answer {
+    closing(errors(StatusCode::PAYLOAD_TOO_LARGE, &[TOO_LARGE]))
 }

@@ -1,10 +1,11 @@
 //! One connection from its first byte to its last, under deadlines.
 
 use super::activity::{Activity, Watched};
+use super::call::Peer;
+use super::gate::{Phase, Shared};
 use super::limits::HEADER_BYTES_MAX;
 use super::listener::Accepted;
-use super::server::{Phase, Shared};
-use super::service::{self, Peer};
+use super::service;
 use crate::outbound::AnyStream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

@@ -4,9 +4,8 @@
 //! can compare; to everybody else it is opaque. An answer that succeeded carries the index applied
 //! when it was made, and a request may bring such tokens back.
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, bad_request};
 use super::limits::INDEX_BYTES_MAX;
-use super::service::bad_request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::StatusCode;

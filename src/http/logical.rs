@@ -1,16 +1,16 @@
 //! Everything behind the router: which node answers, what the request asks for, the answer.
 
 use super::allowance::Allowance;
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, bad_request, busy};
 use super::body::{self, BodyError};
 use super::budget::{Charge, Share};
+use super::call::{Call, refusal};
 use super::envelope;
 use super::index::{self, Consistency};
 use super::json::{JsonError, JsonLimits};
 use super::passage::{Locally, Passage, Stop, closed, not_active, not_here};
 use super::payload::Payload;
 use super::request::{self, Query};
-use super::service::{Call, bad_request, busy, refusal};
 use super::unbroken::Unbroken;
 use crate::engine::Operation;
 use crate::peer::Chunks;

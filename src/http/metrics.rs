@@ -2,9 +2,9 @@
 //! it is sealed or has no cluster. It is never sent on.
 
 use super::answer::{self, Answer};
+use super::call::{Call, refusal};
 use super::envelope;
 use super::request;
-use super::service::{Call, refusal};
 use crate::router::Reply;
 use hyper::{Method, StatusCode};
 

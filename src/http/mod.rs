@@ -19,10 +19,12 @@ mod answer;
 mod answer_body;
 mod body;
 mod budget;
+mod call;
 mod connection;
 mod envelope;
 pub mod forward;
 mod forwarded;
+mod gate;
 mod index;
 mod json;
 pub mod limits;
@@ -45,12 +47,13 @@ mod upload;
 
 pub use body::{BodyError, decode as decode_body};
 pub use forwarded::ForwardedError;
+pub use gate::Gate;
 pub use json::{JsonError, JsonLimits, parse as parse_json};
 pub use options::{
     Address, ForwardedFor, HeaderSelector, Listener, Options, ResponseHeaders, ServeError, Tls,
     TlsVersion, UnixOwner,
 };
 pub use places::{connections_within, descriptors_for};
-pub use server::{Bound, Gate, Server, serve};
+pub use server::{Bound, Server, serve};
 pub use target::{Target, TargetError, parse as parse_target};
 pub use tls::TlsError;

@@ -4,12 +4,12 @@
 //! wait a moment, because an election is shorter than a client's second attempt. A request that
 //! may have been executed already is never sent again.
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, bad_request, busy};
 use super::budget::Share;
+use super::call::{Call, NotActive};
 use super::forward::{ForwardAnswer, ForwardError, ForwardRequest, Forwarder};
 use super::limits::{ACTIVE_WAIT_MAX, FORWARD_PAUSE_MAX, FORWARD_PAUSE_MIN};
 use super::payload::charged;
-use super::service::{Call, NotActive, bad_request, busy};
 use crate::router::{Leader, Role, Router};
 use bytes::Bytes;
 use hyper::{Response, StatusCode};

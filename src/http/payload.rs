@@ -3,10 +3,10 @@
 
 use super::activity::Activity;
 use super::allowance::Allowance;
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, bad_request, busy};
 use super::budget::{Budget, Charge, Share};
+use super::call::Call;
 use super::options::Listener;
-use super::service::{bad_request, busy};
 use super::upload;
 use crate::peer::Chunks;
 use bytes::Bytes;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
-
-const TOO_LARGE: &str = "http: request body too large";
 
 /// A body that nobody has read yet.
 pub(super) enum Payload {
@@ -100,6 +98,20 @@ pub(super) fn charged(bytes: Bytes, budget: &Arc<Budget>, share: Share) -> Optio
     }))
 }
 
+impl Call<'_> {
+    /// Reads the whole body within the limits of size, pauses and shared memory.
+    pub(super) async fn body(
+        &self,
+        payload: Payload,
+        allowance: &Allowance,
+    ) -> Result<Bytes, Answer> {
+        let (options, budget) = (&self.shared.options, &self.shared.budget);
+        payload
+            .read(options, allowance, budget, self.activity)
+            .await
+    }
+}
+
 impl Payload {
     /// All of it as it comes, for what does not fit into memory.
     pub(super) fn chunks(self, pause_max: Duration) -> Chunks {
@@ -173,11 +185,6 @@ impl Payload {
 
 fn unreadable() -> Answer {
     answer::closing(bad_request("unreadable body"))
-}
-
-/// The answer to a body that is larger than anyone's here may be.
-pub(super) fn too_large() -> Answer {
-    answer::closing(answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[TOO_LARGE]))
 }
 
 fn stalled() -> Answer {

@@ -3,11 +3,11 @@
 
 use super::allowance::Allowance;
 use super::answer::{self, Answer};
+use super::call::{Call, refusal};
 use super::envelope;
 use super::logical::{as_listed, decode, ended_early, to_the_end};
 use super::payload::Payload;
 use super::request;
-use super::service::{Call, refusal};
 use crate::engine::Operation;
 use crate::router::Reply;
 use crate::sys::{RecoveryCall, RecoveryMode};

@@ -3,15 +3,14 @@
 use super::activity::Activity;
 use super::budget::Budget;
 use super::connection;
-use super::forward::{Entry, Forwarder};
+use super::forward::Entry;
 use super::forwarded::Rules;
+use super::gate::{Gate, Phase, Shared};
 use super::limits;
 use super::listener::{self, Accepted, Socket};
 use super::options::{Address, HeaderSelector, Listener, Options, ServeError};
 use super::places::{Guest, Places};
 use super::tls::{Reloadable, TlsError};
-use crate::router::Role;
-use crate::sys::Lifecycle;
 use hyper::header::{HeaderName, HeaderValue};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,17 +23,6 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// What cancelled connections get to notice it.
 const ABORT_WAIT: Duration = Duration::from_secs(1);
 
-/// What stands behind the edge.
-#[derive(Clone)]
-pub struct Gate {
-    /// What this node is right now.
-    pub role: watch::Receiver<Role>,
-    /// For the endpoints that answer while sealed.
-    pub lifecycle: Arc<dyn Lifecycle>,
-    /// The way to the active node; `None` for a store that has no other nodes.
-    pub forwarder: Option<Arc<dyn Forwarder>>,
-}
-
 /// Where a listener listens, after binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
@@ -42,26 +30,6 @@ pub enum Bound {
     Tcp(SocketAddr),
     /// A socket file; removed at shutdown.
     Unix(PathBuf),
-}
-
-/// What the connections of one listener share.
-pub(super) struct Shared {
-    pub(super) gate: Gate,
-    pub(super) options: Listener,
-    pub(super) tls: Option<Arc<Reloadable>>,
-    pub(super) forwarded: Option<Rules>,
-    pub(super) headers: Vec<(HeaderSelector, HeaderName, HeaderValue)>,
-    pub(super) budget: Arc<Budget>,
-    pub(super) tokenless: Arc<Semaphore>,
-    pub(super) places: Arc<Places>,
-}
-
-/// How far the stop has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Running,
-    Draining,
-    Closed,
 }
 
 /// The running listeners. Dropping it closes them and all connections at once.

@@ -3,17 +3,18 @@
 
 use super::activity::Activity;
 use super::allowance::Allowance;
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, bad_request};
 use super::budget::Share;
+use super::call::{Call, NotActive, Peer, refusal};
 use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
+use super::gate::Shared;
 use super::logical::decode;
 use super::metrics;
 use super::passage::{Passage, Stop};
 use super::payload::Payload;
 use super::recovery;
-use super::request::{self, HeadError};
-use super::server::Shared;
+use super::request;
 use super::target::{self, Target};
 use super::upload;
 use crate::engine::Client;
@@ -24,37 +25,14 @@ use hyper::body::Incoming as HyperBody;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, StatusCode, Version, header};
 use serde_json::Map;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-
-/// Who is at the other end of a connection.
-pub(super) struct Peer {
-    /// `None` on a unix socket.
-    pub(super) address: Option<SocketAddr>,
-    /// Verified client certificates, DER, leaf first.
-    pub(super) certificates: Arc<Vec<Vec<u8>>>,
-}
-
-impl Peer {
-    /// A peer without TLS.
-    pub(super) fn plain(address: Option<SocketAddr>) -> Self {
-        Self {
-            address,
-            certificates: Arc::default(),
-        }
-    }
-}
 
 const TOO_SLOW: &str = "request took longer than max_request_duration; it may have taken effect";
 const NO_HOST: &str = "400 Bad Request: missing required Host header";
 const NO_UI: &str = "404 page not found: this server has no web UI\n";
 const GENERATE_ROOT: &str = "sys/generate-root/";
 const CLOSED: &str = "unsupported operation";
-
-/// Marks an answer to another node: nothing was executed, because this one is not active.
-#[derive(Clone, Copy)]
-pub(super) struct NotActive;
 
 /// Answers one request; never fails.
 pub(super) async fn answer(
@@ -191,22 +169,6 @@ fn with_query(path: String, query: Option<&str>) -> String {
     }
 }
 
-pub(super) fn bad_request(message: &str) -> Answer {
-    answer::errors(StatusCode::BAD_REQUEST, &[message])
-}
-
-/// One API call on its way.
-pub(super) struct Call<'a> {
-    pub(super) shared: &'a Arc<Shared>,
-    pub(super) client: Client,
-    pub(super) head: Parts,
-    pub(super) path: String,
-    /// That of the connection; none when another node sent it on.
-    pub(super) activity: Option<&'a Activity>,
-    /// Another node sent it on, and it must not go further.
-    pub(super) is_forwarded: bool,
-}
-
 impl Call<'_> {
     /// Endpoints that answer whatever the role is; some of them only the active node can answer.
     async fn open(self, endpoint: Endpoint, payload: Payload) -> Result<Answer, Answer> {
@@ -255,51 +217,4 @@ impl Call<'_> {
             moved: false,
         }))
     }
-
-    /// Reads the whole body within the limits of size, pauses and shared memory.
-    pub(super) async fn body(
-        &self,
-        payload: Payload,
-        allowance: &Allowance,
-    ) -> Result<Bytes, Answer> {
-        let (options, budget) = (&self.shared.options, &self.shared.budget);
-        payload
-            .read(options, allowance, budget, self.activity)
-            .await
-    }
-
-    /// Waits until fewer than the limit of calls without a token are being answered.
-    pub(super) async fn tokenless_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        Arc::clone(&self.shared.tokenless)
-            .acquire_owned()
-            .await
-            .ok()
-    }
-}
-
-pub(super) fn refusal(error: HeadError) -> Answer {
-    match error {
-        HeadError::Method => answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]),
-        HeadError::Head => answer::errors(
-            StatusCode::METHOD_NOT_ALLOWED,
-            &["1 error occurred:\n\t* unsupported operation\n\n"],
-        ),
-        HeadError::Options => bad_request("cannot handle internal-only request operation"),
-        HeadError::Switch => answer::errors(StatusCode::BAD_REQUEST, &[]),
-        HeadError::Parameters => bad_request("too many query parameters"),
-        HeadError::WrapTtl => {
-            bad_request("error parsing X-Vault-Wrap-TTL header: invalid duration")
-        }
-        HeadError::NegativeWrapTtl => bad_request(
-            "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative",
-        ),
-        HeadError::Token => answer::errors(StatusCode::FORBIDDEN, &["permission denied"]),
-    }
-}
-
-pub(super) fn busy() -> Answer {
-    answer::closing(answer::errors(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &["too much memory is in use by requests in flight: try again"],
-    ))
 }

@@ -2,9 +2,10 @@
 
 use super::super::answer::{self, Answer};
 use super::super::budget::Share;
+use super::super::call::NotActive;
+use super::super::gate::Shared;
 use super::super::payload::{Payload, charged};
-use super::super::server::Shared;
-use super::super::service::{self, NotActive};
+use super::super::service;
 use super::message::{ForwardAnswer, ForwardRequest, MessageError};
 use crate::peer::Chunks;
 use crate::telemetry::Seldom;

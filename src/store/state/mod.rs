@@ -22,6 +22,7 @@
 
 mod arrival;
 mod error;
+mod form;
 mod hot;
 mod image;
 mod mark;

@@ -1,6 +1,6 @@
 //! Arbitrary bytes as what lies in fjall: what the fuzzer of the state's formats calls.
 
-use super::{Mark, StateError, tree};
+use super::{Mark, StateError, form};
 use crate::store::Record;
 
 /// Reads bytes as the mark.
@@ -10,5 +10,5 @@ pub fn read_mark(bytes: &[u8]) -> Result<Mark, StateError> {
 
 /// Reads bytes as a record's value.
 pub fn read_record(bytes: &[u8]) -> Result<Record, StateError> {
-    tree::decode_record(bytes)
+    form::decode_record(bytes)
 }

@@ -1,9 +1,9 @@
 //! fjall beneath the overlay.
 
+use super::form::{RECORDS, decode_record, encode_record, record_key, user_key};
 use super::overlay::{Frozen, Records};
 use super::{Image, ImageItem, Mark, StateError, View};
-use crate::store::{Key, Record, Revision};
-use bytes::Bytes;
+use crate::store::{Key, Record};
 use fjall::compaction::Leveled;
 use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable, Slice};
@@ -26,9 +26,6 @@ const NAME: &str = "state-";
 
 const MARK_KEY: &[u8] = &[0];
 const STAGING_KEY: &[u8] = &[0, 1];
-const RECORD_PREFIX: u8 = 1;
-pub(super) const RECORDS: &[u8] = &[RECORD_PREFIX];
-pub(super) const REVISION_BYTES: usize = 8;
 /// In an image, keys of records that a restore has gathered; no other key starts so.
 const STAGED: &[u8] = &[0, 0];
 
@@ -290,32 +287,4 @@ fn staging_number(bytes: &[u8]) -> Result<u64, StateError> {
     let bytes = bytes.try_into();
     let bytes = bytes.map_err(|_| StateError::Damaged("number of a keyspace"))?;
     Ok(u64::from_le_bytes(bytes))
-}
-
-fn record_key(key: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + key.len());
-    bytes.push(RECORD_PREFIX);
-    bytes.extend_from_slice(key);
-    bytes
-}
-
-pub(super) fn user_key(key: &[u8]) -> Key {
-    Key::copy_from_slice(key.get(1..).unwrap_or_default())
-}
-
-fn encode_record(record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(REVISION_BYTES + record.value.len());
-    bytes.extend_from_slice(&record.revision.0.to_le_bytes());
-    bytes.extend_from_slice(&record.value);
-    bytes
-}
-
-pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StateError> {
-    let (revision, value) = bytes
-        .split_first_chunk::<REVISION_BYTES>()
-        .ok_or(StateError::Damaged("record shorter than its revision"))?;
-    Ok(Record {
-        revision: Revision(u64::from_le_bytes(*revision)),
-        value: Bytes::copy_from_slice(value),
-    })
 }

@@ -1,6 +1,6 @@
 //! Everything that a checkpoint saved, at one instant.
 
-use super::tree;
+use super::form::{self, RECORDS};
 use super::{Mark, Position, StateError};
 use crate::clock::Timestamp;
 use crate::store::Key;
@@ -37,13 +37,13 @@ impl View {
 
     /// Counts the records, and the bytes of their keys and values, without reading long values.
     pub fn sizes(&self) -> Result<Sizes, StateError> {
-        let walk = || self.snapshot.prefix(&self.keyspace, tree::RECORDS);
+        let walk = || self.snapshot.prefix(&self.keyspace, RECORDS);
         let mut sizes = Sizes::default();
         // A guard tells its key or its size, not both.
         for (key, value) in walk().zip(walk()) {
-            let key = key.key()?.len().saturating_sub(tree::RECORDS.len());
+            let key = key.key()?.len().saturating_sub(RECORDS.len());
             let value = value.size()? as usize;
-            let value = value.saturating_sub(tree::REVISION_BYTES);
+            let value = value.saturating_sub(form::REVISION_BYTES);
             sizes.records += 1;
             sizes.bytes += u64::try_from(key + value).unwrap_or(u64::MAX);
         }
@@ -52,10 +52,10 @@ impl View {
 
     /// The records in order of their keys.
     pub fn records(&self) -> impl Iterator<Item = Result<(Key, Bytes), StateError>> + use<> {
-        let walk = self.snapshot.prefix(&self.keyspace, tree::RECORDS);
+        let walk = self.snapshot.prefix(&self.keyspace, RECORDS);
         walk.map(|guard| {
             let (key, value) = guard.into_inner()?;
-            Ok((tree::user_key(&key), tree::decode_record(&value)?.value))
+            Ok((form::user_key(&key), form::decode_record(&value)?.value))
         })
     }
 }

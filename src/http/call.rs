@@ -1,0 +1,75 @@
+//! One API call on its way, and the answers to a head that cannot be read.
+
+use super::activity::Activity;
+use super::answer::{self, Answer, bad_request};
+use super::gate::Shared;
+use super::request::HeadError;
+use crate::engine::Client;
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Who is at the other end of a connection.
+pub(super) struct Peer {
+    /// `None` on a unix socket.
+    pub(super) address: Option<SocketAddr>,
+    /// Verified client certificates, DER, leaf first.
+    pub(super) certificates: Arc<Vec<Vec<u8>>>,
+}
+
+impl Peer {
+    /// A peer without TLS.
+    pub(super) fn plain(address: Option<SocketAddr>) -> Self {
+        Self {
+            address,
+            certificates: Arc::default(),
+        }
+    }
+}
+
+/// Marks an answer to another node: nothing was executed, because this one is not active.
+#[derive(Clone, Copy)]
+pub(super) struct NotActive;
+
+/// One API call on its way.
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) client: Client,
+    pub(super) head: Parts,
+    pub(super) path: String,
+    /// That of the connection; none when another node sent it on.
+    pub(super) activity: Option<&'a Activity>,
+    /// Another node sent it on, and it must not go further.
+    pub(super) is_forwarded: bool,
+}
+
+impl Call<'_> {
+    /// Waits until fewer than the limit of calls without a token are being answered.
+    pub(super) async fn tokenless_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.tokenless)
+            .acquire_owned()
+            .await
+            .ok()
+    }
+}
+
+pub(super) fn refusal(error: HeadError) -> Answer {
+    match error {
+        HeadError::Method => answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]),
+        HeadError::Head => answer::errors(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &["1 error occurred:\n\t* unsupported operation\n\n"],
+        ),
+        HeadError::Options => bad_request("cannot handle internal-only request operation"),
+        HeadError::Switch => answer::errors(StatusCode::BAD_REQUEST, &[]),
+        HeadError::Parameters => bad_request("too many query parameters"),
+        HeadError::WrapTtl => {
+            bad_request("error parsing X-Vault-Wrap-TTL header: invalid duration")
+        }
+        HeadError::NegativeWrapTtl => bad_request(
+            "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative",
+        ),
+        HeadError::Token => answer::errors(StatusCode::FORBIDDEN, &["permission denied"]),
+    }
+}
