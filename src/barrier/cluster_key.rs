@@ -68,7 +68,7 @@ pub enum PublishedKey {
 }
 
 /// The record that makes the key known so far void, as the store has it.
-pub fn void_cluster_key() -> (Key, Bytes) {
+pub(super) fn void_cluster_key() -> (Key, Bytes) {
     (Key::from_static(reserved::CLUSTER_KEY), Bytes::new())
 }
 

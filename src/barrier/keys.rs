@@ -49,6 +49,10 @@ impl RootKey {
             .ok_or(BarrierError::Decode("join key"))
     }
 
+    pub(super) fn opens_keyring(&self, sealed: &[u8]) -> bool {
+        self.open_keyring(sealed).is_ok()
+    }
+
     fn open_keyring(&self, sealed: &[u8]) -> Result<Keyring, BarrierError> {
         Keyring::decode(&Parsed::new(sealed)?.open(&self.0, Kind::Keyring)?)
     }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! seal key --seals--> root key --seals--> keyring --seals--> records
-//! (shares)            (reserved)          (reserved)  \----> names, keyed hashes, cluster keys
+//! (shares, providers) (reserved)          (reserved)  \----> names, keyed hashes, cluster keys
 //! ```
 //!
 //! Invariants
@@ -13,6 +13,8 @@
 //!   only the right seal key makes one. Sealing drops the keys, whoever still holds a handle.
 //! - A record opens only at the path it was sealed for.
 //! - One [`Batch`] becomes one log entry.
+//! - What belongs to this cluster alone, the seal's records among it, outlives a restore
+//!   (`local.rs`).
 //! - A node joins by proving that it holds the unseal keys, which never travel (`join.rs`).
 //! - Keys are wiped when dropped and leave this room only as sealed records.
 
@@ -23,6 +25,7 @@ mod codec;
 mod join;
 mod keyring;
 mod keys;
+mod local;
 mod mac;
 mod messages;
 mod names;
@@ -30,7 +33,7 @@ mod nonces;
 mod record;
 mod reserved;
 mod rotation;
-mod seal_config;
+mod seal_record;
 mod sealed;
 mod unsealed;
 mod usage;
@@ -44,7 +47,7 @@ mod tests;
 mod wiping;
 
 pub use batch::{Batch, Commit};
-pub use cluster_key::{ClusterKey, PublishedKey, void_cluster_key};
+pub use cluster_key::{ClusterKey, PublishedKey};
 pub use codec::Codec;
 pub use join::{
     AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
@@ -54,10 +57,11 @@ pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
+pub use local::LocalRecord;
 pub use messages::{MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES};
 pub use reserved::is_reserved;
 pub use rotation::KeyStatus;
-pub use seal_config::{SealConfig, SealType};
+pub use seal_record::{SealConfig, SealRecord, SealType, WRAPPED_KEYS_MAX, WrappedKey};
 pub use sealed::{Fresh, Sealed};
 pub use unsealed::Unsealed;
 pub use view::{Entry, View};
@@ -83,6 +87,9 @@ pub enum BarrierError {
     /// A stored record does not decode; the message names the kind, never the content.
     #[error("stored {0} record does not decode")]
     Decode(&'static str),
+    /// Ours: what is to be stored does not fit its format; the message names the kind.
+    #[error("{0} does not fit its record")]
+    Encode(&'static str),
     /// Not now: the barrier was sealed meanwhile.
     #[error("the barrier is sealed")]
     Sealed,

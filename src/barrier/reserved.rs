@@ -3,22 +3,33 @@
 //! They have a namespace byte of their own, 0x00, which no encrypted name starts with:
 //!
 //! ```text
-//! 0x00 "seal-config"   SealConfig, in clear
-//! 0x00 "root-key"      the root key, sealed by the seal key
-//! 0x00 "keyring"       the keyring, sealed by the root key
-//! 0x00 "join-key"      the join key, sealed by the root key
-//! 0x00 "cluster-key"   the public half of the cluster's signing key, in clear: 32 bytes, or none
-//!                      where a restore made it void
+//! 0x00 "seal-config"      how the seal key is kept, in clear: `seal_record.rs`    local
+//! 0x00 "root-key"         the root key, sealed by the seal key                    local
+//! 0x00 "join-key"         the join key, sealed by the root key                    local
+//! 0x00 "keyring"          the keyring, sealed by the root key
+//! 0x00 "cluster-key"      the public half of the cluster's signing key, in clear: 32 bytes, or none
+//!                         where a restore made it void
+//! 0x00 "local/" <name>    what else belongs to this cluster alone: `local.rs`     local
 //! ```
+//!
+//! A local record is this cluster's and no other's: neither a restore nor a replication between
+//! clusters carries it over. Those without the prefix are where release 0.2 looks for them.
 
 pub(super) const SEAL_CONFIG: &[u8] = b"\0seal-config";
 pub(super) const ROOT_KEY: &[u8] = b"\0root-key";
 pub(super) const KEYRING: &[u8] = b"\0keyring";
 pub(super) const JOIN_KEY: &[u8] = b"\0join-key";
 pub(super) const CLUSTER_KEY: &[u8] = b"\0cluster-key";
+/// What local records begin with, apart from [`SEAL`].
+pub(super) const LOCAL: &[u8] = b"\0local/";
+/// The first byte of all of them, and of nothing else.
+pub(super) const NAMESPACE: u8 = 0;
+
+/// The local records that say how the root key is sealed. They change together.
+pub(super) const SEAL: [&[u8]; 3] = [SEAL_CONFIG, ROOT_KEY, JOIN_KEY];
 
 /// Is it one of the keys that stay readable while sealed: the seal's, the root key's, the
-/// keyring's, the cluster's public one? `key` is a storage key.
+/// keyring's, the cluster's public one, a local one? `key` is a storage key.
 pub fn is_reserved(key: &[u8]) -> bool {
-    [SEAL_CONFIG, ROOT_KEY, KEYRING, CLUSTER_KEY].contains(&key)
+    [SEAL_CONFIG, ROOT_KEY, KEYRING, CLUSTER_KEY].contains(&key) || key.starts_with(LOCAL)
 }

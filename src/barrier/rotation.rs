@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::record::Kind;
 use super::sealed::seal_root_key;
 use super::usage::{Reservation, USAGE_PATH};
-use super::{BarrierError, Batch, SealConfig, Unsealed, reserved};
+use super::{BarrierError, Batch, SealRecord, Unsealed, reserved};
 use crate::clock::Timestamp;
 use crate::secret::Key256;
 use crate::store::{CommitError, Key, Op, Precondition, Revision, Transaction};
@@ -80,9 +80,13 @@ impl Unsealed {
         self.install(change, now).await
     }
 
-    /// Changes the seal: the root key under `seal_key`, whose shares `config` describes. The old
-    /// seal key stops working when the returned batch is committed.
-    pub fn reseal(&self, seal_key: &Key256, config: SealConfig) -> Result<Batch, BarrierError> {
+    /// Changes the seal: the root key under `seal_key`, which is kept as `how` says. The old seal
+    /// key stops working when the returned batch is committed.
+    pub fn reseal(
+        &self,
+        seal_key: &Key256,
+        how: impl Into<SealRecord>,
+    ) -> Result<Batch, BarrierError> {
         let keys = self.keys()?;
         let record = self.storage.get(reserved::ROOT_KEY)?;
         let mut batch = Batch::new();
@@ -90,7 +94,7 @@ impl Unsealed {
             reserved::ROOT_KEY,
             record.map_or(Revision(0), |record| record.revision),
         );
-        seal_root_key(&mut batch, &keys.root_key, seal_key, config);
+        seal_root_key(&mut batch, &keys.root_key, seal_key, &how.into())?;
         Ok(batch)
     }
 

@@ -5,7 +5,7 @@ use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::record::{self, Kind, Parsed};
 use super::xchacha::Cipher;
-use super::{BarrierError, Batch, SealConfig, Unsealed, nonces, reserved};
+use super::{BarrierError, Batch, SealConfig, SealRecord, Unsealed, nonces, reserved};
 use crate::clock::Timestamp;
 use crate::secret::Key256;
 use crate::store::{Revision, Storage};
@@ -42,20 +42,26 @@ impl Sealed {
         Ok(self.storage.get(reserved::KEYRING)?.is_some())
     }
 
-    /// How the root key is sealed; `None` before initialization.
-    pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
+    /// How the seal key is kept; `None` before initialization.
+    pub fn seal_record(&self) -> Result<Option<SealRecord>, BarrierError> {
         match self.storage.get(reserved::SEAL_CONFIG)? {
-            Some(record) => SealConfig::decode(&record.value).map(Some),
+            Some(record) => SealRecord::decode(&record.value).map(Some),
             None => Ok(None),
         }
     }
 
-    /// Makes root key and keyring. Nothing is written before [`Fresh::batch`] is committed, so a
-    /// power cut leaves either nothing or a whole, usable start.
+    /// What operators hold of the seal key; `None` before initialization.
+    pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
+        Ok(self.seal_record()?.map(|record| record.config))
+    }
+
+    /// Makes root key and keyring; `record` says how `seal_key` is kept. Nothing is written before
+    /// [`Fresh::batch`] is committed, so a power cut leaves either nothing or a whole, usable
+    /// start.
     pub fn initialize(
         &self,
         seal_key: &Key256,
-        config: SealConfig,
+        record: impl Into<SealRecord>,
         now: Timestamp,
     ) -> Result<Fresh, BarrierError> {
         if self.is_initialized()? {
@@ -67,7 +73,7 @@ impl Sealed {
         for key in [reserved::SEAL_CONFIG, reserved::ROOT_KEY, reserved::KEYRING] {
             batch.expect_raw(key, Revision(0));
         }
-        seal_root_key(&mut batch, &root_key, seal_key, config);
+        seal_root_key(&mut batch, &root_key, seal_key, &record.into())?;
         batch.put_raw(reserved::KEYRING, root_key.seal_keyring(&keyring));
         let keys = Keys::new(root_key, keyring, Revision(0));
         let barrier = Unsealed::with_keys(Arc::clone(&self.storage), keys);
@@ -100,18 +106,19 @@ impl Sealed {
     }
 }
 
-/// Adds the root key under `seal_key`, and what that key's shares are, to `batch`.
+/// Adds the root key under `seal_key`, and how that key is kept, to `batch`.
 pub(super) fn seal_root_key(
     batch: &mut Batch,
     root_key: &RootKey,
     seal_key: &Key256,
-    config: SealConfig,
-) {
+    how: &SealRecord,
+) -> Result<(), BarrierError> {
     let cipher = Cipher::new(seal_key.duplicate());
     let nonce = nonces::single();
     let sealed = record::seal(&cipher, 0, &nonce, Kind::RootKey, root_key.expose());
-    batch.put_raw(reserved::SEAL_CONFIG, config.encode());
+    batch.put_raw(reserved::SEAL_CONFIG, how.encode()?);
     batch.put_raw(reserved::ROOT_KEY, sealed);
     let join_key = JoinKey::of_seal_key(seal_key);
     batch.put_raw(reserved::JOIN_KEY, root_key.seal_join_key(&join_key));
+    Ok(())
 }

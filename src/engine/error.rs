@@ -158,7 +158,8 @@ impl From<BarrierError> for Error {
             | BarrierError::Read(ReadError::Fatal(_))
             | BarrierError::Tampered
             | BarrierError::UnknownKeyTerm(_)
-            | BarrierError::Decode(_) => Self::new(ErrorKind::Internal, "internal error"),
+            | BarrierError::Decode(_)
+            | BarrierError::Encode(_) => Self::new(ErrorKind::Internal, "internal error"),
         };
         error.inside = Some(inside);
         error.cause = Some(cause);

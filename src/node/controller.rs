@@ -1,6 +1,6 @@
 //! Brings the node's phase in line with the situation, and does what that asks for.
 
-use super::identity::Cluster;
+use super::identity::{self, Cluster};
 use super::phase::{self, Effect, Phase, Situation};
 use super::shared::{Reign, Session, Shared, State};
 use super::{sweeper, systemd};
@@ -106,6 +106,8 @@ impl Shared {
             duties.push(crate::task::spawn(watching).abort_handle());
         }
         duties.push(crate::task::spawn(self.snapshots(session)).abort_handle());
+        let keeping = identity::keep_local(Arc::clone(&session.barrier), Arc::clone(&self.clock));
+        duties.push(crate::task::spawn(keeping).abort_handle());
         let publishing = self.publish_cluster_key(&session.barrier);
         duties.push(crate::task::spawn(publishing).abort_handle());
         duties
@@ -134,7 +136,7 @@ impl Shared {
 
     /// Reads again what an applied entry, or a snapshot, may have changed under this node.
     fn follow_keys(self: &Arc<Self>) {
-        match self.sealed.seal_config() {
+        match self.sealed.seal_record() {
             Ok(Some(seal)) => {
                 self.state().seal = Some(seal);
                 self.joiner.arrived.notify_waiters();

@@ -1,6 +1,11 @@
 //! The cluster's name and id, made at initialisation.
+//!
+//! They stand in a local record in clear, which no restore carries over, and once more behind the
+//! barrier, where release 0.2 looks for them.
 
-use crate::barrier::{BarrierError, Batch, Unsealed};
+use crate::barrier::{BarrierError, Batch, LocalRecord, Unsealed};
+use crate::clock::Clock;
+use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -35,22 +40,58 @@ impl Cluster {
         }
     }
 
-    /// Adds the record to `batch`.
+    /// Adds the records of a new cluster to `batch`.
     pub fn put(&self, barrier: &Arc<Unsealed>, batch: &mut Batch) -> Result<(), BarrierError> {
-        let stored = Stored::V1 {
-            name: self.name.clone(),
-            id: self.id.clone(),
-        };
+        let stored = self.stored();
+        put_local(batch, &stored)?;
         barrier.view("core/").put_record(batch, RECORD, &stored)
     }
 
-    /// The record; a cluster without one is damaged.
+    fn stored(&self) -> Stored {
+        Stored::V1 {
+            name: self.name.clone(),
+            id: self.id.clone(),
+        }
+    }
+
+    /// Reads the local record, or where release 0.2 made the cluster the other one. A cluster
+    /// without both is damaged.
     pub fn read(barrier: &Arc<Unsealed>) -> Result<Self, BarrierError> {
+        if let Some(record) = barrier.local(LocalRecord::Cluster)? {
+            let decoded = postcard::take_from_bytes(&record.value);
+            return match decoded {
+                Ok((Stored::V1 { name, id }, [])) => Ok(Self { name, id }),
+                _ => Err(BarrierError::Decode(RECORD)),
+            };
+        }
         match barrier.view("core/").get_record(RECORD, RECORD)? {
             Some((_, Stored::V1 { name, id })) => Ok(Self { name, id }),
             None => Err(BarrierError::Decode(RECORD)),
         }
     }
+}
+
+fn put_local(batch: &mut Batch, stored: &Stored) -> Result<(), BarrierError> {
+    let value = postcard::to_allocvec(stored).map_err(|_| BarrierError::Encode(RECORD))?;
+    batch.put_local(LocalRecord::Cluster, Revision(0), value);
+    Ok(())
+}
+
+/// On the active node: writes the local record of a cluster that release 0.2 made, once.
+pub(super) async fn keep_local(barrier: Arc<Unsealed>, clock: Arc<dyn Clock>) {
+    let written = write_local(&barrier, &*clock).await;
+    if let Err(error) = written {
+        crate::telemetry::debug!(%error, "the cluster's name and id stay behind the barrier");
+    }
+}
+
+async fn write_local(barrier: &Arc<Unsealed>, clock: &dyn Clock) -> Result<(), BarrierError> {
+    if barrier.local(LocalRecord::Cluster)?.is_some() {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    put_local(&mut batch, &Cluster::read(barrier)?.stored())?;
+    barrier.commit(batch, clock.now()).await.map(drop)
 }
 
 #[cfg(test)]
@@ -71,5 +112,25 @@ mod tests {
         barrier.commit(batch, Timestamp(1)).await.unwrap();
         assert_eq!(Cluster::read(&barrier).unwrap(), cluster);
         assert_eq!(Cluster::new(Some("home")).name, "home");
+    }
+
+    #[tokio::test]
+    async fn what_release_0_2_wrote_is_read_and_written_in_clear_once() {
+        let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+        let cluster = Cluster::new(Some("old"));
+        let mut batch = Batch::new();
+        let view = barrier.view("core/");
+        view.put_record(&mut batch, RECORD, &cluster.stored())
+            .unwrap();
+        barrier.commit(batch, Timestamp(1)).await.unwrap();
+        assert_eq!(Cluster::read(&barrier).unwrap(), cluster);
+        let local = || barrier.local(LocalRecord::Cluster).unwrap();
+        assert!(local().is_none(), "the control");
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::ClusterClock::start(Timestamp(2)));
+        keep_local(Arc::clone(&barrier), Arc::clone(&clock)).await;
+        let written = local().unwrap();
+        assert_eq!(Cluster::read(&barrier).unwrap(), cluster);
+        keep_local(Arc::clone(&barrier), clock).await;
+        assert_eq!(local().unwrap().revision, written.revision, "once");
     }
 }

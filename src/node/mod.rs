@@ -44,6 +44,7 @@ mod readings;
 mod recovery;
 mod run;
 mod sanitized;
+mod seals;
 mod seen_twice;
 mod shared;
 mod signals;

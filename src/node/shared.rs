@@ -6,11 +6,11 @@ use super::join::{Gatekeeper, Joiner};
 use super::phase::Phase;
 use super::readings::Tally;
 use super::storage::Leadership;
-use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
+use crate::barrier::{BarrierError, SealRecord, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::peer::PublicKey;
 use crate::router::{Role, Router};
-use crate::seal::UnsealProgress;
+use crate::seal::{Providers, UnsealProgress};
 use crate::store::Storage;
 use crate::sys::autopilot::Autopilot;
 use crate::sys::snapshot::auto::Auto;
@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub leadership: Leadership,
     pub sealed: Sealed,
+    /// What keeps the seal key, where people do not.
+    pub providers: Providers,
     pub clock: Arc<dyn Clock>,
     pub facts: Facts,
     /// One step at a time: initialise, unseal, seal, step down.
@@ -80,8 +82,12 @@ pub(super) struct Shared {
 /// await.
 #[derive(Default)]
 pub(super) struct State {
-    /// How the root key is sealed; `None` before initialisation.
-    pub seal: Option<SealConfig>,
+    /// How the seal key is kept; `None` before initialisation.
+    pub seal: Option<SealRecord>,
+    /// An operator sealed this node: providers do not open it until the next start.
+    pub held: bool,
+    /// Why no provider opened it yet.
+    pub locked: Option<String>,
     /// Shares given so far.
     pub progress: UnsealProgress,
     /// From unseal to seal.
@@ -117,13 +123,15 @@ impl Shared {
         clock: Arc<dyn Clock>,
         facts: Facts,
         joiner: Joiner,
+        providers: Providers,
     ) -> Result<Arc<Self>, BarrierError> {
         let sealed = Sealed::new(Arc::clone(&storage));
-        let seal = sealed.seal_config()?;
+        let seal = sealed.seal_record()?;
         let shared = Arc::new(Self {
             storage,
             leadership,
             sealed,
+            providers,
             clock,
             facts,
             step: tokio::sync::Mutex::new(()),

@@ -7,7 +7,7 @@ use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::shared::{Facts, Shared};
-use super::{advertise, announce, controller, lights, listeners, seen_twice, storage};
+use super::{advertise, announce, controller, lights, listeners, seals, seen_twice, storage};
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
@@ -16,6 +16,7 @@ use crate::hardware::Lights;
 use crate::http::forward::Forwarder;
 use crate::http::{self, Bound, Gate, ServeError};
 use crate::router::{Lifetimes, Router};
+use crate::seal::Providers;
 use crate::sys::{self, Assembly, LifecycleError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,16 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; nothing listens and no file is held then.
     pub async fn start(config: Config, dev: Option<Dev>) -> Result<Self, StartError> {
+        let providers = seals::providers(&config)?;
+        Self::start_with(config, dev, providers).await
+    }
+
+    /// As [`Node::start`], with these providers of the seal key.
+    pub(super) async fn start_with(
+        config: Config,
+        dev: Option<Dev>,
+        providers: Providers,
+    ) -> Result<Self, StartError> {
         check(&config)?;
         let lights = lights::start(&config);
         let peering = Peering::start(&config, dev.is_some()).await?;
@@ -90,7 +101,8 @@ impl Node {
         let facts = facts(&config, opened.kind, opened.ha_enabled);
         let joiner = joiner(&config, peering.as_ref())?;
         let services = advertise::services(&config, &joiner)?;
-        let shared = Shared::new(opened.storage, opened.leadership, clock, facts, joiner)
+        let (storage, leadership) = (opened.storage, opened.leadership);
+        let shared = Shared::new(storage, leadership, clock, facts, joiner, providers)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         crate::task::spawn(controller::run(Arc::downgrade(&shared)));
         let peers = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
@@ -129,6 +141,7 @@ impl Node {
         announce::spawn(&shared);
         advertise::spawn(&shared, services);
         shared.retry_join();
+        seals::follow(&shared);
         let dev = match dev {
             Some(dev) => Some(dev::start(&shared, dev).await.map_err(StartError::Dev)?),
             None => None,
@@ -142,6 +155,11 @@ impl Node {
             dev,
             lights,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Where it listens, in the order of the configuration.
@@ -226,17 +244,7 @@ impl Node {
 
 /// What the configuration may say but this build cannot do.
 pub(super) fn check(config: &Config) -> Result<(), StartError> {
-    let sealed_otherwise = config
-        .seals
-        .iter()
-        .find(|seal| seal.kind != "shamir" && !seal.disabled);
-    if let Some(seal) = sealed_otherwise {
-        return Err(StartError::Unsupported(format!(
-            "{}: seal {:?} is not in this build, which unseals with shamir shares only: remove \
-             the stanza",
-            seal.position, seal.kind
-        )));
-    }
+    seals::providers(config).map(drop)?;
     for listener in &config.listeners {
         let missing = |tls: &crate::config::ListenerTls| {
             tls.cert_file.as_os_str().is_empty() || tls.key_file.as_os_str().is_empty()

@@ -3,6 +3,7 @@
 use super::host;
 use super::phase::Phase;
 use super::shared::Shared;
+use crate::barrier::SealRecord;
 use crate::clock::Timestamp;
 use crate::raft::MemberInfo;
 use crate::sys::{HaStatus, LeaderStatus, SealStatus};
@@ -10,12 +11,17 @@ use crate::sys::{HaStatus, LeaderStatus, SealStatus};
 impl Shared {
     pub(super) fn seal_status(&self) -> SealStatus {
         let state = self.state();
-        let seal = state.seal.or_else(|| self.joiner.seal());
-        let (t, n) = seal.map_or((0, 0), |seal| (seal.threshold, seal.shares));
+        let seal = state.seal.clone().or_else(|| self.joiner.seal());
+        let (t, n) = seal.as_ref().map_or((0, 0), |seal| {
+            let config = seal.config;
+            (config.threshold, config.shares)
+        });
+        let kind = seal.as_ref().map(|seal| seal.kind().to_owned());
+        let kind = kind.or_else(|| self.providers.kind());
         let session = state.session.as_ref();
         let cluster = session.map(|session| session.cluster.clone());
         SealStatus {
-            seal_type: "shamir".into(),
+            seal_type: kind.unwrap_or_else(|| "shamir".into()),
             initialized: seal.is_some(),
             sealed: session.is_none(),
             t,
@@ -25,7 +31,8 @@ impl Shared {
             cluster_name: cluster.as_ref().map(|cluster| cluster.name.clone()),
             cluster_id: cluster.map(|cluster| cluster.id),
             storage_type: self.facts.storage_type.into(),
-            recovery_seal: false,
+            recovery_seal: seal.as_ref().is_some_and(SealRecord::is_auto),
+            warnings: state.locked.clone().into_iter().collect(),
         }
     }
 

@@ -3,11 +3,11 @@
 use super::identity::Cluster;
 use super::shared::{Session, Shared};
 use super::trust::ClusterSigner;
-use crate::barrier::{BarrierError, SealConfig, Unsealed};
+use crate::barrier::{BarrierError, SealRecord, Unsealed};
 use crate::mount;
 use crate::raft::Signer;
 use crate::seal::{self, Collected, SealError};
-use crate::secret::{Key256, SecretString};
+use crate::secret::{Key256, SecretBytes, SecretString};
 use crate::store::CommitError;
 use crate::sys::{InitResult, LifecycleError, SealStatus, ShareInput};
 use crate::token;
@@ -32,8 +32,7 @@ impl Shared {
         if let Some(address) = self.cluster_to_join().await {
             return Err(LifecycleError::Invalid(second_cluster(&address)));
         }
-        let config = seal::check_config(shares, threshold).map_err(invalid)?;
-        let (seal_key, shares) = seal::generate(config).map_err(invalid)?;
+        let (seal_key, how, shares) = self.new_seal_key(shares, threshold).await?;
         if self.leadership.has_others() {
             // It is a member of a cluster whose first entries have not come yet.
             return Err(LifecycleError::AlreadyInitialized);
@@ -41,30 +40,51 @@ impl Shared {
         let internal = LifecycleError::Internal;
         self.leadership.found().await.map_err(internal)?;
         self.leadership.take(None).await.map_err(internal)?;
-        let made = self.write_first_entry(&seal_key, config, root_token).await;
+        let made = self.write_first_entry(&seal_key, &how, root_token).await;
         self.leadership.give_up();
         let root_token = made?;
-        self.state().seal = Some(config);
+        let seal = how.config;
+        self.state().seal = Some(how);
         self.settle();
         crate::telemetry::info!(
-            shares = config.shares,
-            threshold = config.threshold,
+            shares = seal.shares,
+            threshold = seal.threshold,
             "security barrier initialized"
         );
         Ok(InitResult { shares, root_token })
     }
 
+    /// A seal key, how it is kept, and the shares of it that people are to keep.
+    async fn new_seal_key(
+        &self,
+        shares: i64,
+        threshold: i64,
+    ) -> Result<(Key256, SealRecord, Vec<SecretBytes>), LifecycleError> {
+        let Some(kind) = self.providers.kind() else {
+            let config = seal::check_config(shares, threshold).map_err(invalid)?;
+            let (key, shares) = seal::generate(config).map_err(invalid)?;
+            return Ok((key, config.into(), shares));
+        };
+        if shares != 0 || threshold != 0 {
+            return Err(LifecycleError::Invalid(format!(
+                "parameters secret_shares,secret_threshold not applicable to seal type {kind}"
+            )));
+        }
+        let (key, how) = self.new_kept_key().await?;
+        Ok((key, how, Vec::new()))
+    }
+
     async fn write_first_entry(
         &self,
         seal_key: &Key256,
-        config: SealConfig,
+        how: &SealRecord,
         root_token: Option<SecretString>,
     ) -> Result<SecretString, LifecycleError> {
         self.clock.found();
         let now = self.clock.now();
         let fresh = self
             .sealed
-            .initialize(seal_key, config, now)
+            .initialize(seal_key, how.clone(), now)
             .map_err(internal)?;
         let (barrier, mut batch) = (fresh.barrier, fresh.batch);
         let cluster = Cluster::new(self.facts.cluster_name.as_deref());
@@ -98,8 +118,8 @@ impl Shared {
         let _one = self.step.lock().await;
         let collected = {
             let mut state = self.state();
-            let config = state.seal.or_else(|| self.joiner.seal());
-            let config = config.ok_or(LifecycleError::NotInitialized)?;
+            let seal = state.seal.clone().or_else(|| self.joiner.seal());
+            let config = seal.ok_or(LifecycleError::NotInitialized)?.config;
             match state.session {
                 Some(_) => None,
                 None => Some(state.progress.submit(config, share)),
@@ -171,6 +191,7 @@ impl Shared {
     pub(super) async fn seal(self: &Arc<Self>) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
         self.let_others_lead().await;
+        self.state().held = true;
         self.drop_keys();
         crate::telemetry::info!("vault is sealed");
         Ok(())

@@ -1,19 +1,32 @@
-//! The seal: who holds the key that opens the root key, and how they give it back.
+//! The seal: what keeps the key that opens the root key, and how it gives it back.
 //!
-//! Owns Shamir's secret sharing ([`split`], [`combine`]) and the collection of shares
-//! ([`UnsealProgress`]). Shares are interchangeable with Vault's.
+//! Owns Shamir's secret sharing ([`split`], [`combine`]), the collection of shares
+//! ([`UnsealProgress`]), and the seam to providers that keep the key without people
+//! ([`Provider`], [`Providers`]). Shares are interchangeable with Vault's.
+//!
+//! ```text
+//! people: shares of the seal key ----combine----+
+//! providers: the seal key, wrapped ---unwrap----+--> seal key --> root key, proof of a joiner
+//! ```
 //!
 //! Invariants
 //! - Whatever is computed from a share's y bytes takes the same time and touches the same memory
 //!   for all values of them; x bytes and lengths are public.
 //! - Shares given are wiped when they are used, refused or thrown away.
 //! - A set of shares is tried once: right or wrong, collecting starts over.
+//! - A provider keeps the whole seal key and never sees what it opens; any one of several opens.
 
 mod progress;
+mod provider;
+mod providers;
 mod shamir;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use crate::barrier::{SealConfig, SealType};
+pub use crate::barrier::{SealConfig, SealRecord, SealType, WrappedKey};
 pub use progress::{Collected, UnsealProgress};
+pub use provider::{Description, Provider, ProviderError};
+pub use providers::{CALL_WITHIN, Providers, Unkept};
 pub use shamir::{combine, split};
 
 use crate::secret::{KEY_BYTES, Key256, Secret, SecretBytes};
@@ -56,6 +69,9 @@ pub enum SealError {
     /// Fewer shares than [`combine`] can work with.
     #[error("invalid key: failed to compute combined key: less than two parts cannot be used")]
     TooFewParts,
+    /// Providers keep the seal key, and nobody has a share of it.
+    #[error("this cluster has no unseal keys: its seal opens it")]
+    NotShared,
     /// The shares fit each other and make a key of a wrong length.
     #[error("invalid key: the combined key is not {KEY_BYTES} bytes long")]
     KeyLength,

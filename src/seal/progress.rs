@@ -35,6 +35,9 @@ impl UnsealProgress {
         config: SealConfig,
         share: SecretBytes,
     ) -> Result<Collected, SealError> {
+        if config.threshold == 0 {
+            return Err(SealError::NotShared);
+        }
         if share.expose().len() < SHARE_BYTES_MIN {
             return Err(SealError::TooShort);
         }
@@ -86,7 +89,7 @@ fn is_same(one: &SecretBytes, other: &SecretBytes) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{check_config, generate};
+    use super::super::{SealType, check_config, generate};
     use super::*;
     use crate::secret::Secret;
 
@@ -156,6 +159,19 @@ mod tests {
             progress.submit(config, other).unwrap_err(),
             SealError::KeyLength
         );
+        assert_eq!(progress.count(), 0);
+    }
+
+    #[test]
+    fn where_providers_alone_keep_the_key_no_share_is_taken() {
+        let config = SealConfig {
+            seal_type: SealType::Auto,
+            shares: 0,
+            threshold: 0,
+        };
+        let mut progress = UnsealProgress::new();
+        let refused = progress.submit(config, Secret::new(vec![1; 32]));
+        assert_eq!(refused.unwrap_err(), SealError::NotShared);
         assert_eq!(progress.count(), 0);
     }
 

@@ -88,17 +88,25 @@ fn join_request(fields: &Map<String, Value>) -> Result<JoinRequest, Error> {
 async fn challenge(fields: &Map<String, Value>, cluster: &dyn Cluster) -> Result<Response, Error> {
     let made = cluster.challenge(node_id(fields)?).await;
     let made = made.map_err(refused)?;
-    Ok(enveloped(json!({
-        "challenge": BASE64.encode(&made.challenge),
-        "seal_config": {
-            "type": made.seal.seal_type.as_str(),
-            "secret_shares": made.seal.shares,
-            "secret_threshold": made.seal.threshold,
-            "pgp_keys": null,
-            "nonce": "",
-            "backup": false,
-        },
-    })))
+    let mut seal = json!({
+        "type": made.seal.kind(),
+        "secret_shares": made.seal.config.shares,
+        "secret_threshold": made.seal.config.threshold,
+        "pgp_keys": null,
+        "nonce": "",
+        "backup": false,
+    });
+    if made.seal.is_auto()
+        && let Some(fields) = seal.as_object_mut()
+    {
+        // For the joiner's providers, which alone can unwrap it.
+        let record = BASE64.encode(made.seal.encode()?);
+        fields.insert("record".into(), record.into());
+    }
+    let challenge = BASE64.encode(&made.challenge);
+    Ok(enveloped(
+        json!({"challenge": challenge, "seal_config": seal}),
+    ))
 }
 
 async fn judge(fields: &Map<String, Value>, cluster: &dyn Cluster) -> Result<Response, Error> {

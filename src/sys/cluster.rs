@@ -77,7 +77,7 @@ pub enum MemberChange {
 #[derive(Clone, Debug)]
 pub struct Challenge {
     /// The cluster's seal: shares and threshold.
-    pub seal: crate::barrier::SealConfig,
+    pub seal: crate::barrier::SealRecord,
     /// Opaque; comes back in the answer.
     pub challenge: Vec<u8>,
 }

@@ -34,6 +34,8 @@ pub struct SealStatus {
     pub storage_type: String,
     /// Recovery keys instead of unseal keys?
     pub recovery_seal: bool,
+    /// Why a node that its seal should have opened is sealed.
+    pub warnings: Vec<String>,
 }
 
 /// `sys/leader`.

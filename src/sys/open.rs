@@ -193,6 +193,9 @@ fn seal_status(status: &SealStatus) -> Response {
         "recovery_seal": status.recovery_seal,
         "storage_type": status.storage_type,
     });
+    if let (false, Some(fields)) = (status.warnings.is_empty(), body.as_object_mut()) {
+        fields.insert("warnings".into(), json!(status.warnings));
+    }
     insert_cluster(&mut body, status);
     bare(&body)
 }

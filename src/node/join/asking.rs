@@ -5,7 +5,7 @@ use super::joiner::Found;
 use super::place::Place;
 use super::server::Server;
 use super::survey::Survey;
-use crate::barrier::{JoinKey, SealConfig};
+use crate::barrier::{JoinKey, SealRecord};
 use crate::node::shared::Shared;
 use crate::raft::{ClusterPublicKey, RaftStorage};
 use crate::secret::{Key256, fill_random};
@@ -17,7 +17,7 @@ pub(super) const WRONG_KEYS: &str = "the unseal keys are not those of that clust
 /// Why an answer came to nothing.
 pub(super) enum AnswerError {
     /// The keys are not those of what was found, which is sealed so.
-    WrongKeys(SealConfig),
+    WrongKeys(SealRecord),
     /// It does not answer, so it says nothing about the keys.
     Unreachable(String),
     /// Nobody took it; the last reason.
@@ -29,7 +29,7 @@ struct Asked<'a> {
     place: &'a Arc<Place>,
     /// Empty where a search found nobody.
     url: String,
-    challenged: Result<(SealConfig, Vec<u8>), AnswerError>,
+    challenged: Result<(SealRecord, Vec<u8>), AnswerError>,
 }
 
 impl Asked<'_> {
@@ -95,14 +95,14 @@ impl Shared {
     }
 
     /// The seal of the first cluster that answers; the error is the last one's.
-    pub(super) async fn find(&self, places: &[Arc<Place>]) -> Result<SealConfig, String> {
+    pub(super) async fn find(&self, places: &[Arc<Place>]) -> Result<SealRecord, String> {
         let mut last = String::from("no address to try");
         let mut survey = self.survey(places);
         while let Some(asked) = survey.next().await {
             match &asked.challenged {
                 Ok((seal, _)) => {
                     self.joiner.remember(asked.place, &asked.url);
-                    return Ok(*seal);
+                    return Ok(seal.clone());
                 }
                 Err(AnswerError::Nobody(why) | AnswerError::Unreachable(why)) => {
                     last = asked.failed(why);
@@ -173,10 +173,10 @@ impl Shared {
             last = asked.failed(&why);
         }
         // Answers come in any order, and each cluster shall have its turn.
-        wrong.sort_by_key(|seal| (seal.shares, seal.threshold));
-        match self.joiner.seal().and_then(|seal| next_seal(&wrong, seal)) {
+        wrong.sort_by_key(|seal: &SealRecord| (seal.config.shares, seal.config.threshold));
+        match self.joiner.seal().and_then(|seal| next_seal(&wrong, &seal)) {
             Some(next) if !is_open => {
-                self.joiner.reseal(next);
+                self.joiner.reseal(next.clone());
                 Err(AnswerError::WrongKeys(next))
             }
             _ => Err(AnswerError::Nobody(last)),
@@ -187,7 +187,7 @@ impl Shared {
     async fn answer_one(
         &self,
         asked: &Asked<'_>,
-        seal: SealConfig,
+        seal: SealRecord,
         challenge: &[u8],
         non_voter: bool,
         key: &Key256,
@@ -197,7 +197,7 @@ impl Shared {
         let server = Server::new(asked.place, &asked.url).map_err(AnswerError::Nobody)?;
         let name = &self.joiner.node_id;
         let opened = JoinKey::of_seal_key(key).open(challenge);
-        let opened = opened.map_err(|_| AnswerError::WrongKeys(seal))?;
+        let opened = opened.map_err(|_| AnswerError::WrongKeys(seal.clone()))?;
         // The keys say that this is the right cluster.
         self.joiner.reseal(seal);
         let statement = conversation::encode(&self.statement(raft, non_voter));
@@ -247,30 +247,34 @@ fn nobody<'a>(place: &'a Arc<Place>, why: String) -> BoxFuture<'a, Asked<'a>> {
 
 /// How many keys to expect next, after those for `tried` were wrong everywhere: clusters that were
 /// found together may need different numbers, so each has its turn. `None`: nobody said wrong.
-fn next_seal(wrong: &[SealConfig], tried: SealConfig) -> Option<SealConfig> {
-    let behind = wrong.iter().skip_while(|seal| **seal != tried);
-    let other = behind.chain(wrong).find(|seal| **seal != tried);
-    other.or(wrong.first()).copied()
+fn next_seal(wrong: &[SealRecord], tried: &SealRecord) -> Option<SealRecord> {
+    let behind = wrong.iter().skip_while(|seal| *seal != tried);
+    let other = behind.chain(wrong).find(|seal| *seal != tried);
+    other.or(wrong.first()).cloned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::barrier::SealType;
+    use crate::barrier::{SealConfig, SealType};
 
     #[test]
     fn every_cluster_s_number_of_keys_has_its_turn() {
-        let seal = |shares, threshold| SealConfig {
-            seal_type: SealType::Shamir,
-            shares,
-            threshold,
+        let seal = |shares, threshold| {
+            SealRecord::from(SealConfig {
+                seal_type: SealType::Shamir,
+                shares,
+                threshold,
+            })
         };
         let (one, three, five) = (seal(1, 1), seal(5, 3), seal(9, 5));
-        assert!(next_seal(&[], one).is_none());
-        for (tried, next) in [(one, three), (three, five), (five, one)] {
-            assert!(next_seal(&[one, three, five], tried) == Some(next));
+        assert!(next_seal(&[], &one).is_none());
+        let all = [one.clone(), three.clone(), five.clone()];
+        for (tried, next) in [(&one, &three), (&three, &five), (&five, &one)] {
+            assert!(next_seal(&all, tried).as_ref() == Some(next));
         }
-        assert!(next_seal(&[one, one], one) == Some(one));
-        assert!(next_seal(&[three], one) == Some(three));
+        let again = [one.clone(), one.clone()];
+        assert!(next_seal(&again, &one).as_ref() == Some(&one));
+        assert!(next_seal(std::slice::from_ref(&three), &three).as_ref() == Some(&three));
     }
 }

@@ -3,7 +3,7 @@
 use super::asking::{AnswerError, WRONG_KEYS};
 use super::place::Place;
 use super::server::Server;
-use crate::barrier::SealConfig;
+use crate::barrier::{SealConfig, SealRecord};
 use crate::node::shared::Shared;
 use crate::raft::RaftStorage;
 use crate::secret::{Key256, fill_random};
@@ -59,7 +59,7 @@ struct Joining {
 #[derive(Clone)]
 pub(super) struct Found {
     pub places: Vec<Arc<Place>>,
-    pub seal: SealConfig,
+    pub seal: SealRecord,
     pub non_voter: bool,
     pub retry: bool,
 }
@@ -85,8 +85,8 @@ impl Joiner {
     }
 
     /// The seal of the cluster that this node is about to join.
-    pub fn seal(&self) -> Option<SealConfig> {
-        self.state().found.as_ref().map(|found| found.seal)
+    pub fn seal(&self) -> Option<SealRecord> {
+        self.state().found.as_ref().map(|found| found.seal.clone())
     }
 
     /// Who answered last of `places`, and which of them led to it.
@@ -101,7 +101,7 @@ impl Joiner {
     }
 
     /// What is expected of the operator was another cluster's, or has changed since it was found.
-    pub(super) fn reseal(&self, seal: SealConfig) {
+    pub(super) fn reseal(&self, seal: SealRecord) {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
         }
@@ -190,10 +190,14 @@ impl Shared {
     fn found(
         self: &Arc<Self>,
         places: Vec<Arc<Place>>,
-        seal: SealConfig,
+        seal: SealRecord,
         non_voter: bool,
         retry: bool,
     ) {
+        let SealConfig {
+            shares, threshold, ..
+        } = seal.config;
+        let by_providers = seal.is_auto();
         self.joiner.state().found = Some(Found {
             places,
             seal,
@@ -203,11 +207,12 @@ impl Shared {
         self.joiner.state().answers = false;
         self.state().progress.reset();
         self.settle();
-        crate::telemetry::info!(
-            shares = seal.shares,
-            threshold = seal.threshold,
-            "a cluster was found to join: {WAITING}"
-        );
+        match by_providers {
+            true => crate::telemetry::info!("a cluster was found to join: asking its seal"),
+            false => {
+                crate::telemetry::info!(shares, threshold, "a cluster was found to join: {WAITING}")
+            }
+        }
     }
 
     /// The unseal keys are there: answers a fresh challenge, and unseals with them when the store
@@ -268,8 +273,8 @@ impl Shared {
             let arrived = self.joiner.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            let seal = self.state().seal;
-            if seal.is_some() {
+            let has_seal = self.state().seal.is_some();
+            if has_seal {
                 let _one = match locks {
                     true => Some(self.step.lock().await),
                     false => None,

@@ -52,7 +52,7 @@ impl Shared {
         node_id: &str,
     ) -> Result<Challenge, MemberError> {
         let (barrier, _) = self.unsealed().map_err(|_| sealed())?;
-        let seal = self.state().seal;
+        let seal = self.state().seal.clone();
         let challenge = barrier.challenge(self.gatekeeper.issuer, node_id, self.clock.now());
         Ok(Challenge {
             seal: seal.ok_or_else(sealed)?,

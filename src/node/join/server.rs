@@ -1,7 +1,7 @@
 //! Another node's API, as a joiner calls it.
 
 use super::place::Place;
-use crate::barrier::{SealConfig, SealType};
+use crate::barrier::{SealConfig, SealRecord, SealType};
 use crate::outbound::{Address, Client, ExchangeError, Limits, SetupError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -46,11 +46,11 @@ impl Server {
     }
 
     /// How the cluster is sealed, and a challenge for a node of this name.
-    pub async fn challenge(&self, node_id: &str) -> Result<(SealConfig, Vec<u8>), String> {
+    pub async fn challenge(&self, node_id: &str) -> Result<(SealRecord, Vec<u8>), String> {
         let body = json!({ "server_id": node_id });
         let path = "sys/storage/raft/bootstrap/challenge";
         let answer = self.post(path, &body, ASK_MAX).await?;
-        let seal = answer.pointer("/data/seal_config").and_then(seal_config);
+        let seal = answer.pointer("/data/seal_config").and_then(seal_record);
         let seal = seal.ok_or("the challenge names no seal that this build knows")?;
         Ok((seal, bytes(&answer, "/data/challenge")?))
     }
@@ -181,15 +181,21 @@ fn bytes(answer: &Value, pointer: &str) -> Result<Vec<u8>, String> {
     bytes.ok_or_else(|| "the answer is not a coffer's".into())
 }
 
-fn seal_config(value: &Value) -> Option<SealConfig> {
+/// How the cluster keeps its seal key. Shares alone say so in words that release 0.2 has, too.
+fn seal_record(value: &Value) -> Option<SealRecord> {
+    if let Some(record) = value.get("record") {
+        let record = BASE64.decode(record.as_str()?).ok()?;
+        return SealRecord::decode(&record).ok();
+    }
     let number = |name: &str| u8::try_from(value.get(name)?.as_u64()?).ok();
     let (shares, threshold) = (number("secret_shares")?, number("secret_threshold")?);
-    let known = value.get("type").and_then(Value::as_str) == Some(SealType::Shamir.as_str());
-    (known && threshold >= 1 && threshold <= shares).then_some(SealConfig {
+    let known = value.get("type").and_then(Value::as_str) == Some("shamir");
+    let config = SealConfig {
         seal_type: SealType::Shamir,
         shares,
         threshold,
-    })
+    };
+    (known && threshold >= 1 && threshold <= shares).then(|| config.into())
 }
 
 #[cfg(test)]
@@ -199,7 +205,7 @@ mod tests {
     #[test]
     fn seals_that_make_no_sense_are_refused() {
         let seal = |kind: &str, n: i64, t: i64| {
-            seal_config(&json!({"type": kind, "secret_shares": n, "secret_threshold": t}))
+            seal_record(&json!({"type": kind, "secret_shares": n, "secret_threshold": t}))
         };
         assert!(seal("shamir", 5, 3).is_some());
         for (kind, n, t) in [

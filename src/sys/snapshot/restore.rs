@@ -2,16 +2,14 @@
 
 use super::incoming::{ensure_space, receive, refusal};
 use super::{archive_error, internal, is_ours};
-use crate::barrier::{self, Unsealed};
+use crate::barrier::Unsealed;
 use crate::peer::Chunks;
 use crate::store::archive::{self, ArchiveError, Checked};
 use crate::store::{Key, Records, RestoreError};
 use crate::sys::LifecycleError;
 use bytes::Bytes;
-use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Seek};
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -41,11 +39,8 @@ pub async fn restore(
     }
     let header = checked.header().map_err(archive_error)?.clone();
     let file = scratch.file.try_clone().map_err(internal)?;
-    let mut records = records(file).map_err(internal)?;
-    if !is_ours {
-        // Nobody will hold the keys that proofs were made with until now.
-        records = Box::new(Voiding::new(records));
-    }
+    // Of another cluster's snapshot nobody will hold the keys that proofs were made with until now.
+    let records = barrier.restorable(records(file).map_err(internal)?, !is_ours);
     let Some(whole) = storage.whole() else {
         return Err(internal("the store has gone"));
     };
@@ -96,41 +91,6 @@ fn records(file: File) -> io::Result<Records> {
     Ok(Box::new(Arriving(Some(receiver))))
 }
 
-/// The records of another cluster, with the one that makes this cluster's signing key void in its
-/// place, unless they bring a key of their own.
-struct Voiding {
-    records: Peekable<Records>,
-    void: Option<(Key, Bytes)>,
-}
-
-impl Voiding {
-    fn new(records: Records) -> Self {
-        Self {
-            records: records.peekable(),
-            void: Some(barrier::void_cluster_key()),
-        }
-    }
-}
-
-impl Iterator for Voiding {
-    type Item = io::Result<(Key, Bytes)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let place = self.void.as_ref().map(|(key, _)| key);
-        let order = match (place, self.records.peek()) {
-            (Some(place), Some(Ok((key, _)))) => key.cmp(place),
-            (Some(_), None) => Ordering::Greater,
-            (None, _) | (_, Some(Err(_))) => Ordering::Less,
-        };
-        match order {
-            Ordering::Less => {}
-            Ordering::Equal => self.void = None,
-            Ordering::Greater => return self.void.take().map(Ok),
-        }
-        self.records.next()
-    }
-}
-
 /// A record, or `None` behind the last one.
 type Item = io::Result<Option<(Key, Bytes)>>;
 
@@ -149,33 +109,5 @@ impl Iterator for Arriving {
             self.0 = None;
         }
         item
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_cluster_s_records_void_the_signing_key_unless_they_bring_one() {
-        let (void, _) = barrier::void_cluster_key();
-        let names = |names: &[&[u8]]| -> Vec<(Key, Bytes)> {
-            let named = |name: &&[u8]| (Key::copy_from_slice(name), Bytes::from_static(b"v"));
-            names.iter().map(named).collect()
-        };
-        let through = |given: Vec<(Key, Bytes)>| -> Vec<(Key, Bytes)> {
-            let records: Records = Box::new(given.into_iter().map(Ok));
-            Voiding::new(records).map(Result::unwrap).collect()
-        };
-        let mut before = names(&[b"\0a", b"\0join-key", b"x"]);
-        let after = through(before.clone());
-        before.insert(1, (void.clone(), Bytes::new()));
-        assert_eq!(after, before, "in its place");
-        assert_eq!(through(Vec::new()), [(void.clone(), Bytes::new())]);
-        assert_eq!(through(names(&[b"\0a"])).len(), 2, "at the end");
-        let own = names(&[b"\0a", &void, b"x"]);
-        assert_eq!(through(own.clone()), own, "its own stays");
-        let broken: Records = Box::new([Err(io::ErrorKind::Other.into())].into_iter());
-        assert!(Voiding::new(broken).next().unwrap().is_err());
     }
 }

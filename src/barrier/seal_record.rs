@@ -1,0 +1,329 @@
+//! How the seal key is kept: a public record, readable while sealed.
+//!
+//! Version 1 knows shares alone. Every release writes it where it says everything, so that members
+//! of release 0.2 read what a newer active node wrote.
+//!
+//! ```text
+//! offset  bytes  field
+//! 0       1      format version, 0x01
+//! 1       1      seal type: 1 = shamir
+//! 2       1      shares
+//! 3       1      threshold
+//! ```
+//!
+//! Version 2 is a list of fields; integers are big-endian:
+//!
+//! ```text
+//! 0       1      format version, 0x02
+//! 1       ...    fields, tags ascending: tag (1) | length of the value (2) | value
+//!
+//! tag     value
+//! 0x01    shares of the seal key: how many (1) | threshold (1)
+//! 0x02    the seal key as one provider wrapped it, once for each, in the order in which they are
+//!         asked: kind | name | key id, each with its length (1) before it | ciphertext
+//! ```
+//!
+//! A record with a field below 0x80 that this release does not know is refused, since a cluster
+//! may depend on it. Fields from 0x80 on may be passed over; they are kept as they are.
+
+use super::BarrierError;
+
+const VERSION_OF_SHARES: u8 = 1;
+const VERSION_OF_FIELDS: u8 = 2;
+const TYPE_SHAMIR: u8 = 1;
+const TAG_SHARES: u8 = 0x01;
+const TAG_WRAPPED: u8 = 0x02;
+/// The first tag that a release which does not know it passes over.
+const TAG_OPTIONAL: u8 = 0x80;
+/// The most providers that keep one seal key.
+pub const WRAPPED_KEYS_MAX: usize = 16;
+
+/// Who holds the seal key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealType {
+    /// People, as shares of it.
+    Shamir,
+    /// Providers, each of which wraps it; there may be shares besides.
+    Auto,
+}
+
+/// How many shares of the seal key there are and how many are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealConfig {
+    /// Who holds the seal key.
+    pub seal_type: SealType,
+    /// Shares made; zero where providers alone hold the key.
+    pub shares: u8,
+    /// Shares needed; at least 1 and at most `shares`, or zero with them.
+    pub threshold: u8,
+}
+
+/// The seal key as one provider wrapped it. Opens only with that provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// The provider's kind, as its `seal` stanza spells it: `transit`. At most 255 bytes.
+    pub kind: String,
+    /// Tells providers of one kind from each other; often empty. At most 255 bytes.
+    pub name: String,
+    /// Which of the provider's keys wrapped it; empty where there is one. At most 255 bytes.
+    pub key_id: String,
+    /// What the provider made of the key.
+    pub ciphertext: Vec<u8>,
+}
+
+/// How the seal key is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealRecord {
+    /// What operators hold of it.
+    pub config: SealConfig,
+    /// What providers made of it, in the order in which they are asked.
+    pub wrapped: Vec<WrappedKey>,
+    /// Optional fields of later releases.
+    later: Vec<(u8, Vec<u8>)>,
+}
+
+impl From<SealConfig> for SealRecord {
+    fn from(config: SealConfig) -> Self {
+        Self {
+            config,
+            wrapped: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+}
+
+impl SealRecord {
+    /// A seal key that providers alone hold.
+    pub fn of_providers(wrapped: Vec<WrappedKey>) -> Self {
+        let config = SealConfig {
+            seal_type: SealType::Auto,
+            shares: 0,
+            threshold: 0,
+        };
+        Self {
+            wrapped,
+            ..config.into()
+        }
+    }
+
+    /// As `sys/seal-status` spells the type: `shamir`, or the kind of the provider that is asked
+    /// first.
+    pub fn kind(&self) -> &str {
+        self.wrapped.first().map_or("shamir", |first| &first.kind)
+    }
+
+    /// True where providers unseal.
+    pub fn is_auto(&self) -> bool {
+        !self.wrapped.is_empty()
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// [`BarrierError::Encode`] when a text or a ciphertext is too long, or there are too many.
+    pub fn encode(&self) -> Result<Vec<u8>, BarrierError> {
+        let SealConfig {
+            shares, threshold, ..
+        } = self.config;
+        if self.wrapped.is_empty() && self.later.is_empty() {
+            return Ok(vec![VERSION_OF_SHARES, TYPE_SHAMIR, shares, threshold]);
+        }
+        let mut out = vec![VERSION_OF_FIELDS];
+        if shares > 0 {
+            put_field(&mut out, TAG_SHARES, &[shares, threshold])?;
+        }
+        if self.wrapped.len() > WRAPPED_KEYS_MAX {
+            return Err(TOO_LONG);
+        }
+        for wrapped in &self.wrapped {
+            put_field(&mut out, TAG_WRAPPED, &wrapped.encode()?)?;
+        }
+        for (tag, value) in &self.later {
+            put_field(&mut out, *tag, value)?;
+        }
+        Ok(out)
+    }
+
+    /// Reads what [`SealRecord::encode`] made, and what earlier releases did.
+    ///
+    /// # Errors
+    /// [`BarrierError::Decode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, BarrierError> {
+        let malformed = BarrierError::Decode("seal configuration");
+        match bytes {
+            [VERSION_OF_SHARES, TYPE_SHAMIR, shares, threshold] => {
+                let shares = shared(*shares, *threshold, SealType::Shamir);
+                shares.map(Self::from).ok_or(malformed)
+            }
+            [VERSION_OF_FIELDS, fields @ ..] => Self::of_fields(fields).ok_or(malformed),
+            _ => Err(malformed),
+        }
+    }
+
+    fn of_fields(mut rest: &[u8]) -> Option<Self> {
+        let mut record = Self::of_providers(Vec::new());
+        let mut before = 0;
+        while let Some((tag, after)) = rest.split_first() {
+            let (length, after) = after.split_first_chunk()?;
+            let length = usize::from(u16::from_be_bytes(*length));
+            let (value, after) = after.split_at_checked(length)?;
+            let is_again = *tag == before;
+            match *tag {
+                tag if tag < before => return None,
+                TAG_WRAPPED if record.wrapped.len() < WRAPPED_KEYS_MAX => {
+                    record.wrapped.push(WrappedKey::decode(value)?);
+                }
+                _ if is_again => return None,
+                TAG_SHARES => {
+                    let [shares, threshold] = value else {
+                        return None;
+                    };
+                    record.config = shared(*shares, *threshold, SealType::Auto)?;
+                }
+                tag if tag >= TAG_OPTIONAL => record.later.push((tag, value.to_vec())),
+                _ => return None,
+            }
+            (before, rest) = (*tag, after);
+        }
+        if record.wrapped.is_empty() {
+            record.config.seal_type = SealType::Shamir;
+        }
+        // Somebody must be able to open it.
+        (record.is_auto() || record.config.shares > 0).then_some(record)
+    }
+}
+
+impl WrappedKey {
+    fn encode(&self) -> Result<Vec<u8>, BarrierError> {
+        let mut out = Vec::with_capacity(self.ciphertext.len());
+        for text in [&self.kind, &self.name, &self.key_id] {
+            out.push(u8::try_from(text.len()).map_err(|_| TOO_LONG)?);
+            out.extend_from_slice(text.as_bytes());
+        }
+        out.extend_from_slice(&self.ciphertext);
+        Ok(out)
+    }
+
+    fn decode(mut rest: &[u8]) -> Option<Self> {
+        let mut text = || {
+            let (length, after) = rest.split_first()?;
+            let (text, after) = after.split_at_checked(usize::from(*length))?;
+            rest = after;
+            std::str::from_utf8(text).ok().map(str::to_owned)
+        };
+        let (kind, name, key_id) = (text()?, text()?, text()?);
+        (!kind.is_empty()).then(|| Self {
+            kind,
+            name,
+            key_id,
+            ciphertext: rest.to_vec(),
+        })
+    }
+}
+
+const TOO_LONG: BarrierError = BarrierError::Encode("seal configuration");
+
+fn put_field(out: &mut Vec<u8>, tag: u8, value: &[u8]) -> Result<(), BarrierError> {
+    let length = u16::try_from(value.len()).map_err(|_| TOO_LONG)?;
+    out.push(tag);
+    out.extend(length.to_be_bytes());
+    out.extend_from_slice(value);
+    Ok(())
+}
+
+fn shared(shares: u8, threshold: u8, seal_type: SealType) -> Option<SealConfig> {
+    (threshold >= 1 && threshold <= shares).then_some(SealConfig {
+        seal_type,
+        shares,
+        threshold,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_shares(seal_type: SealType) -> SealConfig {
+        SealConfig {
+            seal_type,
+            shares: 5,
+            threshold: 3,
+        }
+    }
+
+    fn wrapped(name: &str) -> WrappedKey {
+        WrappedKey {
+            kind: "transit".into(),
+            name: name.into(),
+            key_id: "v2".into(),
+            ciphertext: vec![7; 300],
+        }
+    }
+
+    #[test]
+    fn shares_alone_are_written_as_every_release_reads_them() {
+        let record = SealRecord::from(of_shares(SealType::Shamir));
+        assert_eq!(record.encode().unwrap(), [1, 1, 5, 3]);
+        assert_eq!(SealRecord::decode(&[1, 1, 5, 3]).unwrap(), record);
+        assert_eq!((record.kind(), record.is_auto()), ("shamir", false));
+    }
+
+    #[test]
+    fn decodes_what_it_encodes_and_nothing_else() {
+        let alone = SealRecord::of_providers(vec![wrapped("a"), wrapped("")]);
+        let mut with_shares = alone.clone();
+        with_shares.config = of_shares(SealType::Auto);
+        for record in [alone, with_shares] {
+            assert_eq!((record.kind(), record.is_auto()), ("transit", true));
+            let bytes = record.encode().unwrap();
+            assert_eq!(SealRecord::decode(&bytes).unwrap(), record);
+            let read = |length| SealRecord::decode(&bytes[..length]);
+            let good: Vec<usize> = (0..bytes.len()).filter(|at| read(*at).is_ok()).collect();
+            // A record that ends behind its first provider is whole, too.
+            assert!(good.len() <= 2, "{good:?}");
+            assert!(good.iter().all(|at| read(*at).unwrap() != record));
+        }
+        for bad in [
+            &[][..],
+            &[1, 1, 5],
+            &[3, 1, 5, 3],
+            &[1, 9, 5, 3],
+            &[1, 1, 3, 5],
+            &[1, 1, 5, 0],
+            &[1, 1, 5, 3, 0],
+            &[2],
+            &[2, 1, 0, 2, 3, 5],
+            &[2, 1, 0, 2, 5, 3, 1, 0, 2, 5, 3],
+            &[2, 2, 0, 3, 0, 0, 0],
+            &[2, 0x80, 0, 0],
+        ] {
+            assert!(SealRecord::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_release_s_fields_are_kept_or_have_the_record_refused() {
+        let optional = [2, 1, 0, 2, 5, 3, 0x80, 0, 1, 42];
+        let record = SealRecord::decode(&optional).unwrap();
+        assert_eq!(record.config, of_shares(SealType::Shamir));
+        assert_eq!(record.encode().unwrap(), optional, "kept as it was");
+        let needed = [2, 1, 0, 2, 5, 3, 0x7f, 0, 1, 42];
+        assert!(SealRecord::decode(&needed).is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_written() {
+        let long = WrappedKey {
+            name: "x".repeat(256),
+            ..wrapped("")
+        };
+        let large = WrappedKey {
+            ciphertext: vec![0; 1 << 16],
+            ..wrapped("")
+        };
+        for bad in [vec![long], vec![large], vec![wrapped(""); 17]] {
+            let encoded = SealRecord::of_providers(bad).encode();
+            assert!(matches!(encoded, Err(BarrierError::Encode(_))));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The seam to whatever keeps a seal key beside people: one file for each kind of `seal` stanza.
+//!
+//! A provider never sees a root key, a keyring or data. It wraps 32 bytes and gives them back.
+
+use crate::barrier::WrappedKey;
+use crate::secret::Key256;
+use crate::store::BoxFuture;
+use std::fmt;
+
+/// What tells a provider from others, in records, logs and status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// As its `seal` stanza spells it: `transit`. Never changes, since records hold it.
+    pub kind: String,
+    /// `name` of the stanza; empty where there is one of its kind.
+    pub name: String,
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.as_str() {
+            "" => write!(f, "seal {:?}", self.kind),
+            name => write!(f, "seal {:?} named {name:?}", self.kind),
+        }
+    }
+}
+
+/// Why a provider does not wrap or unwrap. The texts are shown to operators and to anybody who
+/// asks for the seal's status: they name no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// Not now: it is not reached, or does not answer in time. The same call may succeed later.
+    #[error("it is away: {0}")]
+    Away(String),
+    /// It answers, and gives nothing: the operator's permissions, another key, another cluster's
+    /// blob. The same call succeeds only once somebody changes something there.
+    #[error("it refuses: {0}")]
+    Refused(String),
+}
+
+/// Keeps a seal key for a cluster. Calls may take their time: the caller bounds them. Dropping a
+/// call gives it up.
+pub trait Provider: Send + Sync {
+    /// What it is.
+    fn describe(&self) -> Description;
+
+    /// Wraps the seal key, for whoever may ask this provider to unwrap it.
+    fn wrap<'a>(&'a self, key: &'a Key256) -> BoxFuture<'a, Result<WrappedKey, ProviderError>>;
+
+    /// Gives back the key that [`Provider::wrap`] wrapped, also under an older key of its own.
+    fn unwrap<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+    ) -> BoxFuture<'a, Result<Key256, ProviderError>>;
+
+    /// Asks whether it would wrap and unwrap now, at the least cost.
+    fn healthy(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+}

@@ -1,0 +1,182 @@
+//! All providers of one node, by priority: each keeps the whole seal key, and any one opens.
+
+use super::provider::{Description, Provider, ProviderError};
+use crate::barrier::WrappedKey;
+use crate::secret::Key256;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one call to one provider may take.
+pub const CALL_WITHIN: Duration = Duration::from_secs(10);
+
+/// The providers that the configuration names, in the order in which they are asked.
+#[derive(Clone, Default)]
+pub struct Providers(Vec<Arc<dyn Provider>>);
+
+/// Why no provider gave the key: each with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unkept(pub Vec<(Description, ProviderError)>);
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (which, why)) in self.0.iter().enumerate() {
+            let between = if index == 0 { "" } else { "; " };
+            write!(f, "{between}{which}: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Unkept {}
+
+impl Providers {
+    /// In this order.
+    pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
+        Self(providers)
+    }
+
+    /// True where shares alone open.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The kind of the one that is asked first.
+    pub fn kind(&self) -> Option<String> {
+        self.0.first().map(|first| first.describe().kind)
+    }
+
+    /// Has every provider wrap `key`. One that cannot fails all: it would be missed only on the
+    /// day when the others are away.
+    ///
+    /// # Errors
+    /// [`Unkept`] names those that did not.
+    pub async fn wrap(&self, key: &Key256) -> Result<Vec<WrappedKey>, Unkept> {
+        let mut wrapped = Vec::with_capacity(self.0.len());
+        let mut failed = Vec::new();
+        for provider in &self.0 {
+            match within(provider.wrap(key)).await {
+                Ok(one) => wrapped.push(one),
+                Err(why) => failed.push((provider.describe(), why)),
+            }
+        }
+        match failed.is_empty() {
+            true => Ok(wrapped),
+            false => Err(Unkept(failed)),
+        }
+    }
+
+    /// Asks one provider after the other until one gives the key back.
+    ///
+    /// # Errors
+    /// [`Unkept`] says why none did.
+    pub async fn unwrap(&self, wrapped: &[WrappedKey]) -> Result<Key256, Unkept> {
+        let mut failed = Vec::new();
+        for provider in &self.0 {
+            let which = provider.describe();
+            let mine = |one: &&WrappedKey| one.kind == which.kind && one.name == which.name;
+            let Some(one) = wrapped.iter().find(mine) else {
+                let why = "this cluster's seal key was never given to it".into();
+                failed.push((which, ProviderError::Refused(why)));
+                continue;
+            };
+            match within(provider.unwrap(one)).await {
+                Ok(key) => return Ok(key),
+                Err(why) => failed.push((which, why)),
+            }
+        }
+        Err(Unkept(failed))
+    }
+
+    /// Asks all whether they would answer now.
+    pub async fn health(&self) -> Vec<(Description, Result<(), ProviderError>)> {
+        let mut told = Vec::with_capacity(self.0.len());
+        for provider in &self.0 {
+            told.push((provider.describe(), within(provider.healthy()).await));
+        }
+        told
+    }
+}
+
+async fn within<T>(
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let late = || {
+        let why = format!("no answer within {} s", CALL_WITHIN.as_secs());
+        Err(ProviderError::Away(why))
+    };
+    let answered = tokio::time::timeout(CALL_WITHIN, call).await;
+    answered.unwrap_or_else(|_| late())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::testing::TestProvider;
+
+    fn providers(all: &[&Arc<TestProvider>]) -> Providers {
+        let dynamic = all.iter().map(|one| Arc::clone(*one) as Arc<dyn Provider>);
+        Providers::new(dynamic.collect())
+    }
+
+    #[tokio::test]
+    async fn any_one_opens_what_all_keep() {
+        let (first, second) = (TestProvider::new("a"), TestProvider::new("b"));
+        let both = providers(&[&first, &second]);
+        let key = Key256::generate();
+        let wrapped = both.wrap(&key).await.unwrap();
+        assert_eq!(wrapped.len(), 2);
+        let opens = async |set: &Providers| {
+            let opened = set.unwrap(&wrapped).await;
+            opened.map(|opened| *opened.expose() == *key.expose())
+        };
+        assert_eq!(opens(&both).await, Ok(true));
+        assert_eq!((first.unwraps(), second.unwraps()), (1, 0), "by priority");
+        first.set_away(true);
+        assert_eq!(opens(&both).await, Ok(true));
+        second.set_away(true);
+        let told = opens(&both).await.unwrap_err().to_string();
+        let expected = "seal \"test\" named \"a\": it is away: unplugged; \
+                        seal \"test\" named \"b\": it is away: unplugged";
+        assert_eq!(told, expected);
+        let health = both.health().await;
+        assert!(health.iter().all(|(_, healthy)| healthy.is_err()));
+        second.set_away(false);
+        assert!(
+            both.health()
+                .await
+                .iter()
+                .any(|(_, healthy)| healthy.is_ok())
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_wrapped_by_some_only_and_nothing_foreign_is_opened() {
+        let (first, second) = (TestProvider::new("a"), TestProvider::new("b"));
+        let both = providers(&[&first, &second]);
+        let key = Key256::generate();
+        second.set_away(true);
+        let Unkept(failed) = both.wrap(&key).await.unwrap_err();
+        assert_eq!(failed.len(), 1, "only the one that is away is named");
+        let wrapped = providers(&[&first]).wrap(&key).await.unwrap();
+        let stranger = providers(&[&TestProvider::new("a")]);
+        let Unkept(failed) = stranger.unwrap(&wrapped).await.unwrap_err();
+        assert!(matches!(&failed[..], [(_, ProviderError::Refused(_))]));
+        second.set_away(false);
+        let Unkept(failed) = providers(&[&second]).unwrap(&wrapped).await.unwrap_err();
+        assert!(matches!(&failed[..], [(_, ProviderError::Refused(_))]));
+        assert_eq!(second.unwraps(), 0, "it is not asked for what it never had");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_hangs_is_given_up_and_the_next_one_asked() {
+        let (first, second) = (TestProvider::new("a"), TestProvider::new("b"));
+        let both = providers(&[&first, &second]);
+        let key = Key256::generate();
+        let wrapped = both.wrap(&key).await.unwrap();
+        first.set_hanging(true);
+        let begun = tokio::time::Instant::now();
+        assert!(both.unwrap(&wrapped).await.is_ok());
+        assert_eq!(begun.elapsed(), CALL_WITHIN);
+    }
+}
