@@ -3,6 +3,9 @@
 //! To add an edge, add it to [`EDGES`] with its reason; the table is the only place where the
 //! structure is decided.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

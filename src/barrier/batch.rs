@@ -21,7 +21,7 @@ pub struct Batch {
 /// From this weight on whoever can leave the rest to a later batch should; far below what one
 /// log entry may hold.
 const HEAVY_BYTES: usize = 256 << 10;
-/// What encryption adds to each segment of a path, and to a record with its place in the entry.
+/// Bytes that encryption adds to each segment of a path, and to a record and its place.
 const SEGMENT_OVERHEAD_BYTES: usize = 18;
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
@@ -71,7 +71,7 @@ pub(super) enum Change {
     },
 }
 
-/// What a commit gave back.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The entry's index; zero when the batch was empty and nothing was written.

@@ -40,7 +40,7 @@ impl Codec {
     /// The record that `text` shows.
     ///
     /// # Errors
-    /// Why it is not one of this kind.
+    /// The reason for which it is not one of this kind.
     pub fn take(&self, text: &str) -> Result<SecretBytes, String> {
         (self.take)(text).map(Secret::new)
     }

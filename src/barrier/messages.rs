@@ -14,7 +14,7 @@ use super::xchacha::{NONCE_BYTES, TAG_BYTES};
 use super::{BarrierError, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 
-/// What sealing adds to a message, in bytes.
+/// Bytes that sealing adds to a message.
 pub const MESSAGE_OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 /// Length of the nonce, with which a sealed message begins.
 pub const MESSAGE_NONCE_BYTES: usize = NONCE_BYTES;

@@ -66,7 +66,7 @@ pub use sealed::{Fresh, Sealed};
 pub use unsealed::Unsealed;
 pub use view::{Entry, View};
 
-/// Why the barrier could not serve.
+/// A reason for which the barrier does not serve.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BarrierError {
     /// Not now or fatal, as the store says.

@@ -19,10 +19,10 @@ use crate::secret::{Secret, SecretBytes};
 
 const FORMAT_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
-/// What sealing adds to a plaintext.
+/// Bytes that sealing adds to a plaintext.
 pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
-/// What a sealed thing is for, and where it belongs.
+/// The purpose of a sealed thing, and the place where it belongs.
 #[derive(Clone, Copy)]
 pub(super) enum Kind<'a> {
     /// A stored record at this path.

@@ -7,8 +7,8 @@
 //! 0x00 "root-key"         the root key, sealed by the seal key                    local
 //! 0x00 "join-key"         the join key, sealed by the root key                    local
 //! 0x00 "keyring"          the keyring, sealed by the root key
-//! 0x00 "cluster-key"      the public half of the cluster's signing key, in clear: 32 bytes, or none
-//!                         where a restore made it void
+//! 0x00 "cluster-key"      the public half of the cluster's signing key, in clear: 32 bytes, or
+//!                         none where a restore made it void
 //! 0x00 "local/" <name>    what else belongs to this cluster alone: `local.rs`     local
 //! ```
 //!

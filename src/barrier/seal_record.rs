@@ -1,4 +1,4 @@
-//! How the seal key is kept: a public record, readable while sealed.
+//! The public record of how the seal key is kept, readable while sealed.
 //!
 //! Version 1 knows shares alone. Every release writes it where it says everything, so that members
 //! of release 0.2 read what a newer active node wrote.
@@ -38,7 +38,7 @@ const TAG_OPTIONAL: u8 = 0x80;
 /// The most providers that keep one seal key.
 pub const WRAPPED_KEYS_MAX: usize = 16;
 
-/// Who holds the seal key.
+/// The holders of the seal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealType {
     /// People, as shares of it.
@@ -47,10 +47,10 @@ pub enum SealType {
     Auto,
 }
 
-/// How many shares of the seal key there are and how many are needed.
+/// The number of shares of the seal key, and the number that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealConfig {
-    /// Who holds the seal key.
+    /// The holders of the seal key.
     pub seal_type: SealType,
     /// Shares made; zero where providers alone hold the key.
     pub shares: u8,
@@ -65,18 +65,18 @@ pub struct WrappedKey {
     pub kind: String,
     /// Tells providers of one kind from each other; often empty. At most 255 bytes.
     pub name: String,
-    /// Which of the provider's keys wrapped it; empty where there is one. At most 255 bytes.
+    /// Names the provider's key that wrapped it; empty where there is one. At most 255 bytes.
     pub key_id: String,
-    /// What the provider made of the key.
+    /// The wrapped key, in the provider's own form.
     pub ciphertext: Vec<u8>,
 }
 
-/// How the seal key is kept.
+/// The record of how the seal key is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealRecord {
-    /// What operators hold of it.
+    /// The shares that operators hold.
     pub config: SealConfig,
-    /// What providers made of it, in the order in which they are asked.
+    /// The key as each provider wrapped it, in the order in which they are asked.
     pub wrapped: Vec<WrappedKey>,
     /// Optional fields of later releases.
     later: Vec<(u8, Vec<u8>)>,

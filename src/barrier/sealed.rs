@@ -42,7 +42,7 @@ impl Sealed {
         Ok(self.storage.get(reserved::KEYRING)?.is_some())
     }
 
-    /// How the seal key is kept; `None` before initialization.
+    /// Reads how the seal key is kept; `None` before initialization.
     pub fn seal_record(&self) -> Result<Option<SealRecord>, BarrierError> {
         match self.storage.get(reserved::SEAL_CONFIG)? {
             Some(record) => SealRecord::decode(&record.value).map(Some),
@@ -50,7 +50,7 @@ impl Sealed {
         }
     }
 
-    /// What operators hold of the seal key; `None` before initialization.
+    /// Reads how many shares of the seal key operators hold; `None` before initialization.
     pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
         Ok(self.seal_record()?.map(|record| record.config))
     }

@@ -1,4 +1,4 @@
-//! How often the active key term has encrypted.
+//! Counts how often the active key term has encrypted.
 //!
 //! The count lives in memory; storage holds an upper bound of it, the reservation, which joins a
 //! write's log entry whenever the count passes it. So one entry in a thousand is a few bytes

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 pub(super) const NONCE_BYTES: usize = 24;
 /// Length of the authentication tag that follows the ciphertext.
 pub(super) const TAG_BYTES: usize = 16;
-/// How much of the nonce goes into the subkey.
+/// The part of the nonce that goes into the subkey, in bytes.
 const SUBKEY_NONCE_BYTES: usize = 16;
 
 /// A nonce; each is used once with a key.

@@ -5,7 +5,7 @@ use super::activity::Activity;
 use super::allowance::Allowance;
 use super::answer::{self, Answer, bad_request};
 use super::budget::Share;
-use super::call::{Call, NotActive, Peer, refusal};
+use super::call::{Call, Peer, refusal};
 use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
 use super::gate::Shared;

@@ -2,9 +2,9 @@
 //! only where the configuration speaks of multicast DNS, in `retry_join` or as
 //! `service_registration "mdns" {}`.
 
+use super::error::StartError;
 use super::join::Joiner;
 use super::shared::Shared;
-use super::start::StartError;
 use crate::config::Config;
 use crate::discovery::{Announcement, Announcer, AutoJoin, Mdns};
 use crate::outbound::{Address, Route};

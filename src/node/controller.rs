@@ -116,7 +116,7 @@ impl Shared {
     /// What the old router remembers of deadlines was true while this node did not lead; it
     /// serves on when a new one cannot be made.
     fn renew_router(self: &Arc<Self>, session: &mut Session) {
-        match super::start::router(self, &session.barrier) {
+        match super::assembly::router(self, &session.barrier) {
             Ok(router) => session.router = Arc::new(router),
             Err(error) => tracing::error!(%error, "the router could not be made anew"),
         }

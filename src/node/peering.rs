@@ -1,7 +1,7 @@
 //! How other nodes reach this one: its identity, and the cluster's listeners.
 
 use super::addresses;
-use super::start::StartError;
+use super::error::StartError;
 use crate::config::{self, Config};
 use crate::http::Bound;
 use crate::peer::{self, Identity, Peers};

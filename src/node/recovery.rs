@@ -4,8 +4,9 @@
 //! `sys/generate-recovery-token` and `sys/raw` only. What it writes, and what that means for the
 //! other members, is said in [`crate::raft::Recovered`].
 
+use super::error::StartError;
 use super::run::Runs;
-use super::start::{DRAIN_MAX, StartError, check};
+use super::start::{DRAIN_MAX, check};
 use super::{listeners, storage};
 use crate::clock::ClusterClock;
 use crate::config::{self, Config};

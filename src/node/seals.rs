@@ -4,8 +4,8 @@
 //! with a wait that grows, until it is open. A node that an operator sealed stays sealed until it
 //! is started again, and so does one that was removed from its cluster.
 
+use super::error::StartError;
 use super::shared::Shared;
-use super::start::StartError;
 use crate::barrier::SealRecord;
 use crate::config::Config;
 use crate::seal::Providers;

@@ -2,6 +2,7 @@
 
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
+use super::error::StartError;
 use super::forward::{FromMembers, ToActive};
 use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
@@ -9,15 +10,12 @@ use super::peering::Peering;
 use super::shared::{Facts, Shared};
 use super::{advertise, announce, controller, lights, listeners, seals, seen_twice, storage};
 use crate::audit;
-use crate::barrier::Unsealed;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
 use crate::hardware::Lights;
 use crate::http::forward::Forwarder;
-use crate::http::{self, Bound, Gate, ServeError};
-use crate::router::{Lifetimes, Router};
+use crate::http::{self, Bound, Gate};
 use crate::seal::Providers;
-use crate::sys::{self, Assembly, LifecycleError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,40 +25,6 @@ const AUDIT_DIRECTORIES: &[&str] = &["/var/log", "/tmp"];
 const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(768 * 3600);
 /// How long requests in flight may take to finish when the node stops.
 pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
-
-/// Why a node did not start. Always the operator's to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration asks for what this build cannot do.
-    #[error("{0}")]
-    Unsupported(String),
-    /// The store cannot be opened: the message tells why and what to do.
-    #[error("error initializing storage: {0}")]
-    Storage(String),
-    /// A listener cannot start.
-    #[error("error initializing listener: {0}")]
-    Listener(#[from] ServeError),
-    /// The listener for other nodes cannot start.
-    #[error("error initializing cluster listener: {0}")]
-    ClusterListener(String),
-    /// Dev mode could not initialise itself.
-    #[error("error initializing dev mode: {0}")]
-    Dev(LifecycleError),
-}
-
-impl StartError {
-    /// True when the same start may succeed later: a network that is not up yet, a port that
-    /// another process holds.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Listener(error) => {
-                matches!(error, ServeError::Resolve { .. } | ServeError::Bind { .. })
-            }
-            Self::ClusterListener(_) => true,
-            Self::Unsupported(_) | Self::Storage(_) | Self::Dev(_) => false,
-        }
-    }
-}
 
 /// A running node.
 pub struct Node {
@@ -358,26 +322,4 @@ fn audit_device(device: &crate::config::AuditDevice) -> audit::DeviceSpec {
         uuid: String::new(),
         ..audit::DeviceSpec::new(&device.path, &device.kind, device.options.clone())
     }
-}
-
-/// The router of an unsealed node.
-pub(super) fn router(
-    shared: &Arc<Shared>,
-    barrier: &Arc<Unsealed>,
-) -> Result<Router, LifecycleError> {
-    let assembly = Assembly {
-        barrier: Arc::clone(barrier),
-        clock: Arc::clone(&shared.clock),
-        lifetimes: Lifetimes {
-            default: shared.facts.default_lease_ttl,
-            max: shared.facts.max_lease_ttl,
-        },
-        audit: shared.facts.audit.clone(),
-        raw_storage_endpoint: shared.facts.raw_storage_endpoint,
-        sanitized: shared.facts.sanitized.clone(),
-        cluster: shared.cluster(),
-        autopilot: Arc::clone(&shared.autopilot),
-        snapshots: Arc::clone(&shared.snapshots),
-    };
-    sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

@@ -174,7 +174,7 @@ impl Shared {
     ) -> Result<(), LifecycleError> {
         let session = Session {
             cluster: Cluster::read(barrier).map_err(internal)?,
-            router: Arc::new(super::start::router(self, barrier)?),
+            router: Arc::new(super::assembly::router(self, barrier)?),
             barrier: Arc::clone(barrier),
         };
         let signer = ClusterSigner::new(barrier).map_err(internal)?;

@@ -1,7 +1,7 @@
 //! The joiner's questions: who has a cluster, and does it take these keys?
 
 use super::conversation::{self, Statement};
-use super::joiner::Found;
+use super::joining::Found;
 use super::place::Place;
 use super::server::Server;
 use super::survey::Survey;

@@ -1,6 +1,7 @@
 //! The joiner's side: looking for a cluster, waiting for the unseal keys, answering.
 
 use super::asking::{AnswerError, WRONG_KEYS};
+use super::joining::Found;
 use super::place::Place;
 use super::server::Server;
 use crate::barrier::{SealConfig, SealRecord};
@@ -8,10 +9,9 @@ use crate::node::shared::Shared;
 use crate::raft::RaftStorage;
 use crate::secret::{Key256, fill_random};
 use crate::sys::{JoinRequest, LifecycleError, MemberError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// Between two rounds of all places, as in Vault.
 const RETRY: Duration = Duration::from_secs(2);
@@ -25,113 +25,6 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
 const WAITING: &str = "waiting for unseal keys to be supplied";
-
-/// Who this node is to others, and where it looks for them.
-#[derive(Default)]
-pub(in crate::node) struct Joiner {
-    /// `node_id`.
-    pub node_id: String,
-    /// Its pin.
-    pub public_key: Vec<u8>,
-    /// `retry_join`.
-    pub places: Vec<Arc<Place>>,
-    /// `retry_join_as_non_voter`.
-    pub non_voter: bool,
-    /// Rung when this node's store has its seal.
-    pub arrived: Notify,
-    state: Mutex<Joining>,
-}
-
-/// How far it is.
-#[derive(Default)]
-struct Joining {
-    /// The cluster that waits for the keys.
-    found: Option<Found>,
-    /// Looks for one, or answers again.
-    task: Option<AbortHandle>,
-    /// The keys were given for what was found.
-    answers: bool,
-    /// Who answered last, and which place led to it.
-    answered: Option<(Arc<Place>, String)>,
-}
-
-/// A cluster to be joined with the keys.
-#[derive(Clone)]
-pub(super) struct Found {
-    pub places: Vec<Arc<Place>>,
-    pub seal: SealRecord,
-    pub non_voter: bool,
-    pub retry: bool,
-}
-
-impl Joiner {
-    pub fn new(
-        node_id: String,
-        public_key: Vec<u8>,
-        places: Vec<Arc<Place>>,
-        non_voter: bool,
-    ) -> Self {
-        Self {
-            node_id,
-            public_key,
-            places,
-            non_voter,
-            ..Self::default()
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, Joining> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The seal of the cluster that this node is about to join.
-    pub fn seal(&self) -> Option<SealRecord> {
-        self.state().found.as_ref().map(|found| found.seal.clone())
-    }
-
-    /// Who answered last of `places`, and which of them led to it.
-    pub(super) fn answered(&self, places: &[Arc<Place>]) -> Option<(Arc<Place>, String)> {
-        let answered = self.state().answered.clone()?;
-        let known = places.iter().any(|place| Arc::ptr_eq(place, &answered.0));
-        known.then_some(answered)
-    }
-
-    pub(super) fn remember(&self, place: &Arc<Place>, url: &str) {
-        self.state().answered = Some((Arc::clone(place), url.to_owned()));
-    }
-
-    /// What is expected of the operator was another cluster's, or has changed since it was found.
-    pub(super) fn reseal(&self, seal: SealRecord) {
-        if let Some(found) = &mut self.state().found {
-            found.seal = seal;
-        }
-    }
-
-    /// True while it looks for a cluster.
-    pub fn is_looking(&self) -> bool {
-        let state = self.state();
-        let works = |task: &AbortHandle| !task.is_finished();
-        state.found.is_none() && state.task.as_ref().is_some_and(works)
-    }
-
-    /// True while it answers the cluster that was found, or waits for its store.
-    pub fn is_answering(&self) -> bool {
-        let state = self.state();
-        state.found.is_some() && state.answers
-    }
-
-    /// Looks no further, and forgets keys that wait for a store.
-    pub fn stop(&self) {
-        self.keep_task(None);
-    }
-
-    fn keep_task(&self, task: Option<AbortHandle>) {
-        let before = std::mem::replace(&mut self.state().task, task);
-        if let Some(before) = before {
-            before.abort();
-        }
-    }
-}
 
 impl Shared {
     /// `retry_join`: looks for a cluster until one is found, unless this node is in one.

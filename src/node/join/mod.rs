@@ -20,12 +20,14 @@
 
 mod asking;
 mod conversation;
+mod gatekeeper;
 mod joiner;
+mod joining;
 mod leader;
 mod place;
 mod server;
 mod survey;
 
-pub(super) use joiner::Joiner;
-pub(super) use leader::Gatekeeper;
+pub(super) use gatekeeper::Gatekeeper;
+pub(super) use joining::Joiner;
 pub(super) use place::Place;

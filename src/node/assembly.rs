@@ -1,0 +1,29 @@
+//! The router of an unsealed node.
+
+use super::shared::Shared;
+use crate::barrier::Unsealed;
+use crate::router::{Lifetimes, Router};
+use crate::sys::{self, Assembly, LifecycleError};
+use std::sync::Arc;
+
+/// The router of an unsealed node.
+pub(super) fn router(
+    shared: &Arc<Shared>,
+    barrier: &Arc<Unsealed>,
+) -> Result<Router, LifecycleError> {
+    let assembly = Assembly {
+        barrier: Arc::clone(barrier),
+        clock: Arc::clone(&shared.clock),
+        lifetimes: Lifetimes {
+            default: shared.facts.default_lease_ttl,
+            max: shared.facts.max_lease_ttl,
+        },
+        audit: shared.facts.audit.clone(),
+        raw_storage_endpoint: shared.facts.raw_storage_endpoint,
+        sanitized: shared.facts.sanitized.clone(),
+        cluster: shared.cluster(),
+        autopilot: Arc::clone(&shared.autopilot),
+        snapshots: Arc::clone(&shared.snapshots),
+    };
+    sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
+}
