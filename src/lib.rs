@@ -9,9 +9,9 @@
 //! | EDGE  | [`http`], [`discovery`], [`hardware`] | hyper, TLS, limits; multicast DNS; status lights |
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
-//! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; Shamir and unseal |
+//! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; shares and providers of the seal key |
 //! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
-//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`file`], [`telemetry`], [`task`] | words that every room uses |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`file`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
@@ -40,6 +40,7 @@ pub mod router;
 pub mod seal;
 pub mod secret;
 pub mod store;
+pub mod stream;
 pub mod sys;
 pub mod task;
 pub mod telemetry;

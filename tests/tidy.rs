@@ -32,6 +32,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "hcl",
             "file",
             "telemetry",
+            "stream",
             "task",
         ],
     ),
@@ -96,6 +97,8 @@ const NEVER: &[(&str, &str, &str)] = &[
         "outbound",
         "the barrier speaks to nobody; a seal may",
     ),
+    ("engine", "peer", "an engine knows no other node"),
+    ("sys", "peer", "node speaks to the members for it"),
 ];
 
 /// Only these rooms see `config`.

@@ -51,7 +51,7 @@ pub struct Streamed {
     /// Content-Type.
     pub content_type: &'static str,
     /// Pieces.
-    pub chunks: crate::peer::Chunks,
+    pub chunks: crate::stream::Chunks,
 }
 
 impl std::fmt::Debug for Streamed {

@@ -1,7 +1,7 @@
 //! The body of an answer: one buffer, or a stream of pieces.
 
 use super::activity::Activity;
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};

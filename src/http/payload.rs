@@ -8,7 +8,7 @@ use super::budget::{Budget, Charge, Share};
 use super::call::Call;
 use super::options::Listener;
 use super::upload;
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;

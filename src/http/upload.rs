@@ -1,6 +1,6 @@
 //! A request's body as a stream, for what does not fit into memory.
 
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use crate::sys::Step;
 use futures_util::stream;
 use http_body_util::BodyExt;

@@ -2,8 +2,8 @@
 
 use super::shared::Shared;
 use crate::clock::Timestamp;
-use crate::peer::Chunks;
 use crate::store::BoxFuture;
+use crate::stream::Chunks;
 use crate::sys::{
     Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
     SealStatus, ShareInput,

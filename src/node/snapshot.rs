@@ -2,7 +2,7 @@
 
 use super::shared::{Session, Shared};
 use crate::barrier::Unsealed;
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use crate::sys::snapshot::auto;
 use crate::sys::{LifecycleError, snapshot};
 use std::sync::Arc;

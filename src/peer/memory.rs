@@ -1,6 +1,8 @@
 //! A network without sockets, for tests: in one process, seeded, and as unkind as is asked for.
 
-use super::network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+use super::network::{CallError, Member, Network, Protocol, PublicKey, Service};
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::collections::{HashMap, HashSet};

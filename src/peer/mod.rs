@@ -43,7 +43,7 @@ pub use error::PeerError;
 pub use identity::{IDENTITY_FILE, Identity};
 pub use limits::{Limits, MESSAGE_BYTES_MAX};
 pub use memory::{Memory, MemoryNode, Way};
-pub use network::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+pub use network::{CallError, Member, Network, Protocol, PublicKey, Service};
 pub use peers::Peers;
 pub use presence::{AllSeenTwice, SeenTwice};
 

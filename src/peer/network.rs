@@ -1,18 +1,10 @@
 //! The seam: calls and streams between members.
 
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::Bytes;
-use futures_util::Stream;
 use std::fmt;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
 use std::time::Duration;
-
-/// A boxed future, so that the traits stay usable as objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The body of a stream, in pieces. An error ends it, and the other side learns that it is cut.
-pub type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// What a connection carries; each has its own ALPN name and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

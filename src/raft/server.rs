@@ -3,7 +3,7 @@
 //! Whatever only an unsealed member may say is heeded only with a mandate, where proof of the keys
 //! is required; the rest is dropped and counted before raft sees it.
 
-use crate::peer::{BoxFuture, Chunks, PublicKey, Service};
+use crate::peer::{PublicKey, Service};
 use crate::raft::applying::snapshot;
 use crate::raft::applying::state_machine::{SnapshotData, blocking};
 use crate::raft::leading::proposer;
@@ -15,6 +15,8 @@ use crate::raft::wire::message::{
 };
 use crate::raft::wire::record::{Ballot, Members, RECORD_OVERHEAD_BYTES};
 use crate::raft::wire::types::{TypeConfig, Vote, log_id, position};
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
 use openraft::entry::RaftEntry;

@@ -26,12 +26,9 @@ pub use types::{
 
 pub use whole::{Records, RestoreError, Scratch, Whole};
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
+pub use crate::task::BoxFuture;
 
-/// A boxed future, so that the trait stays usable as an object.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use std::sync::{Arc, Weak};
 
 /// What the barrier needs of a store. `raft` implements it over a replicated log; [`Inmem`] over
 /// a map for dev mode and tests.

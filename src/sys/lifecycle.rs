@@ -3,9 +3,9 @@
 use super::cluster::Cluster;
 use super::recovery::RecoveryMode;
 use crate::clock::Timestamp;
-use crate::peer::Chunks;
 use crate::secret::{SecretBytes, SecretString};
 use crate::store::{BoxFuture, CommitError};
+use crate::stream::Chunks;
 use crate::telemetry::Reading;
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@
 use super::lifecycle::{HaStatus, Lifecycle, LifecycleError};
 use super::open::failed;
 use crate::engine::{Operation, Response, Streamed};
-use crate::peer::Chunks;
 use crate::router::Reply;
+use crate::stream::Chunks;
 use serde_json::{Map, Value, json};
 
 /// A call that the router authorizes and audits, and the node then carries out.

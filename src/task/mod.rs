@@ -7,6 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use tokio::task::JoinHandle;
 
+/// A boxed future, so that the traits that give one stay usable as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Starts a task, as [`tokio::spawn`] does.
 pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(boxed(work))

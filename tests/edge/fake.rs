@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use coffer::clock::Timestamp;
 use coffer::http::{Address, Bound, Gate, Listener, Options, Server};
-use coffer::peer::Chunks;
 use coffer::router::Role;
 use coffer::secret::{Secret, SecretBytes};
 use coffer::store::BoxFuture;
+use coffer::stream::Chunks;
 use coffer::sys::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
 };

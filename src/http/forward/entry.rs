@@ -7,7 +7,7 @@ use super::super::gate::Shared;
 use super::super::payload::{Payload, charged};
 use super::super::service;
 use super::message::{ForwardAnswer, ForwardRequest, MessageError};
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use crate::telemetry::Seldom;
 use bytes::Bytes;
 use futures_util::FutureExt;

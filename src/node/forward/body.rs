@@ -3,7 +3,7 @@
 
 use super::sealed::{self, Ends, Nonce, Place};
 use crate::barrier::{MESSAGE_OVERHEAD_BYTES, Unsealed};
-use crate::peer::Chunks;
+use crate::stream::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use std::io;

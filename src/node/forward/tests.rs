@@ -9,10 +9,10 @@ use super::sender::{Sender, WHOLE_BYTES_MAX};
 use super::*;
 use crate::barrier::MESSAGE_OVERHEAD_BYTES;
 use crate::http::forward::{ForwardAnswer, ForwardError, ForwardRequest, Wrap};
-use crate::peer::{
-    BoxFuture, CallError, Chunks, Member, Memory, MemoryNode, Network, Protocol, Service,
-};
+use crate::peer::{CallError, Member, Memory, MemoryNode, Network, Protocol, Service};
 use crate::store::Inmem;
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hyper::{HeaderMap, Method, StatusCode};

@@ -7,6 +7,8 @@ mod memory;
 mod streams;
 
 use super::*;
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -11,12 +11,12 @@
 //! more. What is cut or damaged is dropped whole.
 
 use super::state_machine::{SnapshotData, snapshot_meta};
-use crate::peer::Chunks;
 use crate::raft::wire::message::SnapshotHead;
 use crate::raft::wire::record::{self, Ballot};
 use crate::raft::wire::types::{TypeConfig, Vote};
 use crate::store::state::{Image, ImageItem, Mark, StateError};
 use crate::store::{Key, Record, Revision};
+use crate::stream::Chunks;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};

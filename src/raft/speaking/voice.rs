@@ -1,13 +1,14 @@
 //! How this node speaks to its peers, and what it heard of them.
 
 use super::acknowledged::Acknowledged;
-use crate::peer::{CallError, Chunks, Member, Network, Protocol, PublicKey};
+use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
 use crate::raft::applying::state_machine::Applied;
 use crate::raft::proof::{Hints, Proofs};
 use crate::raft::wire::message::Proof;
 use crate::raft::wire::message::{self, Answer, Ask, Envelope, Status, Wire};
 use crate::raft::wire::record::Ballot;
 use crate::raft::wire::types::LogId;
+use crate::stream::Chunks;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

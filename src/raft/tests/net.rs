@@ -1,6 +1,8 @@
 //! A network between nodes of one process, with switches.
 
-use crate::peer::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+use crate::peer::{CallError, Member, Network, Protocol, PublicKey, Service};
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::collections::{HashMap, HashSet};

@@ -3,13 +3,15 @@
 use super::cluster::{Cluster, TestSigner, eventually};
 use super::net::Plug;
 use super::*;
-use crate::peer::{BoxFuture, CallError, Chunks, Member, Network, Protocol, PublicKey, Service};
+use crate::peer::{CallError, Member, Network, Protocol, PublicKey, Service};
 use crate::raft::wire::message::{
     self, Answer, Append, Ask, Candidacy, Envelope, SnapshotHead, Status,
 };
 use crate::raft::wire::message::{Proofs, Transfer, Wire};
 use crate::raft::wire::record::{Ballot, Members, Position};
 use crate::raft::wire::types::{Membership, Vote, log_id};
+use crate::stream::Chunks;
+use crate::task::BoxFuture;
 use futures_util::stream;
 use openraft::entry::RaftEntry;
 use openraft::raft::AppendEntriesRequest;

@@ -1,8 +1,8 @@
 //! A snapshot on its way in: a stream that becomes a file.
 
 use super::{NO_RAFT, SNAPSHOT_BYTES_MAX, internal};
-use crate::peer::Chunks;
 use crate::store::{Scratch, Storage};
+use crate::stream::Chunks;
 use crate::sys::LifecycleError;
 use bytes::Bytes;
 use futures_util::StreamExt;

@@ -3,9 +3,9 @@
 use super::incoming::{ensure_space, receive, refusal};
 use super::{archive_error, internal, is_ours};
 use crate::barrier::Unsealed;
-use crate::peer::Chunks;
 use crate::store::archive::{self, ArchiveError, Checked};
 use crate::store::{Key, Records, RestoreError};
+use crate::stream::Chunks;
 use crate::sys::LifecycleError;
 use bytes::Bytes;
 use std::fs::File;

@@ -2,10 +2,10 @@
 
 use super::{NO_RAFT, archive_error, internal, seal};
 use crate::barrier::Unsealed;
-use crate::peer::Chunks;
 use crate::store::ReadError;
 use crate::store::archive::{self, ArchiveError, Header};
 use crate::store::state::View;
+use crate::stream::Chunks;
 use crate::sys::LifecycleError;
 use bytes::Bytes;
 use futures_util::stream;

@@ -23,7 +23,8 @@ pub use ear::Ear;
 
 use super::load::step;
 use bytes::Bytes;
-use coffer::peer::{Chunks, Member, Network, Protocol, PublicKey, Service};
+use coffer::peer::{Member, Network, Protocol, PublicKey, Service};
+use coffer::stream::Chunks;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -344,7 +345,7 @@ impl Service for Door {
         &self,
         from: PublicKey,
         request: Bytes,
-    ) -> coffer::peer::BoxFuture<'_, Result<Bytes, String>> {
+    ) -> coffer::task::BoxFuture<'_, Result<Bytes, String>> {
         Box::pin(async move {
             let thief = self.thief.upgrade().ok_or("gone")?;
             thief.ear.hear(called(self.protocol), &request);
@@ -365,7 +366,7 @@ impl Service for Door {
         from: PublicKey,
         head: Bytes,
         mut body: Chunks,
-    ) -> coffer::peer::BoxFuture<'_, Result<Bytes, String>> {
+    ) -> coffer::task::BoxFuture<'_, Result<Bytes, String>> {
         Box::pin(async move {
             let thief = self.thief.upgrade().ok_or("gone")?;
             thief.ear.hear("stream", &head);

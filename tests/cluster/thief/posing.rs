@@ -4,8 +4,10 @@
 use super::super::seeded::ClusterSigner;
 use super::Thief;
 use bytes::Bytes;
-use coffer::peer::{BoxFuture, CallError, Chunks, Member, Network, Protocol, Service};
+use coffer::peer::{CallError, Member, Network, Protocol, Service};
 use coffer::raft::{Options, RaftStorage, Timing};
+use coffer::stream::Chunks;
+use coffer::task::BoxFuture;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
