@@ -76,9 +76,6 @@ impl Router {
                     .cloned()
                     .collect(),
             };
-            if route.entry.kind == "cubbyhole" {
-                self.parts.tokens.set_cubbyhole(route.view.clone());
-            }
             call.route = Some(route);
         }
         Ok(())

@@ -18,10 +18,6 @@ impl Router {
         if !self.parts.barrier.storage().status().leads {
             return Ok(None);
         }
-        // What dies before anyone has used the cubbyhole must not leave its values there.
-        if let Some((route, _)) = self.routes.resolve("cubbyhole/")? {
-            self.parts.tokens.set_cubbyhole(route.view.clone());
-        }
         for _ in 0..ROUNDS_MAX {
             let again = self.sweep_tokens().await? | self.sweep_purges().await?;
             if !again {

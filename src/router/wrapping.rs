@@ -199,7 +199,6 @@ impl Router {
         let Some((route, _)) = self.routes.resolve("cubbyhole/")? else {
             return Err(Error::internal("there is no cubbyhole"));
         };
-        self.parts.tokens.set_cubbyhole(route.view.clone());
         Ok(route)
     }
 }

@@ -7,12 +7,12 @@ use super::snapshot::auto::Auto;
 use super::system::{Options, System};
 use crate::audit;
 use crate::auth::token::TokenEngine;
-use crate::barrier::Unsealed;
+use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::Clock;
-use crate::engine::cubbyhole::Cubbyhole;
+use crate::engine::cubbyhole::{self, Cubbyhole};
 use crate::engine::kv::Kv;
 use crate::engine::{Engine, Error};
-use crate::mount::Table;
+use crate::mount::{Class, Table};
 use crate::router::{Direct, Flights, Lifetimes, Parts, Router};
 use crate::{lease, policy, token};
 use serde_json::{Map, Value};
@@ -40,13 +40,34 @@ pub struct Assembly {
     pub snapshots: Arc<Auto>,
 }
 
+/// What tokens keep in the cubbyhole, wherever its records lie.
+struct Cubbyholes {
+    barrier: Arc<Unsealed>,
+    mounts: Arc<Table>,
+}
+
+impl token::Belongings for Cubbyholes {
+    fn remove(&self, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool, BarrierError> {
+        let mounts = self.mounts.snapshot()?;
+        let Some(entry) = mounts.get(Class::Secret, "cubbyhole") else {
+            return Ok(true);
+        };
+        let view = self.barrier.view(&entry.storage_path());
+        cubbyhole::purge(&view, batch, cubbyhole_id)
+    }
+}
+
 /// A router with every engine of this build.
 pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let barrier = &assembly.barrier;
     let leases = Arc::new(lease::Store::new(barrier));
-    let tokens = Arc::new(token::Store::new(barrier, leases)?);
     let policies = Arc::new(policy::Store::new(barrier));
     let mounts = Arc::new(Table::new(barrier)?);
+    let tokens = token::Store::new(barrier, leases)?.with_belongings(Arc::new(Cubbyholes {
+        barrier: Arc::clone(barrier),
+        mounts: Arc::clone(&mounts),
+    }));
+    let tokens = Arc::new(tokens);
     let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
     let flights = Arc::new(Flights::default());
     let system = Arc::new(System {

@@ -24,7 +24,7 @@ pub mod ttl;
 pub use record::Token;
 pub use revoke::{REVOKE_BATCH_MAX, Sweep};
 pub use spec::{Minted, Spec};
-pub use store::{Living, Store};
+pub use store::{Belongings, Living, Store};
 pub use text::{RANDOM_CHARS, SERVICE_PREFIX, is_cidr};
 
 use crate::barrier::Codec;

@@ -4,7 +4,6 @@ use super::store::{Store, child_entry};
 use super::{Token, TokenError};
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
-use crate::engine::cubbyhole;
 use crate::lease::{Lease, Undo};
 use crate::secret::Secret;
 use crate::store::Revision;
@@ -197,8 +196,8 @@ impl Store {
             }
             self.leases.renew(batch, lease, now, now)?;
         }
-        if let Some(view) = self.cubbyhole.get() {
-            done &= cubbyhole::purge(view, batch, id)?;
+        if let Some(belongings) = &self.belongings {
+            done &= belongings.remove(batch, id)?;
         }
         Ok(done)
     }

@@ -13,8 +13,8 @@ use crate::lease::{self, Lease, Undo};
 use crate::secret::{Secret, SecretString, random_text};
 use crate::store::{Key, Observer, Revision};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Longest line of ancestors.
@@ -26,6 +26,16 @@ const NAME_DIGITS: usize = 32;
 /// Where tokens live below the barrier's root.
 const PREFIX: &str = "sys/token/";
 
+/// What an engine keeps for tokens beside their records, such as their cubbyholes.
+pub trait Belongings: Send + Sync {
+    /// Adds the end of all that is kept for the token with `cubbyhole_id` to `batch`. Returns false
+    /// when `batch` is full before all is in it; the rest is asked for again.
+    ///
+    /// # Errors
+    /// As the barrier says.
+    fn remove(&self, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool, BarrierError>;
+}
+
 /// Reads and writes tokens.
 pub struct Store {
     pub(super) root: View,
@@ -34,7 +44,8 @@ pub struct Store {
     pub(super) children: View,
     pub(super) pending: View,
     pub(super) leases: Arc<lease::Store>,
-    pub(super) cubbyhole: OnceLock<View>,
+    /// What engines keep for tokens; none where no engine does.
+    pub(super) belongings: Option<Arc<dyn Belongings>>,
     /// False once it is known that no revocation waits to be continued.
     pub(super) maybe_pending: Arc<AtomicBool>,
     barrier: Arc<Unsealed>,
@@ -69,7 +80,7 @@ impl Store {
             pending: root.sub("pending/"),
             root,
             leases,
-            cubbyhole: OnceLock::new(),
+            belongings: None,
             maybe_pending,
             barrier: Arc::clone(barrier),
             cache,
@@ -77,10 +88,12 @@ impl Store {
         })
     }
 
-    /// The view of the cubbyhole mount, where each token's values lie below
-    /// [`Token::cubbyhole_id`]`/`; what is there goes with the token. Set once.
-    pub fn set_cubbyhole(&self, view: View) {
-        let _ = self.cubbyhole.set(view);
+    /// The same store; what `belongings` keeps for a token ends with it.
+    pub fn with_belongings(self, belongings: Arc<dyn Belongings>) -> Self {
+        Self {
+            belongings: Some(belongings),
+            ..self
+        }
     }
 
     /// The leases, for the `sys/leases/` API.
@@ -535,6 +548,14 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
     const MAX: Duration = Duration::MAX;
 
+    struct Kept(View);
+
+    impl Belongings for Kept {
+        fn remove(&self, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool, BarrierError> {
+            cubbyhole::purge(&self.0, batch, cubbyhole_id)
+        }
+    }
+
     struct World {
         barrier: Arc<Unsealed>,
         tokens: Store,
@@ -542,6 +563,15 @@ mod tests {
     }
 
     impl World {
+        /// As [`World::new`], with a cubbyhole below `path`.
+        fn with_cubbyhole(path: &str) -> (Self, View) {
+            let mut world = Self::new();
+            let view = world.barrier.view(path);
+            let kept = Arc::new(Kept(view.clone()));
+            world.tokens = world.tokens.with_belongings(kept);
+            (world, view)
+        }
+
         fn new() -> Self {
             let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
             let leases = Arc::new(lease::Store::new(&barrier));
@@ -747,9 +777,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_with_a_huge_cubbyhole_dies_at_once_and_goes_bit_by_bit() {
-        let world = World::new();
-        let view = world.barrier.view("cubbyhole/");
-        world.tokens.set_cubbyhole(view.clone());
+        let (world, view) = World::with_cubbyhole("cubbyhole/");
         let minted = world.create(spec(HOUR)).await;
         let child = world.child(&minted, HOUR).await;
         let long = ["x".repeat(500), "y".repeat(500), "z".repeat(500)].join("/");
@@ -904,9 +932,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_last_use_leaves_nothing_of_what_it_gave_the_token() {
-        let world = World::new();
-        let cubbyhole = world.barrier.view("sys/cubbyhole/");
-        world.tokens.set_cubbyhole(cubbyhole.clone());
+        let (world, cubbyhole) = World::with_cubbyhole("sys/cubbyhole/");
         let before = world.records();
         let minted = world
             .create(Spec {
