@@ -33,14 +33,14 @@ pub struct Options {
 
 /// The stored form; the variant is the version.
 #[derive(Serialize, Deserialize)]
-enum Stored {
+enum DevicesRecord {
     V1(Vec<DeviceSpec>),
 }
 
 /// Returns the codec that shows the record `name`, below `core/`, as text.
 pub fn codec(name: &str) -> Option<Codec> {
     match name {
-        RECORD => Some(Codec::of::<Stored>()),
+        RECORD => Some(Codec::of::<DevicesRecord>()),
         HEADERS => Some(Codec::of::<BTreeMap<String, HeaderRule>>()),
         _ => None,
     }
@@ -350,10 +350,12 @@ impl Broker {
     }
 
     fn read(&self) -> Result<(Revision, Vec<DeviceSpec>), AuditError> {
-        let found = self.view.get_record::<Stored>(RECORD, "audit devices")?;
+        let found = self
+            .view
+            .get_record::<DevicesRecord>(RECORD, "audit devices")?;
         Ok(found.map_or(
             (Revision(0), Vec::new()),
-            |(revision, Stored::V1(specs))| (revision, specs),
+            |(revision, DevicesRecord::V1(specs))| (revision, specs),
         ))
     }
 
@@ -364,7 +366,8 @@ impl Broker {
         specs: Vec<DeviceSpec>,
     ) -> Result<(), AuditError> {
         self.view.expect(batch, RECORD, revision);
-        self.view.put_record(batch, RECORD, &Stored::V1(specs))?;
+        self.view
+            .put_record(batch, RECORD, &DevicesRecord::V1(specs))?;
         Ok(())
     }
 

@@ -20,13 +20,13 @@ pub(super) enum Order {
 pub(super) struct Mailbox {
     /// For the log.
     name: String,
-    state: Mutex<State>,
+    state: Mutex<Mail>,
     posted: Condvar,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Mail {
     order: Option<Order>,
     /// Since when the device keeps the thread.
     busy_since: Option<Instant>,
@@ -40,16 +40,16 @@ impl Mailbox {
     pub(super) fn new(name: String, order: Order) -> Self {
         Self {
             name,
-            state: Mutex::new(State {
+            state: Mutex::new(Mail {
                 order: Some(order),
-                ..State::default()
+                ..Mail::default()
             }),
             posted: Condvar::new(),
             ended: Condvar::new(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Mail> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,7 +69,7 @@ impl Mailbox {
 
     /// Waits for an order, for ever or for so long.
     pub(super) fn take(&self, within: Option<Duration>) -> Option<Order> {
-        let is_empty = |state: &mut State| state.order.is_none();
+        let is_empty = |state: &mut Mail| state.order.is_none();
         let state = self.state();
         let mut state = match within {
             None => self.posted.wait_while(state, is_empty),
@@ -93,7 +93,7 @@ impl Mailbox {
         result
     }
 
-    fn judge(&self, state: &mut State, took: Duration) {
+    fn judge(&self, state: &mut Mail, took: Duration) {
         if took < SLOW {
             return;
         }

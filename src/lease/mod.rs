@@ -22,7 +22,7 @@ use crate::barrier::Codec;
 /// Returns the codec that shows the record at `path`, below `sys/lease/`, as text.
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
-        ("id", _) => Some(Codec::of::<record::Stored>()),
+        ("id", _) => Some(Codec::of::<record::LeaseRecord>()),
         ("expiry", _) => Some(Codec::of::<String>()),
         _ => None,
     }

@@ -61,7 +61,7 @@ impl Lease {
 
 /// The stored form; the variant is the version.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Stored {
+pub(super) enum LeaseRecord {
     V1 {
         issue_time: Timestamp,
         expire_time: Timestamp,
@@ -73,7 +73,7 @@ pub(super) enum Stored {
     },
 }
 
-impl Stored {
+impl LeaseRecord {
     pub fn from_lease(lease: &Lease) -> Self {
         Self::V1 {
             issue_time: lease.issue_time,

@@ -29,10 +29,10 @@ pub(super) fn parse_bucket(name: &str) -> Option<u64> {
 }
 
 #[derive(Default)]
-pub(super) struct Schedule(Mutex<State>);
+pub(super) struct Schedule(Mutex<Deadlines>);
 
 #[derive(Default)]
-struct State {
+struct Deadlines {
     buckets: BTreeSet<u64>,
     /// False until the store was asked.
     is_known: bool,
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Schedule {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Deadlines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,6 +1,6 @@
 //! Leases in the barrier.
 
-use super::record::{Lease, Stored};
+use super::record::{Lease, LeaseRecord};
 use super::schedule::{Schedule, bucket_name, bucket_of, parse_bucket};
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::Timestamp;
@@ -73,7 +73,7 @@ impl Store {
         if id.is_empty() || id.ends_with('/') || crate::path::check(id).is_err() {
             return Ok(None);
         }
-        let found = self.records.get_record::<Stored>(id, "lease")?;
+        let found = self.records.get_record::<LeaseRecord>(id, "lease")?;
         Ok(found.map(|(revision, stored)| stored.into_lease(id.to_owned(), revision)))
     }
 
@@ -81,7 +81,7 @@ impl Store {
     pub fn latest(&self, batch: &Batch, id: &str) -> Result<Option<Lease>, BarrierError> {
         match self.records.pending(batch, id) {
             Some(record) => {
-                let stored: Stored = postcard::from_bytes(record.expose())
+                let stored: LeaseRecord = postcard::from_bytes(record.expose())
                     .map_err(|_| BarrierError::Decode("lease"))?;
                 Ok(Some(stored.into_lease(id.to_owned(), Revision(0))))
             }
@@ -258,7 +258,7 @@ impl Store {
     fn write(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
         self.schedule.note(lease.expire_time);
         self.records
-            .put_record(batch, &lease.id, &Stored::from_lease(lease))?;
+            .put_record(batch, &lease.id, &LeaseRecord::from_lease(lease))?;
         self.expiry
             .put_record(batch, &expiry_entry(lease), &lease.id)
     }

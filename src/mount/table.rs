@@ -19,14 +19,14 @@ const MIGRATIONS: &str = "remounts";
 
 /// The stored form; the variant is the version.
 #[derive(Serialize, Deserialize)]
-enum Stored {
+enum TableRecord {
     V1(Vec<Entry>),
 }
 
 /// Returns the codec that shows the record `name`, below `core/`, as text.
 pub fn codec(name: &str) -> Option<Codec> {
     match name {
-        RECORD => Some(Codec::of::<Stored>()),
+        RECORD => Some(Codec::of::<TableRecord>()),
         MIGRATIONS => Some(Codec::of::<Vec<Migration>>()),
         _ => None,
     }
@@ -106,8 +106,11 @@ impl Table {
         let mut token = Entry::new(Class::Auth, "token", "token");
         token.description = "token based credentials".into();
         self.view.expect(batch, RECORD, Revision(0));
-        self.view
-            .put_record(batch, RECORD, &Stored::V1(vec![system, cubbyhole, token]))
+        self.view.put_record(
+            batch,
+            RECORD,
+            &TableRecord::V1(vec![system, cubbyhole, token]),
+        )
     }
 
     /// The table as it is applied on this node.
@@ -242,10 +245,10 @@ impl Table {
     }
 
     fn read(&self) -> Result<(Revision, Vec<Entry>), BarrierError> {
-        let found = self.view.get_record::<Stored>(RECORD, "mount table")?;
+        let found = self.view.get_record::<TableRecord>(RECORD, "mount table")?;
         Ok(found.map_or(
             (Revision(0), Vec::new()),
-            |(revision, Stored::V1(entries))| (revision, entries),
+            |(revision, TableRecord::V1(entries))| (revision, entries),
         ))
     }
 
@@ -256,7 +259,8 @@ impl Table {
         entries: Vec<Entry>,
     ) -> Result<(), BarrierError> {
         self.view.expect(batch, RECORD, revision);
-        self.view.put_record(batch, RECORD, &Stored::V1(entries))
+        self.view
+            .put_record(batch, RECORD, &TableRecord::V1(entries))
     }
 
     fn load(&self, generation: u64) -> Result<Snapshot, BarrierError> {

@@ -2,7 +2,7 @@
 
 use super::identity::{self, Cluster};
 use super::phase::{self, Effect, Phase, Situation};
-use super::shared::{Reign, Session, Shared, State};
+use super::shared::{NodeState, Reign, Session, Shared};
 use super::{sweeper, systemd};
 use crate::barrier::{self, BarrierError};
 use crate::router::Role;
@@ -61,7 +61,7 @@ impl Shared {
         self.enter(&mut state, &situation);
     }
 
-    fn enter(self: &Arc<Self>, state: &mut State, situation: &Situation) {
+    fn enter(self: &Arc<Self>, state: &mut NodeState, situation: &Situation) {
         let (phase, effects) = phase::next(&state.phase, situation);
         tell(&state.phase, &phase);
         state.phase = phase;
@@ -70,7 +70,7 @@ impl Shared {
         }
     }
 
-    fn carry_out(self: &Arc<Self>, effect: Effect, state: &mut State) {
+    fn carry_out(self: &Arc<Self>, effect: Effect, state: &mut NodeState) {
         match effect {
             Effect::StopDuties => {
                 if let Some(reign) = state.reign.take() {

@@ -22,7 +22,7 @@ pub(super) struct Cluster {
 
 /// The stored form; the variant is the version.
 #[derive(Serialize, Deserialize)]
-enum Stored {
+enum ClusterRecord {
     V1 { name: String, id: String },
 }
 
@@ -47,8 +47,8 @@ impl Cluster {
         barrier.view("core/").put_record(batch, RECORD, &stored)
     }
 
-    fn stored(&self) -> Stored {
-        Stored::V1 {
+    fn stored(&self) -> ClusterRecord {
+        ClusterRecord::V1 {
             name: self.name.clone(),
             id: self.id.clone(),
         }
@@ -60,18 +60,18 @@ impl Cluster {
         if let Some(record) = barrier.local(LocalRecord::Cluster)? {
             let decoded = postcard::take_from_bytes(&record.value);
             return match decoded {
-                Ok((Stored::V1 { name, id }, [])) => Ok(Self { name, id }),
+                Ok((ClusterRecord::V1 { name, id }, [])) => Ok(Self { name, id }),
                 _ => Err(BarrierError::Decode(RECORD)),
             };
         }
         match barrier.view("core/").get_record(RECORD, RECORD)? {
-            Some((_, Stored::V1 { name, id })) => Ok(Self { name, id }),
+            Some((_, ClusterRecord::V1 { name, id })) => Ok(Self { name, id }),
             None => Err(BarrierError::Decode(RECORD)),
         }
     }
 }
 
-fn put_local(batch: &mut Batch, stored: &Stored) -> Result<(), BarrierError> {
+fn put_local(batch: &mut Batch, stored: &ClusterRecord) -> Result<(), BarrierError> {
     let value = postcard::to_allocvec(stored).map_err(|_| BarrierError::Encode(RECORD))?;
     batch.put_local(LocalRecord::Cluster, Revision(0), value);
     Ok(())

@@ -75,13 +75,13 @@ pub(super) struct Shared {
     pub seen_twice: watch::Sender<BTreeSet<PublicKey>>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
-    state: Mutex<State>,
+    state: Mutex<NodeState>,
 }
 
 /// What steps and the controller change. The lock is held for moments only, never across an
 /// await.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct NodeState {
     /// How the seal key is kept; `None` before initialisation.
     pub seal: Option<SealRecord>,
     /// An operator sealed this node: providers do not open it until the next start.
@@ -145,9 +145,9 @@ impl Shared {
             seen_twice: watch::Sender::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,
-            state: Mutex::new(State {
+            state: Mutex::new(NodeState {
                 seal,
-                ..State::default()
+                ..NodeState::default()
             }),
         });
         let observer = Arc::downgrade(&shared);
@@ -156,7 +156,7 @@ impl Shared {
         Ok(shared)
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, NodeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

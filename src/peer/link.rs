@@ -34,7 +34,7 @@ pub(super) struct Lane {
 }
 
 #[derive(Clone)]
-enum State {
+enum LinkState {
     Idle,
     Dialling,
     Up(Arc<Line>),
@@ -49,7 +49,7 @@ enum State {
 /// See above. One for each [`Lane`].
 pub(super) struct Link {
     lane: Lane,
-    state: watch::Sender<State>,
+    state: watch::Sender<LinkState>,
     /// Failures in a row.
     failures: AtomicU32,
     config: OnceLock<Arc<ClientConfig>>,
@@ -69,7 +69,7 @@ impl Link {
     pub fn new(lane: Lane, gauge: Arc<Gauge>) -> Arc<Self> {
         Arc::new(Self {
             lane,
-            state: watch::Sender::new(State::Idle),
+            state: watch::Sender::new(LinkState::Idle),
             failures: Default::default(),
             config: OnceLock::new(),
             gauge,
@@ -98,7 +98,7 @@ impl Link {
             }
             // The sender is in `self`, so this ends only with a change.
             let _ = changes
-                .wait_for(|state| !matches!(state, State::Dialling))
+                .wait_for(|state| !matches!(state, LinkState::Dialling))
                 .await;
         }
     }
@@ -106,9 +106,9 @@ impl Link {
     /// The member is there, as something else shows: no reason to pause.
     pub fn end_pause(&self) {
         self.state.send_if_modified(|state| {
-            let is_pausing = matches!(state, State::Pausing { .. });
+            let is_pausing = matches!(state, LinkState::Pausing { .. });
             if is_pausing {
-                *state = State::Idle;
+                *state = LinkState::Idle;
             }
             is_pausing
         });
@@ -118,17 +118,17 @@ impl Link {
         let mut next = Next::Wait;
         self.state.send_if_modified(|state| {
             next = match state {
-                State::Dialling => Next::Wait,
-                State::Up(line) if !line.is_over() => Next::Use(line.clone()),
-                State::Pausing {
+                LinkState::Dialling => Next::Wait,
+                LinkState::Up(line) if !line.is_over() => Next::Use(line.clone()),
+                LinkState::Pausing {
                     until,
                     address,
                     why,
                 } if address == wanted && Instant::now() < *until => Next::Fail(why.clone()),
-                State::Idle | State::Up(_) | State::Pausing { .. } => Next::Dial,
+                LinkState::Idle | LinkState::Up(_) | LinkState::Pausing { .. } => Next::Dial,
             };
             if matches!(next, Next::Dial) {
-                *state = State::Dialling;
+                *state = LinkState::Dialling;
             }
             // Who waits for the end of dialling need not be woken by its beginning.
             false
@@ -141,7 +141,7 @@ impl Link {
         let failures = failures.fetch_add(1, Ordering::Relaxed);
         let pause = pause(inner.limits.backoff_min, inner.limits.backoff_max, failures);
         debug!(peer = %to.name, address = %to.address, why, ?pause, "no connection");
-        self.state.send_replace(State::Pausing {
+        self.state.send_replace(LinkState::Pausing {
             until: Instant::now() + pause,
             address: to.address.clone(),
             why: why.into(),
@@ -253,7 +253,7 @@ impl Dialling {
                 let streams = link.lane.is_for_streams;
                 let line = Line::new(line::in_flight_max(&inner.limits, streams));
                 self.line = Some(line.clone());
-                link.state.send_replace(State::Up(line.clone()));
+                link.state.send_replace(LinkState::Up(line.clone()));
                 let key = &link.lane.key;
                 let ended = connected.carry(inner, key, line.clone()).await;
                 debug!(peer = %to.name, address = %to.address, %ended, "connection ended");
@@ -271,12 +271,12 @@ impl Drop for Dialling {
         }
         self.link.state.send_if_modified(|state| {
             let is_mine = match (&*state, &self.line) {
-                (State::Dialling, None) => true,
-                (State::Up(there), Some(mine)) => Arc::ptr_eq(there, mine),
+                (LinkState::Dialling, None) => true,
+                (LinkState::Up(there), Some(mine)) => Arc::ptr_eq(there, mine),
                 _ => false,
             };
             if is_mine {
-                *state = State::Idle;
+                *state = LinkState::Idle;
             }
             is_mine
         });

@@ -64,7 +64,7 @@ struct Open {
 }
 
 #[derive(Default)]
-struct State {
+struct RosterState {
     members: HashSet<PublicKey>,
     /// By age.
     open: BTreeMap<u64, Open>,
@@ -74,7 +74,7 @@ struct State {
 
 /// The members, and every connection, which lives only as long as its key is a member's.
 pub(super) struct Roster {
-    state: Mutex<State>,
+    state: Mutex<RosterState>,
     per_peer_max: usize,
     all_max: usize,
 }
@@ -140,7 +140,7 @@ impl Roster {
         let mut state = self.lock();
         let keys = members.iter().map(|member| member.public_key.clone());
         state.members = keys.collect();
-        let State { members, open, .. } = &mut *state;
+        let RosterState { members, open, .. } = &mut *state;
         open.retain(|_, open| {
             let stays = members.contains(&open.key);
             if !stays {
@@ -164,7 +164,7 @@ impl Roster {
         self.lock().is_shut_down
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RosterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

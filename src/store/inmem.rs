@@ -13,12 +13,12 @@ const CLOSED: &str = "the store is closed";
 /// A map behind a lock.
 #[derive(Default)]
 pub struct Inmem {
-    state: Mutex<State>,
+    state: Mutex<InmemState>,
     observers: Observers,
 }
 
 #[derive(Default)]
-struct State {
+struct InmemState {
     map: BTreeMap<Key, Record>,
     status: StorageStatus,
     closed: bool,
@@ -30,12 +30,12 @@ impl Inmem {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InmemState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state, for readers.
-    fn open(&self) -> Result<MutexGuard<'_, State>, ReadError> {
+    fn open(&self) -> Result<MutexGuard<'_, InmemState>, ReadError> {
         let state = self.state();
         match state.closed {
             true => Err(ReadError::Unavailable(CLOSED.into())),

@@ -4,7 +4,7 @@
 //! "hvb." base64url( the barrier's blob of the record )
 //! ```
 
-use super::record::Stored;
+use super::record::TokenRecord;
 use super::text::BATCH_PREFIX;
 use super::{Token, TokenError};
 use crate::barrier::{BarrierError, Unsealed};
@@ -18,7 +18,7 @@ const DOMAIN: &str = "batch token";
 
 /// Seals `token`; nothing is stored.
 pub(super) fn seal(barrier: &Unsealed, token: &Token) -> Result<SecretString, TokenError> {
-    let encoded = postcard::to_stdvec(&Stored::from_token(token));
+    let encoded = postcard::to_stdvec(&TokenRecord::from_token(token));
     let record = Secret::new(encoded.map_err(|_| BarrierError::Decode("outgoing"))?);
     let blob = barrier.seal_blob(DOMAIN, record.expose())?;
     let text = URL_SAFE_NO_PAD.encode(blob);
@@ -37,6 +37,6 @@ pub(super) fn open(barrier: &Unsealed, text: &str) -> Result<Option<Token>, Toke
         // Anyone can send garbage; it says nothing about our data.
         Err(_) => return Ok(None),
     };
-    let stored = postcard::from_bytes::<Stored>(record.expose()).ok();
+    let stored = postcard::from_bytes::<TokenRecord>(record.expose()).ok();
     Ok(stored.map(|stored| stored.into_token("", Revision(0))))
 }

@@ -32,7 +32,7 @@ use crate::barrier::Codec;
 /// How the record at `path`, below `sys/token/`, is shown as text.
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
-        ("id", _) => Some(Codec::of::<record::Stored>()),
+        ("id", _) => Some(Codec::of::<record::TokenRecord>()),
         ("accessor", _) => Some(Codec::of::<String>()),
         _ => None,
     }

@@ -116,7 +116,7 @@ impl Token {
 
 /// The stored form, in the record and inside a batch token; the variant is the version.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Stored {
+pub(super) enum TokenRecord {
     V1(Box<V1>),
 }
 
@@ -144,7 +144,7 @@ pub(super) struct V1 {
     depth: u16,
 }
 
-impl Stored {
+impl TokenRecord {
     pub fn from_token(token: &Token) -> Self {
         let token = token.clone();
         Self::V1(Box::new(V1 {

@@ -2,7 +2,7 @@
 
 use super::batch;
 use super::cache::{Cache, Hot};
-use super::record::Stored;
+use super::record::TokenRecord;
 use super::text::{BATCH_PREFIX, RANDOM_CHARS, SERVICE_PREFIX, TEXT_BYTES_MAX};
 use super::ttl::{Wish, grant};
 use super::{Minted, Spec, Token, TokenError};
@@ -347,7 +347,7 @@ impl Store {
 
     /// The record as it is stored, dead or alive.
     pub(super) fn read(&self, id: &str) -> Result<Option<Token>, TokenError> {
-        let found = self.records.get_record::<Stored>(id, "token")?;
+        let found = self.records.get_record::<TokenRecord>(id, "token")?;
         Ok(found.map(|(revision, stored)| stored.into_token(id, revision)))
     }
 
@@ -361,7 +361,7 @@ impl Store {
         let Some(record) = self.records.pending(batch, id) else {
             return Ok(None);
         };
-        let stored: Stored =
+        let stored: TokenRecord =
             postcard::from_bytes(record.expose()).map_err(|_| BarrierError::Decode("token"))?;
         Ok(Some(stored.into_token(id, revision)))
     }
@@ -444,7 +444,7 @@ impl Store {
         }
         self.records.expect(batch, &token.id, Revision(0));
         self.records
-            .put_record(batch, &token.id, &Stored::from_token(token))?;
+            .put_record(batch, &token.id, &TokenRecord::from_token(token))?;
         self.accessors
             .put_record(batch, &token.accessor, &token.id)?;
         if !token.parent.is_empty() {
@@ -473,7 +473,7 @@ impl Store {
     pub(super) fn rewrite(&self, batch: &mut Batch, token: &Token) -> Result<(), TokenError> {
         self.records.expect(batch, &token.id, token.revision);
         self.records
-            .put_record(batch, &token.id, &Stored::from_token(token))?;
+            .put_record(batch, &token.id, &TokenRecord::from_token(token))?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::raft::leading::conductor::Conductor;
 use crate::raft::leading::proposer::{Proposer, Sink};
 use crate::raft::leading::read_index;
 use crate::raft::members::error::ChangeError;
-use crate::raft::proof::{ClusterPublicKey, Proofs, Signer};
+use crate::raft::proof::{ClusterPublicKey, ProofBook, Signer};
 use crate::raft::running::leadership::Leadership;
 use crate::raft::running::lease::Lease;
 use crate::raft::running::moves::Moves;
@@ -107,7 +107,7 @@ impl RaftStorage {
         let id = files.dir.numbers.raft_id;
         let applied = Arc::new(Applied::new(files.state, poison));
         let network = options.network.clone();
-        let proofs = Proofs::open(files.dir.path(), id, options.public_key.clone())?;
+        let proofs = ProofBook::open(files.dir.path(), id, options.public_key.clone())?;
         let (hostname, silence) = (options.hostname.clone(), options.timing.silence());
         let voice = Voice::new(id, network, Arc::clone(&applied), hostname, proofs, silence);
         let voice = Arc::new(voice);

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// What was found.
 #[derive(Default)]
-pub(super) struct Recovered {
+pub(super) struct RecoveredLog {
     pub(super) index: Index,
     /// Segments in use, oldest first; the last one is written on.
     pub(super) live: VecDeque<Segment>,
@@ -47,7 +47,7 @@ pub(super) struct Recovered {
     purged_told: Option<Position>,
 }
 
-impl Recovered {
+impl RecoveredLog {
     /// True when a group with this number may come next.
     fn expects(&self, sequence: u64) -> bool {
         self.sequence == 0 || sequence == self.sequence + 1
@@ -100,8 +100,8 @@ pub(super) fn recover(
     dir: &Path,
     log_id: u64,
     applied: Option<Position>,
-) -> Result<Recovered, LogError> {
-    let mut found = Recovered::default();
+) -> Result<RecoveredLog, LogError> {
+    let mut found = RecoveredLog::default();
     let mut candidates = list(dir, log_id, &mut found.slot_next)?;
     // Of two files with one generation, one holds what is left of a segment that was cut short when
     // it was begun, and the other the one that was begun in its place.
@@ -252,7 +252,10 @@ fn missing(generation: u64) -> LogError {
 }
 
 /// No segment has a whole beginning: a new log, unless there is something in the files.
-fn no_segment(candidates: Vec<Candidate>, mut found: Recovered) -> Result<Recovered, LogError> {
+fn no_segment(
+    candidates: Vec<Candidate>,
+    mut found: RecoveredLog,
+) -> Result<RecoveredLog, LogError> {
     for candidate in candidates {
         // The first group of all is number 1; only that one may have been cut short.
         found.free.push(candidate.checked(0)?);
@@ -261,7 +264,7 @@ fn no_segment(candidates: Vec<Candidate>, mut found: Recovered) -> Result<Recove
 }
 
 /// Replays a segment's groups and returns where they end.
-fn replay_segment(found: &mut Recovered, candidate: &mut Candidate) -> Result<usize, LogError> {
+fn replay_segment(found: &mut RecoveredLog, candidate: &mut Candidate) -> Result<usize, LogError> {
     let generation = candidate.generation;
     let file = Arc::clone(candidate.front.file());
     let mut offset = 0;
@@ -285,7 +288,7 @@ fn replay_segment(found: &mut Recovered, candidate: &mut Candidate) -> Result<us
 }
 
 fn replay_group(
-    found: &mut Recovered,
+    found: &mut RecoveredLog,
     group: Group,
     file: &Arc<SegmentFile>,
     offset: usize,
@@ -323,7 +326,7 @@ fn replay_group(
 }
 
 /// Keeps what the index does not.
-fn note(found: &mut Recovered, record: &Record) {
+fn note(found: &mut RecoveredLog, record: &Record) {
     match record {
         Record::Start(start) => {
             if found.live.is_empty() {
@@ -374,7 +377,7 @@ fn damaged(what: &'static str, file: &SegmentFile, offset: usize) -> LogError {
 }
 
 /// The committed place that the groups tell of, as an id.
-fn committed(found: &Recovered) -> Option<crate::raft::wire::types::LogId> {
+fn committed(found: &RecoveredLog) -> Option<crate::raft::wire::types::LogId> {
     let index = found.committed_next.checked_sub(1)?;
     found.index.id_at(index)
 }

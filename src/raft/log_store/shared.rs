@@ -55,7 +55,7 @@ struct Queue {
 }
 
 /// One per log.
-pub(super) struct Shared {
+pub(super) struct LogShared {
     index: Mutex<Index>,
     queue: Mutex<Queue>,
     wake: Condvar,
@@ -73,7 +73,7 @@ pub(super) struct Shared {
     stalled: AtomicU64,
 }
 
-impl Shared {
+impl LogShared {
     pub(super) fn new(index: Index, poison: Arc<Poison>) -> Self {
         Self {
             index: Mutex::new(index),
@@ -101,7 +101,7 @@ impl Shared {
         committed.map_or(0, |id| id.index() + 1)
     }
 
-    /// Queues a job. After [`Shared::close`] it fails at once.
+    /// Queues a job. After [`LogShared::close`] it fails at once.
     pub(super) fn submit(&self, job: Job) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.closed {

@@ -6,7 +6,7 @@ use super::index::{Index, Place, cost};
 use super::recovery::recover;
 use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
-use super::shared::{Done, Job, Shared};
+use super::shared::{Done, Job, LogShared};
 use super::writer::{GROUP_BYTES_MAX, Writer};
 use crate::raft::disk::device::Device;
 use crate::raft::disk::forced::Forced;
@@ -46,7 +46,7 @@ pub struct LogOptions<'a> {
 /// A cheap handle; all are the same log.
 #[derive(Clone)]
 pub struct LogStore {
-    shared: Arc<Shared>,
+    shared: Arc<LogShared>,
     log_id: u64,
     /// False once an entry with other voters than this node may be in the log.
     alone: Arc<AtomicBool>,
@@ -78,7 +78,7 @@ impl LogStore {
             let dir = options.dir.display();
             return Err(LogError::Incomplete(format!("there is no log in {dir}")));
         }
-        let shared = Arc::new(Shared::new(found.index, poison));
+        let shared = Arc::new(LogShared::new(found.index, poison));
         let written_last = shared.index().last;
         let mut writer = Writer {
             shared: Arc::clone(&shared),

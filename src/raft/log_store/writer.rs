@@ -5,7 +5,7 @@ use super::group::{self, HEADER_BYTES, Header};
 use super::index::Place;
 use super::segment_file::{AlignedBuffer, failure};
 use super::segments::Segments;
-use super::shared::{Done, Job, Shared};
+use super::shared::{Done, Job, LogShared};
 use crate::raft::disk::device::{Device, Verdict};
 use crate::raft::wire::record::{Ballot, Position, Record, Start};
 use crate::raft::wire::types::Vote;
@@ -22,7 +22,7 @@ const GROUP_RECORDS_MAX: usize = 4096;
 const ROLL_BYTES_MIN: usize = 64 << 10;
 
 /// A step of the queue: a record to write, somebody to tell, or a segment to leave.
-enum Step {
+enum GroupStep {
     Record(Record),
     Done(Done),
     Roll,
@@ -30,7 +30,7 @@ enum Step {
 
 /// Owns the segments; runs on its own thread.
 pub(super) struct Writer {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<LogShared>,
     pub(super) segments: Segments,
     pub(super) log_id: u64,
     /// The last group's.
@@ -48,7 +48,7 @@ impl Writer {
         while let Some(jobs) = self.shared.take() {
             let mut steps = jobs.into_iter().flat_map(Job::into_steps).peekable();
             while let Some(step) = steps.peek() {
-                if matches!(step, Step::Roll) {
+                if matches!(step, GroupStep::Roll) {
                     steps.next();
                     self.leave();
                     continue;
@@ -249,16 +249,16 @@ impl Writer {
 
 /// Takes as much as one group holds, and whoever waits for it.
 fn next_group(
-    steps: &mut std::iter::Peekable<impl Iterator<Item = Step>>,
+    steps: &mut std::iter::Peekable<impl Iterator<Item = GroupStep>>,
     bytes_max: usize,
 ) -> (Vec<Record>, Vec<Done>) {
     let (mut records, mut dones) = (Vec::new(), Vec::new());
     let mut bytes = HEADER_BYTES;
     while let Some(step) = steps.peek() {
-        if matches!(step, Step::Roll) {
+        if matches!(step, GroupStep::Roll) {
             break;
         }
-        if let Step::Record(record) = step {
+        if let GroupStep::Record(record) = step {
             bytes += record.size_bound();
             let full = bytes > bytes_max || records.len() >= GROUP_RECORDS_MAX;
             if full && !records.is_empty() {
@@ -266,23 +266,23 @@ fn next_group(
             }
         }
         match steps.next() {
-            Some(Step::Record(record)) => records.push(record),
-            Some(Step::Done(done)) => dones.push(done),
-            Some(Step::Roll) | None => break,
+            Some(GroupStep::Record(record)) => records.push(record),
+            Some(GroupStep::Done(done)) => dones.push(done),
+            Some(GroupStep::Roll) | None => break,
         }
     }
     (records, dones)
 }
 
 impl Job {
-    fn into_steps(self) -> Vec<Step> {
+    fn into_steps(self) -> Vec<GroupStep> {
         let (records, done) = match self {
             Self::Append(entries, done) => (entries.iter().map(Record::of).collect(), done),
             Self::Control(record, done) => (vec![record], done),
             Self::Prepare(done) => (Vec::new(), done),
-            Self::Roll => return vec![Step::Roll],
+            Self::Roll => return vec![GroupStep::Roll],
         };
-        let steps = records.into_iter().map(Step::Record);
-        steps.chain([Step::Done(done)]).collect()
+        let steps = records.into_iter().map(GroupStep::Record);
+        steps.chain([GroupStep::Done(done)]).collect()
     }
 }

@@ -38,7 +38,7 @@ pub(in crate::raft) enum Refused {
 }
 
 /// One per open storage.
-pub(in crate::raft) struct Proofs {
+pub(in crate::raft) struct ProofBook {
     id: u64,
     key: PublicKey,
     dir: PathBuf,
@@ -68,7 +68,7 @@ struct Known {
     refused_since: Option<Instant>,
 }
 
-impl Proofs {
+impl ProofBook {
     /// Reads what the data directory at `dir` says of the cluster. `id` and `key` are this node's.
     pub(in crate::raft) fn open(dir: &Path, id: u64, key: PublicKey) -> Result<Self, OpenError> {
         Ok(Self {

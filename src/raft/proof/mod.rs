@@ -25,7 +25,7 @@ mod file;
 mod hints;
 mod statement;
 
-pub(in crate::raft) use book::{Proofs, Refused};
+pub(in crate::raft) use book::{ProofBook, Refused};
 pub(in crate::raft) use hints::Hints;
 
 #[cfg(test)]

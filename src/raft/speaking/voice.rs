@@ -3,7 +3,7 @@
 use super::acknowledged::Acknowledged;
 use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
 use crate::raft::applying::state_machine::Applied;
-use crate::raft::proof::{Hints, Proofs};
+use crate::raft::proof::{Hints, ProofBook};
 use crate::raft::wire::message::Proof;
 use crate::raft::wire::message::{self, Answer, Ask, Envelope, Status, Wire};
 use crate::raft::wire::record::Ballot;
@@ -37,7 +37,7 @@ pub(in crate::raft) struct Voice {
     pub(in crate::raft) hostname: String,
     /// Whether this node may lead: it is unsealed.
     pub(in crate::raft) elects: watch::Sender<bool>,
-    pub(in crate::raft) proofs: Proofs,
+    pub(in crate::raft) proofs: ProofBook,
     pub(in crate::raft) hints: Hints,
     pub(in crate::raft) acknowledged: Acknowledged,
     contacts: Mutex<HashMap<u64, Contact>>,
@@ -59,7 +59,7 @@ impl Voice {
         network: Option<Arc<dyn Network>>,
         applied: Arc<Applied>,
         hostname: String,
-        proofs: Proofs,
+        proofs: ProofBook,
         silence: Duration,
     ) -> Self {
         Self {

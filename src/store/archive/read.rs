@@ -147,13 +147,13 @@ fn tar_error(error: io::Error) -> ArchiveError {
 }
 
 type Sum = [u8; 32];
-type State = Option<(Header, Contents)>;
+type StatePart = Option<(Header, Contents)>;
 
 /// What was read so far.
 #[derive(Default)]
 struct Found {
     meta: Option<(Vec<u8>, Sum)>,
-    state: Option<(Result<State, ArchiveError>, Sum)>,
+    state: Option<(Result<StatePart, ArchiveError>, Sum)>,
     sums: Option<Vec<u8>>,
     sealed: Option<Vec<u8>>,
 }
@@ -208,7 +208,7 @@ fn small(entry: impl Read, name: &'static str) -> Result<(Vec<u8>, Sum), Archive
     Ok((bytes, hashed.finish()))
 }
 
-fn state(entry: impl Read) -> Result<(Result<State, ArchiveError>, Sum), ArchiveError> {
+fn state(entry: impl Read) -> Result<(Result<StatePart, ArchiveError>, Sum), ArchiveError> {
     let mut hashed = Hashed::new(entry);
     let state = match read_state(&mut hashed) {
         Ok(state) => Ok(Some(state)),

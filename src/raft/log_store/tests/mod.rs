@@ -5,7 +5,7 @@ mod faults;
 mod reads;
 
 use super::group::{self, Found};
-use super::recovery::{Recovered, recover};
+use super::recovery::{RecoveredLog, recover};
 use super::{LogError, LogOptions, LogStore};
 use crate::raft::disk::poison::Poison;
 use crate::raft::wire::record::Position;
@@ -71,7 +71,7 @@ impl Content {
     }
 }
 
-fn content(found: &Recovered) -> Content {
+fn content(found: &RecoveredLog) -> Content {
     let (places, cached) = found.index.find(0, u64::MAX);
     let mut entries = Vec::new();
     for place in places {
