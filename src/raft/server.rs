@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a heartbeat may wait for a flush before it is answered without.
+/// Limits the time that a heartbeat waits for a flush before it is answered without one.
 const HEARTBEAT_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The service that the network calls.

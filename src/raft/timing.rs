@@ -1,4 +1,4 @@
-//! How fast a cluster notices that its leader is gone.
+//! Times that set how fast a cluster notices that its leader is gone.
 //!
 //! A follower waits `election_max` for the leader's lease to end, and then a random time between
 //! `election_min` and `election_max`, before it asks for votes: with the defaults 1.0 to 1.2 s
@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-/// What raft's clocks run by.
+/// The times that raft's clocks run by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Between heartbeats of a leader; longer than a round trip to any member.

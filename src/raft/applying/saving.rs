@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Between attempts to save a checkpoint on a full disk.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
-/// How long raft may take to learn of a checkpoint.
+/// Limits the time that raft takes to learn of a checkpoint.
 const KNOWS_WITHIN: Duration = Duration::from_secs(1);
 
 /// One per open storage.

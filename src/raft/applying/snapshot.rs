@@ -33,7 +33,7 @@ const END_BYTES: usize = 12;
 
 type Meta = SnapshotMetaOf<TypeConfig>;
 
-/// What a stream begins with, and its body, which is read as fast as it is taken.
+/// Returns the head of a stream and its body, which is read as fast as it is taken.
 pub(in crate::raft) fn send(
     vote: &Vote,
     snapshot: SnapshotOf<TypeConfig, SnapshotData>,
@@ -107,7 +107,7 @@ fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// What [`receive`] gives to the thread that writes.
+/// One piece on its way from [`receive`] to the thread that writes.
 enum Piece {
     Block(Bytes),
     /// All came, so many records.

@@ -24,16 +24,16 @@ use tokio::sync::{Notify, watch};
 type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
 
-/// What a snapshot carries besides its meta.
+/// The data of a snapshot, besides its meta.
 pub enum SnapshotData {
     /// The records of a checkpoint, and its mark.
     Saved(Mark, Image),
-    /// What a peer sent: on the disk already, and not counted yet.
+    /// Records that a peer sent: on the disk already, and not counted yet.
     Arrived(Arrival),
 }
 
 impl SnapshotData {
-    /// How far it goes.
+    /// Returns the mark: the last entry that the data holds, and the members as of then.
     pub(in crate::raft) fn mark(&self) -> &Mark {
         match self {
             Self::Saved(mark, _) => mark,
@@ -50,7 +50,7 @@ impl SnapshotData {
     }
 }
 
-/// What the state machine and the storage handle share.
+/// Holds the applied state for the state machine and the storage handle.
 pub(in crate::raft) struct Applied {
     pub(in crate::raft) state: State,
     pub(in crate::raft) poison: Arc<Poison>,
@@ -136,7 +136,7 @@ impl Applied {
         self.observers.notify(revision, keys);
     }
 
-    /// What cannot be applied stops the node: it must not go on without it.
+    /// Applies an entry. One that cannot be applied stops the node: it must not go on without it.
     fn apply(&self, entry: LogEntry) -> io::Result<Outcome> {
         let at = position(&entry.log_id());
         let applied = self.apply_one(entry);

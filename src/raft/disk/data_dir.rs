@@ -27,7 +27,7 @@ const FILE_MODE: u32 = 0o600;
 /// Names that a fresh directory may hold: what mkfs leaves on a partition of its own.
 const IGNORED: [&str; 3] = [LOCK_FILE, TEMPORARY_FILE, "lost+found"];
 
-/// How the names of the node's key begin, whole or half made: it may be there before the rest.
+/// Begins the names of the node's key, whole or half made: it may be there before the rest.
 const IDENTITY: &str = "identity.key";
 
 /// Numbers that are drawn when a directory is first used.
@@ -156,7 +156,7 @@ pub(in crate::raft) fn scratch_file(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What a power cut between the two steps of [`scratch_file`] leaves behind.
+/// Removes the file that a power cut between the two steps of [`scratch_file`] leaves behind.
 fn remove_scratch(dir: &Path) -> Result<(), OpenError> {
     let name = dir.join(SCRATCH_FILE);
     match std::fs::remove_file(&name) {

@@ -1,4 +1,4 @@
-//! What stands between the log and its device.
+//! The seam between the log and its device.
 
 use std::io;
 use std::time::Duration;
@@ -9,10 +9,10 @@ pub(in crate::raft) const STALL_MAX: Duration = Duration::from_millis(1200);
 /// Asked before each write of the log, on the thread that writes. A node has none; a test puts a
 /// slow, full, failing or dying device here.
 pub trait Device: Send + Sync + 'static {
-    /// What becomes of a write of `bytes`. It may take its time.
+    /// Decides about a write of `bytes`. It may take its time.
     fn before_write(&self, bytes: usize) -> Verdict;
 
-    /// Whether there is room for a new segment.
+    /// Returns whether there is room for a new segment.
     fn has_room(&self) -> bool {
         true
     }

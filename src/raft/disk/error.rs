@@ -1,11 +1,11 @@
-//! Why a data directory cannot be used.
+//! Errors of opening a data directory.
 
 use super::log_error::LogError;
 use crate::store::state::StateError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What keeps the storage from opening. Nothing was changed in any of these cases.
+/// A reason for which the storage does not open. Nothing was changed in any of these cases.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operator's: another process uses the directory. Stop it, or give this one its own path.

@@ -31,7 +31,7 @@ const TEMPORARY: &str = "members.new";
 const VERSION: u8 = 1;
 const SUM_BYTES: usize = 4;
 
-/// What is in force, and for which entries.
+/// A membership in force, and the entries that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::raft) struct Forced {
     /// The entries with memberships that were known when it was forced.
@@ -72,7 +72,7 @@ impl Forced {
         write_whole(dir, TEMPORARY, NAME, &bytes)
     }
 
-    /// What the entry at `at` says in truth.
+    /// Returns the membership that the entry at `at` stands for in truth.
     pub(in crate::raft) fn members(&self, at: Position) -> Option<&Members> {
         self.entries.contains(&at).then_some(&self.members)
     }

@@ -1,10 +1,10 @@
-//! What goes wrong with the log.
+//! Errors of the log.
 
 use crate::raft::wire::record::WireError;
 use std::io;
 use std::path::PathBuf;
 
-/// Why the log cannot be opened, read or written.
+/// A reason for which the log is not opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Fatal: acknowledged writes are gone. Restore a snapshot, or wipe the data directory and

@@ -19,7 +19,7 @@ impl Poison {
         }
     }
 
-    /// Why, once it is set.
+    /// Returns the reason, once it is set.
     pub fn reason(&self) -> Option<String> {
         self.reason.get().cloned()
     }

@@ -1,4 +1,4 @@
-//! Listing and changing the members, for the rooms above.
+//! Lists and changes the members, for the rooms above.
 
 use super::storage::RaftStorage;
 use crate::peer::Member;

@@ -1,4 +1,4 @@
-//! What the rooms above hold: the store, its members, its replacement, and recovery mode.
+//! The handles for the rooms above: the store, its members, its replacement, and recovery mode.
 //!
 //! Owns [`storage::RaftStorage`], which is [`crate::store::Storage`] and [`crate::store::Whole`]
 //! over raft, and [`recover::Recovered`], the same without the cluster.

@@ -1,4 +1,4 @@
-//! The store as recovery mode sees it: alone, whoever its peers were.
+//! The store as recovery mode sees it: alone, without its peers.
 //!
 //! Nothing is sent, nothing is answered, and no election is held. Reads show what this node knows
 //! to be committed, and change nothing: a member that was only looked at goes back to its cluster
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long readers may keep a closed store's files from being opened anew.
+/// Limits the time that readers keep a closed store's files from being opened anew.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 /// Between looks at that.
 const RELEASE_STEP: Duration = Duration::from_millis(5);
@@ -42,7 +42,7 @@ pub struct Recovered {
     observers: Mutex<Vec<Weak<dyn Observer>>>,
 }
 
-/// How the store stands.
+/// The store's own situation.
 #[derive(Clone)]
 enum Store {
     Open(Arc<RaftStorage>),
@@ -76,7 +76,7 @@ impl Recovered {
         }))
     }
 
-    /// How many members the cluster has beside this node: a write would cut them off.
+    /// Counts the members beside this node: a write would cut them off.
     pub fn others(&self) -> usize {
         let Some(open) = self.current() else {
             return 0;

@@ -24,9 +24,9 @@ use tokio::sync::Mutex;
 /// Records of one chunk, in bytes: small enough that the entries that are kept for followers stay
 /// few megabytes, large enough that a flush each is no burden.
 const CHUNK_BYTES_MAX: usize = 128 << 10;
-/// What a chunk may take besides its records; a record may be as large as a transaction.
+/// Bytes of a chunk besides its records; a record may be as large as a transaction.
 const CHUNK_OVERHEAD_BYTES: usize = 4 << 10;
-/// What a record costs in a chunk besides key and value.
+/// Bytes of a record in a chunk besides key and value.
 const RECORD_OVERHEAD_BYTES: usize = 8;
 
 /// Keeps restores apart, and writes off the moment of replacement.

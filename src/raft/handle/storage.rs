@@ -1,4 +1,4 @@
-//! [`Storage`] over raft: what the barrier sees.
+//! [`Storage`] over raft, as the barrier sees it.
 
 use super::restore::RestoreGate;
 use crate::peer::Protocol;
@@ -43,9 +43,9 @@ use tokio::task::JoinHandle;
 
 /// The largest transaction; Vault's limit for an entry of its raft log, too.
 pub const TRANSACTION_BYTES_MAX: usize = 1 << 20;
-/// How long a leader may take to lead.
+/// Limits the time until a leader leads.
 const LEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How long raft may take to take note of a new cluster.
+/// Limits the time until raft takes note of a new cluster.
 const FOUND_WITHIN: Duration = Duration::from_secs(10);
 
 /// The replicated store of one node.
@@ -212,7 +212,7 @@ impl RaftStorage {
         self.shared.id
     }
 
-    /// Whether this node may lead. A sealed node must not: it could not serve.
+    /// Sets whether this node may lead. A sealed node must not: it could not serve.
     pub fn set_elect(&self, elect: bool) {
         self.shared.voice.elects.send_replace(elect);
     }
@@ -267,7 +267,7 @@ impl RaftStorage {
         self.shared.voice.fallen.subscribe()
     }
 
-    /// Who leads, and changes of it.
+    /// Returns the leader, and follows its changes.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.shared.leadership.subscribe()
     }

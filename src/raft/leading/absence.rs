@@ -1,4 +1,4 @@
-//! How long nobody has led.
+//! Measures the time without a leader.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Follows what raft does, and sets what hangs on it: who leads, who is heard, whether timers run.
+//! Follows raft, and tells the rest of the node who leads, who is heard and whether timers run.
 //!
 //! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
 
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 /// One per open storage.
 pub(in crate::raft) struct Conductor {
     shared: Arc<Shared>,
-    /// Whom the network was told to hear.
+    /// The nodes that the network was told to hear.
     heard: Option<Vec<Member>>,
-    /// Who was a member until a moment ago.
+    /// Nodes that were members until a moment ago.
     parting: Parting,
-    /// What raft was told: whether timers run, whether it may campaign.
+    /// The last orders to raft: whether timers run, whether it may campaign.
     timers: (bool, bool),
     since: Instant,
     /// When this node last tried to have its record brought up to date.
@@ -36,7 +36,7 @@ pub(in crate::raft) struct Conductor {
     absence: Absence,
 }
 
-/// How long a handover that nobody waits for may take.
+/// Limits the time of a handover that nobody waits for.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 /// Between attempts to have one's record brought up to date.
 const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
@@ -218,7 +218,7 @@ impl Conductor {
         self.since.elapsed() > silence && !self.shared.voice.is_heard(leader, silence)
     }
 
-    /// What has to be looked at from time to time, while there are others.
+    /// Looks at everything that no event tells of, while there are other members.
     async fn tick(&mut self, seen: &Metrics) {
         self.tell_of_absence();
         if is_leader(seen) {

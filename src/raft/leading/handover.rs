@@ -12,18 +12,18 @@ use openraft::raft::{TransferLeaderRequest, VoteRequest};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How long a leader that is to be removed may take for it.
+/// Limits the time that a leader takes to have itself removed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// Between attempts.
 const LEAVE_RETRY: Duration = Duration::from_millis(30);
 /// Between attempts to have another node lead.
 const TRANSFER_RETRY: Duration = Duration::from_millis(500);
-/// How long the conductor may take to notice that another node leads.
+/// Limits the time until the conductor notices that another node leads.
 const NOTICE_WITHIN: Duration = Duration::from_secs(1);
 /// Votes for nobody, which no node is called.
 const NOBODY: u64 = 0;
 
-/// Why a leader lets go.
+/// The reason for which a leader lets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::raft) enum LetGo {
     /// It was told to, or may not lead: any node that can lead is better.

@@ -7,9 +7,9 @@ use crate::raft::wire::message::{Answer, Ask};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// How long the answer of another node may take.
+/// Limits the time for the answer of another node.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
-/// How long a device is remembered that kept a write waiting.
+/// Remembers for this long that a device kept a write waiting.
 const STALL_MEMORY: Duration = Duration::from_secs(600);
 
 /// A voter that could lead after this one.
@@ -20,7 +20,7 @@ pub(in crate::raft) struct Heir {
 }
 
 impl Shared {
-    /// What this node answers when it is asked whether it would lead in another's place.
+    /// Returns whether this node would lead in another's place.
     pub(in crate::raft) fn is_fit(&self) -> bool {
         self.may_lead() && !self.standing_back.is_on() && !self.log.stalled_within(STALL_MEMORY)
     }

@@ -1,4 +1,4 @@
-//! Who leads, and what a leader does: elections, handing over, batches of writes, current reads.
+//! Leadership: elections, handing over, batches of writes, current reads.
 //!
 //! Owns the conductor, the one task that follows raft and tells the rest of the node.
 //!

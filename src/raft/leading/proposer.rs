@@ -292,7 +292,7 @@ fn refuse(proposals: VecDeque<Proposal>, error: &CommitError) {
     }
 }
 
-/// What raft answered, in our words.
+/// Translates raft's answer into the store's errors.
 fn sort(
     result: Option<Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>,
     applied: &Applied,

@@ -107,7 +107,7 @@ pub(super) fn encode(
     Ok(size)
 }
 
-/// What stands at the beginning of `bytes`.
+/// The beginning of some bytes, as a group or as none.
 pub(super) enum Found {
     /// No group of this log, or a damaged one.
     Nothing,

@@ -1,4 +1,4 @@
-//! What the log holds, in memory: where each entry is, and the last ones themselves.
+//! The log in memory: the place of each entry, and the last entries themselves.
 
 use super::segment_file::SegmentFile;
 use crate::raft::wire::record::{Position, Record, WireError};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 const CACHE_BYTES_MAX: usize = 512 << 10;
 /// Groups that are kept for followers: each takes one [`Place`] of memory.
 const GROUPS_KEPT_MAX: usize = 4096;
-/// What an entry costs in memory besides its command.
+/// Memory that an entry takes besides its command, in bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// Where a group of entries stands.

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What was found.
+/// The log as recovery found it.
 #[derive(Default)]
 pub(super) struct RecoveredLog {
     pub(super) index: Index,
@@ -73,7 +73,7 @@ struct Candidate {
     front: Front,
     /// As its first block claims; not verified.
     generation: u64,
-    /// What its first group says, when it is whole.
+    /// The start record of its first group, when that is whole.
     start: Option<Beginning>,
     /// The first block is all zeros: it was never written, or that was lost.
     is_blank: bool,

@@ -217,7 +217,7 @@ fn fill(file: &File, size: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// What direct writes to `path` must be aligned to.
+/// Returns the alignment of direct writes to `path`, in bytes.
 fn direct_block(path: &Path) -> usize {
     let told = rustix::fs::statx(
         rustix::fs::CWD,

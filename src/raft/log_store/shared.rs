@@ -1,4 +1,4 @@
-//! What the log's handles and its writer share.
+//! The parts of a log that its handles and its writer share.
 
 use super::LogError;
 use super::index::Index;
@@ -25,7 +25,7 @@ pub(super) enum Job {
     Roll,
 }
 
-/// Whom to tell when a job is on the device.
+/// The caller to tell when a job is on the device.
 pub(super) enum Done {
     Raft(IOFlushed<TypeConfig>),
     Caller(oneshot::Sender<io::Result<()>>),
@@ -168,7 +168,7 @@ impl LogShared {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(0) + 1
     }
 
-    /// How long ago `at` was marked; `None`: never.
+    /// Returns the time since `at` was marked; `None` when it never was.
     fn age(&self, at: &AtomicU64) -> Option<Duration> {
         let at = at.load(Ordering::Acquire).checked_sub(1)?;
         let at = Duration::from_millis(at);

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 /// Room that is kept for what is not a command: votes, blanks, purges.
 const RESERVE_BYTES: usize = 64 << 10;
 
-/// How a log is opened.
+/// Options of opening a log.
 pub struct LogOptions<'a> {
     /// Its directory.
     pub dir: &'a Path,
@@ -37,7 +37,7 @@ pub struct LogOptions<'a> {
     pub log_id: u64,
     /// Size of new segments.
     pub segment_bytes: usize,
-    /// What the state has without the log; an empty log beside it is an error.
+    /// The last entry that the state has without the log; an empty log beside it is an error.
     pub applied: Option<Position>,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
@@ -51,12 +51,12 @@ pub struct LogStore {
     /// False once an entry with other voters than this node may be in the log.
     alone: Arc<AtomicBool>,
     node: u64,
-    /// What memberships say in truth; settled before raft runs on this log.
+    /// A membership that the operator forced; settled before raft runs on this log.
     forced: Option<Arc<Forced>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-/// What recovery saw besides the log itself.
+/// Findings of recovery besides the log itself.
 pub struct Recovery {
     /// Every membership in the log.
     pub members: Vec<(Position, Members)>,

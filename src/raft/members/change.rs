@@ -1,4 +1,4 @@
-//! Listing and changing the members.
+//! Lists and changes the members.
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
@@ -13,7 +13,7 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How long a change of the members may take to commit.
+/// Limits the time until a change of the members is committed.
 const CHANGE_WITHIN: Duration = Duration::from_secs(10);
 /// Between attempts while another change is under way.
 const CHANGE_RETRY: Duration = Duration::from_millis(50);

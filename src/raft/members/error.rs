@@ -1,6 +1,6 @@
-//! Why the members were not changed.
+//! Errors of changing the members.
 
-/// Why the members were not changed, or leadership not handed over.
+/// A reason for which the members were not changed, or leadership not handed over.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The caller's: the message says what is wrong and what to do. Nothing changed.

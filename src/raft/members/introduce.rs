@@ -1,4 +1,4 @@
-//! What a node tells others of itself outside raft's own calls.
+//! Tells other nodes of this one outside raft's own calls.
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Entries before a removal that the removed member is sent along with it: what it may lack.
 const FAREWELL_ENTRIES_MAX: u64 = 64;
-/// How long one such call may take.
+/// Limits the time of one such call.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 impl Shared {

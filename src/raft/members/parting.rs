@@ -11,7 +11,7 @@ pub(in crate::raft) const PARTING: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub(in crate::raft) struct Parting {
     members: Vec<Member>,
-    /// Who is gone, and since when.
+    /// Nodes that are gone, with the time since when.
     gone: Vec<(Member, Instant)>,
 }
 

@@ -1,4 +1,4 @@
-//! What members say of where they are reached, and what of it the leader writes down.
+//! Addresses that members tell of themselves, and the part of them that the leader writes down.
 //!
 //! A member may be a stolen card, and every change is an entry of the log of all. So who does not
 //! prove its keys says only where its peers reach it, and not often, and nobody waits behind it.
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Longest name or address that is taken from a member, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
-/// What a member says of itself; what is empty stays as it is.
+/// Name and addresses that a member tells of itself; empty ones stay as they are.
 #[derive(Debug, Default)]
 pub(in crate::raft) struct Whereabouts {
     pub(in crate::raft) name: String,

@@ -1,4 +1,4 @@
-//! Which proofs this node makes, and which it has checked.
+//! Makes this node's proofs, and remembers the proofs of others that it checked.
 
 use super::{ClusterPublicKey, RETRY, SIGNATURE_BYTES, Signer, file, statement};
 use crate::peer::PublicKey;
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 /// Between two lines of the log about one member.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a member may go on speaking the older version before the log tells of it.
+/// The log tells of a member that speaks the older version for longer than this.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Why a message was not heeded.
+/// The reason for which a message was not heeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::raft) enum Refused {
     /// The sender is sealed, or has no keys at all.
@@ -48,7 +48,7 @@ pub(in crate::raft) struct ProofBook {
     refused: AtomicU64,
 }
 
-/// What this node can prove.
+/// Proofs that this node can make.
 struct Own {
     signer: Arc<dyn Signer>,
     cluster: ClusterPublicKey,
@@ -56,7 +56,7 @@ struct Own {
     mandate: Option<(u64, Proof)>,
 }
 
-/// What a member proved.
+/// Proofs of a member that were checked.
 #[derive(Default)]
 struct Known {
     key: PublicKey,

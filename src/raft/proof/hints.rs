@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How far one hint lifts the term at most.
+/// Limits how far one hint lifts the term.
 const LIFT_MAX: u64 = 1000;
 /// A hint that was not repeated for so long is forgotten.
 const KEPT: Duration = Duration::from_secs(2);
-/// How long a member must repeat its hint before a leader heeds it.
+/// A leader heeds a hint only after its member repeated it for this long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a leader that heeded one heeds no other; twice as long after each further one.
+/// A leader that heeded a hint heeds no other for this long; twice as long after each further one.
 const REST_MIN: Duration = Duration::from_secs(10);
 /// The longest such time.
 const REST_MAX: Duration = Duration::from_secs(3600);

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 /// Length of an Ed25519 signature, in bytes.
 pub const SIGNATURE_BYTES: usize = 64;
-/// How long a member waits after a wrong proof until its next one is checked.
+/// Limits checks after a wrong proof: a member's next one waits for this long.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The public half of the cluster's signing key, as RFC 8032 encodes it.

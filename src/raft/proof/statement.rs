@@ -1,4 +1,4 @@
-//! What is signed.
+//! The statements that are signed.
 //!
 //! ```text
 //! standing   "coffer standing 1" | cluster key (32) | raft id (8) | pinned key

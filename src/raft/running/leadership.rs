@@ -1,8 +1,8 @@
-//! Who leads, as this node sees it.
+//! The leader, as this node sees it.
 
 use crate::raft::wire::types::Peer;
 
-/// What [`crate::raft::RaftStorage::leadership`] tells.
+/// The leader, as [`crate::raft::RaftStorage::leadership`] tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Leadership {
     /// Nobody that this node knows of, or this node while it is sealed.

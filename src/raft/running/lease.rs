@@ -1,4 +1,4 @@
-//! How old a quorum's answer may be for a read without asking again.
+//! Limits the age of a quorum's answer that a read relies on without asking again.
 //!
 //! Raft's lease is measured on the monotonic clock. That clock goes on while a process is stopped,
 //! but stands still while the whole machine sleeps, and the others do not sleep. So after a sleep

@@ -1,4 +1,4 @@
-//! What the handle and the tasks of an open storage share, and the small states in it.
+//! The parts of an open storage that its handle and its tasks share, and the small states in them.
 //!
 //! Owns [`shared::Shared`]: raft, log, state, voice, and what is true of this node by now (who
 //! leads, whether it was removed, whether it stands back). The rooms above give it their verbs.

@@ -1,4 +1,4 @@
-//! How often a member that does not prove its keys may say that it is reached elsewhere.
+//! Limits how often a member that does not prove its keys moves to another address.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -9,7 +9,7 @@ pub(in crate::raft) const WAITING_MAX: usize = 16_384;
 
 pub(in crate::raft) type Waiter = oneshot::Sender<Result<(), ReadError>>;
 
-/// Who waits for the next question.
+/// Queues the reads that wait until the leader is asked again.
 #[derive(Default)]
 pub(in crate::raft) struct Readers(Mutex<Queue>);
 

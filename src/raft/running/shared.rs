@@ -1,4 +1,4 @@
-//! What the storage's handle and its tasks share.
+//! The parts of an open storage that its handle and its tasks share.
 
 use super::leadership::Leadership;
 use super::lease::Lease;
@@ -21,10 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long the entry that removed this node may take until it is applied here.
+/// Limits the time until the entry that removed this node is applied here.
 const BELIEVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// What raft tells of itself.
+/// Raft's own account of its vote, its members and its leader.
 pub(in crate::raft) type Metrics = RaftServerMetrics<TypeConfig>;
 
 /// One per open storage.
@@ -38,7 +38,7 @@ pub(in crate::raft) struct Shared {
     pub(in crate::raft) timing: Timing,
     pub(in crate::raft) voice: Arc<Voice>,
     pub(in crate::raft) leadership: watch::Sender<Leadership>,
-    /// Whom this node hears besides the members that it knows of.
+    /// Nodes that this one hears besides the members that it knows of.
     pub(in crate::raft) trusted: watch::Sender<Vec<Member>>,
     /// Candidates whose log was too short.
     pub(in crate::raft) refusals: Refusals,
@@ -85,7 +85,7 @@ impl Shared {
         self.log.take_turn().await.ok()
     }
 
-    /// What raft last told of itself.
+    /// Returns raft's newest account of itself.
     pub(in crate::raft) fn metrics(&self) -> Metrics {
         self.raft.server_metrics().borrow_watched().clone()
     }

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long; the time of Vault's.
+/// Limits the time of standing back, as Vault does.
 const STAND_BACK: Duration = Duration::from_secs(10);
 
 /// One per open storage.

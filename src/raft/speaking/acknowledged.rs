@@ -1,4 +1,4 @@
-//! What members acknowledged in this node's term as leader, and whose word counts when.
+//! Acknowledgements of members in this node's term as leader, and the time from which each counts.
 //!
 //! A member that cannot prove its keys may be a stolen card that acknowledges what it never wrote.
 //! So its acknowledgement waits for those of unsealed voters, as long as enough of them live to
@@ -91,7 +91,7 @@ impl Acknowledged {
 }
 
 impl Inner {
-    /// What was said in older terms is void.
+    /// Drops acknowledgements of older terms.
     fn begin(&mut self, term: u64) {
         if term > self.term {
             self.term = term;

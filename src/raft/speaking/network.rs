@@ -30,7 +30,7 @@ const APPEND_WITHIN: Duration = Duration::from_secs(5);
 /// A snapshot of which nothing moved for this long is given up.
 const SNAPSHOT_STALLED: Duration = Duration::from_secs(20);
 
-/// How often it is looked whether a sealed member's word still has to wait.
+/// Looks this often whether a sealed member's word still has to wait.
 const HOLD_STEP: Duration = Duration::from_millis(50);
 
 /// Makes links to peers.
@@ -144,7 +144,7 @@ impl Link {
     }
 }
 
-/// What was sent with a request for entries.
+/// The entries that were sent with a request.
 struct Sent {
     term: u64,
     prev: Option<LogId>,
@@ -187,7 +187,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
-/// What openraft waits longer after, and what it may try again at once.
+/// Sorts failed calls: after some openraft waits longer, others it tries again at once.
 fn sort(error: &CallError) -> RPCError<TypeConfig> {
     match error {
         CallError::Unreachable { .. } | CallError::NotMember(_) | CallError::Refused(_) => {
@@ -203,7 +203,7 @@ fn unexpected<T>(answer: &Answer) -> Rpc<T> {
     Err(sort(&error))
 }
 
-/// What raft is told instead of an answer that it is not shown.
+/// Returns the error that raft is told instead of an answer that it is not shown.
 fn refused(why: String) -> RPCError<TypeConfig> {
     sort(&CallError::Refused(why))
 }

@@ -1,4 +1,4 @@
-//! How this node speaks to its peers, and what it heard of them.
+//! Speaks to peers, and remembers what they said of themselves.
 
 use super::acknowledged::Acknowledged;
 use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
@@ -21,7 +21,7 @@ const TEXT_BYTES_MAX: usize = 64;
 /// Between two snapshots for a sealed member.
 const SNAPSHOT_REST: Duration = Duration::from_secs(5);
 
-/// What a peer last said of itself.
+/// A peer's newest account of itself.
 #[derive(Clone, Debug)]
 pub(in crate::raft) struct Contact {
     pub(in crate::raft) at: Instant,
@@ -35,7 +35,7 @@ pub(in crate::raft) struct Voice {
     pub(in crate::raft) network: Option<Arc<dyn Network>>,
     pub(in crate::raft) applied: Arc<Applied>,
     pub(in crate::raft) hostname: String,
-    /// Whether this node may lead: it is unsealed.
+    /// True while this node is unsealed, and so may lead.
     pub(in crate::raft) elects: watch::Sender<bool>,
     pub(in crate::raft) proofs: ProofBook,
     pub(in crate::raft) hints: Hints,
@@ -45,7 +45,7 @@ pub(in crate::raft) struct Voice {
     known: Mutex<BTreeMap<u64, Member>>,
     /// After this time a peer counts as lost.
     silence: Duration,
-    /// Who last said that its log goes further than this node's.
+    /// The member that last said that its log goes further than this node's.
     ahead: Mutex<Option<(u64, Instant)>>,
     /// When each member was last sent a snapshot.
     snapshots: Mutex<HashMap<u64, Instant>>,
@@ -145,7 +145,7 @@ impl Voice {
         known.get(&peer).cloned()
     }
 
-    /// What a peer last said of itself.
+    /// A peer's newest account of itself.
     pub(in crate::raft) fn contact(&self, peer: u64) -> Option<Contact> {
         self.contacts().get(&peer).cloned()
     }

@@ -1,10 +1,10 @@
-//! What is open while the storage is: directory, log and state.
+//! Directory, log and state of an open storage.
 
 use crate::raft::disk::data_dir::DataDir;
 use crate::raft::log_store::{LogStore, Recovery};
 use crate::store::state::State;
 
-/// What is opened off the runtime's threads.
+/// Everything that is opened off the runtime's threads.
 pub(in crate::raft) struct Files {
     pub(in crate::raft) dir: DataDir,
     pub(in crate::raft) state: State,

@@ -26,7 +26,7 @@ pub(in crate::raft) fn force(files: &mut Files, members: &Members) -> Result<(),
     put_in_force(files, forced)
 }
 
-/// What every start does with what was forced before.
+/// Applies an earlier forced membership again; every start does.
 pub(in crate::raft) fn put_in_force(files: &mut Files, forced: Forced) -> Result<(), OpenError> {
     for (at, members) in &mut files.recovery.members {
         if let Some(forced) = forced.members(*at) {

@@ -67,7 +67,7 @@ fn forget_itself(dir: &mut DataDir) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// What the operator decided about the members goes before what raft did.
+/// Puts in force what the operator decided about the members, before raft's own decisions.
 fn settle_members(files: &mut Files) -> Result<(), OpenError> {
     if let Some(forced) = Forced::load(&files.dir.log())? {
         force::put_in_force(files, forced)?;

@@ -1,4 +1,4 @@
-//! How the storage is opened.
+//! Options of opening the storage.
 
 use crate::peer::{Network, PublicKey};
 use crate::raft::disk::device::Device;
@@ -22,9 +22,9 @@ pub struct Options {
     pub api_address: String,
     /// This node's identity.
     pub public_key: PublicKey,
-    /// How it reaches its peers; without one it stays alone.
+    /// Reaches its peers; without one the node stays alone.
     pub network: Option<Arc<dyn Network>>,
-    /// How fast a lost leader is noticed.
+    /// Sets how fast a lost leader is noticed.
     pub timing: Timing,
     /// This host's name, for lists.
     pub hostname: String,

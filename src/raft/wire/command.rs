@@ -1,4 +1,4 @@
-//! What the log carries: transactions, and the steps of a restore.
+//! Commands of the log: transactions, and the steps of a restore.
 //!
 //! A transaction's keys are written as what differs from the key before.
 //!
@@ -113,7 +113,7 @@ pub(in crate::raft) fn encode(transaction: &Transaction) -> Result<Command, Wire
         .map_err(|_| WireError::Malformed("transaction"))
 }
 
-/// What a command carries.
+/// The content of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::raft) enum Content {
     Transaction(Transaction),

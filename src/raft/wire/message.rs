@@ -1,4 +1,4 @@
-//! What members say to one another: our own words, in postcard, with a version.
+//! Messages between members: our own words, in postcard, with a version.
 //!
 //! ```text
 //! request 1   <1: 1 byte> <Envelope> <Ask> <commands, one after the other>
@@ -40,7 +40,7 @@ pub(in crate::raft) struct Proofs {
     pub(in crate::raft) mandate: Proof,
 }
 
-/// What a node tells of itself with everything it says.
+/// A node's account of itself, which comes with every message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::raft) struct Status {
     /// It has its keys and may lead.
@@ -112,7 +112,7 @@ enum Content {
     Membership(Members),
 }
 
-/// Who wants to lead, and how far its log goes.
+/// A candidate, and how far its log goes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(in crate::raft) struct Candidacy {
     pub(in crate::raft) vote: Ballot,
@@ -152,7 +152,7 @@ pub(in crate::raft) enum Answer {
         granted: bool,
         last: Option<Position>,
     },
-    /// Whether the node campaigns now.
+    /// True when the node campaigns now.
     Leading(bool),
     ReadIndex(Position),
     NotLeader,
@@ -163,7 +163,7 @@ pub(in crate::raft) enum Answer {
     Installed(Ballot),
     /// The members, the entry that made them, and an unsealed member's signature.
     Roster(Position, Members, Proof),
-    /// Whether the node would lead.
+    /// True when the node would lead.
     Fit(bool),
 }
 

@@ -1,4 +1,4 @@
-//! What members send each other and what the log keeps: records, commands and messages.
+//! The words of the log and of the messages between members: records, commands, messages.
 //!
 //! Owns every encoding of raft that leaves memory, with its versions, and the parameters that
 //! openraft is built with. openraft's own types stop here: its next release changes no byte.

@@ -13,7 +13,7 @@ pub fn read_command(bytes: &[u8]) -> Option<Transaction> {
     }
 }
 
-/// Whether `bytes` are a membership.
+/// Returns whether `bytes` are a membership.
 pub fn is_membership(bytes: &[u8]) -> bool {
     record::decode_members(bytes).is_ok()
 }

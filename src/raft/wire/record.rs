@@ -1,4 +1,4 @@
-//! What the log, and later the network, carries: our own words, in postcard, with a version.
+//! Records of the log, which messages carry too: our own words, in postcard, with a version.
 //!
 //! openraft's types change between its releases; these do not. Variants are numbered by their
 //! order, so new ones go to the end and old ones stay.
@@ -20,7 +20,7 @@ pub use crate::store::state::Position;
 /// Bytes a record may take besides a command's own: variant, position, length.
 pub(in crate::raft) const RECORD_OVERHEAD_BYTES: usize = 32;
 
-/// Why bytes could not be read.
+/// A reason for which bytes are not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The operator's: written by a newer version. Run that one.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 openraft::declare_raft_types!(
-    /// What this program's raft is made of.
+    /// The types that this program's raft is made of.
     pub TypeConfig:
         D = Command,
         R = Outcome,
@@ -52,7 +52,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// What applying a command came to.
+/// The outcome of applying a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It was applied; its revision is the entry's index.
@@ -79,7 +79,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// What the network needs to know of it.
+    /// Returns the part of it that the network needs.
     pub fn member(&self) -> Member {
         Member {
             name: self.name.clone(),
