@@ -14,7 +14,7 @@ use crate::secret::Key256;
 use crate::store::Key;
 use bytes::Bytes;
 
-/// What a cluster key is for. Keys for different purposes are independent of each other.
+/// The purpose of a cluster key. Keys for different purposes are independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterKey {
     /// The seed of the Ed25519 key by which an unsealed node proves that it may lead.
@@ -55,7 +55,7 @@ impl Sealed {
     }
 }
 
-/// What a store says of the cluster's signing key.
+/// The cluster's signing key, as a store tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
     /// Nothing: a release before proofs of the keys made it.

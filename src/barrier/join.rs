@@ -41,10 +41,10 @@ pub const PROOF_BYTES: usize = 32;
 const TOKEN_VERSION: u8 = 1;
 const ID_BYTES: usize = 16;
 
-/// Who issued a challenge: made anew at each start of the active node's work.
+/// The process that issued a challenge: made anew at each start of the active node's work.
 pub type Issuer = [u8; ID_BYTES];
 
-/// What the holders of the unseal keys have in common.
+/// The key that all holders of the seal key can derive.
 pub struct JoinKey(Key256);
 
 /// A challenge that this node's unseal keys opened.

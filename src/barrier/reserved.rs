@@ -1,4 +1,4 @@
-//! Reserved storage keys: what must be readable while sealed.
+//! Reserved storage keys, of records that must be readable while sealed.
 //!
 //! They have a namespace byte of their own, 0x00, which no encrypted name starts with:
 //!
@@ -20,7 +20,7 @@ pub(super) const ROOT_KEY: &[u8] = b"\0root-key";
 pub(super) const KEYRING: &[u8] = b"\0keyring";
 pub(super) const JOIN_KEY: &[u8] = b"\0join-key";
 pub(super) const CLUSTER_KEY: &[u8] = b"\0cluster-key";
-/// What local records begin with, apart from [`SEAL`].
+/// Begins the keys of local records, apart from those in [`SEAL`].
 pub(super) const LOCAL: &[u8] = b"\0local/";
 /// The first byte of all of them, and of nothing else.
 pub(super) const NAMESPACE: u8 = 0;

@@ -1,4 +1,4 @@
-//! The seal: what keeps the key that opens the root key, and how it gives it back.
+//! The seal: keeps the key that opens the root key, and gives it back.
 //!
 //! Owns Shamir's secret sharing ([`split`], [`combine`]), the collection of shares
 //! ([`UnsealProgress`]), and the seam to providers that keep the key without people
@@ -36,7 +36,7 @@ pub const SHARE_BYTES_MIN: usize = 16;
 /// Longest share, in bytes: a key and its x.
 pub const SHARE_BYTES_MAX: usize = KEY_BYTES + 1;
 
-/// Why shares were refused. Always the operator's fault; the texts are Vault's.
+/// A reason for which shares were refused. Always the operator's fault; the texts are Vault's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// Ask for at least one share.

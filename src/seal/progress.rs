@@ -12,7 +12,7 @@ pub struct UnsealProgress {
     shares: Vec<SecretBytes>,
 }
 
-/// What became of a share.
+/// The outcome of giving a share.
 #[derive(Debug)]
 pub enum Collected {
     /// More are needed.
@@ -70,7 +70,7 @@ impl UnsealProgress {
         *self = Self::default();
     }
 
-    /// How many different shares were given; always below the threshold.
+    /// Counts the different shares that were given; always below the threshold.
     pub fn count(&self) -> u8 {
         u8::try_from(self.shares.len()).unwrap_or(u8::MAX)
     }

@@ -1,4 +1,4 @@
-//! The seam to whatever keeps a seal key beside people: one file for each kind of `seal` stanza.
+//! The seam to providers of the seal key: one file for each kind of `seal` stanza.
 //!
 //! A provider never sees a root key, a keyring or data. It wraps 32 bytes and gives them back.
 
@@ -7,7 +7,7 @@ use crate::secret::Key256;
 use crate::store::BoxFuture;
 use std::fmt;
 
-/// What tells a provider from others, in records, logs and status.
+/// Tells a provider from others, in records, logs and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     /// As its `seal` stanza spells it: `transit`. Never changes, since records hold it.
@@ -25,8 +25,8 @@ impl fmt::Display for Description {
     }
 }
 
-/// Why a provider does not wrap or unwrap. The texts are shown to operators and to anybody who
-/// asks for the seal's status: they name no secret.
+/// A reason for which a provider does not wrap or unwrap. The texts are shown to operators and to
+/// everybody who asks for the seal's status: they name no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// Not now: it is not reached, or does not answer in time. The same call may succeed later.
@@ -41,7 +41,7 @@ pub enum ProviderError {
 /// Keeps a seal key for a cluster. Calls may take their time: the caller bounds them. Dropping a
 /// call gives it up.
 pub trait Provider: Send + Sync {
-    /// What it is.
+    /// Returns its kind and name.
     fn describe(&self) -> Description;
 
     /// Wraps the seal key, for whoever may ask this provider to unwrap it.

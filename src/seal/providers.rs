@@ -7,14 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long one call to one provider may take.
+/// Limits the time of one call to one provider.
 pub const CALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// The providers that the configuration names, in the order in which they are asked.
 #[derive(Clone, Default)]
 pub struct Providers(Vec<Arc<dyn Provider>>);
 
-/// Why no provider gave the key: each with its reason.
+/// The providers that did not do what they were asked, each with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unkept(pub Vec<(Description, ProviderError)>);
 

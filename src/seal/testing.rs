@@ -38,7 +38,7 @@ impl TestProvider {
         self.hanging.store(hanging, Ordering::SeqCst);
     }
 
-    /// How often it was asked to unwrap.
+    /// Counts how often it was asked to unwrap.
     pub(crate) fn unwraps(&self) -> usize {
         self.unwraps.load(Ordering::SeqCst)
     }
