@@ -12,9 +12,9 @@ const CONNECTIONS: usize = 500;
 #[test]
 fn the_soft_limit_is_raised_and_connections_leave_the_store_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = ["-Sn 64".to_owned(), format!("-Hn {HARD}")];
+    let limits = ["ulimit -Sn 64".to_owned(), format!("ulimit -Hn {HARD}")];
     let limits = limits.each_ref().map(String::as_str);
-    let server = Server::raft_within(&limits, folder.path());
+    let server = Server::raft_after(&limits, folder.path());
     assert_eq!(server.limit("Max open files"), (HARD, HARD));
     let (_, token) = server.initialize();
     let client = server.client().with_token(&token);

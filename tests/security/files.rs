@@ -1,7 +1,7 @@
 //! What lies on the disk.
 
 use crate::server::{ROOT, Server};
-use rustix::fs::Mode;
+use crate::support as process;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -40,20 +40,36 @@ async fn with_data(folder: &Path) -> Server {
     server
 }
 
-/// Nobody but the owner reads the files, whatever the umask was.
-#[tokio::test]
-async fn cve_2021_38553_files_are_0600_under_any_umask() {
+/// Nobody but the owner reads the files, whatever the umask was. The shell's own file shows that
+/// the umask lets everybody read.
+#[test]
+fn cve_2021_38553_files_are_0600_under_any_umask() {
     let folder = tempfile::tempdir().unwrap();
-    let umask = rustix::process::umask(Mode::empty());
-    let server = with_data(folder.path()).await;
-    server.node.shutdown().await;
-    rustix::process::umask(umask);
+    let shell = ["umask 0", "touch control", "mkdir data"];
+    let server = process::Server::raft_after(&shell, folder.path());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.path().join("control")), 0o666);
+    let data = folder.path().join("data");
+    assert_eq!(mode(&data), 0o700, "it is closed to others");
+    let (_, token) = server.initialize();
+    let client = server.client().with_token(&token);
+    let body = serde_json::json!({"data": {"a": "b"}});
+    until_ready(|| client.put("cubbyhole/x", body.clone()).status == 204);
+    assert_eq!(server.stop(), Some(0));
     let mut paths = Vec::new();
-    walk(&folder.path().join("data"), &mut paths);
+    walk(&data, &mut paths);
     assert!(paths.iter().any(|path| path.is_file()), "{paths:?}");
     for path in paths {
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        let mode = mode(&path);
         assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+    }
+}
+
+fn until_ready(mut is_ready: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
+    while !is_ready() {
+        assert!(std::time::Instant::now() < deadline, "it is not ready");
+        std::thread::yield_now();
     }
 }
 

@@ -35,16 +35,17 @@ impl Server {
         Self::spawn(command, args, home)
     }
 
-    /// As [`Self::raft`], with the limits that `ulimit` sets by each of `limits`.
+    /// As [`Self::raft`], from a shell that runs `commands` in `folder` first (`ulimit`, `umask`).
     #[track_caller]
-    pub fn raft_within(limits: &[&str], folder: &Path) -> Self {
+    pub fn raft_after(commands: &[&str], folder: &Path) -> Self {
         let config = write_config(folder, "tls_disable = true");
         let args = ["-config", config.to_str().unwrap()];
-        let set: String = limits
+        let set: String = commands
             .iter()
-            .map(|limit| format!("ulimit {limit} && "))
+            .map(|command| format!("{command} && "))
             .collect();
         let mut command = Command::new("/bin/sh");
+        command.current_dir(folder);
         command.args(["-c", &format!("{set}exec \"$0\" server \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_coffer")).args(args);
         command.env_clear().env("HOME", folder).stdin(Stdio::null());
