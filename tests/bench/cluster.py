@@ -1,4 +1,4 @@
-"""Clusters of coffer and of OpenBao: idle, and a wiped member that returns under load.
+"""Clusters of coffer and of OpenBao: idle, replicating, and a wiped member that returns under load.
 
 Every node has an ext4 of its own on a loop device; bytes are that device's, CPU and memory the
 server process's from /proc.
@@ -7,6 +7,7 @@ server process's from /proc.
 import argparse
 import os
 import shutil
+import statistics
 import sys
 import threading
 import time
@@ -150,13 +151,38 @@ def rejoin(nodes, count):
         print(f"rejoin: {name}: peak {peak:.1f} MB resident")
 
 
+def replication(clusters, rounds, seconds):
+    """CPU and flushes of all three nodes for a put; the clusters take turns."""
+    figures = {name: [] for name in clusters}
+    for number in range(rounds):
+        for name, nodes in clusters.items():
+            flushes = sum(node.disk.counters()[1] for node in nodes)
+            cpu = sum(node.cpu() for node in nodes)
+            load = nodes[0].load("put.lua", 64, seconds, bench.VALUE, f"{name}{number}")
+            cpu = (sum(node.cpu() for node in nodes) - cpu) * 1e6 / load["count"]
+            flushes = (sum(node.disk.counters()[1] for node in nodes) - flushes) / load["count"]
+            figures[name].append((cpu, flushes))
+            print(f"replication: {name}, round {number + 1}: {cpu:.1f} us of CPU and "
+                  f"{flushes:.4f} flushes a put on three nodes, {load['rate']:.0f} puts/s",
+                  flush=True)
+    medians = {name: [statistics.median(column) for column in zip(*figures[name])]
+               for name in clusters}
+    for name, (cpu, flushes) in medians.items():
+        print(f"replication: {name}, median of {rounds}: {cpu:.1f} us, {flushes:.4f} flushes")
+    if "before" in medians:
+        ratio = medians["coffer"][0] / medians["before"][0]
+        print(f"replication: {(ratio - 1) * 100:+.1f} % CPU beside the binary before")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bao")
     parser.add_argument("--coffer", required=True)
     parser.add_argument("--idle", type=int, default=600)
     parser.add_argument("--secrets", type=int, default=100_000)
-    parser.add_argument("--skip", default="", help="idle, rejoin, bao")
+    parser.add_argument("--before", help="an older binary of coffer to replicate beside")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--skip", default="", help="idle, rejoin, bao, replication")
     arguments = parser.parse_args()
     folder = os.path.abspath("target/bench-cluster")
     shutil.rmtree(folder, ignore_errors=True)
@@ -168,6 +194,14 @@ def main():
             if arguments.bao and "bao" not in arguments.skip:
                 nodes += cluster("bao", arguments.bao, 3, 18320, folder)
             idle(nodes, arguments.idle)
+            end(nodes)
+        if "replication" not in arguments.skip:
+            pair = {"coffer": cluster("coffer", arguments.coffer, 3, 18360, folder)}
+            nodes += pair["coffer"]
+            if arguments.before:
+                pair["before"] = cluster("before", arguments.before, 3, 18380, folder)
+                nodes += pair["before"]
+            replication(pair, arguments.rounds, 10)
             end(nodes)
         if "rejoin" not in arguments.skip:
             nodes += cluster("five", arguments.coffer, 5, 18340, folder)
