@@ -6,12 +6,13 @@ use super::refusals::{Refusals, SUM_INTERVAL, Told};
 use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
 use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
 use crate::clock::Timestamp;
-use crate::engine::{Error, Response};
+use crate::engine::{Client, Error, Response};
 use crate::store::{Key, Observer, Revision};
 use crate::telemetry::Tally;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,14 @@ pub fn codec(name: &str) -> Option<Codec> {
         HEADERS => Some(Codec::of::<BTreeMap<String, HeaderRule>>()),
         _ => None,
     }
+}
+
+/// Room in the log that a request without a good token has. Spent when it is dropped without
+/// [`Broker::settle`].
+#[derive(Debug)]
+pub struct Reserve {
+    address: Option<SocketAddr>,
+    bytes: u64,
 }
 
 /// All devices.
@@ -125,24 +134,49 @@ impl Broker {
         })
     }
 
-    /// Writes the line about a request. `error` when no engine will be asked.
+    /// Writes the line about a request; returns its bytes on all devices. `error` when no engine
+    /// will be asked.
     pub fn request(
         &self,
         exchange: &Exchange<'_>,
         error: Option<&Error>,
-    ) -> Result<(), AuditError> {
+    ) -> Result<u64, AuditError> {
         let write = || self.each(|form| form.request(exchange, error));
-        self.requests.run(write).map(drop)
+        self.requests.run(write)
     }
 
-    /// Writes the line about an answer.
+    /// Writes the line about an answer; returns its bytes on all devices.
     pub fn response(
         &self,
         exchange: &Exchange<'_>,
         result: Result<&Response, &Error>,
-    ) -> Result<(), AuditError> {
+    ) -> Result<u64, AuditError> {
         let write = || self.each(|form| form.response(exchange, result));
-        self.responses.run(write).map(drop)
+        self.responses.run(write)
+    }
+
+    /// Reserves room in the log for a request of `bytes` that needs no token and came without a
+    /// good one. `None`: its sender has used up its share; the request is counted, and must not be
+    /// executed. Where no device is, there is room for all.
+    pub fn admit(
+        self: &Arc<Self>,
+        client: &Client,
+        bytes: u64,
+        time: Timestamp,
+    ) -> Result<Option<Reserve>, AuditError> {
+        let address = client.address;
+        if self.setup()?.devices.is_empty() {
+            return Ok(Some(Reserve { address, bytes: 0 }));
+        }
+        Ok(self.told(bytes, address, time).map(|reserved| Reserve {
+            address,
+            bytes: reserved,
+        }))
+    }
+
+    /// Gives back what is left of `reserve` after lines of `bytes`.
+    pub fn settle(&self, reserve: Reserve, bytes: u64) {
+        self.refusals.settle(reserve.address, reserve.bytes, bytes);
     }
 
     /// Writes both lines about a request of `bytes` that is refused with `error` because it came
@@ -154,19 +188,27 @@ impl Broker {
         bytes: u64,
     ) -> Result<(), AuditError> {
         let address = exchange.client.address;
-        match self
-            .refusals
-            .take(bytes, address, exchange.time, Instant::now())
-        {
-            Told::Alone => {
-                let write = || self.each(|form| form.request(exchange, Some(error)));
-                let first = self.requests.run(write)?;
-                let write = || self.each(|form| form.response(exchange, Err(error)));
-                let second = self.responses.run(write)?;
-                self.refusals.spend(first.saturating_add(second));
-            }
+        if let Some(reserved) = self.told(bytes, address, exchange.time) {
+            let first = self.request(exchange, Some(error))?;
+            let second = self.response(exchange, Err(error))?;
+            let written = first.saturating_add(second);
+            self.refusals.settle(address, reserved, written);
+        }
+        Ok(())
+    }
+
+    /// Takes down a request without a good token. Returns the bytes reserved for its lines; `None`
+    /// when it is summed up with others, which this sees to.
+    fn told(
+        self: &Arc<Self>,
+        bytes: u64,
+        address: Option<SocketAddr>,
+        time: Timestamp,
+    ) -> Option<u64> {
+        match self.refusals.take(bytes, address, time, Instant::now()) {
+            Told::Alone { reserved } => return Some(reserved),
             Told::Summed { is_first: true } => {
-                let (broker, time) = (Arc::downgrade(self), exchange.time);
+                let broker = Arc::downgrade(self);
                 crate::task::spawn(async move {
                     tokio::time::sleep(SUM_INTERVAL).await;
                     if let Some(broker) = broker.upgrade() {
@@ -176,7 +218,7 @@ impl Broker {
             }
             Told::Summed { is_first: false } => {}
         }
-        Ok(())
+        None
     }
 
     /// Nobody waits for this line, so nobody hears that it could not be written but the log.

@@ -9,7 +9,7 @@
 //!   device's `log_raw` says so: strings become `hmac-sha256:<hex>` under the device's own key.
 //!   Raw bodies are never written.
 //! - What came without a good token is told by its size and one hash of it all, and what such
-//!   requests write is bounded by what they brought (`refusals.rs`).
+//!   requests write is bounded by what their address sent (`refusals.rs`).
 //! - A log file is never executable, is not reached through a link, and, when it was asked for
 //!   over the API, lies in an allowed directory.
 
@@ -21,7 +21,7 @@ mod line;
 mod refusals;
 mod spec;
 
-pub use broker::{Broker, DEVICES_MAX, Options, codec};
+pub use broker::{Broker, DEVICES_MAX, Options, Reserve, codec};
 pub use headers::{HEADERS_MAX, HeaderRule};
 pub use line::{Exchange, Subject};
 pub use refusals::{BURST_BYTES, FACTOR, REFILL_BYTES_PER_S, SUM_INTERVAL};

@@ -1,38 +1,50 @@
 //! Bounds what requests without a good token write to the audit log.
 //!
 //! A request without a good token costs its sender some dozens of bytes and would cost the log two
-//! lines. So what such requests write is bounded by what they brought: [`FACTOR`] times their
-//! bytes, beside an amount that is there for the usual mistakes and comes back slowly. Beyond that
-//! they are counted, and one line tells how many there were and from where. None of them got
-//! anything: what is executed has its two lines always.
+//! lines. So each address (of IPv6: each network of 64 bits) has an account: [`FACTOR`] times the
+//! bytes that it sent, beside an amount that is there for the usual mistakes and comes back slowly.
+//! Beyond that its requests are counted, and one line tells how many there were and from where.
+//! None of these got anything: a refused one is refused in any case, and one to an open path is
+//! answered 429 and executed only with its two lines. A login that succeeds costs nothing.
 
 use crate::clock::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most bytes of the log for a byte of such requests.
 pub const FACTOR: u64 = 4;
-/// Bytes of the log that need no request's bytes.
-pub const BURST_BYTES: u64 = 1024 * 1024;
+/// Bytes of the log for each address that need no request's bytes.
+pub const BURST_BYTES: u64 = 128 * 1024;
 /// Bytes of that allowance that come back in a second.
 pub const REFILL_BYTES_PER_S: u64 = 1024;
 /// The time between the lines that sum up.
 pub const SUM_INTERVAL: Duration = Duration::from_secs(10);
 /// Most addresses in a line that sums up.
 const ADDRESSES_MAX: usize = 16;
+/// Most accounts. Addresses beyond share one.
+const ACCOUNTS_MAX: usize = 1024;
 
-/// The account of all strangers.
+/// The accounts of all addresses.
 pub(super) struct Refusals {
     inside: Mutex<Inside>,
 }
 
 struct Inside {
+    accounts: HashMap<Source, Account>,
+    others: Account,
+    sum: Option<Sum>,
+}
+
+/// An address or a network; `None` on a unix socket.
+type Source = Option<IpAddr>;
+
+#[derive(Clone, Copy)]
+struct Account {
     left: u64,
     counted_at: Instant,
-    sum: Option<Sum>,
 }
 
 /// Refusals that have no lines of their own.
@@ -43,11 +55,14 @@ struct Sum {
     addresses: BTreeMap<String, u64>,
 }
 
-/// Says whether a refusal is told alone or summed up.
+/// Says whether a request is told alone or summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// In lines of its own.
-    Alone,
+    /// In lines of its own, for which this many bytes are reserved until [`Refusals::settle`].
+    Alone {
+        /// Bytes of the log.
+        reserved: u64,
+    },
     /// In a line with others.
     Summed {
         /// The first of them: somebody has to write that line after [`SUM_INTERVAL`].
@@ -55,18 +70,56 @@ pub(super) enum Told {
     },
 }
 
+impl Account {
+    fn new(now: Instant) -> Self {
+        Self {
+            left: BURST_BYTES,
+            counted_at: now,
+        }
+    }
+
+    /// Adds what the time since the last call gives.
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.counted_at).as_secs();
+        self.counted_at += Duration::from_secs(passed);
+        self.add(passed.saturating_mul(REFILL_BYTES_PER_S));
+    }
+
+    fn add(&mut self, bytes: u64) {
+        self.left = self.left.saturating_add(bytes).min(BURST_BYTES);
+    }
+}
+
+impl Inside {
+    /// Returns the account of `source`, or the shared one when there are too many.
+    fn account(&mut self, source: Source, now: Instant) -> &mut Account {
+        if !self.accounts.contains_key(&source) && self.accounts.len() >= ACCOUNTS_MAX {
+            self.accounts.retain(|_, account| {
+                account.refill(now);
+                account.left < BURST_BYTES
+            });
+        }
+        if self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(&source) {
+            return &mut self.others;
+        }
+        self.accounts
+            .entry(source)
+            .or_insert_with(|| Account::new(now))
+    }
+}
+
 impl Refusals {
     pub fn new() -> Self {
         Self {
             inside: Mutex::new(Inside {
-                left: BURST_BYTES,
-                counted_at: Instant::now(),
+                accounts: HashMap::new(),
+                others: Account::new(Instant::now()),
                 sum: None,
             }),
         }
     }
 
-    /// Takes down a refusal of a request of `bytes`.
+    /// Takes down a request of `bytes` without a good token.
     pub fn take(
         &self,
         bytes: u64,
@@ -75,13 +128,13 @@ impl Refusals {
         now: Instant,
     ) -> Told {
         let mut inside = self.inside();
-        let passed = now.saturating_duration_since(inside.counted_at);
-        let refill = passed.as_secs().saturating_mul(REFILL_BYTES_PER_S);
-        inside.counted_at += Duration::from_secs(passed.as_secs());
-        let earned = bytes.saturating_mul(FACTOR).saturating_add(refill);
-        inside.left = inside.left.saturating_add(earned).min(BURST_BYTES);
-        if inside.left >= Self::cost(bytes) {
-            return Told::Alone;
+        let account = inside.account(source(address), now);
+        account.refill(now);
+        account.add(bytes.saturating_mul(FACTOR));
+        let cost = Self::cost(bytes);
+        if let Some(left) = account.left.checked_sub(cost) {
+            account.left = left;
+            return Told::Alone { reserved: cost };
         }
         let is_first = inside.sum.is_none();
         let sum = inside.sum.get_or_insert_with(|| Sum {
@@ -107,10 +160,13 @@ impl Refusals {
         most.min(BURST_BYTES)
     }
 
-    /// Lines of `bytes` were written.
-    pub fn spend(&self, bytes: u64) {
+    /// Lines of `bytes` were written, for which `reserved` were taken.
+    pub fn settle(&self, address: Option<SocketAddr>, reserved: u64, bytes: u64) {
         let mut inside = self.inside();
-        inside.left = inside.left.saturating_sub(bytes);
+        let account = inside.account(source(address), Instant::now());
+        // First what is missing, so that a full account loses it as well.
+        account.left = account.left.saturating_sub(bytes.saturating_sub(reserved));
+        account.add(reserved.saturating_sub(bytes));
     }
 
     /// The line about those that were counted.
@@ -133,6 +189,15 @@ impl Refusals {
     }
 }
 
+/// One sender of IPv6 usually has a network of 64 bits.
+fn source(address: Option<SocketAddr>) -> Source {
+    const NETWORK: u128 = !(u64::MAX as u128);
+    address.map(|address| match address.ip().to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & NETWORK)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,17 +205,29 @@ mod tests {
     const REQUEST_BYTES: u64 = 60;
     const LINES_BYTES: u64 = 1200;
 
+    fn address(text: &str) -> Option<SocketAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    /// Sends requests until one is summed up; how many were not.
+    fn exhaust(refusals: &Refusals, from: Option<SocketAddr>, now: Instant) -> u64 {
+        let time = Timestamp::from_secs(1_700_000_000);
+        (0..)
+            .take_while(|_| matches!(refusals.take(0, from, time, now), Told::Alone { .. }))
+            .count() as u64
+    }
+
     #[test]
     fn a_flood_of_small_requests_writes_little_more_than_it_brings() {
         let refusals = Refusals::new();
         let (time, now) = (Timestamp::from_secs(1_700_000_000), Instant::now());
         let (mut sent, mut written, mut summed) = (0, 0, 0);
-        let address = "192.0.2.1:9".parse().ok();
+        let from = address("192.0.2.1:9");
         for _ in 0..100_000 {
             sent += REQUEST_BYTES;
-            match refusals.take(REQUEST_BYTES, address, time, now) {
-                Told::Alone => {
-                    refusals.spend(LINES_BYTES);
+            match refusals.take(REQUEST_BYTES, from, time, now) {
+                Told::Alone { reserved } => {
+                    refusals.settle(from, reserved, LINES_BYTES);
                     written += LINES_BYTES;
                 }
                 Told::Summed { is_first } => {
@@ -174,10 +251,46 @@ mod tests {
     fn what_is_left_comes_back() {
         let refusals = Refusals::new();
         let (time, now) = (Timestamp::from_secs(1_700_000_000), Instant::now());
-        refusals.spend(BURST_BYTES);
-        let told = refusals.take(1, None, time, now);
-        assert_eq!(told, Told::Summed { is_first: true });
+        assert!(exhaust(&refusals, None, now) > 10);
+        let told = refusals.take(0, None, time, now);
+        assert_eq!(told, Told::Summed { is_first: false });
         let later = now + Duration::from_secs(10);
-        assert_eq!(refusals.take(1, None, time, later), Told::Alone);
+        let told = refusals.take(0, None, time, later);
+        assert!(matches!(told, Told::Alone { .. }), "{told:?}");
+    }
+
+    #[test]
+    fn who_floods_uses_up_its_own_account_only() {
+        let refusals = Refusals::new();
+        let now = Instant::now();
+        let alone = exhaust(&refusals, address("192.0.2.1:9"), now);
+        assert_eq!(exhaust(&refusals, address("192.0.2.1:10"), now), 0);
+        assert_eq!(exhaust(&refusals, address("[::ffff:192.0.2.1]:1"), now), 0);
+        assert_eq!(exhaust(&refusals, address("192.0.2.2:9"), now), alone);
+        assert_eq!(exhaust(&refusals, address("[2001:db8::1]:9"), now), alone);
+        assert_eq!(exhaust(&refusals, address("[2001:db8::ffff:2]:9"), now), 0);
+        assert_eq!(
+            exhaust(&refusals, address("[2001:db8:0:1::1]:9"), now),
+            alone
+        );
+        assert_eq!(exhaust(&refusals, None, now), alone);
+    }
+
+    #[test]
+    fn addresses_beyond_the_most_share_one_account() {
+        let refusals = Refusals::new();
+        let (time, now) = (Timestamp::from_secs(1_700_000_000), Instant::now());
+        let at = |n: u32| Some(SocketAddr::from((std::net::Ipv4Addr::from(n), 1)));
+        for n in 0..5000 {
+            refusals.take(0, at(n), time, now);
+        }
+        assert_eq!(refusals.inside().accounts.len(), ACCOUNTS_MAX);
+        assert_eq!(exhaust(&refusals, at(6000), now), 0, "it is used up");
+        let later = now + Duration::from_secs(600);
+        assert!(
+            exhaust(&refusals, at(6000), later) > 10,
+            "all are full again"
+        );
+        assert!(refusals.inside().accounts.len() < 3);
     }
 }

@@ -8,7 +8,7 @@ use super::status::status_of;
 use crate::engine::{Auth, Error, Response, TokenType, WrapInfo};
 use crate::router::Reply;
 use hyper::StatusCode;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -113,7 +113,13 @@ fn failure(request_id: &str, mount_type: &str, error: Error) -> Answer {
         strings(&mut out, &error.warnings);
     }
     out.extend_from_slice(b"}\n");
-    answer::json(status, out)
+    let mut answer = answer::json(status, out);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        // Two seconds give an address room for two lines in the audit log.
+        let headers = answer.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    answer
 }
 
 fn envelope(request_id: &str, mount_type: &str, response: &Response) -> Vec<u8> {

@@ -2,8 +2,10 @@
 
 use super::call::Call;
 use super::router::Router;
-use crate::audit::{Exchange, Subject};
-use crate::engine::{Error, Request, Response, TokenType};
+use crate::audit::{Exchange, Reserve, Subject};
+use crate::engine::{Error, ErrorKind, Request, Response, TokenType};
+
+const TOO_MANY: &str = "too many requests without a token from this address: try again later";
 
 impl Router {
     pub(super) fn audit_request(
@@ -11,7 +13,7 @@ impl Router {
         call: &Call,
         request: &Request,
         error: Option<&Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         Ok(self
             .parts
             .audit
@@ -23,11 +25,37 @@ impl Router {
         call: &Call,
         request: &Request,
         result: Result<&Response, &Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         Ok(self
             .parts
             .audit
             .response(&self.exchange(call, request), result)?)
+    }
+
+    /// Reserves room in the log for a request that may be executed without a good token; 429 when
+    /// its address has used up its share.
+    pub(super) fn admit(&self, call: &Call, request: &Request) -> Result<Option<Reserve>, Error> {
+        if call.token.is_some() {
+            return Ok(None);
+        }
+        let audit = &self.parts.audit;
+        match audit.admit(&request.client, call.bytes, request.now)? {
+            Some(reserve) => Ok(Some(reserve)),
+            None => Err(Error::new(ErrorKind::RateLimited, TOO_MANY)),
+        }
+    }
+
+    /// Gives back what is left of `reserve` after lines of `bytes`; all of it after a login.
+    pub(super) fn settle(
+        &self,
+        reserve: Option<Reserve>,
+        bytes: u64,
+        result: &Result<Response, Error>,
+    ) {
+        let Some(reserve) = reserve else { return };
+        let has_logged_in = matches!(result, Ok(response) if response.auth.is_some());
+        let spent = if has_logged_in { 0 } else { bytes };
+        self.parts.audit.settle(reserve, spent);
     }
 
     /// The lines about a request that came without a good token.

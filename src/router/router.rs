@@ -183,6 +183,7 @@ impl Router {
             return Err(BarrierError::from(error).into());
         }
         let (mut intent, mut turn) = (None, None);
+        let (mut reserve, mut told) = (None, 0);
         for attempt in 0..ATTEMPTS_MAX {
             let mut now = self.parts.clock.now();
             let mut verdict = self.examine(call, request, now);
@@ -201,7 +202,8 @@ impl Router {
             let (result, batch) = match verdict {
                 Ok(authorized) => {
                     if attempt == 0 {
-                        self.audit_request(call, authorized.request(), None)?;
+                        reserve = self.admit(call, authorized.request())?;
+                        told = self.audit_request(call, authorized.request(), None)?;
                     }
                     self.perform(call, authorized, now).await
                 }
@@ -227,7 +229,8 @@ impl Router {
                     let lost = matches!(done, Err(BarrierError::Commit(CommitError::NotLeader)));
                     call.moved = lost && !call.acted;
                     let result = done.map_err(Error::from).and(result);
-                    self.audit_response(call, request, result.as_ref())?;
+                    told += self.audit_response(call, request, result.as_ref())?;
+                    self.settle(reserve, told, &result);
                     return result;
                 }
             }

@@ -67,10 +67,17 @@ impl Router {
         if call.uses_up() {
             return Err(Elsewhere::ForActive);
         }
+        let (mut reserve, mut told) = (None, 0);
         let (result, batch) = match verdict {
             Ok(authorized) => {
-                if let Err(error) = self.audit_request(call, authorized.request(), None) {
-                    return Ok(Err(error));
+                let admitted = self.admit(call, authorized.request());
+                let audited = admitted.and_then(|room| {
+                    reserve = room;
+                    self.audit_request(call, authorized.request(), None)
+                });
+                match audited {
+                    Ok(bytes) => told = bytes,
+                    Err(error) => return Ok(Err(error)),
                 }
                 self.perform(call, authorized, now).await
             }
@@ -93,7 +100,10 @@ impl Router {
             return Err(Elsewhere::ForActive);
         }
         Ok(match self.audit_response(call, request, result.as_ref()) {
-            Ok(()) => result,
+            Ok(bytes) => {
+                self.settle(reserve, told + bytes, &result);
+                result
+            }
             Err(unaudited) => Err(unaudited),
         })
     }

@@ -335,3 +335,52 @@ async fn refusals_beyond_what_they_brought_are_counted_and_summed_up() {
     let line = harness.lines("log").pop().unwrap();
     assert_eq!(line["type"], json!("response"), "who is known is told");
 }
+
+/// An open path gives something, so it is told or not answered; a client with a token, and another
+/// address, are served while a flood lasts.
+#[tokio::test(start_paused = true)]
+async fn open_paths_are_answered_only_while_their_lines_have_room() {
+    let harness = Harness::new().await;
+    // Answered is also what fails for other reasons: there is no barrier of the kind asked about.
+    let ask = async |from: &str, token: &str, path: &str| {
+        let mut incoming = Harness::incoming(token, Operation::Read, path, json!({}));
+        incoming.bytes = 60;
+        incoming.client.address = Some(from.parse().unwrap());
+        let result = harness.router.handle(incoming).await.result;
+        !result.is_err_and(|error| error.kind == crate::engine::ErrorKind::RateLimited)
+    };
+    let (flooding, other) = ("192.0.2.1:999", "192.0.2.2:999");
+    for _ in 0..1000 {
+        let answered = ask(flooding, "", "sys/generate-root/attempt").await;
+        assert!(answered, "without a device nothing is written");
+    }
+    harness.audit_to("log", json!({})).await.unwrap();
+    let size = || {
+        std::fs::metadata(harness.directory.path().join("log"))
+            .unwrap()
+            .len()
+    };
+    let before = size();
+    let (mut answered, mut refused) = (0, 0);
+    for round in 0..5000 {
+        let paths = ["sys/generate-root/attempt", "sys/internal/ui/mounts"];
+        let path = paths[round % paths.len()];
+        match ask(flooding, "", path).await {
+            true => answered += 1,
+            false => refused += 1,
+        }
+    }
+    let sent = 60 * (answered + refused);
+    let wrote = size() - before;
+    // With what the time gave.
+    let most = crate::audit::FACTOR * sent + crate::audit::BURST_BYTES + 65_536;
+    assert!(wrote <= most, "{wrote} for {sent}");
+    assert!(answered > 100 && refused > 1000, "{answered}, {refused}");
+    let path = "sys/generate-root/attempt";
+    assert!(ask(other, "", path).await, "another's account is full");
+    assert!(ask(flooding, ROOT, path).await, "it has a token");
+    let lines = harness.lines("log").len();
+    tokio::time::sleep(crate::audit::SUM_INTERVAL * 2).await;
+    let line = harness.lines("log").split_off(lines).pop().unwrap();
+    assert_eq!(line["refusals"]["count"], json!(refused), "{line}");
+}
