@@ -293,9 +293,9 @@ impl Unsealed {
 
 impl Unsealed {
     pub(super) fn keys(&self) -> Result<Arc<Keys>, BarrierError> {
-        if self.changes.take_keyring() {
-            self.reload()
-                .inspect_err(|_| self.changes.keyring_again())?;
+        if let Some(change) = self.changes.keyring() {
+            self.reload()?;
+            self.changes.keyring_followed(change);
         }
         self.keys.load_full().ok_or(BarrierError::Sealed)
     }

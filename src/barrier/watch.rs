@@ -2,12 +2,15 @@
 
 use super::reserved;
 use crate::store::{Key, Observer, Revision};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Flags set on the applying thread and taken by the next call that needs the keys. Holds none.
+/// Marks set on the applying thread and looked at by each call that needs the keys. Holds none.
 pub(super) struct Changes {
     usage_key: Key,
-    keyring: AtomicBool,
+    /// Counts the changes of the keyring.
+    keyring: AtomicU64,
+    /// The last of them that was followed.
+    followed: AtomicU64,
     usage: AtomicBool,
 }
 
@@ -15,7 +18,8 @@ impl Changes {
     pub(super) fn new(usage_key: Key) -> Self {
         Self {
             usage_key,
-            keyring: AtomicBool::new(false),
+            keyring: AtomicU64::new(0),
+            followed: AtomicU64::new(0),
             usage: AtomicBool::new(false),
         }
     }
@@ -24,14 +28,16 @@ impl Changes {
         &self.usage_key
     }
 
-    /// True once after every change of the keyring.
-    pub(super) fn take_keyring(&self) -> bool {
-        take(&self.keyring)
+    /// Returns the last change of the keyring unless it was followed. Until somebody has followed
+    /// it all calls see it: nobody goes on with keys of before because another is just reading.
+    pub(super) fn keyring(&self) -> Option<u64> {
+        let change = self.keyring.load(Ordering::Acquire);
+        (change != self.followed.load(Ordering::Acquire)).then_some(change)
     }
 
-    /// The change could not be followed yet.
-    pub(super) fn keyring_again(&self) {
-        self.keyring.store(true, Ordering::Release);
+    /// Notes that the keyring was read after `change`.
+    pub(super) fn keyring_followed(&self, change: u64) {
+        self.followed.fetch_max(change, Ordering::AcqRel);
     }
 
     /// True once after every change of the usage.
@@ -49,10 +55,31 @@ impl Observer for Changes {
     fn applied(&self, _revision: Revision, keys: &[Key]) {
         let everything = keys.is_empty();
         if everything || keys.iter().any(|key| key == reserved::KEYRING) {
-            self.keyring.store(true, Ordering::Release);
+            self.keyring.fetch_add(1, Ordering::AcqRel);
         }
         if everything || keys.contains(&self.usage_key) {
             self.usage.store(true, Ordering::Release);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_keyring_is_seen_until_it_is_followed() {
+        let changes = Changes::new(Key::from_static(b"usage"));
+        assert_eq!(changes.keyring(), None);
+        changes.applied(Revision(1), &[Key::from_static(b"usage")]);
+        assert_eq!(changes.keyring(), None);
+        changes.applied(Revision(2), &[Key::from_static(reserved::KEYRING)]);
+        let change = changes.keyring().expect("a change");
+        assert_eq!(changes.keyring(), Some(change), "others see it as well");
+        changes.applied(Revision(3), &[]);
+        changes.keyring_followed(change);
+        let later = changes.keyring().expect("one came meanwhile");
+        changes.keyring_followed(later);
+        assert_eq!(changes.keyring(), None);
     }
 }
