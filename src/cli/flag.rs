@@ -33,13 +33,13 @@ pub struct Flag {
     pub name: &'static str,
     /// A second name.
     pub alias: Option<&'static str>,
-    /// What it takes.
+    /// The kind of value that follows it.
     pub kind: Kind,
     /// A sentence or two.
     pub help: &'static str,
 }
 
-/// What a flag takes.
+/// The kind of value of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing, or `=true` and `=false`.

@@ -1,4 +1,4 @@
-//! What is answered to a command that there is not.
+//! Answers a command that does not exist: names it, and suggests the nearest ones.
 
 use super::suggest::{SUGGESTIONS_MAX, near};
 use super::verb::Node;

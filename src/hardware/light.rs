@@ -45,7 +45,7 @@ pub struct SenseHat {
     pub brightness: u8,
     /// For a dark room: as dim as can be seen.
     pub low_light: bool,
-    /// Where `sys` and `dev` are found; `/` but in tests.
+    /// Folder that holds `sys` and `dev`; `/` except in tests.
     pub root: PathBuf,
 }
 
@@ -54,9 +54,9 @@ pub struct SenseHat {
 pub struct Led {
     /// `ACT`.
     pub name: String,
-    /// What the LED goes back to; `None`: what it had.
+    /// State that the LED gets back at the end; `None` for the one it had.
     pub trigger: Option<String>,
-    /// Where `sys` is found; `/` but in tests.
+    /// Folder that holds `sys`; `/` except in tests.
     pub root: PathBuf,
 }
 

@@ -3,7 +3,7 @@
 /// A value and where it stands.
 #[derive(Debug)]
 pub struct Node<P> {
-    /// Where its first character stands.
+    /// Position of its first character.
     pub position: P,
     /// The value.
     pub value: Value<P>,

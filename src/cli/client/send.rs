@@ -133,7 +133,7 @@ impl Client {
         self.perform(ask, self.client.send(&self.address, request, &limits))
     }
 
-    /// What one request may take, with an answer of at most `answer_bytes_max`.
+    /// Returns the limits of one request whose answer has at most `answer_bytes_max` bytes.
     pub(super) fn limits(&self, answer_bytes_max: usize) -> Limits {
         Limits {
             time_max: self.options.timeout,
