@@ -4,10 +4,12 @@ use super::usage::{RESERVATION_STEP, USAGE_PATH};
 use super::*;
 use crate::clock::Timestamp;
 use crate::secret::{Key256, Secret, SecretBytes};
-use crate::store::{CommitError, Inmem, Op, Precondition, Revision, Storage, Transaction, Visit};
+use crate::store::{
+    CommitError, Inmem, Key, Observer, Op, Precondition, Revision, Storage, Transaction, Visit,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -656,4 +658,42 @@ proptest! {
             prop_assert_eq!(listed, expected.into_iter().collect::<Vec<_>>());
         }
     }
+}
+
+/// Looks at the keyring the moment it is told of a change.
+struct ToldFirst {
+    barrier: OnceLock<Arc<Unsealed>>,
+    looked: Mutex<Vec<(bool, bool)>>,
+}
+
+impl Observer for ToldFirst {
+    fn applied(&self, _revision: Revision, _keys: &[Key]) {
+        if let Some(barrier) = self.barrier.get() {
+            let marked = barrier.key_status().is_ok();
+            let followed = barrier.follow_keyring().is_ok();
+            self.looked.lock().unwrap().push((marked, followed));
+        }
+    }
+}
+
+#[test]
+fn who_is_told_before_the_barrier_sees_a_keyring_that_does_not_open() {
+    let storage: Arc<dyn Storage> = Arc::new(Inmem::new());
+    let first = Arc::new(ToldFirst {
+        barrier: OnceLock::new(),
+        looked: Mutex::default(),
+    });
+    storage.observe(Arc::downgrade(&first) as _);
+    let sealed = Sealed::new(Arc::clone(&storage));
+    let fresh = sealed.initialize(&Key256::generate(), config(), NOW);
+    let fresh = fresh.unwrap();
+    block(fresh.barrier.commit(fresh.batch, NOW)).unwrap();
+    assert!(first.barrier.set(Arc::clone(&fresh.barrier)).is_ok());
+    let (foreign, _, _) = initialized();
+    put(&fresh.barrier, "a", "one");
+    let keyring = value_at(&*foreign, reserved::KEYRING);
+    write_raw(&*storage, reserved::KEYRING, &keyring);
+    let looked = first.looked.lock().unwrap().clone();
+    // The mark comes with the barrier's own turn; the keyring itself is there already.
+    assert_eq!(looked, [(true, true), (true, false)]);
 }

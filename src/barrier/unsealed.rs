@@ -300,6 +300,13 @@ impl Unsealed {
         self.keys.load_full().ok_or(BarrierError::Sealed)
     }
 
+    /// Reads the keyring as it is in storage now, whether or not this barrier was told yet that it
+    /// changed: another observer may have been told first. [`BarrierError::Tampered`]: the root
+    /// key in memory does not open it.
+    pub fn follow_keyring(&self) -> Result<(), BarrierError> {
+        self.reload()
+    }
+
     /// Reads the keyring anew. Without one in storage (a barrier for tests, or a fresh one that
     /// is not committed yet) the present keys stay.
     pub(super) fn reload(&self) -> Result<(), BarrierError> {

@@ -149,8 +149,8 @@ impl Shared {
         let Some(session) = session else {
             return;
         };
-        let opened = session.barrier.key_status();
-        match opened.and_then(|_| Cluster::read(&session.barrier)) {
+        let opened = session.barrier.follow_keyring();
+        match opened.and_then(|()| Cluster::read(&session.barrier)) {
             Ok(cluster) => {
                 if let Some(present) = &mut self.state().session
                     && Arc::ptr_eq(&present.barrier, &session.barrier)
