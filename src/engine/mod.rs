@@ -12,37 +12,33 @@
 
 pub mod cubbyhole;
 mod error;
-mod field;
 pub mod kv;
 pub mod narrowing;
 mod request;
 mod response;
+pub mod table;
 
 pub use error::{Error, ErrorKind};
-pub use field::{Field, FieldKind};
 pub use request::{Caller, Client, MountContext, Operation, Request};
 pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
+pub use table::{FieldKind, Meaning};
 
 use crate::barrier::View;
-
-/// Paths that an engine treats specially; relative to its mount. A trailing `*` matches any
-/// rest, a `+` segment any one segment.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SpecialPaths {
-    /// No token is needed (logins).
-    pub unauthenticated: &'static [&'static str],
-    /// The `sudo` capability is needed as well.
-    pub sudo: &'static [&'static str],
-}
+use table::Sheet;
 
 /// What answers behind a mount.
 pub trait Engine: Send + Sync {
     /// Its type in the mount table: `kv`, `cubbyhole`, `token`.
     fn kind(&self) -> &'static str;
 
-    /// Paths with their own access rules.
-    fn special_paths(&self) -> SpecialPaths {
-        SpecialPaths::default()
+    /// Its endpoints, at a mount with these settings: which there are, who may ask, how their
+    /// fields are read. `handle` must read no name and no form that the table does not have, or a
+    /// policy's rules about parameters could be walked around.
+    fn table(&self, mount: &MountContext) -> &'static dyn Sheet;
+
+    /// All its endpoints, those among them that are answered elsewhere; for help and documents.
+    fn sheets(&self, mount: &MountContext) -> Vec<&'static dyn Sheet> {
+        vec![self.table(mount)]
     }
 
     /// The one spelling of a relative path that several spellings reach (a trailing slash, names
@@ -52,23 +48,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// How the field `name` is read at `path` (relative) of the mount. A policy's rules about
-    /// parameters compare names and values as this says, so that no rule can be walked around by
-    /// writing a value differently: `handle` must read no name and no form that this passes over.
-    fn field(&self, _mount: &MountContext, _path: &str, _name: &str) -> Field {
-        Field::default()
-    }
-
     /// Whether what the request writes to exists already, so that the policy can tell `create`
     /// from `update`. `None` where the engine makes no difference (then it is `update`).
     fn exists(&self, _request: &Request, _view: &View) -> Result<Option<bool>, Error> {
         Ok(None)
     }
-
-    /// The fields that the path of a writing request knows; `None` where its body is data of the
-    /// client's own, or where there is no such path. The router refuses others that narrow: see
-    /// [`narrowing`].
-    fn fields(&self, request: &Request) -> Option<&'static [&'static str]>;
 
     /// Answers one request. `Err` changes nothing. May be called again for the same request when
     /// a precondition of its batch failed.

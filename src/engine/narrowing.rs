@@ -2,9 +2,9 @@
 //!
 //! Vault ignores fields that a path does not know, with a warning that scripts do not see. Where
 //! such a field would have made less of what is given (a shorter life, fewer addresses, one try
-//! only), its sender believes in a limit that is not there. So the router asks each engine which
-//! fields a path knows ([`super::Engine::fields`]), and refuses those of [`NARROWING`] that it
-//! does not.
+//! only), its sender believes in a limit that is not there. So the router asks the table which
+//! fields an endpoint knows ([`super::table::Endpoint::knows`]), and refuses those of
+//! [`NARROWING`] that it does not.
 
 use super::Error;
 use serde_json::{Map, Value};
@@ -67,14 +67,17 @@ const NARROW_AT_ZERO: &[&str] = &["cas", "metadata_cas"];
 /// What is wide when it is set.
 const WIDE_WHEN_TRUE: &[&str] = &["renewable"];
 
-/// Refuses fields of `data` that would narrow what is given and are not among `known`.
+/// Refuses fields of `data` that would narrow what is given and are not `known`.
 ///
 /// # Errors
 /// 400 that names the field.
-pub fn refuse_unknown(data: &Map<String, Value>, known: &[&str]) -> Result<(), Error> {
+pub fn refuse_unknown(
+    data: &Map<String, Value>,
+    known: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
     let passed_over = data
         .iter()
-        .find(|(name, value)| !known.contains(&name.as_str()) && narrows(name, value));
+        .find(|(name, value)| !known(name) && narrows(name, value));
     match passed_over {
         None => Ok(()),
         Some((name, _)) => Err(Error::invalid(format!(
@@ -122,7 +125,7 @@ mod tests {
         let Value::Object(data) = data else {
             panic!("an object");
         };
-        refuse_unknown(&data, known).is_err()
+        refuse_unknown(&data, |name| known.contains(&name)).is_err()
     }
 
     #[test]

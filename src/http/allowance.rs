@@ -11,7 +11,7 @@ use super::limits::{
 use super::options::Listener;
 use super::request;
 use crate::router::{Acquaintance, Role};
-use crate::sys::open::Endpoint;
+use crate::sys::open::{Bears, Endpoint};
 use hyper::StatusCode;
 
 const DENIED: &str = "permission denied";
@@ -61,18 +61,19 @@ impl Allowance {
     /// That of anyone at an open endpoint.
     pub(super) fn at(endpoint: Endpoint, options: &Listener) -> Self {
         let stranger = Self::stranger(options);
-        match endpoint {
-            Endpoint::Unseal | Endpoint::SealStatus | Endpoint::Health | Endpoint::Leader => Self {
+        let bytes_max = stranger.bytes_max.min(SHARE_BYTES_MAX);
+        match endpoint.bears() {
+            Bears::Share => Self {
                 share: Share::Operators,
-                bytes_max: stranger.bytes_max.min(SHARE_BYTES_MAX),
+                bytes_max,
                 json: options.json.within(SHARE_JSON_BYTES_MAX),
                 ..stranger
             },
-            Endpoint::Challenge => Self {
-                bytes_max: stranger.bytes_max.min(SHARE_BYTES_MAX),
+            Bears::Little => Self {
+                bytes_max,
                 ..stranger
             },
-            Endpoint::Init | Endpoint::Join | Endpoint::Answer => stranger,
+            Bears::Usual => stranger,
         }
     }
 

@@ -13,9 +13,10 @@ use super::payload::Payload;
 use super::request::{self, Query};
 use super::unbroken::Unbroken;
 use crate::engine::Operation;
+use crate::engine::table::Place;
 use crate::router::{Incoming, OnStandby, Reply, Role, Router};
 use crate::stream::Chunks;
-use crate::sys::{self, Place, Step};
+use crate::sys::{self, Step};
 use bytes::Bytes;
 use hyper::{StatusCode, header};
 use serde_json::{Map, Value};
@@ -48,9 +49,7 @@ impl Call<'_> {
             ));
         }
         let operation = operation.map_err(refusal)?;
-        if let Some(step) = step
-            && !step.takes(operation)
-        {
+        if step.is_some() && !Step::takes(&self.path, operation) {
             return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
         }
         let cluster = self.cluster_id();

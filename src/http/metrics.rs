@@ -8,13 +8,6 @@ use super::request;
 use crate::router::Reply;
 use hyper::{Method, StatusCode};
 
-const PATH: &str = "sys/metrics";
-
-/// Is `path` (without `/v1/`) the one?
-pub(super) fn is_asked(path: &str) -> bool {
-    path.trim_end_matches('/') == PATH
-}
-
 impl Call<'_> {
     /// The numbers, in the format that the query names.
     pub(super) async fn metrics(self) -> Result<Answer, Answer> {
@@ -22,14 +15,13 @@ impl Call<'_> {
             return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
         }
         let query = request::query(self.head.uri.query()).map_err(refusal)?;
-        let format = query.iter().find(|(name, _)| name == "format");
-        let format = format.map_or("", |(_, value)| value.as_str());
+        let fields = request::fields(query);
         let _turn = self.tokenless_turn().await;
         let lifecycle = self.shared.gate.lifecycle.as_ref();
         Ok(envelope::encode(Reply {
             request_id: String::new(),
             mount_type: String::new(),
-            result: crate::sys::metrics::answer(format, lifecycle).await,
+            result: crate::sys::metrics::answer(&fields, lifecycle).await,
             moved: false,
         }))
     }

@@ -10,15 +10,15 @@ use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
 use super::gate::Shared;
 use super::logical::decode;
-use super::metrics;
 use super::passage::{Passage, Stop};
 use super::payload::Payload;
 use super::recovery;
 use super::request;
 use super::target::{self, Target};
 use super::upload;
-use crate::engine::Client;
+use crate::engine::{Client, Operation};
 use crate::router::Reply;
+use crate::sys;
 use crate::sys::open::{self, Endpoint, Verb};
 use bytes::Bytes;
 use hyper::body::Incoming as HyperBody;
@@ -31,7 +31,6 @@ use tokio::time::timeout;
 const TOO_SLOW: &str = "request took longer than max_request_duration; it may have taken effect";
 const NO_HOST: &str = "400 Bad Request: missing required Host header";
 const NO_UI: &str = "404 page not found: this server has no web UI\n";
-const GENERATE_ROOT: &str = "sys/generate-root/";
 const CLOSED: &str = "unsupported operation";
 
 /// Answers one request; never fails.
@@ -134,16 +133,16 @@ async fn respond(
     if let Some(mode) = recovery {
         return call.recover(payload, mode).await;
     }
-    if shared.options.unauthenticated_metrics && metrics::is_asked(&call.path) {
+    if shared.options.unauthenticated_metrics && sys::is_metrics(&call.path) {
         return call.metrics().await;
     }
-    if shared.options.generate_root_closed && call.path.starts_with(GENERATE_ROOT) {
+    if shared.options.generate_root_closed && sys::is_root_generation(&call.path) {
         return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[CLOSED]));
     }
     match open::endpoint(&call.path) {
         Some(_) if is_foreign => Err(bad_request("operation unavailable in namespaces")),
-        Some(endpoint) => call.open(endpoint, payload).await,
-        None => call.logical(payload, is_foreign).await,
+        Some(endpoint) if !call.asks_for_help() => call.open(endpoint, payload).await,
+        _ => call.logical(payload, is_foreign).await,
     }
 }
 
@@ -170,6 +169,16 @@ fn with_query(path: String, query: Option<&str>) -> String {
 }
 
 impl Call<'_> {
+    /// Help is the router's, for open endpoints too.
+    fn asks_for_help(&self) -> bool {
+        let query = self.head.uri.query();
+        let mut query = match query.filter(|query| query.contains("help")) {
+            Some(query) => request::query(Some(query)).unwrap_or_default(),
+            None => return false,
+        };
+        request::operation(&self.head.method, &mut query) == Ok(Operation::Help)
+    }
+
     /// Endpoints that answer whatever the role is; some of them only the active node can answer.
     async fn open(self, endpoint: Endpoint, payload: Payload) -> Result<Answer, Answer> {
         let verb = match self.head.method {

@@ -197,7 +197,7 @@ fn as_folder(path: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Field, FieldKind};
+    use crate::engine::{FieldKind, Meaning};
     use serde_json::json;
 
     fn policy(text: &str) -> Arc<Policy> {
@@ -215,13 +215,13 @@ mod tests {
     }
 
     /// A field of an engine with some of each kind.
-    fn field(name: &str) -> Field {
+    fn field(name: &str) -> Meaning {
         match name {
-            "ttl" => Field::of(FieldKind::Seconds),
-            "lease" => Field::alias("ttl", FieldKind::Seconds),
-            "policies" => Field::of(FieldKind::Names),
-            "paths" => Field::of(FieldKind::CommaList),
-            _ => Field::default(),
+            "ttl" => Meaning::of(FieldKind::Seconds),
+            "lease" => Meaning::alias("ttl", FieldKind::Seconds),
+            "policies" => Meaning::of(FieldKind::Names),
+            "paths" => Meaning::of(FieldKind::CommaList),
+            _ => Meaning::default(),
         }
     }
 

@@ -6,7 +6,7 @@
 //! of kv takes names of any case. One that denies holds in every case.
 
 use super::value;
-use crate::engine::{Field, FieldKind};
+use crate::engine::{FieldKind, Meaning};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub type Parameters = BTreeMap<String, Vec<Value>>;
 
 /// How the engine that will answer reads a field, by its name.
-pub type ReadField<'a> = &'a dyn Fn(&str) -> Field;
+pub type ReadField<'a> = &'a dyn Fn(&str) -> Meaning;
 
 /// The parameters of a request.
 #[derive(Clone, Copy)]

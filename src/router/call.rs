@@ -2,14 +2,12 @@
 
 use super::Incoming;
 use super::routes::Route;
-use super::wrapping::Step;
+use crate::engine::table::{Access, Effect, Endpoint, Found, Wrapping};
 use crate::engine::{Caller, MountContext, Operation, Request};
 use crate::secret::SecretString;
 use crate::token::Token;
-use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use zeroize::Zeroize;
 
 /// What a request has before its mount is known, shared so that it costs nothing.
 static NOWHERE: LazyLock<Arc<MountContext>> = LazyLock::new(Arc::default);
@@ -28,6 +26,10 @@ pub(super) struct Call {
     pub headers: Vec<(String, String)>,
     /// What answers, when something is mounted there.
     pub route: Option<Arc<Route>>,
+    /// Its endpoint, when the engine has one there.
+    pub endpoint: Option<&'static Endpoint>,
+    /// What it does there.
+    pub effect: Option<Effect>,
     /// Who asks, when the token is known.
     pub token: Option<Arc<Token>>,
     /// Does this request use the token up by one?
@@ -39,7 +41,7 @@ pub(super) struct Call {
     /// Did it fail before anything was written, because another node leads now?
     pub moved: bool,
     /// Is it about a wrapping token?
-    pub step: Option<Step>,
+    pub step: Option<Wrapping>,
     /// The wrap TTL that was asked for, where the system's maximum is less.
     pub wrap_ttl_refused: Option<Duration>,
 }
@@ -49,13 +51,15 @@ impl Call {
     /// lives longer than `wrap_ttl_max`.
     pub fn new(incoming: Incoming, wrap_ttl_max: Duration) -> (Self, Request) {
         let call = Self {
-            step: Step::of(&incoming.path),
+            step: None,
             path: incoming.path,
             asked: incoming.operation,
             text: incoming.token.map(Arc::new),
             bytes: incoming.bytes,
             headers: incoming.headers,
             route: None,
+            endpoint: None,
+            effect: None,
             token: None,
             spends: false,
             allowed: false,
@@ -78,6 +82,24 @@ impl Call {
         (call, request)
     }
 
+    /// What was found at the path.
+    pub fn settle(&mut self, found: Option<Found>) {
+        self.endpoint = found.map(|found| found.endpoint);
+        self.effect = found.and_then(|found| found.effect);
+        self.step = self.endpoint.and_then(|endpoint| endpoint.wrapping);
+    }
+
+    /// Who may ask; `None` where nothing is.
+    pub fn access(&self) -> Option<Access> {
+        self.endpoint.map(|endpoint| endpoint.access)
+    }
+
+    /// Will it change something?
+    pub fn writes(&self) -> bool {
+        let computes = matches!(self.effect, Some(Effect::Reads | Effect::Computes));
+        super::router::is_write(self.asked) && !computes
+    }
+
     /// Does it change the token's record?
     pub fn uses_up(&self) -> bool {
         self.spends && self.token.as_ref().is_some_and(|token| token.num_uses > 0)
@@ -89,20 +111,5 @@ impl Call {
             Some(token) if token.num_uses > 0 => &token.id,
             _ => &self.path,
         }
-    }
-}
-
-/// Wipes what the client sent, once it is answered: nearly all of it is secret (values, unseal
-/// shares, passwords).
-pub(super) fn wipe(data: Map<String, Value>) {
-    data.into_iter().for_each(|(_, value)| wipe_value(value));
-}
-
-fn wipe_value(value: Value) {
-    match value {
-        Value::String(mut text) => text.zeroize(),
-        Value::Array(items) => items.into_iter().for_each(wipe_value),
-        Value::Object(fields) => wipe(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -6,7 +6,7 @@ use super::flights::Flights;
 use super::routes::{Lifetimes, Routes};
 use super::{Incoming, Reply};
 use crate::audit;
-use crate::barrier::{BarrierError, Batch, Unsealed};
+use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{Engine, Error, Operation, Request, Response};
 use crate::mount::Table;
@@ -61,9 +61,13 @@ pub enum Acquaintance {
 
 /// Answers the few requests whose change is not a batch (rotating the keyring).
 pub trait Direct: Send + Sync {
-    /// `None` when `request` (to the engine of kind `system`) is not one of them.
-    fn handle<'a>(&'a self, request: &'a Request)
-    -> Option<BoxFuture<'a, Result<Response, Error>>>;
+    /// `None` when `request` (to the engine of kind `system`) is not one of them; `view` is its
+    /// mount's subtree.
+    fn handle<'a>(
+        &'a self,
+        request: &'a Request,
+        view: &'a View,
+    ) -> Option<BoxFuture<'a, Result<Response, Error>>>;
 }
 
 /// Routes requests while the node is unsealed.
@@ -163,7 +167,7 @@ impl Router {
             self.notice(error);
         }
         self.requests.count(started, &result);
-        super::call::wipe(std::mem::take(&mut request.data));
+        crate::secret::wipe(std::mem::take(&mut request.data));
         Reply {
             moved: call.moved && result.is_err(),
             request_id: request.id,
@@ -188,7 +192,7 @@ impl Router {
             let mut now = self.parts.clock.now();
             let mut verdict = self.examine(call, request, now);
             // Nobody waits for who is refused, and who is refused takes no turn.
-            let writes = is_write(call.asked) && call.token.is_some();
+            let writes = call.writes() && call.token.is_some();
             if attempt == 0 && writes && verdict.is_ok() {
                 intent = Some(storage.announce_write());
                 turn = self.contention.pass(&call.path).await;

@@ -1,7 +1,8 @@
 //! The mount table joined with the engines: what the hot path looks at.
 
 use crate::barrier::{BarrierError, Unsealed, View};
-use crate::engine::{Engine, MountContext, SpecialPaths};
+use crate::engine::table::Access;
+use crate::engine::{Engine, MountContext, Operation};
 use crate::mount::{Config, Entry, Snapshot, Table};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -18,7 +19,6 @@ pub struct Route {
     pub view: View,
     /// What answers.
     pub engine: Arc<dyn Engine>,
-    special: SpecialPaths,
 }
 
 /// Lease lives where a mount says nothing.
@@ -57,12 +57,10 @@ impl Lifetimes {
 impl Route {
     /// Does `path` (relative) need no token?
     pub fn is_open(&self, path: &str) -> bool {
-        any_matches(self.special.unauthenticated, path)
-    }
-
-    /// Does `path` (relative) need `sudo`?
-    pub fn needs_sudo(&self, path: &str) -> bool {
-        any_matches(self.special.sudo, path)
+        let one = self.engine.canonical_path(Operation::Read, path);
+        let table = self.engine.table(&self.context);
+        let endpoint = table.endpoint(one.as_deref().unwrap_or(path), Operation::Read);
+        endpoint.is_some_and(|endpoint| endpoint.access == Access::Open)
     }
 }
 
@@ -143,67 +141,8 @@ impl Routes {
                 max_lease_ttl,
             }),
             view: self.barrier.view(&entry.storage_path()),
-            special: engine.special_paths(),
             engine: Arc::clone(engine),
             entry: Arc::clone(entry),
-        }
-    }
-}
-
-fn any_matches(patterns: &[&str], path: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, path))
-}
-
-/// A trailing `*` matches any rest, a `+` any one segment.
-fn matches(pattern: &str, path: &str) -> bool {
-    let (pattern, open_ended) = match pattern.strip_suffix('*') {
-        Some(rest) => (rest, true),
-        None => (pattern, false),
-    };
-    if !pattern.contains('+') {
-        return if open_ended {
-            path.starts_with(pattern)
-        } else {
-            path == pattern
-        };
-    }
-    let mut segments = path.split('/');
-    let mut wanted = pattern.split('/').peekable();
-    while let Some(want) = wanted.next() {
-        let Some(segment) = segments.next() else {
-            return false;
-        };
-        let last = wanted.peek().is_none();
-        let fits =
-            want == "+" || want == segment || last && open_ended && segment.starts_with(want);
-        if !fits {
-            return false;
-        }
-    }
-    open_ended || segments.next().is_none()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn special_paths_match_as_promised() {
-        for (pattern, path, expected) in [
-            ("seal", "seal", true),
-            ("seal", "seal-status", false),
-            ("raw/*", "raw/a/b", true),
-            ("raw/*", "raw", false),
-            ("raw*", "raw", true),
-            ("login/+", "login/anna", true),
-            ("login/+", "login/anna/x", false),
-            ("mounts/+/tune", "mounts/kv/tune", true),
-            ("mounts/+/tune", "mounts/kv", false),
-            ("a/+/b*", "a/x/bcd", true),
-            ("a/+/b*", "a/x/c", false),
-            ("a/+/*", "a/x/c/d", true),
-        ] {
-            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use super::call::Call;
 use super::router::Router;
+use super::routes::Route;
 use super::wrapping;
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
+use crate::engine::table::{self, Access, Document, Fields, Mounted, VALIDATION, warn_unread};
 use crate::engine::{
-    Body, Caller, Error, ErrorKind, Field, Operation, Outcome, Request, Response, narrowing,
+    Body, Caller, Error, ErrorKind, Meaning, Operation, Outcome, Request, Response, narrowing,
 };
 use crate::policy::{Authorized, Question};
 use crate::token::Spec;
@@ -33,8 +35,7 @@ impl Router {
         call.spends = false;
         call.allowed = false;
         self.find_route(call, request)?;
-        let route = call.route.as_deref();
-        let open = route.is_some_and(|route| route.is_open(&request.path));
+        let open = call.access() == Some(Access::Open);
         let identified = self.identify(call, request, now);
         if open {
             request.operation = call.asked;
@@ -51,6 +52,7 @@ impl Router {
         let found = self.routes.resolve(&call.path)?;
         let Some((route, rest)) = found else {
             call.route = None;
+            call.settle(None);
             return Ok(());
         };
         let same = call
@@ -65,6 +67,8 @@ impl Router {
                 }
                 None => rest.clone_into(&mut request.path),
             }
+            let table = route.engine.table(&route.context);
+            call.settle(table.found(&request.path, call.asked));
             request.mount = Arc::clone(&route.context);
             let passed = &route.entry.config.passthrough_request_headers;
             request.headers = match passed.as_slice() {
@@ -135,20 +139,15 @@ impl Router {
         let policies = &self.parts.policies;
         let acl = policies.acl_for(&request.caller.policies, request.now)?;
         let data = std::mem::take(&mut request.data);
-        let path = request.path.clone();
-        let route = call.route.as_deref();
-        let field = |name: &str| {
-            route.map_or(Field::default(), |route| {
-                route.engine.field(&route.context, &path, name)
-            })
-        };
+        let endpoint = call.endpoint;
+        let field = |name: &str| endpoint.map_or(Meaning::default(), |e| e.meaning(name));
         let question = Question {
             path: &call.path,
             operation: request.operation,
             data: &data,
             field: &field,
             wrap_ttl: request.wrap_ttl,
-            needs_sudo: route.is_some_and(|route| route.needs_sudo(&path)),
+            needs_sudo: call.access() == Some(Access::Sudo),
         };
         let granted = acl.authorize((), &question).is_ok();
         if !granted {
@@ -174,7 +173,10 @@ impl Router {
         let request: &Request = authorized.into_request();
         let mut batch = Batch::new();
         let result = match self.ask_engine(call, request, now).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                if let Some(endpoint) = call.endpoint {
+                    warn_unread(endpoint, request, &mut outcome.response);
+                }
                 batch.append(outcome.batch);
                 self.complete(call, request, outcome.response, &mut batch, now)
             }
@@ -200,19 +202,16 @@ impl Router {
             ));
         };
         if request.operation == Operation::Help {
-            return Ok(help(call, request).into());
+            return Ok(help(&route, request)?.into());
         }
-        if super::router::is_write(request.operation)
-            && let Some(known) = route.engine.fields(request)
-        {
-            narrowing::refuse_unknown(&request.data, known)?;
-        }
-        if let Some(step) = call.step {
+        refuse_narrowing(call, request)?;
+        if let (Some(step), Some(endpoint)) = (call.step, call.endpoint) {
+            Fields::read(endpoint.fields, &request.data, VALIDATION)?;
             return self.take_step(step, call, request, now);
         }
         if route.entry.kind == SYSTEM_KIND
             && let Some(direct) = &self.parts.direct
-            && let Some(answer) = direct.handle(request)
+            && let Some(answer) = direct.handle(request, &route.view)
         {
             // What it does cannot be taken back, nor done twice: the token's use comes first.
             self.conclude(call, Batch::new(), now).await?;
@@ -238,7 +237,6 @@ impl Router {
             response.auth = Some(minted.into_auth());
             response.warnings.extend(warnings);
         }
-        count_this_use(call, &mut response);
         match request.wrap_ttl {
             Some(ttl) if !ttl.is_zero() && wrapping::is_worth_it(&response) => {
                 let wrapped = self.wrap(&call.path, &request.id, response, ttl, batch, now)?;
@@ -258,39 +256,42 @@ fn passes(names: &[String], name: &str) -> bool {
     !token && names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
 }
 
-/// A token that looks itself up sees the use that this costs.
-fn count_this_use(call: &Call, response: &mut Response) {
-    let uses = call.token.as_ref().map_or(0, |token| token.num_uses);
-    if uses > 0
-        && call.path == "auth/token/lookup-self"
-        && let Some(data) = &mut response.data
-    {
-        let left = match uses {
-            1 => json!(-1),
-            _ => json!(uses - 1),
-        };
-        data.insert("num_uses".into(), left);
+/// What narrows is honoured or refused by name: see [`narrowing`].
+fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
+    match call.endpoint {
+        Some(endpoint)
+            if super::router::is_write(request.operation) && !endpoint.takes_anything =>
+        {
+            let known = |name: &str| endpoint.knows(request.operation, name);
+            narrowing::refuse_unknown(&request.data, known)
+        }
+        _ => Ok(()),
     }
 }
 
-fn help(call: &Call, request: &Request) -> Response {
-    let mount = &request.mount;
-    let description = call
-        .route
-        .as_ref()
-        .map_or("", |route| &route.entry.description);
-    let text = format!(
-        "Request:        {}\nMount:          {} ({})\n\n{description}\n",
-        request.path, mount.path, mount.kind
-    );
-    let help = json!({"help": text, "openapi": Value::Null, "see_also": Value::Null});
-    Response {
+/// Help for the path, for people and as a document.
+fn help(route: &Route, request: &Request) -> Result<Response, Error> {
+    let sheets = route.engine.sheets(&route.context);
+    let path = request.path.trim_end_matches('/');
+    let text = table::help(&sheets, path).ok_or_else(Error::unsupported_path)?;
+    let mut document = Document::new("");
+    for sheet in sheets {
+        let endpoints = sheet.endpoints().into_iter();
+        let found = sheet.endpoint(path, Operation::Help).map(|e| e.pattern);
+        for (endpoint, ops) in endpoints {
+            if endpoint.is_shown() && (path.is_empty() || Some(endpoint.pattern) == found) {
+                document.add_endpoint(Mounted::AT_ROOT, endpoint, &ops);
+            }
+        }
+    }
+    let help = json!({"help": text, "openapi": document.finish(), "see_also": Value::Null});
+    Ok(Response {
         body: Some(Body {
             content_type: "application/json",
             bytes: help.to_string().into_bytes(),
         }),
         ..Response::default()
-    }
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::routes::Route;
 use crate::barrier::Batch;
 use crate::clock::{Timestamp, format_duration};
 use crate::engine::cubbyhole;
+use crate::engine::table::Wrapping;
 use crate::engine::{Body, Error, ErrorKind, Operation, Outcome, Request, Response, WrapInfo};
 use crate::policy::RESPONSE_WRAPPING;
 use crate::secret::{Secret, SecretString};
@@ -21,25 +22,6 @@ use std::time::Duration;
 
 /// Where the answer lies in the wrapping token's cubbyhole.
 const RECORD: &str = "response";
-
-/// What is done with a wrapping token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Lookup,
-    Unwrap,
-    Rewrap,
-}
-
-impl Step {
-    pub fn of(path: &str) -> Option<Self> {
-        match path {
-            "sys/wrapping/lookup" => Some(Self::Lookup),
-            "sys/wrapping/unwrap" => Some(Self::Unwrap),
-            "sys/wrapping/rewrap" => Some(Self::Rewrap),
-            _ => None,
-        }
-    }
-}
 
 /// What every unusable wrapping token is answered with.
 pub(super) fn invalid() -> Error {
@@ -127,13 +109,13 @@ impl Router {
     /// Answers a request about a wrapping token.
     pub(super) fn take_step(
         &self,
-        step: Step,
+        step: Wrapping,
         call: &Call,
         request: &Request,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let known = match (step, request.operation) {
-            (Step::Lookup, Operation::Read) => true,
+            (Wrapping::Lookup, Operation::Read) => true,
             (_, operation) => matches!(operation, Operation::Update | Operation::Create),
         };
         if !known {
@@ -152,9 +134,9 @@ impl Router {
             .filter(|t| t.policies == [RESPONSE_WRAPPING])
             .ok_or_else(invalid)?;
         match step {
-            Step::Lookup => Ok(describe(&token).into()),
-            Step::Unwrap => self.unwrap(&token, now),
-            Step::Rewrap => self.rewrap(&token, now),
+            Wrapping::Lookup => Ok(describe(&token).into()),
+            Wrapping::Unwrap => self.unwrap(&token, now),
+            Wrapping::Rewrap => self.rewrap(&token, now),
         }
     }
 

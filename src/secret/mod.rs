@@ -3,10 +3,12 @@
 //! Invariant: the only ways to the inside are [`Secret::expose`] and its kin, so that every use
 //! can be found by searching for that word.
 
+mod json;
 mod key;
 mod memory;
 mod random;
 
+pub use json::wipe;
 pub use key::{KEY_BYTES, Key256};
 pub use memory::{MemoryError, forbid_core_dumps, lock_memory};
 pub use random::{fill_random, random_text};

@@ -70,6 +70,9 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let tokens = Arc::new(tokens);
     let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
     let flights = Arc::new(Flights::default());
+    let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
+    let mut engines: Vec<Arc<dyn Engine>> =
+        vec![Arc::new(Kv), Arc::new(Cubbyhole), Arc::new(token_engine)];
     let system = Arc::new(System {
         barrier: Arc::clone(barrier),
         mounts: Arc::clone(&mounts),
@@ -81,14 +84,9 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         started: assembly.clock.now(),
         generations: RootGenerations::default(),
         options: Options::of(&assembly),
+        engines: engines.clone(),
     });
-    let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
-    let engines: Vec<Arc<dyn Engine>> = vec![
-        Arc::new(Kv),
-        Arc::new(Cubbyhole),
-        Arc::new(token_engine),
-        Arc::clone(&system) as _,
-    ];
+    engines.push(Arc::clone(&system) as _);
     Ok(Router::new(Parts {
         barrier: assembly.barrier,
         clock: assembly.clock,

@@ -1,34 +1,66 @@
 //! `sys/plugins/catalog`: what this build can mount. Nothing can be added to it.
 
 use super::mounts::{AUTH_KINDS, SECRET_KINDS};
-use super::system::expect;
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use super::table::Run;
+use crate::engine::table::{Access, Endpoint, Field, Matched, Op, Row};
+use crate::engine::{Error, Outcome, Response};
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
 
-pub(super) fn handle(request: &Request, rest: &str) -> Result<Outcome, Error> {
-    let Some(rest) = rest.strip_prefix("catalog") else {
-        return Err(Error::unsupported_path());
-    };
-    let rest = rest.trim_start_matches('/');
-    let (class, name) = rest.split_once('/').unwrap_or((rest, ""));
-    let kinds = match class {
-        "" => return everything(request),
-        "secret" => SECRET_KINDS,
-        "auth" => AUTH_KINDS,
-        "database" => &[],
-        _ => return Err(Error::unsupported_path()),
-    };
-    if name.is_empty() {
-        expect(request, Operation::List)?;
-        return match kinds {
-            [] => Err(Error::not_found()),
-            kinds => Ok(Response::list(kinds.iter().map(ToString::to_string).collect()).into()),
-        };
+const TYPE: Field = Field::path("type", "auth, secret or database.");
+
+/// What can be mounted.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "plugins/catalog",
+            summary: "Shows what can be mounted.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(|_, _| everything()))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "plugins/catalog/:type",
+            access: Access::Sudo,
+            fields: &[TYPE],
+            summary: "Lists what can be mounted of a type.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, Run::Answer(|_, matched| list(matched)))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "plugins/catalog/:type/:name",
+            access: Access::Sudo,
+            fields: &[TYPE, Field::path("name", "The engine or method.")],
+            summary: "Shows one of them.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(|_, matched| read(matched)))],
+    },
+];
+
+fn kinds(matched: &Matched<'_>) -> Result<&'static [&'static str], Error> {
+    match matched.captured("type") {
+        "secret" => Ok(SECRET_KINDS),
+        "auth" => Ok(AUTH_KINDS),
+        "database" => Ok(&[]),
+        _ => Err(Error::unsupported_path()),
     }
-    expect(request, Operation::Read)?;
-    if !kinds.contains(&name) {
+}
+
+fn list(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    match kinds(matched)? {
+        [] => Err(Error::not_found()),
+        kinds => Ok(Response::list(kinds.iter().map(ToString::to_string).collect()).into()),
+    }
+}
+
+fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let name = matched.captured("name");
+    if !kinds(matched)?.contains(&name) {
         return Err(Error::not_found());
     }
     let row = json!({
@@ -41,8 +73,7 @@ pub(super) fn handle(request: &Request, rest: &str) -> Result<Outcome, Error> {
     }
 }
 
-fn everything(request: &Request) -> Result<Outcome, Error> {
-    expect(request, Operation::Read)?;
+fn everything() -> Result<Outcome, Error> {
     let rows = |kinds: &[&str], class: &str| -> Vec<Value> {
         let row = |kind: &&str| {
             json!({

@@ -1,8 +1,10 @@
 //! `sys/config`: the parts of the configuration that the API shows or changes.
 
-use super::field;
-use super::system::{System, doubled, expect, is_update};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use super::system::{System, doubled};
+use super::table::Run;
+use crate::barrier::View;
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Place, Row};
+use crate::engine::{Error, Outcome, Response};
 use crate::store::Revision;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
@@ -13,79 +15,128 @@ const UI_HEADERS: &str = "ui-headers";
 
 type Headers = BTreeMap<String, Vec<String>>;
 
+/// Settings that are shown, and those of the web UI.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "config/state/sanitized",
+            place: Place::ThisNode,
+            summary: "Shows this node's configuration without its secrets.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, _| Ok(Response::data(system.options.sanitized.clone()).into())),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "config/cors",
+            access: Access::Sudo,
+            summary: "Shows that requests of other origins are not allowed.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(|_, _| Ok(cors())))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "config/ui/headers",
+            access: Access::Sudo,
+            summary: "Lists the headers of the web UI.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, Run::Answer(|system, _| system.list_ui_headers()))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "config/ui/headers/+header",
+            access: Access::Sudo,
+            fields: &[
+                Field::path("header", "Name of the header."),
+                Field::new("multivalue", FieldKind::Flag, "Are all values shown?")
+                    .on(On::READ.and(On::WRITE)),
+                Field::new("values", FieldKind::CommaList, "Its values.").required(),
+            ],
+            summary: "A header of the web UI.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, Run::Answer(System::read_ui_header)),
+            (Op::WRITE, Run::Answer(System::set_ui_header)),
+            (Op::DELETE, Run::Answer(System::drop_ui_header)),
+        ],
+    },
+];
+
 impl System {
-    pub(super) fn config(&self, request: &Request, rest: &str) -> Result<Outcome, Error> {
-        let (what, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let (sub, name) = rest.split_once('/').unwrap_or((rest, ""));
-        match (what, sub) {
-            ("state", "sanitized") if name.is_empty() => {
-                expect(request, Operation::Read)?;
-                Ok(Response::data(self.options.sanitized.clone()).into())
-            }
-            ("auditing", "request-headers") => self.audited_headers(request, name),
-            ("ui", "headers") => self.ui_headers(request, name),
-            ("cors", "") => cors(request),
-            _ => Err(Error::unsupported_path()),
+    fn ui_headers(&self) -> Result<(View, Revision, Headers), Error> {
+        let view = self.barrier.view("core/");
+        let found = view.get_record::<Headers>(UI_HEADERS, "ui headers")?;
+        let (revision, headers) = found.unwrap_or((Revision(0), Headers::new()));
+        Ok((view, revision, headers))
+    }
+
+    fn list_ui_headers(&self) -> Result<Outcome, Error> {
+        let (_, _, headers) = self.ui_headers()?;
+        match headers.is_empty() {
+            true => Err(Error::not_found()),
+            false => Ok(Response::list(headers.into_keys().collect()).into()),
         }
     }
 
-    fn ui_headers(&self, request: &Request, name: &str) -> Result<Outcome, Error> {
-        let view = self.barrier.view("core/");
-        let found = view.get_record::<Headers>(UI_HEADERS, "ui headers")?;
-        let (revision, mut headers) = found.unwrap_or((Revision(0), Headers::new()));
-        if name.is_empty() {
-            return match request.operation {
-                Operation::List if headers.is_empty() => Err(Error::not_found()),
-                Operation::List => Ok(Response::list(headers.into_keys().collect()).into()),
-                _ => Err(Error::unsupported_operation()),
-            };
+    fn read_ui_header(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let (_, _, mut headers) = self.ui_headers()?;
+        let values = headers.remove(&canonical(matched.captured("header")));
+        let values = values.ok_or_else(Error::not_found)?;
+        let mut data = Map::new();
+        match matched.fields.flag("multivalue") {
+            Some(true) => data.insert("values".into(), json!(values)),
+            _ => data.insert("value".into(), json!(values.first())),
+        };
+        Ok(Response::data(data).into())
+    }
+
+    fn set_ui_header(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let name = canonical(matched.captured("header"));
+        if name.starts_with("X-Vault-") {
+            return Err(Error::invalid("X-Vault headers cannot be set"));
         }
-        let name = canonical(name);
-        let mut outcome = Outcome::default();
-        match request.operation {
-            Operation::Read => {
-                let values = headers.remove(&name).ok_or_else(Error::not_found)?;
-                let mut data = Map::new();
-                match field::flag(&request.data, "multivalue")? {
-                    Some(true) => data.insert("values".into(), json!(values)),
-                    _ => data.insert("value".into(), json!(values.first())),
-                };
-                return Ok(Response::data(data).into());
-            }
-            Operation::Delete => {
-                if headers.remove(&name).is_none() {
-                    return Ok(outcome);
-                }
-            }
-            _ if is_update(request) => {
-                if name.starts_with("X-Vault-") {
-                    return Err(Error::invalid("X-Vault headers cannot be set"));
-                }
-                let values = field::list(&request.data, "values")?.unwrap_or_default();
-                if values.is_empty() {
-                    return Err(Error::invalid("header and values must be specified"));
-                }
-                headers.insert(name, values);
-                if headers.len() > UI_HEADERS_MAX {
-                    let message = format!("at most {UI_HEADERS_MAX} headers can be set");
-                    return Err(Error::invalid(message));
-                }
-                outcome.response.status = Some(200);
-            }
-            _ => return Err(Error::unsupported_operation()),
+        let values = matched.fields.list("values").unwrap_or_default();
+        if values.is_empty() {
+            return Err(Error::invalid("header and values must be specified"));
         }
-        view.expect(&mut outcome.batch, UI_HEADERS, revision);
-        view.put_record(&mut outcome.batch, UI_HEADERS, &headers)?;
+        let (view, revision, mut headers) = self.ui_headers()?;
+        headers.insert(name, values.to_vec());
+        if headers.len() > UI_HEADERS_MAX {
+            let message = format!("at most {UI_HEADERS_MAX} headers can be set");
+            return Err(Error::invalid(message));
+        }
+        let mut outcome = put_ui_headers(&view, revision, &headers)?;
+        outcome.response.status = Some(200);
         Ok(outcome)
+    }
+
+    fn drop_ui_header(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let (view, revision, mut headers) = self.ui_headers()?;
+        match headers.remove(&canonical(matched.captured("header"))) {
+            None => Ok(Outcome::default()),
+            Some(_) => put_ui_headers(&view, revision, &headers),
+        }
     }
 }
 
+fn put_ui_headers(view: &View, revision: Revision, headers: &Headers) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    view.expect(&mut outcome.batch, UI_HEADERS, revision);
+    view.put_record(&mut outcome.batch, UI_HEADERS, headers)?;
+    Ok(outcome)
+}
+
 /// Cross-origin requests are never allowed, and that cannot be changed.
-fn cors(request: &Request) -> Result<Outcome, Error> {
-    expect(request, Operation::Read)?;
+fn cors() -> Outcome {
     let mut data = Map::new();
     data.insert("enabled".into(), json!(false));
-    Ok(doubled(data))
+    doubled(data)
 }
 
 /// `x-frame-options` as `X-Frame-Options`.

@@ -6,15 +6,20 @@
 
 use super::generation::{Generation, Given, aborted};
 use super::open::bare;
-use super::system::{System, is_update};
+use super::system::System;
+use super::table::Run;
 use crate::barrier::{BarrierError, Batch, SealConfig, Sealed};
 use crate::clock::Timestamp;
-use crate::engine::{Error, ErrorKind, Operation, Request, Response};
+use crate::engine::table::{
+    Access, Answers, Effect, Endpoint, Field, FieldKind, Matched, Op, Place, Row,
+};
+use crate::engine::{Error, Operation, Response};
 use crate::secret::{Key256, SecretString};
+use crate::store::BoxFuture;
 use crate::token::{RANDOM_CHARS, SERVICE_PREFIX, Spec};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The attempts of both doors. They end when this node seals or steps down.
 pub(super) struct RootGenerations {
@@ -31,14 +36,104 @@ pub(super) enum Door {
     Authenticated,
 }
 
-/// What is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// `attempt`: begin, look, cancel.
-    Attempt,
-    /// `update`: give a share.
-    Update,
+/// Fields of what begins an attempt.
+pub(super) const ATTEMPT: &[Field] = &[
+    Field::new(
+        "otp",
+        FieldKind::Text,
+        "One-time password; one is made where none is given.",
+    )
+    .secret(),
+    Field::new("pgp_key", FieldKind::Text, "Not supported."),
+];
+/// Fields of what brings a share.
+pub(super) const UPDATE: &[Field] = &[
+    Field::new("key", FieldKind::Text, "An unseal share.")
+        .required()
+        .secret(),
+    Field::new("nonce", FieldKind::Text, "The attempt's nonce.").required(),
+];
+
+const OPEN: Endpoint = Endpoint {
+    access: Access::Open,
+    place: Place::Active,
+    answers: Answers::Object,
+    summary: "Makes a root token with the unseal shares.",
+    about: "An attempt is begun, seen and given up at \"attempt\"; each share goes to \"update\". \
+            The answer to the last carries the token, XORed with the one-time password.",
+    ..Endpoint::USUAL
+};
+const AUTHENTICATED: Endpoint = Endpoint {
+    access: Access::Token,
+    answers: Answers::Envelope,
+    ..OPEN
+};
+
+/// Both doors, each with an attempt and its shares.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "generate-root/attempt",
+            fields: ATTEMPT,
+            ..OPEN
+        },
+        operations: &[
+            (LOOK, Run::Act(|system, _| system.look(Door::Open))),
+            (Op::ACT, Run::Act(|system, m| system.start(Door::Open, m))),
+            (CANCEL, Run::Act(|system, _| system.cancel(Door::Open))),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "generate-root/update",
+            fields: UPDATE,
+            ..OPEN
+        },
+        operations: &[(Op::ACT, Run::Act(|system, m| system.submit(Door::Open, m)))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "generate-root-token/attempt",
+            fields: ATTEMPT,
+            ..AUTHENTICATED
+        },
+        operations: &[
+            (LOOK, Run::Act(|system, _| system.look(Door::Authenticated))),
+            (
+                Op::ACT,
+                Run::Act(|system, m| system.start(Door::Authenticated, m)),
+            ),
+            (
+                CANCEL,
+                Run::Act(|system, _| system.cancel(Door::Authenticated)),
+            ),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "generate-root-token/update",
+            fields: UPDATE,
+            ..AUTHENTICATED
+        },
+        operations: &[(
+            Op::ACT,
+            Run::Act(|system, m| system.submit(Door::Authenticated, m)),
+        )],
+    },
+];
+
+const LOOK: Op = Op::new(Operation::Read, Effect::Acts);
+const CANCEL: Op = Op::new(Operation::Delete, Effect::Acts);
+
+/// Is it an endpoint of the door that asks for no token?
+pub(super) fn is_open_door(endpoint: &Endpoint) -> bool {
+    let mut rows = ROWS
+        .iter()
+        .filter(|row| row.endpoint.access == Access::Open);
+    rows.any(|row| row.endpoint.pattern == endpoint.pattern)
 }
+
+type Answered<'a> = BoxFuture<'a, Result<Response, Error>>;
 
 impl Default for RootGenerations {
     fn default() -> Self {
@@ -50,57 +145,59 @@ impl Default for RootGenerations {
     }
 }
 
-/// What `path`, below `sys/`, calls.
-pub(super) fn place(path: &str) -> Option<(Door, Room)> {
-    let (head, rest) = path.split_once('/')?;
-    let door = match head {
-        "generate-root" => Door::Open,
-        "generate-root-token" => Door::Authenticated,
-        _ => return None,
-    };
-    match rest {
-        "attempt" => Some((door, Room::Attempt)),
-        "update" => Some((door, Room::Update)),
-        _ => None,
-    }
-}
-
 impl System {
-    pub(super) async fn generate_root(
-        &self,
-        request: &Request,
-        door: Door,
-        room: Room,
-    ) -> Result<Response, Error> {
+    fn seal(&self) -> Result<(Sealed, SealConfig), Error> {
         let sealed = Sealed::new(Arc::clone(self.barrier.storage()));
         let config = sealed.seal_config()?.ok_or(BarrierError::NotInitialized)?;
-        let mut generation = match door {
+        Ok((sealed, config))
+    }
+
+    async fn generation(&self, door: Door) -> MutexGuard<'_, Generation> {
+        match door {
             Door::Open => self.generations.open.lock().await,
             Door::Authenticated => self.generations.authenticated.lock().await,
-        };
-        let fields = match (room, request.operation) {
-            (Room::Attempt, Operation::Read) => generation.status(config),
-            (Room::Attempt, Operation::Delete) => {
-                generation.cancel();
-                return Ok(Response::no_content());
-            }
-            (Room::Attempt, _) if is_update(request) => {
-                let started = generation.start(config, &request.data)?;
-                tracing::warn!(?door, "root generation started");
-                started
-            }
-            (Room::Update, _) if is_update(request) => {
-                match generation.submit(config, &request.data)? {
-                    Given::Waiting(answer) => answer,
-                    Given::Key(key) => {
-                        self.finish(&mut generation, &sealed, config, &key, request.now)
-                            .await?
-                    }
+        }
+    }
+
+    fn look(&self, door: Door) -> Answered<'_> {
+        Box::pin(async move {
+            let (_, config) = self.seal()?;
+            let generation = self.generation(door).await;
+            Ok(shown(door, generation.status(config)))
+        })
+    }
+
+    fn start<'a>(&'a self, door: Door, matched: Matched<'a>) -> Answered<'a> {
+        Box::pin(async move {
+            let (_, config) = self.seal()?;
+            let mut generation = self.generation(door).await;
+            let started = generation.start(config, &matched.fields)?;
+            tracing::warn!(?door, "root generation started");
+            Ok(shown(door, started))
+        })
+    }
+
+    fn cancel(&self, door: Door) -> Answered<'_> {
+        Box::pin(async move {
+            self.generation(door).await.cancel();
+            Ok(Response::no_content())
+        })
+    }
+
+    fn submit<'a>(&'a self, door: Door, matched: Matched<'a>) -> Answered<'a> {
+        Box::pin(async move {
+            let (sealed, config) = self.seal()?;
+            let mut generation = self.generation(door).await;
+            let answer = match generation.submit(config, &matched.fields)? {
+                Given::Waiting(answer) => answer,
+                Given::Key(key) => {
+                    let now = matched.request.now;
+                    self.finish(&mut generation, &sealed, config, &key, now)
+                        .await?
                 }
-            }
-            _ => return Err(Error::silent(ErrorKind::UnsupportedOperation)),
-        };
-        Ok(shown(door, fields))
+            };
+            Ok(shown(door, answer))
+        })
     }
 
     async fn finish(

@@ -4,10 +4,10 @@
 //! under the attempt's nonce, from wherever they are. The answer to the last of them carries the
 //! token, XORed with the password: only who started it can read it.
 
-use super::field;
 use super::open::decode_key;
 use crate::barrier::SealConfig;
 use crate::engine::Error;
+use crate::engine::table::Fields;
 use crate::seal::{Collected, SealError, UnsealProgress};
 use crate::secret::{Key256, Secret, SecretString, random_text};
 use base64::Engine as _;
@@ -54,14 +54,14 @@ impl Generation {
     pub fn start(
         &mut self,
         config: SealConfig,
-        fields: &Map<String, Value>,
+        fields: &Fields<'_>,
     ) -> Result<Map<String, Value>, Error> {
-        if !text(fields, "pgp_key")?.expose().is_empty() {
+        if !text(fields, "pgp_key").expose().is_empty() {
             return Err(Error::invalid(
                 "pgp_key is not supported by this server: give an otp, or nothing and one is made",
             ));
         }
-        let otp = text(fields, "otp")?;
+        let otp = text(fields, "otp");
         let is_made = otp.expose().is_empty();
         if !is_made && otp.expose().len() != self.token_chars {
             return Err(Error::invalid("OTP string has incorrect length"));
@@ -93,19 +93,15 @@ impl Generation {
 
     /// Takes one share. The last of a set that does not fit together starts over, with the same
     /// nonce and password.
-    pub fn submit(
-        &mut self,
-        config: SealConfig,
-        fields: &Map<String, Value>,
-    ) -> Result<Given, Error> {
-        let key = text(fields, "key")?;
+    pub fn submit(&mut self, config: SealConfig, fields: &Fields<'_>) -> Result<Given, Error> {
+        let key = text(fields, "key");
         if key.expose().is_empty() {
             let message = "'key' must be specified in request body as JSON";
             return Err(Error::invalid(message));
         }
         let share = decode_key(key.expose())
             .ok_or_else(|| Error::invalid("'key' must be a valid hex or base64 string"))?;
-        let nonce = text(fields, "nonce")?;
+        let nonce = text(fields, "nonce");
         let Some(attempt) = &mut self.attempt else {
             return Err(Error::invalid("no root generation in progress"));
         };
@@ -172,6 +168,8 @@ pub(super) fn aborted(why: &dyn std::fmt::Display) -> String {
     format!("root generation aborted: unable to authenticate: {why}")
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Result<SecretString, Error> {
-    Ok(Secret::new(field::text(fields, name)?.unwrap_or_default()))
+fn text(fields: &Fields<'_>, name: &str) -> SecretString {
+    fields
+        .secret(name)
+        .unwrap_or_else(|| Secret::new(String::new()))
 }

@@ -1,37 +1,56 @@
 //! What the node tells about itself: host, versions, requests in flight, numbers.
 
-use super::system::{System, expect};
-use crate::engine::{Body, Error, Operation, Outcome, Request, Response};
+use super::system::System;
+use super::table::Run;
+use crate::engine::table::{Answers, Endpoint, Op, Place, Row};
+use crate::engine::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Largest file of `/proc` that is read.
 const PROC_BYTES_MAX: u64 = 256 * 1024;
 
-impl System {
-    pub(super) fn info(&self, request: &Request, what: &str) -> Result<Outcome, Error> {
-        match what {
-            "host-info" => {
-                expect(request, Operation::Read)?;
-                Ok(Response::data(host(request)).into())
-            }
-            "version-history" => {
-                expect(request, Operation::List)?;
-                Ok(self.versions().into())
-            }
-            "in-flight-req" => {
-                expect(request, Operation::Read)?;
-                Ok(self.in_flight().into())
-            }
-            _ => {
-                // Says that the caller may; the node then puts its numbers in.
-                expect(request, Operation::Read)?;
-                let format = request.text("format").unwrap_or_default();
-                Ok(super::metrics::empty(&format)?.into())
-            }
-        }
-    }
+/// What is told of the node.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "host-info",
+            place: Place::ThisNode,
+            summary: "Shows this node's host.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|_, matched| Ok(Response::data(host(matched.request)).into())),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "version-history",
+            summary: "Lists the versions that have run.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::LIST,
+            Run::Answer(|system, _| Ok(system.versions().into())),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "in-flight-req",
+            answers: Answers::Object,
+            place: Place::ThisNode,
+            summary: "Shows the requests that this node is answering.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, _| Ok(system.in_flight().into())),
+        )],
+    },
+];
 
+impl System {
     fn versions(&self) -> Response {
         let mut response = Response::list(vec![VERSION.to_owned()]);
         if let Some(data) = &mut response.data {

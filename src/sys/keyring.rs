@@ -1,10 +1,11 @@
 //! `sys/key-status` and `sys/rotate`.
 
-use super::field;
-use super::system::{System, doubled, expect};
+use super::system::{System, doubled};
+use super::table::Run;
 use crate::barrier::{BarrierError, RotationConfig};
 use crate::clock::{Timestamp, format_duration};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Row};
+use crate::engine::{Error, Outcome, Response};
 use crate::store::CommitError;
 use serde_json::{Map, json};
 use std::time::Duration;
@@ -12,9 +13,60 @@ use std::time::Duration;
 /// How often a rotation is tried again after a conflict.
 const CONFLICTS_MAX: usize = 8;
 
+const ROTATE: Endpoint = Endpoint {
+    access: Access::Sudo,
+    summary: "Makes a new key for what is written from now on.",
+    ..Endpoint::USUAL
+};
+const ROTATES: Run = Run::Act(|system, matched| Box::pin(system.rotate(matched.request.now)));
+
+/// The keys of the keyring.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "key-status",
+            summary: "Shows the key that is in use.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(|system, _| system.key_status()))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "rotate",
+            ..ROTATE
+        },
+        operations: &[(Op::ACT, ROTATES)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "rotate/keyring",
+            ..ROTATE
+        },
+        operations: &[(Op::ACT, ROTATES)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "rotate/config",
+            fields: &[
+                Field::new("enabled", FieldKind::Flag, "Is the key changed by itself?"),
+                Field::new("interval", FieldKind::Seconds, "After so long."),
+                Field::new("max_operations", FieldKind::Integer, "After so many uses."),
+            ],
+            summary: "When the key is changed by itself.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, Run::Answer(|system, _| system.rotation_config())),
+            (
+                Op::ACT,
+                Run::Act(|system, matched| Box::pin(system.configure_rotation(matched))),
+            ),
+        ],
+    },
+];
+
 impl System {
-    pub(super) fn key_status(&self, request: &Request) -> Result<Outcome, Error> {
-        expect(request, Operation::Read)?;
+    fn key_status(&self) -> Result<Outcome, Error> {
         let status = self.barrier.key_status()?;
         let mut data = Map::new();
         data.insert("term".into(), json!(status.key_term));
@@ -23,8 +75,7 @@ impl System {
         Ok(doubled(data))
     }
 
-    pub(super) fn rotation_config(&self, request: &Request) -> Result<Outcome, Error> {
-        expect(request, Operation::Read)?;
+    fn rotation_config(&self) -> Result<Outcome, Error> {
         let config = self.barrier.rotation_config()?;
         let interval = match config.interval_s {
             0 => json!(0),
@@ -37,7 +88,7 @@ impl System {
         Ok(Response::data(data).into())
     }
 
-    pub(super) async fn rotate(&self, now: Timestamp) -> Result<Response, Error> {
+    async fn rotate(&self, now: Timestamp) -> Result<Response, Error> {
         for _ in 0..CONFLICTS_MAX {
             match self.barrier.rotate(now).await {
                 // Someone changed the settings at the same moment.
@@ -52,19 +103,23 @@ impl System {
         Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 
-    pub(super) async fn configure_rotation(&self, request: &Request) -> Result<Response, Error> {
-        let data = &request.data;
-        let operations = field::integer(data, "max_operations")?;
+    async fn configure_rotation(&self, matched: Matched<'_>) -> Result<Response, Error> {
+        let fields = &matched.fields;
+        let operations = fields.integer("max_operations");
         let operations = operations.map(|number| u64::try_from(number).unwrap_or_default());
-        let interval = field::seconds(data, "interval")?;
-        let enabled = field::flag(data, "enabled")?;
+        let interval = fields.seconds("interval");
+        let enabled = fields.flag("enabled");
         for _ in 0..CONFLICTS_MAX {
             let change = |config: &mut RotationConfig| {
                 config.max_operations = operations.unwrap_or(config.max_operations);
                 config.interval_s = interval.unwrap_or(config.interval_s);
                 config.enabled = enabled.unwrap_or(config.enabled);
             };
-            match self.barrier.configure_rotation(change, request.now).await {
+            match self
+                .barrier
+                .configure_rotation(change, matched.request.now)
+                .await
+            {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     done?;

@@ -1,10 +1,11 @@
 //! `sys/leases`, and the paths that leases had before.
 
-use super::field;
-use super::system::{System, expect, expect_update};
+use super::system::System;
+use super::table::Run;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Row};
+use crate::engine::{Error, Outcome, Response};
 use crate::lease::{LIST_MAX, Lease, Undo};
 use crate::store::CommitError;
 use crate::token::Living;
@@ -18,32 +19,208 @@ const FIRST_LOOK: usize = 16;
 /// How often one entry of a prefix's revocation is made anew after a conflict.
 const CONFLICTS_MAX: usize = 16;
 
-impl System {
-    pub(super) fn leases(&self, request: &Request, rest: &str) -> Result<Outcome, Error> {
-        let (verb, id) = rest.split_once('/').unwrap_or((rest, ""));
-        match verb {
-            "" => irrevocable(request, "leases"),
-            "count" => irrevocable(request, "counts"),
-            "lookup" if request.operation == Operation::List => self.list_leases(request, id),
-            "lookup" => self.look_up_lease(request, id),
-            "renew" => self.renew_lease(request, id),
-            "revoke" => self.revoke_lease(request, id),
-            "tidy" if id.is_empty() => {
-                expect_update(request)?;
-                let mut response = Response::no_content().warn(
-                    "Tidy operation successfully started. Any information from the operation \
-                     will be printed to the server log.",
-                );
-                response.status = Some(202);
-                Ok(response.into())
-            }
-            _ => Err(Error::unsupported_path()),
-        }
-    }
+const ID: Field = Field::new("lease_id", FieldKind::Text, "The lease.");
+const URL_ID: Field = Field::path("url_lease_id", "The lease.");
+const INCREMENT: Field = Field::new("increment", FieldKind::Seconds, "The life that is wanted.");
+const SYNC: Field = Field::new(
+    "sync",
+    FieldKind::Flag,
+    "Has no effect: it is done at once.",
+);
+const TYPE: Field = Field::new("type", FieldKind::Text, "irrevocable.").on(On::READ);
+const PREFIX: Field = Field::path("prefix", "What the leases begin with.");
 
+const RENEW: Endpoint = Endpoint {
+    fields: &[ID, INCREMENT],
+    summary: "Prolongs a lease.",
+    ..Endpoint::USUAL
+};
+const RENEW_URL: Endpoint = Endpoint {
+    fields: &[ID, INCREMENT, URL_ID],
+    ..RENEW
+};
+const RENEWS: &[(Op, Run)] = &[(Op::WRITE, Run::Answer(System::renew_lease))];
+const REVOKE: Endpoint = Endpoint {
+    fields: &[ID, SYNC],
+    summary: "Ends a lease.",
+    ..Endpoint::USUAL
+};
+const REVOKE_URL: Endpoint = Endpoint {
+    fields: &[ID, SYNC, URL_ID],
+    ..REVOKE
+};
+const REVOKES: &[(Op, Run)] = &[(Op::WRITE, Run::Answer(System::revoke_lease))];
+const REVOKE_ALL: Endpoint = Endpoint {
+    access: Access::Sudo,
+    fields: &[ID, SYNC, PREFIX],
+    summary: "Ends all leases below a path.",
+    ..Endpoint::USUAL
+};
+const REVOKES_ALL: &[(Op, Run)] = &[(
+    Op::ACT,
+    Run::Act(|system, matched| {
+        Box::pin(system.revoke_prefix(matched.captured(PREFIX.name), matched.request.now))
+    }),
+)];
+
+/// Leases, also at the paths that they had before.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases",
+            fields: &[TYPE],
+            summary: "Lists the leases that cannot be revoked: none.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|_, matched| irrevocable(matched, "leases")),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/count",
+            fields: &[TYPE],
+            summary: "Counts the leases that cannot be revoked: none.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|_, matched| irrevocable(matched, "counts")),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/lookup",
+            fields: &[ID, SYNC],
+            summary: "Shows a lease.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, Run::Answer(System::look_up_lease))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/lookup/*prefix",
+            access: Access::Sudo,
+            fields: &[ID, SYNC, PREFIX],
+            summary: "Lists leases.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::LIST, Run::Answer(System::list_leases)),
+            (Op::COMPUTE, Run::Answer(System::look_up_lease)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/renew",
+            ..RENEW
+        },
+        operations: RENEWS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/renew/+url_lease_id",
+            ..RENEW_URL
+        },
+        operations: RENEWS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "renew",
+            ..RENEW
+        },
+        operations: RENEWS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "renew/+url_lease_id",
+            ..RENEW_URL
+        },
+        operations: RENEWS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/revoke",
+            ..REVOKE
+        },
+        operations: REVOKES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/revoke/+url_lease_id",
+            ..REVOKE_URL
+        },
+        operations: REVOKES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke",
+            ..REVOKE
+        },
+        operations: REVOKES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke/+url_lease_id",
+            ..REVOKE_URL
+        },
+        operations: REVOKES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/revoke-prefix/+prefix",
+            ..REVOKE_ALL
+        },
+        operations: REVOKES_ALL,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke-prefix/+prefix",
+            ..REVOKE_ALL
+        },
+        operations: REVOKES_ALL,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/revoke-force/+prefix",
+            ..REVOKE_ALL
+        },
+        operations: REVOKES_ALL,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke-force/+prefix",
+            ..REVOKE_ALL
+        },
+        operations: REVOKES_ALL,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "leases/tidy",
+            access: Access::Sudo,
+            fields: &[ID, SYNC],
+            summary: "Does nothing: there is nothing to tidy.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, Run::Answer(|_, _| Ok(tidied())))],
+    },
+];
+
+fn tidied() -> Outcome {
+    let mut response = Response::no_content().warn(
+        "Tidy operation successfully started. Any information from the operation will be \
+         printed to the server log.",
+    );
+    response.status = Some(202);
+    response.into()
+}
+
+impl System {
     /// Leases and folders of leases that still hold, swept away or not.
-    fn list_leases(&self, request: &Request, prefix: &str) -> Result<Outcome, Error> {
-        let prefix = match prefix {
+    fn list_leases(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
+        let prefix = match matched.captured(PREFIX.name).trim_end_matches('/') {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
@@ -90,9 +267,9 @@ impl System {
         }
     }
 
-    fn look_up_lease(&self, request: &Request, id: &str) -> Result<Outcome, Error> {
-        expect_update(request)?;
-        let id = lease_id(request, id)?;
+    fn look_up_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
+        let id = lease_id(matched)?;
         let lease = self.lease(&id, request.now, &mut Living::default())?;
         let lease = lease.ok_or_else(|| Error::invalid("invalid lease"))?;
         let renewed = (!lease.last_renewal.is_zero()).then(|| lease.last_renewal.rfc3339());
@@ -107,9 +284,9 @@ impl System {
         Ok(Response::data(data).into())
     }
 
-    pub(super) fn renew_lease(&self, request: &Request, id: &str) -> Result<Outcome, Error> {
-        expect_update(request)?;
-        let id = lease_id(request, id)?;
+    fn renew_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
+        let id = lease_id(matched)?;
         let lease = self.lease(&id, request.now, &mut Living::default())?;
         let lease = lease.ok_or_else(|| Error::invalid("lease not found"))?;
         if !lease.renewable {
@@ -119,7 +296,7 @@ impl System {
             let message = "tokens cannot be renewed through this endpoint";
             return Err(Error::invalid(message));
         }
-        let asked = field::seconds(&request.data, "increment")?.unwrap_or(0);
+        let asked = matched.fields.seconds("increment").unwrap_or(0);
         let life = match asked {
             0 => lease.expire_time.since(lease.issue_time),
             seconds => Duration::from_secs(seconds),
@@ -136,9 +313,9 @@ impl System {
         Ok(outcome)
     }
 
-    pub(super) fn revoke_lease(&self, request: &Request, id: &str) -> Result<Outcome, Error> {
-        expect_update(request)?;
-        let id = lease_id(request, id)?;
+    fn revoke_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
+        let id = lease_id(matched)?;
         let mut outcome = Outcome::default();
         if let Some(lease) = self.tokens.leases().read(&id)? {
             self.end_lease(&mut outcome.batch, &lease, request.now)?;
@@ -188,19 +365,18 @@ impl System {
 }
 
 /// From the body, or else from the path.
-fn lease_id(request: &Request, id: &str) -> Result<String, Error> {
-    let named = field::text(&request.data, "lease_id")?.filter(|id| !id.is_empty());
-    let id = named.unwrap_or_else(|| id.to_owned());
-    match id.is_empty() {
-        true => Err(Error::invalid("lease_id must be specified")),
-        false => Ok(id),
-    }
+fn lease_id(matched: &Matched<'_>) -> Result<String, Error> {
+    let named = matched.fields.text(ID.name).filter(|id| !id.is_empty());
+    let in_path = [URL_ID.name, PREFIX.name].map(|name| matched.captured(name));
+    let mut ids = named.into_iter().chain(in_path);
+    let id = ids.find(|id| !id.is_empty());
+    let id = id.ok_or_else(|| Error::invalid("lease_id must be specified"))?;
+    Ok(id.to_owned())
 }
 
 /// Revoking either succeeds or fails at once here, so no lease is ever irrevocable.
-fn irrevocable(request: &Request, name: &str) -> Result<Outcome, Error> {
-    expect(request, Operation::Read)?;
-    if request.text("type").as_deref() != Some("irrevocable") {
+fn irrevocable(matched: &Matched<'_>, name: &str) -> Result<Outcome, Error> {
+    if matched.fields.text(TYPE.name) != Some("irrevocable") {
         return Err(Error::not_found());
     }
     let empty = match name {

@@ -1,8 +1,8 @@
 //! `sys/loggers`: the process has one log, and its level can be changed while it runs.
 
-use super::field;
-use super::system::is_update;
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use super::table::Run;
+use crate::engine::table::{Effect, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
+use crate::engine::{Error, Operation, Outcome, Response};
 use crate::telemetry::{Level, Log};
 use serde_json::{Map, json};
 use std::sync::OnceLock;
@@ -13,29 +13,82 @@ const NAME: &str = "core";
 /// The level before anyone changed it, to go back to.
 static FIRST: OnceLock<Level> = OnceLock::new();
 
-pub(super) fn handle(request: &Request, name: &str) -> Result<Outcome, Error> {
-    let Some(log) = Log::installed() else {
-        return Err(Error::unsupported_path());
-    };
-    let known = name.is_empty() || name == NAME;
-    match request.operation {
-        Operation::Read => {
-            let mut data = Map::new();
-            if known {
-                data.insert(NAME.into(), json!(log.level().to_string().to_lowercase()));
-            }
-            return Ok(Response::data(data).into());
-        }
-        _ if !known => return Err(Error::invalid(format!("logger {name:?} not found"))),
-        Operation::Delete => log.set_level(*FIRST.get_or_init(|| log.level())),
-        _ if is_update(request) => {
-            let wanted = field::text(&request.data, "level")?.unwrap_or_default();
-            let level = parse(&wanted)?;
-            FIRST.get_or_init(|| log.level());
-            log.set_level(level);
-        }
-        _ => return Err(Error::unsupported_operation()),
+const LEVEL: Field = Field::new(
+    "level",
+    FieldKind::Text,
+    "trace, debug, info, warn or error.",
+)
+.required();
+const OPERATIONS: &[(Op, Run)] = &[
+    (Op::READ, Run::Answer(|_, matched| read(matched))),
+    (SET, Run::Answer(|_, matched| set(matched))),
+    (RESET, Run::Answer(|_, matched| reset(matched))),
+];
+const SET: Op = Op::new(Operation::Update, Effect::Acts);
+const RESET: Op = Op::new(Operation::Delete, Effect::Acts);
+
+/// The log of this node.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "loggers",
+            place: Place::ThisNode,
+            fields: &[LEVEL],
+            summary: "How much this node logs.",
+            ..Endpoint::USUAL
+        },
+        operations: OPERATIONS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "loggers/:name",
+            place: Place::ThisNode,
+            fields: &[LEVEL, Field::path("name", "The logger: core.")],
+            summary: "How much this node logs.",
+            ..Endpoint::USUAL
+        },
+        operations: OPERATIONS,
+    },
+];
+
+fn log() -> Result<&'static Log, Error> {
+    Log::installed().ok_or_else(Error::unsupported_path)
+}
+
+fn is_known(name: &str) -> bool {
+    name.is_empty() || name == NAME
+}
+
+fn known(matched: &Matched<'_>) -> Result<(), Error> {
+    let name = matched.captured("name");
+    match is_known(name) {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("logger {name:?} not found"))),
     }
+}
+
+fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let log = log()?;
+    let mut data = Map::new();
+    if is_known(matched.captured("name")) {
+        data.insert(NAME.into(), json!(log.level().to_string().to_lowercase()));
+    }
+    Ok(Response::data(data).into())
+}
+
+fn set(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let log = log()?;
+    known(matched)?;
+    let level = parse(matched.fields.text(LEVEL.name).unwrap_or_default())?;
+    FIRST.get_or_init(|| log.level());
+    log.set_level(level);
+    Ok(Outcome::default())
+}
+
+fn reset(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let log = log()?;
+    known(matched)?;
+    log.set_level(*FIRST.get_or_init(|| log.level()));
     Ok(Outcome::default())
 }
 

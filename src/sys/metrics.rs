@@ -4,8 +4,10 @@
 //! and, where a listener allows it, by anybody and whatever the node's role is.
 
 use super::lifecycle::{Lifecycle, Metering};
+use crate::engine::table::{Field, FieldKind, Fields, On};
 use crate::engine::{Body, Error, Response};
 use crate::telemetry::metrics;
+use serde_json::{Map, Value};
 
 /// The content type of Prometheus's text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -13,12 +15,16 @@ const JSON: &str = "application/json";
 /// In Vault's words.
 const DISABLED: &str = "prometheus is not enabled";
 
-/// Which of the two a request wants, by its parameter `format`: an answer without its bytes.
+/// Which of the two a request wants.
+pub(super) const FORMAT: Field =
+    Field::new("format", FieldKind::Text, "json or prometheus.").on(On::READ);
+
+/// Which of the two a request wants, by its fields: an answer without its bytes.
 ///
 /// # Errors
 /// The client's: there is no such format.
-pub(super) fn empty(format: &str) -> Result<Response, Error> {
-    let content_type = match format {
+pub(super) fn empty(fields: &Fields<'_>) -> Result<Response, Error> {
+    let content_type = match fields.text(FORMAT.name).unwrap_or_default() {
         "prometheus" => PROMETHEUS,
         "" | "json" => JSON,
         other => {
@@ -63,12 +69,15 @@ pub(super) async fn fill(response: &mut Response, lifecycle: &dyn Lifecycle) -> 
     Ok(())
 }
 
-/// The whole answer, for who needs no token; `format` as in the query.
+/// The whole answer, for who needs no token; `query` as it was sent.
 ///
 /// # Errors
 /// As [`empty`] and [`fill`].
-pub async fn answer(format: &str, lifecycle: &dyn Lifecycle) -> Result<Response, Error> {
-    let mut response = empty(format)?;
+pub async fn answer(
+    query: &Map<String, Value>,
+    lifecycle: &dyn Lifecycle,
+) -> Result<Response, Error> {
+    let mut response = empty(&Fields::read(&[FORMAT], query, "")?)?;
     fill(&mut response, lifecycle).await?;
     Ok(response)
 }

@@ -12,29 +12,26 @@ mod bootstrap;
 mod catalog;
 mod cluster;
 mod config;
-mod field;
 mod generate_root;
 mod generation;
 mod info;
-mod internal;
 mod keyring;
-mod known_fields;
 mod leases;
 mod lifecycle;
 mod loggers;
 pub mod metrics;
 mod mounts;
 pub mod open;
-mod place;
+mod openapi;
 mod policies;
 mod raft;
 mod raw;
-mod readings;
 mod record_kinds;
 mod recovery;
 pub mod snapshot;
 mod step;
 mod system;
+mod table;
 mod tools;
 mod tune;
 
@@ -47,9 +44,9 @@ pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
     SealStatus, ShareInput,
 };
-pub use place::{Place, place};
 pub use recovery::{RecoveryCall, RecoveryMode};
 pub use step::Step;
+pub use table::{is_metrics, is_root_generation, place};
 
 #[cfg(test)]
 mod tests;

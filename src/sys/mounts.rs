@@ -1,11 +1,12 @@
 //! `sys/mounts`, `sys/auth` and `sys/remount`.
 
-use super::field;
-use super::system::{System, doubled, expect, expect_update, is_update};
+use super::system::{System, doubled};
+use super::table::Run;
 use super::tune;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
-use crate::engine::{Error, Operation, Outcome, Request, Response, narrowing};
+use crate::engine::table::{Access, Effect, Endpoint, Field, FieldKind, Fields, Matched, Op, Row};
+use crate::engine::{Error, Operation, Outcome, Response};
 use crate::mount::{Class, Entry, MountError};
 use crate::policy::Acl;
 use crate::store::CommitError;
@@ -20,36 +21,190 @@ const CONFLICTS_MAX: usize = 16;
 /// Engines that exist once.
 const SINGLE_KINDS: &[&str] = &["cubbyhole", "identity", "ns_cubbyhole", "system", "token"];
 
-impl System {
-    /// `sys/mounts[/<path>[/tune]]`, `sys/auth[...]`.
-    pub(super) fn mounts(
-        &self,
-        class: Class,
-        request: &Request,
-        path: &str,
-    ) -> Result<Outcome, Error> {
-        if path.is_empty() {
-            return match request.operation {
-                Operation::Read => self.list_mounts(class),
-                Operation::List => Err(Error::unsupported_path()),
-                _ => Err(Error::unsupported_operation()),
-            };
-        }
-        if let Some(mount) = path.strip_suffix("/tune") {
-            return match request.operation {
-                Operation::Read => self.read_tuning(class, mount),
-                _ if is_update(request) => self.tune(class, request, mount),
-                _ => Err(Error::unsupported_operation()),
-            };
-        }
-        match request.operation {
-            Operation::Read => self.read_mount(class, path),
-            Operation::Delete => self.unmount(class, path),
-            _ if is_update(request) => self.mount(class, request, path),
-            _ => Err(Error::unsupported_operation()),
-        }
-    }
+const PATH: Field = Field::path("path", "Where it is mounted.");
+/// What a mount is made of.
+const MOUNT: &[Field] = &[
+    PATH,
+    Field::new("config", FieldKind::Map, "What can be tuned, too."),
+    Field::new("description", FieldKind::Text, "For people."),
+    Field::new(
+        "external_entropy_access",
+        FieldKind::Flag,
+        "Kept, without effect.",
+    ),
+    Field::new("local", FieldKind::Flag, "Is it this cluster's alone?"),
+    Field::new(
+        "options",
+        FieldKind::Pairs,
+        "Settings of its engine: version.",
+    ),
+    Field::new("plugin_name", FieldKind::Text, "").alias("type"),
+    Field::new("plugin_version", FieldKind::Text, "Kept, without effect."),
+    Field::new("seal_wrap", FieldKind::Flag, "Kept, without effect."),
+    Field::new("type", FieldKind::Text, "The engine: kv.").required(),
+];
+const TUNING: Endpoint = Endpoint {
+    fields: tune::FIELDS,
+    summary: "What can be tuned about a mount.",
+    ..Endpoint::USUAL
+};
+const TUNES_METHOD: &[(Op, Run)] = &[
+    (
+        Op::READ,
+        Run::Answer(|system, m| system.read_tuning(Class::Auth, m)),
+    ),
+    (
+        Op::WRITE,
+        Run::Answer(|system, m| system.tune(Class::Auth, m)),
+    ),
+];
 
+/// The mount table.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "mounts",
+            summary: "Lists the secrets engines.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, _| system.list_mounts(Class::Secret)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "mounts/+path",
+            fields: MOUNT,
+            summary: "Mounts and unmounts secrets engines.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.read_mount(Class::Secret, m)),
+            ),
+            (
+                Op::WRITE,
+                Run::Answer(|system, m| system.mount(Class::Secret, m)),
+            ),
+            (Op::DELETE, Run::Answer(System::unmount)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "mounts/+path/tune",
+            ..TUNING
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.read_tuning(Class::Secret, m)),
+            ),
+            (
+                Op::WRITE,
+                Run::Answer(|system, m| system.tune(Class::Secret, m)),
+            ),
+        ],
+    },
+    // Tuning has this second door in Vault, without sudo; enabling and disabling has not.
+    Row {
+        endpoint: Endpoint {
+            pattern: "mounts/auth/+path/tune",
+            ..TUNING
+        },
+        operations: TUNES_METHOD,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "auth",
+            summary: "Lists the auth methods.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, _| system.list_mounts(Class::Auth)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "auth/+path",
+            access: Access::Sudo,
+            fields: MOUNT,
+            summary: "Enables and disables auth methods.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.read_mount(Class::Auth, m)),
+            ),
+            (
+                Op::WRITE,
+                Run::Answer(|system, m| system.mount(Class::Auth, m)),
+            ),
+            (
+                DISABLE,
+                Run::Act(|system, m| {
+                    Box::pin(system.disable_method(m.captured(PATH.name), m.request.now))
+                }),
+            ),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "auth/+path/tune",
+            access: Access::Sudo,
+            ..TUNING
+        },
+        operations: TUNES_METHOD,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "remount",
+            access: Access::Sudo,
+            fields: &[
+                Field::new("from", FieldKind::Text, "Where it is mounted.").required(),
+                Field::new("to", FieldKind::Text, "Where it shall be mounted.").required(),
+            ],
+            summary: "Moves a mount.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, Run::Answer(System::remount))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "remount/status/:migration_id",
+            fields: &[Field::path("migration_id", "The move's id.")],
+            summary: "Shows how a move stands.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(System::remount_status))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "internal/ui/mounts",
+            access: Access::Open,
+            summary: "Lists the mounts that concern the caller.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(System::visible_mounts))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "internal/ui/mounts/+path",
+            access: Access::Open,
+            fields: &[PATH],
+            summary: "Shows the mount of a path, if it concerns the caller.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(System::visible_mounts))],
+    },
+];
+
+const DISABLE: Op = Op::new(Operation::Delete, Effect::Acts);
+
+impl System {
     fn list_mounts(&self, class: Class) -> Result<Outcome, Error> {
         let snapshot = self.mounts.snapshot()?;
         let rows = snapshot.of(class);
@@ -59,7 +214,8 @@ impl System {
         Ok(doubled(data))
     }
 
-    fn read_mount(&self, class: Class, path: &str) -> Result<Outcome, Error> {
+    fn read_mount(&self, class: Class, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let path = matched.captured(PATH.name);
         let snapshot = self.mounts.snapshot()?;
         match snapshot.get(class, path) {
             Some(entry) => Ok(doubled(describe(entry))),
@@ -70,49 +226,42 @@ impl System {
         }
     }
 
-    fn mount(&self, class: Class, request: &Request, path: &str) -> Result<Outcome, Error> {
-        let data = &request.data;
-        let (kind, alias_version) = kind_of(class, data)?;
-        let mut entry = Entry::new(class, path, kind);
-        entry.description = field::text(data, "description")?.unwrap_or_default();
-        entry.local = field::flag(data, "local")?.unwrap_or(false);
-        entry.seal_wrap = field::flag(data, "seal_wrap")?.unwrap_or(false);
-        entry.external_entropy_access =
-            field::flag(data, "external_entropy_access")?.unwrap_or(false);
-        let mut options = field::texts(data, "options")?.unwrap_or_default();
+    fn mount(&self, class: Class, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let fields = &matched.fields;
+        let flag = |name| fields.flag(name).unwrap_or(false);
+        let (kind, alias_version) = kind_of(class, fields)?;
+        let mut entry = Entry::new(class, matched.captured(PATH.name), kind);
+        let description = fields.text("description").unwrap_or_default();
+        description.clone_into(&mut entry.description);
+        entry.local = flag("local");
+        entry.seal_wrap = flag("seal_wrap");
+        entry.external_entropy_access = flag("external_entropy_access");
+        let mut options = fields.pairs("options").cloned().unwrap_or_default();
         if let Some(version) = alias_version {
             options.insert("version".into(), version.into());
         }
         tune::check_options(kind, &options)?;
         entry.options = Some(options);
-        if let Some(config) = data.get("config").filter(|config| !config.is_null()) {
-            let config = config.as_object();
-            let config = config.ok_or_else(|| Error::invalid("'config' must be an object"))?;
-            narrowing::refuse_unknown(config, tune::CONFIG_FIELDS)?;
-            tune::apply(&mut entry, config, true)?;
-            tune::check_lifetimes(&entry.config, || {
-                "given default lease TTL greater than given max lease TTL".into()
-            })?;
+        if let Some(config) = fields.map("config") {
+            tune::configure(&mut entry, config)?;
         }
         let mut outcome = Outcome::default();
         self.mounts.add(&mut outcome.batch, entry)?;
         Ok(outcome)
     }
 
-    fn unmount(&self, class: Class, path: &str) -> Result<Outcome, Error> {
+    fn unmount(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        self.mounts.remove(&mut outcome.batch, class, path)?;
+        let path = matched.captured(PATH.name);
+        self.mounts
+            .remove(&mut outcome.batch, Class::Secret, path)?;
         Ok(outcome)
     }
 
     /// Disables an auth method and ends every token that it let in, as many entries as it takes.
     /// The method goes first, so that nobody logs in behind the revocation. Where there is no
     /// such method nothing ends: the path may be one below another method.
-    pub(super) async fn disable_method(
-        &self,
-        path: &str,
-        now: Timestamp,
-    ) -> Result<Response, Error> {
+    async fn disable_method(&self, path: &str, now: Timestamp) -> Result<Response, Error> {
         let path = path.trim_matches('/');
         for _ in 0..CONFLICTS_MAX {
             let mut batch = Batch::new();
@@ -130,46 +279,42 @@ impl System {
         Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 
-    /// `sys/remount`, `sys/remount/status/<id>`.
-    pub(super) fn remount(&self, request: &Request, rest: &str) -> Result<Outcome, Error> {
-        if let Some(id) = rest.strip_prefix("status/") {
-            expect(request, Operation::Read)?;
-            let migration = self.mounts.migration(id)?.ok_or_else(Error::not_found)?;
-            let mut data = Map::new();
-            data.insert("migration_id".into(), json!(migration.id));
-            let info = json!({
-                "source_mount": migration.source,
-                "target_mount": migration.target,
-                "status": "success",
-            });
-            data.insert("migration_info".into(), info);
-            return Ok(Response::data(data).into());
-        }
-        if !rest.is_empty() {
-            return Err(Error::unsupported_path());
-        }
-        expect_update(request)?;
-        let from = field::text(&request.data, "from")?.unwrap_or_default();
-        let to = field::text(&request.data, "to")?.unwrap_or_default();
+    fn remount_status(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let found = self.mounts.migration(matched.captured("migration_id"))?;
+        let migration = found.ok_or_else(Error::not_found)?;
+        let mut data = Map::new();
+        data.insert("migration_id".into(), json!(migration.id));
+        let info = json!({
+            "source_mount": migration.source,
+            "target_mount": migration.target,
+            "status": "success",
+        });
+        data.insert("migration_info".into(), info);
+        Ok(Response::data(data).into())
+    }
+
+    fn remount(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let text = |name| matched.fields.text(name).unwrap_or_default();
+        let (from, to) = (text("from"), text("to"));
         if from.is_empty() || to.is_empty() {
             let message = "both 'from' and 'to' path must be specified as a string";
             return Err(Error::invalid(message));
         }
         let mut outcome = Outcome::default();
-        let migration = self.mounts.rename(&mut outcome.batch, &from, &to)?;
+        let migration = self.mounts.rename(&mut outcome.batch, from, to)?;
         let mut data = Map::new();
         data.insert("migration_id".into(), json!(migration.id));
         outcome.response = doubled(data).response.warn(
             "Mount move has been queued. Progress will be reported in the server log, tagged \
              with the returned migration_id",
         );
-        crate::telemetry::info!(migration_id = %migration.id, %from, %to, "mount was moved");
+        crate::telemetry::info!(migration_id = %migration.id, from, to, "mount was moved");
         Ok(outcome)
     }
 
-    /// `sys/internal/ui/mounts[/<path>]`: what concerns the caller.
-    pub(super) fn visible_mounts(&self, request: &Request, path: &str) -> Result<Outcome, Error> {
-        expect(request, Operation::Read)?;
+    /// What concerns the caller.
+    fn visible_mounts(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
         let known = !request.caller.policies.is_empty();
         let acl = match known {
             true => Some(
@@ -178,7 +323,7 @@ impl System {
             ),
             false => None,
         };
-        match path {
+        match matched.captured(PATH.name) {
             "" => self.list_visible(acl.as_deref()),
             path => self.preflight(acl.as_deref(), path),
         }
@@ -256,11 +401,11 @@ pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
 /// The engine that is asked for, and the version that its alias stands for.
 fn kind_of(
     class: Class,
-    data: &Map<String, Value>,
+    fields: &Fields<'_>,
 ) -> Result<(&'static str, Option<&'static str>), Error> {
-    let mut asked = field::text(data, "type")?.unwrap_or_default();
+    let mut asked = fields.text("type").unwrap_or_default();
     if asked == "plugin" {
-        asked = field::text(data, "plugin_name")?.unwrap_or_default();
+        asked = fields.text("plugin_name").unwrap_or_default();
     }
     if asked.is_empty() {
         return Err(Error::invalid("backend type must be specified as a string"));
@@ -270,7 +415,7 @@ fn kind_of(
             "token credential backend cannot be instantiated",
         ));
     }
-    let (name, version) = match (class, asked.as_str()) {
+    let (name, version) = match (class, asked) {
         (Class::Secret, "kv-v1" | "generic") => ("kv", Some("1")),
         (Class::Secret, "kv-v2") => ("kv", Some("2")),
         (_, name) => (name, None),

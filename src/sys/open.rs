@@ -1,16 +1,21 @@
-//! Endpoints that answer while sealed, before any token can be checked: init, seal-status,
-//! unseal, health, leader, and what joining needs (`bootstrap.rs`). Most answer bare objects
-//! without an envelope.
+//! What answers while sealed, before any token can be checked (`open/table.rs`): initialising,
+//! unsealing, the state of the node, and what joining needs (`bootstrap.rs`). Most answer bare
+//! objects without an envelope.
 
-use super::bootstrap;
+mod table;
+
 use super::lifecycle::{InitRequest, LeaderStatus, Lifecycle, LifecycleError, SealStatus};
 use crate::barrier::BarrierError;
+use crate::engine::table::Fields;
 use crate::engine::{Body, Error, ErrorKind, Response};
 use crate::router::Role;
 use crate::secret::{Secret, SecretBytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+pub(super) use table::{Asked, OPEN, Run, TABLE};
+pub use table::{Bears, Endpoint, Request, answer, endpoint};
 
 /// Shortest unseal key, in bytes.
 pub const UNSEAL_KEY_BYTES_MIN: usize = 16;
@@ -18,27 +23,6 @@ pub const UNSEAL_KEY_BYTES_MIN: usize = 16;
 pub const UNSEAL_KEY_BYTES_MAX: usize = 33;
 /// Most shares: x coordinates are non-zero bytes.
 const SHARES_MAX: i64 = 255;
-
-/// One of the open endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `sys/init`.
-    Init,
-    /// `sys/seal-status`.
-    SealStatus,
-    /// `sys/unseal`.
-    Unseal,
-    /// `sys/health`.
-    Health,
-    /// `sys/leader`.
-    Leader,
-    /// `sys/storage/raft/join`.
-    Join,
-    /// `sys/storage/raft/bootstrap/challenge`.
-    Challenge,
-    /// `sys/storage/raft/bootstrap/answer`.
-    Answer,
-}
 
 /// How an open endpoint is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,78 +60,6 @@ impl From<&Role> for Standing {
             Role::Standby { .. } => Self::Standby,
             Role::Active { .. } => Self::Active,
             Role::Stopping => Self::Stopping,
-        }
-    }
-}
-
-/// A call of an open endpoint.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// The method.
-    pub verb: Verb,
-    /// Query parameters in their order.
-    pub query: &'a [(String, String)],
-    /// Fields of the body.
-    pub fields: Map<String, Value>,
-}
-
-/// The open endpoint at `path`, if there is one.
-pub fn endpoint(path: &str) -> Option<Endpoint> {
-    match path {
-        "sys/init" => Some(Endpoint::Init),
-        "sys/seal-status" => Some(Endpoint::SealStatus),
-        "sys/unseal" => Some(Endpoint::Unseal),
-        "sys/health" => Some(Endpoint::Health),
-        "sys/leader" => Some(Endpoint::Leader),
-        "sys/storage/raft/join" => Some(Endpoint::Join),
-        "sys/storage/raft/bootstrap/challenge" => Some(Endpoint::Challenge),
-        "sys/storage/raft/bootstrap/answer" => Some(Endpoint::Answer),
-        _ => None,
-    }
-}
-
-impl Endpoint {
-    /// Whether it can be called so.
-    pub const fn takes(self, verb: Verb) -> bool {
-        match self {
-            Self::Init => matches!(verb, Verb::Get | Verb::Put),
-            Self::SealStatus | Self::Leader => matches!(verb, Verb::Get),
-            Self::Unseal | Self::Join | Self::Challenge | Self::Answer => {
-                matches!(verb, Verb::Put)
-            }
-            Self::Health => matches!(verb, Verb::Get | Verb::Head),
-        }
-    }
-
-    /// Whether only the active node can answer it.
-    pub const fn is_for_active(self) -> bool {
-        matches!(self, Self::Challenge | Self::Answer)
-    }
-}
-
-/// Answers an open endpoint.
-pub async fn answer(
-    endpoint: Endpoint,
-    request: Request<'_>,
-    standing: Standing,
-    lifecycle: &dyn Lifecycle,
-) -> Result<Response, Error> {
-    if !endpoint.takes(request.verb) {
-        return Err(Error::silent(ErrorKind::UnsupportedOperation));
-    }
-    match (endpoint, request.verb) {
-        (Endpoint::Init, Verb::Put) => initialize(&request.fields, lifecycle).await,
-        (Endpoint::Init, _) => {
-            let initialized = lifecycle.seal_status().initialized;
-            Ok(bare(&json!({ "initialized": initialized })))
-        }
-        (Endpoint::SealStatus, _) => Ok(seal_status(&lifecycle.seal_status())),
-        (Endpoint::Unseal, _) => unseal(request.fields, lifecycle).await,
-        (Endpoint::Health, _) => health(request.query, standing, lifecycle),
-        (Endpoint::Leader, _) => leader(standing, &lifecycle.leader()),
-        (Endpoint::Join | Endpoint::Challenge | Endpoint::Answer, _) => {
-            let cluster = lifecycle.cluster();
-            bootstrap::answer(endpoint, &request.fields, standing, cluster.as_deref()).await
         }
     }
 }
@@ -313,12 +225,9 @@ fn leader(standing: Standing, status: &LeaderStatus) -> Result<Response, Error> 
     Ok(bare(&body))
 }
 
-async fn initialize(
-    fields: &Map<String, Value>,
-    lifecycle: &dyn Lifecycle,
-) -> Result<Response, Error> {
-    let request = init_request(fields)?;
-    let made = lifecycle.initialize(request).await.map_err(failed)?;
+async fn initialize(asked: Asked<'_>) -> Result<Response, Error> {
+    let request = init_request(&asked.fields)?;
+    let made = asked.lifecycle.initialize(request).await.map_err(failed)?;
     let hex: Vec<_> = made
         .shares
         .iter()
@@ -336,28 +245,26 @@ async fn initialize(
     })))
 }
 
-fn init_request(fields: &Map<String, Value>) -> Result<InitRequest, Error> {
+fn init_request(fields: &Fields<'_>) -> Result<InitRequest, Error> {
     let refuse = |message: &str| Err(Error::invalid(message));
     for unsupported in ["pgp_keys", "recovery_pgp_keys", "root_token_pgp_key"] {
-        match fields.get(unsupported) {
+        match fields.plain(unsupported) {
             None | Some(Value::Null) => {}
             Some(Value::Array(list)) if list.is_empty() => {}
             Some(Value::String(text)) if text.is_empty() => {}
             Some(_) => return refuse(&format!("{unsupported} is not supported by this server")),
         }
     }
+    let integer = |name| fields.integer(name).unwrap_or(0);
     let recovery = ["recovery_shares", "recovery_threshold"];
-    if recovery
-        .iter()
-        .any(|name| !matches!(integer(fields, name), Ok(0)))
-    {
+    if recovery.into_iter().any(|name| integer(name) != 0) {
         return refuse(
             "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
         );
     }
-    let shares = integer(fields, "secret_shares")?;
-    let threshold = integer(fields, "secret_threshold")?;
-    let stored = integer(fields, "stored_shares")?;
+    let shares = integer("secret_shares");
+    let threshold = integer("secret_threshold");
+    let stored = integer("stored_shares");
     let problem = if shares < 1 {
         "shares must be at least one"
     } else if threshold < 1 {
@@ -384,35 +291,18 @@ fn init_request(fields: &Map<String, Value>) -> Result<InitRequest, Error> {
     }
 }
 
-/// A whole number; absent and null are zero.
-fn integer(fields: &Map<String, Value>, name: &str) -> Result<i64, Error> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(0),
-        Some(Value::Number(number)) => number
-            .as_i64()
-            .ok_or_else(|| Error::invalid(format!("{name} must be a whole number"))),
-        Some(_) => Err(Error::invalid(format!("{name} must be a number"))),
-    }
-}
-
-async fn unseal(
-    mut fields: Map<String, Value>,
-    lifecycle: &dyn Lifecycle,
-) -> Result<Response, Error> {
-    if boolean(&fields, "reset")? {
+async fn unseal(asked: Asked<'_>) -> Result<Response, Error> {
+    let (fields, lifecycle) = (&asked.fields, asked.lifecycle);
+    let flag = |name| fields.flag(name).unwrap_or(false);
+    if flag("reset") {
         return Ok(seal_status(&lifecycle.reset_unseal()));
     }
-    let key = match fields.remove("key") {
-        Some(Value::String(text)) => Secret::new(text),
-        None | Some(Value::Null) => Secret::new(String::new()),
-        Some(_) => return Err(Error::invalid("'key' must be a string")),
-    };
-    if key.expose().is_empty() {
+    let Some(key) = fields.secret("key") else {
         return Err(Error::invalid(
             "'key' must be specified in request body as JSON, or 'reset' set to true",
         ));
-    }
-    if boolean(&fields, "migrate")? {
+    };
+    if flag("migrate") {
         return Err(Error::invalid(
             "can't perform a seal migration, no migration seal found",
         ));
@@ -444,13 +334,5 @@ pub(super) fn decode_key(text: &str) -> Option<SecretBytes> {
     match hex::decode(text).map(Secret::new) {
         Ok(bytes) if plausible.contains(&bytes.expose().len()) => Some(bytes),
         _ => BASE64.decode(text).ok().map(Secret::new),
-    }
-}
-
-fn boolean(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(value)) => Ok(*value),
-        Some(_) => Err(Error::invalid(format!("'{name}' must be a boolean"))),
     }
 }

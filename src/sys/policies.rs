@@ -1,47 +1,174 @@
 //! `sys/policy` (as it was) and `sys/policies/acl`, and what a token may do.
 
-use super::field;
-use super::system::{System, doubled, expect_update, is_update};
-use crate::clock::{Timestamp, parse_instant};
-use crate::engine::kv::{Fields, VALIDATION};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use super::system::{System, doubled};
+use super::table::Run;
+use crate::clock::Timestamp;
+use crate::engine::table::{Endpoint, Field, FieldKind, Fields, Matched, Op, Row};
+use crate::engine::{Error, Outcome, Response};
 use crate::policy::Draft;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+const NAME: Field = Field::path("name", "Name of the policy.");
+const POLICY: Field = Field::new("policy", FieldKind::Text, "Its rules, in HCL or JSON.");
+const CAS_REQUIRED: &str = "Refuses writes without \"cas\".";
+/// Fields of a policy.
+const FIELDS: &[Field] = &[
+    NAME,
+    Field::new(
+        "cas",
+        FieldKind::Integer,
+        "The version to replace; -1 for none.",
+    ),
+    Field::new("cas_required", FieldKind::Flag, CAS_REQUIRED),
+    Field::new("expiration", FieldKind::Time, "When it ends."),
+    POLICY.required(),
+    Field::new("rules", FieldKind::Text, "").alias(POLICY.name),
+    Field::new("ttl", FieldKind::Seconds, "Its life from now on."),
+];
+
+const PATHS: Field = Field::new("paths", FieldKind::CommaList, "Paths that are asked about.");
+const OLD_PATHS: Field = Field::new("path", FieldKind::CommaList, "").alias("paths");
+const ACCESSOR: Field = Field::new("accessor", FieldKind::Text, "The token's accessor.").required();
+const TOKEN: Field = Field::new("token", FieldKind::Text, "The token.").secret();
+
+/// Folders whose names have one spelling.
+pub(super) const FOLDED: &[&str] = &["policies/acl/", "policy/"];
+
+/// Both trees of policies, and what a token may do.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "policy",
+            summary: "Lists the policies.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.list_policies(m, true)),
+            ),
+            (
+                Op::LIST,
+                Run::Answer(|system, m| system.list_policies(m, true)),
+            ),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "policy/+name",
+            fields: FIELDS,
+            summary: "A policy.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.read_policy(m, true)),
+            ),
+            (Op::WRITE, Run::Answer(System::put_policy)),
+            (Op::DELETE, Run::Answer(System::delete_policy)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "policies/acl",
+            summary: "Lists the policies.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::LIST,
+            Run::Answer(|system, m| system.list_policies(m, false)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "policies/acl/+name",
+            fields: FIELDS,
+            summary: "A policy.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (
+                Op::READ,
+                Run::Answer(|system, m| system.read_policy(m, false)),
+            ),
+            (Op::WRITE, Run::Answer(System::put_policy)),
+            (Op::DELETE, Run::Answer(System::delete_policy)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "capabilities",
+            fields: &[OLD_PATHS, PATHS, TOKEN],
+            summary: "Shows what a token may do.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::COMPUTE,
+            Run::Answer(|system, m| system.capabilities(m, &system.policies_of_token(m)?)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "capabilities-self",
+            fields: &[OLD_PATHS, PATHS, TOKEN],
+            summary: "Shows what the caller may do.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::COMPUTE,
+            Run::Answer(|system, m| system.capabilities(m, &m.request.caller.policies)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "capabilities-accessor",
+            fields: &[ACCESSOR, OLD_PATHS, PATHS],
+            summary: "Shows what the token with an accessor may do.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(
+            Op::COMPUTE,
+            Run::Answer(|system, m| system.capabilities(m, &system.policies_of_accessor(m)?)),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "internal/ui/resultant-acl",
+            summary: "Shows every path that the caller's policies speak of.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(System::resultant_acl))],
+    },
+];
+
+fn listed(message: &str) -> Error {
+    Error::invalid(format!("1 error occurred:\n\t* {message}\n\n"))
+}
+
 impl System {
-    /// Both trees; `legacy` is the one that says `rules` and answers twice.
-    pub(super) fn policy(
-        &self,
-        request: &Request,
-        name: &str,
-        legacy: bool,
-    ) -> Result<Outcome, Error> {
-        if name.is_empty() {
-            return self.list_policies(request, legacy);
-        }
+    fn put_policy(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        match request.operation {
-            Operation::Read => return self.read_policy(name, legacy, request.now),
-            Operation::Delete => self.policies.delete(&mut outcome.batch, name)?,
-            _ if is_update(request) => {
-                let draft = draft(request)?;
-                self.policies
-                    .put(&mut outcome.batch, name, draft, request.now)?;
-            }
-            _ => return Err(Error::unsupported_operation()),
-        }
+        let now = matched.request.now;
+        let draft = draft(&matched.fields, now)?;
+        let name = matched.captured(NAME.name);
+        self.policies.put(&mut outcome.batch, name, draft, now)?;
         Ok(outcome)
     }
 
-    fn list_policies(&self, request: &Request, legacy: bool) -> Result<Outcome, Error> {
-        let listed = request.operation == Operation::List;
-        if !(listed || legacy && request.operation == Operation::Read) {
-            return Err(Error::unsupported_operation());
-        }
-        let names = self.policies.list(request.now)?;
+    fn delete_policy(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        self.policies
+            .delete(&mut outcome.batch, matched.captured(NAME.name))?;
+        Ok(outcome)
+    }
+
+    /// `legacy` is the tree that says `rules` and answers twice.
+    fn list_policies(&self, matched: &Matched<'_>, legacy: bool) -> Result<Outcome, Error> {
+        let names = self.policies.list(matched.request.now)?;
         if !legacy {
             return Ok(Response::list(names).into());
         }
@@ -51,8 +178,9 @@ impl System {
         Ok(doubled(data))
     }
 
-    fn read_policy(&self, name: &str, legacy: bool, now: Timestamp) -> Result<Outcome, Error> {
-        let policy = self.policies.get(name, now)?;
+    fn read_policy(&self, matched: &Matched<'_>, legacy: bool) -> Result<Outcome, Error> {
+        let name = matched.captured(NAME.name);
+        let policy = self.policies.get(name, matched.request.now)?;
         let policy = policy.ok_or_else(Error::not_found)?;
         let mut data = Map::new();
         data.insert("name".into(), json!(policy.name));
@@ -72,57 +200,47 @@ impl System {
         }
     }
 
-    /// `sys/capabilities`, `-self`, `-accessor`.
-    pub(super) fn capabilities(&self, request: &Request, which: &str) -> Result<Outcome, Error> {
-        expect_update(request)?;
-        let data = &request.data;
-        let paths = match field::list(data, "paths")? {
-            Some(paths) if !paths.is_empty() => paths,
-            _ => field::list(data, "path")?.unwrap_or_default(),
+    fn capabilities(&self, matched: &Matched<'_>, of: &[String]) -> Result<Outcome, Error> {
+        let fields = &matched.fields;
+        let paths = match fields.list("paths").unwrap_or_default() {
+            [] => fields.list("path").unwrap_or_default(),
+            paths => paths,
         };
         if paths.is_empty() {
             return Err(Error::invalid("paths must be supplied"));
         }
-        let policies = self.policies_of(request, which)?;
-        let acl = self.policies.acl_for(&policies, request.now)?;
+        let acl = self.policies.acl_for(of, matched.request.now)?;
         let mut answer = Map::new();
-        for path in &paths {
+        for path in paths {
             answer.insert(path.clone(), json!(acl.capabilities(path)));
         }
-        if let [path] = paths.as_slice() {
+        if let [path] = paths {
             answer.insert("capabilities".into(), json!(acl.capabilities(path)));
         }
         Ok(doubled(answer))
     }
 
-    fn policies_of(&self, request: &Request, which: &str) -> Result<Vec<String>, Error> {
-        let listed =
-            |message: &str| Error::invalid(format!("1 error occurred:\n\t* {message}\n\n"));
-        let found = match which {
-            "capabilities-self" => return Ok(request.caller.policies.clone()),
-            "capabilities-accessor" => {
-                let accessor = field::text(&request.data, "accessor")?.unwrap_or_default();
-                if accessor.is_empty() {
-                    return Err(Error::invalid("missing accessor"));
-                }
-                let token = self.tokens.by_accessor(&accessor, request.now)?;
-                token.ok_or_else(|| listed("invalid accessor"))?
-            }
-            _ => {
-                let text = field::text(&request.data, "token")?.unwrap_or_default();
-                if text.is_empty() {
-                    return Err(listed("no token found"));
-                }
-                let text = crate::secret::Secret::new(text);
-                let token = self.tokens.lookup(&text, request.now)?;
-                token.ok_or_else(|| listed("invalid token"))?
-            }
-        };
-        Ok(found.policies.clone())
+    fn policies_of_accessor(&self, matched: &Matched<'_>) -> Result<Vec<String>, Error> {
+        let accessor = matched.fields.text("accessor").unwrap_or_default();
+        if accessor.is_empty() {
+            return Err(Error::invalid("missing accessor"));
+        }
+        let token = self.tokens.by_accessor(accessor, matched.request.now)?;
+        let token = token.ok_or_else(|| listed("invalid accessor"))?;
+        Ok(token.policies.clone())
     }
 
-    /// `sys/internal/ui/resultant-acl`: every path that the caller's policies speak of.
-    pub(super) fn resultant_acl(&self, request: &Request) -> Result<Outcome, Error> {
+    fn policies_of_token(&self, matched: &Matched<'_>) -> Result<Vec<String>, Error> {
+        let text = matched.fields.secret("token");
+        let text = text.ok_or_else(|| listed("no token found"))?;
+        let token = self.tokens.lookup(&text, matched.request.now)?;
+        let token = token.ok_or_else(|| listed("invalid token"))?;
+        Ok(token.policies.clone())
+    }
+
+    /// Every path that the caller's policies speak of.
+    fn resultant_acl(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let request = matched.request;
         let caller = &request.caller;
         let mut data = Map::new();
         data.insert("root".into(), json!(caller.is_root));
@@ -152,52 +270,34 @@ impl System {
 }
 
 /// What a write says.
-fn draft(request: &Request) -> Result<Draft, Error> {
-    let fields = Fields::of(request, VALIDATION);
-    let cas_required = fields.bool("cas_required")?.unwrap_or(false);
+fn draft(fields: &Fields<'_>, now: Timestamp) -> Result<Draft, Error> {
     Ok(Draft {
-        expiration: expiration(request)?,
-        text: policy_text(request)?,
-        cas: fields.int("cas")?,
-        cas_required,
+        expiration: expiration(fields, now)?,
+        text: policy_text(fields)?,
+        cas: fields.number("cas"),
+        cas_required: fields.flag("cas_required").unwrap_or(false),
     })
 }
 
 /// `expiration`, a time, or `ttl` from now on.
-fn expiration(request: &Request) -> Result<Option<Timestamp>, Error> {
-    let sent = |name: &str| request.data.get(name).filter(|value| !value.is_null());
-    match (sent("expiration"), sent("ttl")) {
+fn expiration(fields: &Fields<'_>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    match (fields.time("expiration"), fields.seconds("ttl")) {
         (Some(_), Some(_)) => Err(Error::invalid(
             "cannot supply both 'expiration' and 'ttl' for policies",
         )),
-        (Some(_), None) => {
-            let text = request.text("expiration").unwrap_or_default();
-            let unclear = "error converting input for field \"expiration\": \
-                           could not parse string as date and time";
-            let parsed = parse_instant(&text);
-            let parsed = parsed.ok_or_else(|| Error::invalid(format!("{VALIDATION}{unclear}")));
-            parsed.map(Some)
-        }
-        (None, Some(_)) => {
-            let seconds = Fields::of(request, VALIDATION).seconds_from_zero("ttl")?;
-            let ttl = Duration::from_secs(seconds.unwrap_or(0));
-            Ok(Some(request.now.plus(ttl)))
-        }
-        (None, None) => Ok(None),
+        (Some(time), None) => Ok(Some(time)),
+        (None, ttl) => Ok(ttl.map(|seconds| now.plus(Duration::from_secs(seconds)))),
     }
 }
 
 /// The text, or its base64 as some clients send it.
-fn policy_text(request: &Request) -> Result<String, Error> {
-    let mut text = field::text(&request.data, "policy")?.unwrap_or_default();
-    if text.is_empty() {
-        text = field::text(&request.data, "rules")?.unwrap_or_default();
-    }
-    if text.is_empty() {
-        return Err(Error::invalid("'policy' parameter not supplied or empty"));
-    }
+fn policy_text(fields: &Fields<'_>) -> Result<String, Error> {
+    let mut names = [POLICY.name, "rules"].into_iter();
+    let text = names.find_map(|name| fields.text(name).filter(|text| !text.is_empty()));
+    let missing = "'policy' parameter not supplied or empty";
+    let text = text.ok_or_else(|| Error::invalid(missing))?;
     let decoded = STANDARD.decode(text.trim()).ok();
     Ok(decoded
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .unwrap_or(text))
+        .unwrap_or_else(|| text.to_owned()))
 }

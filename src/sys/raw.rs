@@ -1,15 +1,15 @@
 //! `sys/raw`: records by their plain paths, for repairs. Off unless `raw_storage_endpoint`. Known
 //! kinds are shown as JSON and taken back as such.
 
-use super::field;
 use super::record_kinds::kind;
-use super::system::System;
+use super::table::Run;
 use crate::barrier::Unsealed;
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Fields, On, Op, Row};
+use crate::engine::{Error, Operation, Outcome, Response};
 use crate::secret::{Secret, SecretBytes, SecretString};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::sync::Arc;
 
 /// What must not be touched even so: the keys, the seal, and how the key is used.
@@ -20,10 +20,59 @@ const PROTECTED: &[&str] = &[
     "core/master",
 ];
 
-impl System {
-    pub(super) fn raw(&self, request: &Request, path: &str) -> Result<Outcome, Error> {
-        raw(&self.barrier, request.operation, path, &request.data)
-    }
+const BOTH: On = On::READ.and(On::WRITE);
+/// Fields of a record.
+pub(super) const FIELDS: &[Field] = &[
+    Field::path("path", "Where the record is."),
+    Field::new(
+        "compressed",
+        FieldKind::Flag,
+        "Has no effect: nothing is compressed.",
+    )
+    .on(BOTH),
+    Field::new("compression_type", FieldKind::Text, "none.").on(BOTH),
+    Field::new("encoding", FieldKind::Text, "base64, for what is no text.").on(BOTH),
+    Field::new("value", FieldKind::Text, "The record.").required(),
+];
+const RAW: Endpoint = Endpoint {
+    access: Access::Sudo,
+    fields: FIELDS,
+    summary: "Records by their plain paths, for repairs.",
+    about: "Only with raw_storage_endpoint in the configuration.",
+    ..Endpoint::USUAL
+};
+const ANSWERS: Run = Run::Answer(|system, matched| {
+    let (path, operation) = (matched.captured("path"), matched.request.operation);
+    raw(&system.barrier, operation, path, &matched.fields)
+});
+
+/// The records.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "raw",
+            ..RAW
+        },
+        operations: &[],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "raw/*path",
+            ..RAW
+        },
+        operations: &[
+            (Op::READ, ANSWERS),
+            (Op::WRITE, ANSWERS),
+            (Op::DELETE, ANSWERS),
+            (Op::LIST, ANSWERS),
+        ],
+    },
+];
+
+/// Is it one of these?
+pub(super) fn is_raw(endpoint: &Endpoint) -> bool {
+    ROWS.iter()
+        .any(|row| row.endpoint.pattern == endpoint.pattern)
 }
 
 /// One access to the record or folder at `path`. Whoever calls has seen to who may.
@@ -31,8 +80,9 @@ pub(super) fn raw(
     barrier: &Arc<Unsealed>,
     operation: Operation,
     path: &str,
-    data: &Map<String, Value>,
+    fields: &Fields<'_>,
 ) -> Result<Outcome, Error> {
+    let path = path.trim_end_matches('/');
     let below = |known: &&str| {
         path.strip_prefix(*known)
             .is_some_and(|r| r.starts_with('/'))
@@ -41,7 +91,7 @@ pub(super) fn raw(
         return Err(Error::invalid(format!("cannot access {path:?}")));
     }
     let view = barrier.view("");
-    let in_base64 = in_base64(data)?;
+    let in_base64 = in_base64(fields)?;
     let mut outcome = Outcome::default();
     match operation {
         Operation::List => {
@@ -65,8 +115,8 @@ pub(super) fn raw(
         }
         Operation::Delete => view.delete(&mut outcome.batch, path),
         Operation::Create | Operation::Update => {
-            let value = field::text(data, "value")?.unwrap_or_default();
-            let record = taken(path, Secret::new(value), in_base64)?;
+            let value = fields.text("value").unwrap_or_default();
+            let record = taken(path, Secret::new(value.to_owned()), in_base64)?;
             view.put(&mut outcome.batch, path, record);
         }
         _ => return Err(Error::unsupported_operation()),
@@ -76,17 +126,14 @@ pub(super) fn raw(
 
 /// Is the value to be given, or was it, in base64? Parameters of Vault's that ask for what is not
 /// kept here are refused.
-fn in_base64(data: &Map<String, Value>) -> Result<bool, Error> {
-    // Nothing is compressed, so that what is to be decompressed and what not reads the same.
-    field::flag(data, "compressed")?;
-    let compression = field::text(data, "compression_type")?.unwrap_or_default();
-    if !matches!(compression.as_str(), "" | "none") {
+fn in_base64(fields: &Fields<'_>) -> Result<bool, Error> {
+    let compression = fields.text("compression_type").unwrap_or_default();
+    if !matches!(compression, "" | "none") {
         return Err(Error::invalid(format!(
             "compression_type {compression:?} is not supported: records are kept as they are"
         )));
     }
-    let encoding = field::text(data, "encoding")?.unwrap_or_default();
-    match encoding.as_str() {
+    match fields.text("encoding").unwrap_or_default() {
         "" => Ok(false),
         "base64" => Ok(true),
         other => Err(Error::invalid(format!("invalid encoding {other:?}"))),

@@ -9,9 +9,11 @@ use super::lifecycle::{
     ShareInput,
 };
 use super::open::bare;
-use super::raw::raw;
+use super::table::MOUNT;
+use super::{generate_root, raw};
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
+use crate::engine::table::{Endpoint, Fields, Op, Row, Table};
 use crate::engine::{Error, ErrorKind, Operation, Response};
 use crate::secret::{Key256, Secret, SecretString, random_text};
 use crate::store::{BoxFuture, Storage};
@@ -23,10 +25,66 @@ use tokio::sync::Mutex;
 
 /// What a recovery token starts with.
 const PREFIX: &str = "r.";
-/// Where records are found by their plain paths.
-const RAW: &str = "sys/raw";
-const ATTEMPT: &str = "sys/generate-recovery-token/attempt";
-const UPDATE: &str = "sys/generate-recovery-token/update";
+/// What answers in recovery mode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Attempt,
+    Update,
+    Raw,
+}
+
+const ATTEMPT: Endpoint = Endpoint {
+    fields: generate_root::ATTEMPT,
+    ..Endpoint::USUAL
+};
+const RECORDS: &[(Op, Room)] = &[
+    (Op::READ, Room::Raw),
+    (Op::WRITE, Room::Raw),
+    (Op::DELETE, Room::Raw),
+    (Op::LIST, Room::Raw),
+];
+
+/// The endpoints of recovery mode.
+static TABLE: Table<Room> = Table::new(
+    "Repairs a store with the unseal shares.",
+    &[&[
+        Row {
+            endpoint: Endpoint {
+                pattern: "generate-recovery-token/attempt",
+                ..ATTEMPT
+            },
+            operations: &[
+                (Op::READ, Room::Attempt),
+                (Op::ACT, Room::Attempt),
+                (Op::DELETE, Room::Attempt),
+            ],
+        },
+        Row {
+            endpoint: Endpoint {
+                pattern: "generate-recovery-token/update",
+                fields: generate_root::UPDATE,
+                ..ATTEMPT
+            },
+            operations: &[(Op::ACT, Room::Update)],
+        },
+        Row {
+            endpoint: Endpoint {
+                pattern: "raw",
+                fields: raw::FIELDS,
+                ..ATTEMPT
+            },
+            operations: RECORDS,
+        },
+        Row {
+            endpoint: Endpoint {
+                pattern: "raw/*path",
+                fields: raw::FIELDS,
+                ..ATTEMPT
+            },
+            operations: RECORDS,
+        },
+    ]],
+);
 
 /// A server in recovery mode.
 pub struct RecoveryMode {
@@ -92,41 +150,49 @@ impl RecoveryMode {
 
     /// Answers one call; `None` where nothing is.
     pub async fn answer(&self, call: RecoveryCall) -> Option<Result<Response, Error>> {
-        let path = call.path.trim_end_matches('/').to_owned();
-        if path == ATTEMPT || path == UPDATE {
-            return Some(self.generate(&call, &path).await);
-        }
-        let record = match path.strip_prefix(RAW)? {
-            "" => "",
-            below => below.strip_prefix('/')?,
+        let path = call.path.trim_end_matches('/');
+        let below = path.strip_prefix(MOUNT)?;
+        // One without the operation is found, too: it is answered by name.
+        let (row, captures) = TABLE.captured(below, Operation::Read)?;
+        let fields = match Fields::read(row.endpoint.fields, &call.data, "") {
+            Ok(fields) => fields,
+            Err(error) => return Some(Err(error)),
         };
-        Some(self.raw(&call, record).await)
+        let is_raw = row.operations.iter().any(|(_, room)| *room == Room::Raw);
+        Some(match row.handler(call.operation) {
+            _ if is_raw => self.raw(&call, captures.named("path"), &fields).await,
+            Some(room) => self.generate(&call, room, &fields).await,
+            None => Err(Error::silent(ErrorKind::UnsupportedOperation)),
+        })
     }
 
-    async fn generate(&self, call: &RecoveryCall, path: &str) -> Result<Response, Error> {
+    async fn generate(
+        &self,
+        call: &RecoveryCall,
+        room: Room,
+        fields: &Fields<'_>,
+    ) -> Result<Response, Error> {
         let config = self.sealed.seal_config()?;
         let config = config.ok_or(BarrierError::NotInitialized)?;
         let mut state = self.state.lock().await;
-        let writes = matches!(call.operation, Operation::Create | Operation::Update);
-        let answer = match (path, call.operation) {
-            (ATTEMPT, Operation::Read) => state.generation.status(config),
-            (ATTEMPT, Operation::Delete) => {
+        let answer = match (room, call.operation) {
+            (Room::Update, _) => match state.generation.submit(config, fields)? {
+                Given::Waiting(answer) => answer,
+                Given::Key(key) => self.open(&mut state, config, &key)?,
+            },
+            (_, Operation::Read) => state.generation.status(config),
+            (_, Operation::Delete) => {
                 state.generation.cancel();
                 return Ok(Response::no_content());
             }
-            (ATTEMPT, _) if writes => {
+            _ => {
                 if state.opened.is_some() {
                     return Err(Error::invalid(
                         "attempted to generate recovery operation token when already unsealed",
                     ));
                 }
-                state.generation.start(config, &call.data)?
+                state.generation.start(config, fields)?
             }
-            (UPDATE, _) if writes => match state.generation.submit(config, &call.data)? {
-                Given::Waiting(answer) => answer,
-                Given::Key(key) => self.open(&mut state, config, &key)?,
-            },
-            _ => return Err(Error::silent(ErrorKind::UnsupportedOperation)),
         };
         Ok(bare(&Value::Object(answer)))
     }
@@ -149,7 +215,12 @@ impl RecoveryMode {
         Ok(answer)
     }
 
-    async fn raw(&self, call: &RecoveryCall, path: &str) -> Result<Response, Error> {
+    async fn raw(
+        &self,
+        call: &RecoveryCall,
+        path: &str,
+        fields: &Fields<'_>,
+    ) -> Result<Response, Error> {
         let barrier = {
             let state = self.state.lock().await;
             let opened = match (&state.opened, &call.token) {
@@ -159,7 +230,7 @@ impl RecoveryMode {
             let opened = opened.ok_or_else(|| Error::silent(ErrorKind::Denied))?;
             Arc::clone(&opened.barrier)
         };
-        let outcome = raw(&barrier, call.operation, path, &call.data)?;
+        let outcome = raw::raw(&barrier, call.operation, path, fields)?;
         if !outcome.batch.is_empty() {
             tracing::warn!("a record is changed through sys/raw");
             barrier.commit(outcome.batch, self.clock.now()).await?;

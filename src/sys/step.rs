@@ -5,7 +5,9 @@
 
 use super::lifecycle::{HaStatus, Lifecycle, LifecycleError};
 use super::open::failed;
-use crate::engine::{Operation, Response, Streamed};
+use super::table::{self, Run};
+use crate::engine::table::Matched;
+use crate::engine::{Error, Operation, Outcome, Response, Streamed};
 use crate::router::Reply;
 use crate::stream::Chunks;
 use serde_json::{Map, Value, json};
@@ -28,28 +30,29 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step at `path`, if it is one, with or without a trailing slash.
+    /// The step at `path` (without `/v1/`), if it is one.
     pub fn of(path: &str) -> Option<Self> {
-        match path.trim_end_matches('/') {
-            "sys/seal" => Some(Self::Seal),
-            "sys/step-down" => Some(Self::StepDown),
-            "sys/ha-status" => Some(Self::HaStatus),
-            "sys/metrics" => Some(Self::Metrics),
-            "sys/storage/raft/snapshot" => Some(Self::Snapshot),
-            "sys/storage/raft/snapshot-force" => Some(Self::SnapshotForce),
+        let row = table::row(path)?;
+        row.operations.iter().find_map(|(_, run)| match run {
+            Run::Node(step) => Some(*step),
             _ => None,
-        }
+        })
     }
 
-    /// Does it know this operation?
-    pub const fn takes(self, operation: Operation) -> bool {
-        match self {
-            Self::Seal | Self::StepDown | Self::SnapshotForce => {
-                matches!(operation, Operation::Update)
-            }
-            Self::HaStatus | Self::Metrics => matches!(operation, Operation::Read),
-            Self::Snapshot => matches!(operation, Operation::Read | Operation::Update),
+    /// Does `path`, where a step is, know this operation?
+    pub fn takes(path: &str, operation: Operation) -> bool {
+        let row = table::row(path);
+        row.is_some_and(|row| row.handler(operation).is_some())
+    }
+
+    /// Answers that the caller may.
+    pub(super) fn allowed(self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        Ok(match self {
+            Self::HaStatus => Response::data(Map::new()),
+            Self::Metrics => super::metrics::empty(&matched.fields)?,
+            _ => Response::no_content(),
         }
+        .into())
     }
 
     /// Is it about a whole snapshot, in the body of the request or of the answer? Such bodies are

@@ -1,8 +1,8 @@
 //! `sys/tools`: random bytes and hashes.
 
-use super::field;
-use super::system::expect_update;
-use crate::engine::{Error, Outcome, Request, Response};
+use super::table::Run;
+use crate::engine::table::{Endpoint, Field, FieldKind, Matched, Op, Row};
+use crate::engine::{Error, Outcome, Response};
 use crate::secret::fill_random;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,24 +15,83 @@ const RANDOM_BYTES_DEFAULT: i64 = 32;
 /// Where random bytes may be asked from; all are the kernel's here.
 const SOURCES: &[&str] = &["platform", "seal", "all"];
 
-pub(super) fn handle(request: &Request, rest: &str) -> Result<Outcome, Error> {
-    let (tool, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    match tool {
-        "random" => random(request, rest),
-        "hash" => hash(request, rest),
-        _ => Err(Error::unsupported_path()),
-    }
-}
+const BYTES: Field = Field::new("bytes", FieldKind::Integer, "How many.").default("32");
+const SOURCE: Field = Field::path("source", "platform, seal or all: the kernel's.");
+const URL_BYTES: Field = Field::path("urlbytes", "How many; or a source.");
+const RANDOM_FORMAT: Field =
+    Field::new("format", FieldKind::Text, "base64 or hex.").default("base64");
+const ALGORITHM: Field = Field::new(
+    "algorithm",
+    FieldKind::Text,
+    "sha2-256, sha2-384 or sha2-512.",
+)
+.default("sha2-256");
+const URL_ALGORITHM: Field = Field::path("urlalgorithm", "As \"algorithm\".");
+const INPUT: Field = Field::new("input", FieldKind::Text, "In base64.").required();
+const HASH_FORMAT: Field = Field::new("format", FieldKind::Text, "hex or base64.").default("hex");
 
-fn random(request: &Request, rest: &str) -> Result<Outcome, Error> {
-    expect_update(request)?;
-    let in_path = match rest.split_once('/') {
-        Some((_, count)) => count,
-        None if SOURCES.contains(&rest) => "",
-        None => rest,
-    };
+const RANDOM: Endpoint = Endpoint {
+    fields: &[BYTES, RANDOM_FORMAT],
+    summary: "Makes random bytes.",
+    ..Endpoint::USUAL
+};
+const HASH: Endpoint = Endpoint {
+    fields: &[ALGORITHM, HASH_FORMAT, INPUT],
+    summary: "Hashes what is sent.",
+    ..Endpoint::USUAL
+};
+const RANDOMS: &[(Op, Run)] = &[(Op::COMPUTE, Run::Answer(|_, matched| random(matched)))];
+const HASHES: &[(Op, Run)] = &[(Op::COMPUTE, Run::Answer(|_, matched| hash(matched)))];
+
+/// The tools.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "tools/random",
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "tools/random/:urlbytes",
+            fields: &[BYTES, RANDOM_FORMAT, URL_BYTES],
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "tools/random/:source/:urlbytes",
+            fields: &[BYTES, RANDOM_FORMAT, SOURCE, URL_BYTES],
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "tools/hash",
+            ..HASH
+        },
+        operations: HASHES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "tools/hash/:urlalgorithm",
+            fields: &[ALGORITHM, HASH_FORMAT, INPUT, URL_ALGORITHM],
+            ..HASH
+        },
+        operations: HASHES,
+    },
+];
+
+fn random(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let fields = &matched.fields;
+    let in_path = matched.captured(URL_BYTES.name);
+    let is_source = matched.captured(SOURCE.name).is_empty() && SOURCES.contains(&in_path);
     let count = match in_path {
-        "" => field::integer(&request.data, "bytes")?.unwrap_or(RANDOM_BYTES_DEFAULT),
+        _ if is_source => fields.integer("bytes").unwrap_or(RANDOM_BYTES_DEFAULT),
+        "" => fields.integer("bytes").unwrap_or(RANDOM_BYTES_DEFAULT),
         text => text.parse().map_err(|_| {
             Error::invalid(format!(
                 "error parsing url-set byte count: {text:?} is no number"
@@ -47,8 +106,8 @@ fn random(request: &Request, rest: &str) -> Result<Outcome, Error> {
             "'bytes' should be less than {RANDOM_BYTES_MAX}"
         )));
     }
-    let format = field::text(&request.data, "format")?.unwrap_or_else(|| "base64".into());
-    let encode = encoder(&format).ok_or_else(|| {
+    let format = fields.text("format").unwrap_or(RANDOM_FORMAT.default);
+    let encode = encoder(format).ok_or_else(|| {
         let message = "must be \"hex\" or \"base64\"";
         Error::invalid(format!("unsupported encoding format {format:?}; {message}"))
     })?;
@@ -59,25 +118,25 @@ fn random(request: &Request, rest: &str) -> Result<Outcome, Error> {
     Ok(Response::data(data).into())
 }
 
-fn hash(request: &Request, rest: &str) -> Result<Outcome, Error> {
-    expect_update(request)?;
-    let named = field::text(&request.data, "algorithm")?;
-    let algorithm = match rest {
-        "" => named.unwrap_or_else(|| "sha2-256".into()),
-        rest => rest.to_owned(),
+fn hash(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let fields = &matched.fields;
+    let named = fields.text("algorithm").unwrap_or(ALGORITHM.default);
+    let algorithm = match matched.captured(URL_ALGORITHM.name) {
+        "" => named,
+        in_path => in_path,
     };
-    let algorithm = match algorithm.as_str() {
+    let algorithm = match algorithm {
         "sha2-256" => &digest::SHA256,
         "sha2-384" => &digest::SHA384,
         "sha2-512" => &digest::SHA512,
         other => return Err(Error::invalid(format!("unsupported algorithm {other}"))),
     };
-    let input = field::text(&request.data, "input")?.unwrap_or_default();
+    let input = fields.text("input").unwrap_or_default();
     let input = STANDARD
         .decode(input)
         .map_err(|_| Error::invalid("unable to decode input as base64: illegal base64 data"))?;
-    let format = field::text(&request.data, "format")?.unwrap_or_else(|| "hex".into());
-    let encode = encoder(&format).ok_or_else(|| {
+    let format = fields.text("format").unwrap_or(HASH_FORMAT.default);
+    let encode = encoder(format).ok_or_else(|| {
         let message = "must be \"hex\" or \"base64\"";
         Error::invalid(format!("unsupported encoding format {format}; {message}"))
     })?;

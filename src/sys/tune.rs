@@ -1,8 +1,8 @@
 //! What can be tuned about a mount, and how it is shown.
 
-use super::field;
 use super::system::{System, doubled};
 use crate::engine::kv;
+use crate::engine::table::{Field, FieldKind, Fields, Matched};
 use crate::engine::{Error, Outcome, Request, narrowing};
 use crate::mount::{Class, Config, Entry};
 use serde_json::{Map, Value, json};
@@ -13,39 +13,94 @@ const TOKEN_TYPES: &[&str] = &["default-service", "default-batch", "service", "b
 /// Mounts whose leases nobody may tune.
 const FIXED: &[&str] = &["sys/", "cubbyhole/"];
 
-/// Fields of a mount's `config`.
-pub(super) const CONFIG_FIELDS: &[&str] = &[
+const ALLOWED_RESPONSE_HEADERS: Field = Field::new(
     "allowed_response_headers",
+    FieldKind::CommaList,
+    "Headers that its engine may set.",
+);
+const REQUEST_KEYS: Field = Field::new(
     "audit_non_hmac_request_keys",
+    FieldKind::CommaList,
+    "Fields of requests that are audited in clear.",
+);
+const RESPONSE_KEYS: Field = Field::new(
     "audit_non_hmac_response_keys",
+    FieldKind::CommaList,
+    "Fields of answers that are audited in clear.",
+);
+const DEFAULT_TTL: Field = Field::new(
     "default_lease_ttl",
-    "force_no_cache",
+    FieldKind::SystemLifetime,
+    "Usual life of leases.",
+);
+const FORCE_NO_CACHE: Field =
+    Field::new("force_no_cache", FieldKind::Flag, "Kept, without effect.");
+const VISIBILITY: Field = Field::new(
     "listing_visibility",
+    FieldKind::Text,
+    "unauth: shown to who has no token; hidden.",
+);
+const MAX_TTL: Field = Field::new(
     "max_lease_ttl",
+    FieldKind::SystemLifetime,
+    "Longest life of leases.",
+);
+const PASSTHROUGH: Field = Field::new(
     "passthrough_request_headers",
-    "plugin_version",
+    FieldKind::CommaList,
+    "Headers that its engine sees.",
+);
+const PLUGIN_VERSION: Field =
+    Field::new("plugin_version", FieldKind::Text, "Kept, without effect.");
+const TOKEN_TYPE: Field = Field::new(
     "token_type",
+    FieldKind::Text,
+    "Type of the tokens that its logins make.",
+);
+
+/// Fields of a mount's `config`.
+const CONFIG: &[Field] = &[
+    ALLOWED_RESPONSE_HEADERS,
+    REQUEST_KEYS,
+    RESPONSE_KEYS,
+    DEFAULT_TTL,
+    FORCE_NO_CACHE,
+    VISIBILITY,
+    MAX_TTL,
+    PASSTHROUGH,
+    PLUGIN_VERSION,
+    TOKEN_TYPE,
 ];
 /// Fields of tuning.
-pub(super) const TUNE_FIELDS: &[&str] = &[
-    "allowed_response_headers",
-    "audit_non_hmac_request_keys",
-    "audit_non_hmac_response_keys",
-    "default_lease_ttl",
-    "description",
-    "force_no_cache",
-    "listing_visibility",
-    "max_lease_ttl",
-    "options",
-    "passthrough_request_headers",
-    "plugin_version",
-    "token_type",
+pub(super) const FIELDS: &[Field] = &[
+    Field::path("path", "Where it is mounted."),
+    ALLOWED_RESPONSE_HEADERS,
+    REQUEST_KEYS,
+    RESPONSE_KEYS,
+    DEFAULT_TTL,
+    Field::new("description", FieldKind::Text, "For people."),
+    FORCE_NO_CACHE,
+    VISIBILITY,
+    MAX_TTL,
+    Field::new(
+        "options",
+        FieldKind::Pairs,
+        "Settings of its engine: version.",
+    ),
+    PASSTHROUGH,
+    PLUGIN_VERSION,
+    TOKEN_TYPE,
 ];
 /// What an engine understands of a mount's `options`.
 const OPTIONS: &[&str] = &["version"];
 
 impl System {
-    pub(super) fn read_tuning(&self, class: Class, path: &str) -> Result<Outcome, Error> {
+    pub(super) fn read_tuning(
+        &self,
+        class: Class,
+        matched: &Matched<'_>,
+    ) -> Result<Outcome, Error> {
+        let path = matched.captured("path");
         let snapshot = self.mounts.snapshot()?;
         let Some(entry) = snapshot.get(class, path) else {
             let full = format!("{}{path}/", class.api_prefix());
@@ -54,11 +109,8 @@ impl System {
         };
         let (default_ttl, max_ttl) = self.lifetimes.of(&entry.config);
         let mut data = describe(entry);
-        data.insert(
-            "default_lease_ttl".into(),
-            field::whole_seconds(default_ttl),
-        );
-        data.insert("max_lease_ttl".into(), field::whole_seconds(max_ttl));
+        data.insert("default_lease_ttl".into(), json!(default_ttl.as_secs()));
+        data.insert("max_lease_ttl".into(), json!(max_ttl.as_secs()));
         data.insert("description".into(), json!(entry.description));
         if let Some(options) = entry.options.as_ref().filter(|options| !options.is_empty()) {
             data.insert("options".into(), json!(options));
@@ -66,13 +118,9 @@ impl System {
         Ok(doubled(data))
     }
 
-    pub(super) fn tune(
-        &self,
-        class: Class,
-        request: &Request,
-        path: &str,
-    ) -> Result<Outcome, Error> {
-        let data = &request.data;
+    pub(super) fn tune(&self, class: Class, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let (request, fields) = (matched.request, &matched.fields);
+        let (data, path) = (&request.data, matched.captured("path"));
         let snapshot = self.mounts.snapshot()?;
         let Some(before) = snapshot.get(class, path) else {
             let full = format!("{}{path}/", class.api_prefix());
@@ -92,7 +140,7 @@ impl System {
             let message = "'token_type' cannot be set for 'token' or 'ns_token' auth mounts";
             return Err(Error::invalid(message));
         }
-        apply(&mut after, data, false)?;
+        apply(&mut after, fields)?;
         let (default_s, max_s) = (
             after.config.default_lease_ttl_s,
             after.config.max_lease_ttl_s,
@@ -103,12 +151,12 @@ impl System {
                  of {default_s}"
             )
         })?;
-        if let Some(description) = field::text(data, "description")? {
-            after.description = description;
+        if let Some(description) = fields.text("description") {
+            description.clone_into(&mut after.description);
         }
         let mut outcome = Outcome::default();
-        if let Some(options) = field::texts(data, "options")? {
-            outcome = self.change_options(&mut after, options, request)?;
+        if let Some(options) = fields.pairs("options") {
+            outcome = self.change_options(&mut after, options.clone(), request)?;
         }
         let change = |entry: &mut Entry| *entry = after;
         self.mounts
@@ -147,58 +195,65 @@ impl System {
     }
 }
 
-/// Takes over the fields of `data` that stand in a mount's `config`.
-pub(super) fn apply(
-    entry: &mut Entry,
-    data: &Map<String, Value>,
-    fresh: bool,
-) -> Result<(), Error> {
-    let lifetime = |name: &str, what: &str| {
-        field::seconds(data, name).map_err(|error| match fresh {
-            true => Error::invalid(format!(
+/// Takes over the `config` of a mount that is made.
+pub(super) fn configure(entry: &mut Entry, config: &Map<String, Value>) -> Result<(), Error> {
+    narrowing::refuse_unknown(config, |name| CONFIG.iter().any(|field| field.name == name))?;
+    for (field, what) in [(DEFAULT_TTL, "default"), (MAX_TTL, "max")] {
+        Fields::read(&[field], config, "").map_err(|error| {
+            Error::invalid(format!(
                 "unable to parse {what} TTL of {}: {}",
-                data.get(name).and_then(Value::as_str).unwrap_or_default(),
+                config
+                    .get(field.name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default(),
                 error.messages.join("; ")
-            )),
-            false => error,
-        })
-    };
+            ))
+        })?;
+    }
+    apply(entry, &Fields::read(CONFIG, config, "")?)?;
+    check_lifetimes(&entry.config, || {
+        "given default lease TTL greater than given max lease TTL".into()
+    })
+}
+
+/// Takes over the fields that stand in a mount's `config`.
+fn apply(entry: &mut Entry, fields: &Fields<'_>) -> Result<(), Error> {
     let config = &mut entry.config;
-    if let Some(seconds) = lifetime("default_lease_ttl", "default")? {
+    if let Some(seconds) = fields.seconds("default_lease_ttl") {
         config.default_lease_ttl_s = seconds;
     }
-    if let Some(seconds) = lifetime("max_lease_ttl", "max")? {
+    if let Some(seconds) = fields.seconds("max_lease_ttl") {
         config.max_lease_ttl_s = seconds;
     }
-    if let Some(flag) = field::flag(data, "force_no_cache")? {
+    if let Some(flag) = fields.flag("force_no_cache") {
         config.force_no_cache = flag;
     }
-    if let Some(visibility) = field::text(data, "listing_visibility")? {
-        if !VISIBILITIES.contains(&visibility.as_str()) {
+    if let Some(visibility) = fields.text("listing_visibility") {
+        if !VISIBILITIES.contains(&visibility) {
             return Err(Error::invalid(format!(
                 "invalid listing_visibility {visibility}"
             )));
         }
-        config.listing_visibility = visibility;
+        visibility.clone_into(&mut config.listing_visibility);
     }
-    if let Some(kind) = field::text(data, "token_type")?.filter(|kind| !kind.is_empty()) {
+    if let Some(kind) = fields.text("token_type").filter(|kind| !kind.is_empty()) {
         if entry.class != Class::Auth {
             let message = "'token_type' can only be modified on auth mounts";
             return Err(Error::invalid(message));
         }
-        if !TOKEN_TYPES.contains(&kind.as_str()) {
+        if !TOKEN_TYPES.contains(&kind) {
             return Err(Error::invalid(format!(
                 "invalid value for 'token_type': {kind}"
             )));
         }
-        config.token_type = kind;
+        kind.clone_into(&mut config.token_type);
     }
-    if let Some(version) = field::text(data, "plugin_version")? {
-        config.plugin_version = version;
+    if let Some(version) = fields.text("plugin_version") {
+        version.clone_into(&mut config.plugin_version);
     }
     for (name, list) in lists(config) {
-        if let Some(items) = field::list(data, name)? {
-            *list = items;
+        if let Some(items) = fields.list(name) {
+            *list = items.to_vec();
         }
     }
     Ok(())
@@ -226,10 +281,7 @@ fn lists(config: &mut Config) -> [(&'static str, &mut Vec<String>); 4] {
 }
 
 /// A default above the maximum is refused with `message`.
-pub(super) fn check_lifetimes(
-    config: &Config,
-    message: impl FnOnce() -> String,
-) -> Result<(), Error> {
+fn check_lifetimes(config: &Config, message: impl FnOnce() -> String) -> Result<(), Error> {
     let (default_s, max_s) = (config.default_lease_ttl_s, config.max_lease_ttl_s);
     match max_s > 0 && default_s > max_s {
         true => Err(Error::invalid(message())),
@@ -241,7 +293,7 @@ pub(super) fn check_lifetimes(
 pub(super) fn check_options(kind: &str, options: &BTreeMap<String, String>) -> Result<(), Error> {
     let fields = options.iter();
     let fields = fields.map(|(name, text)| (name.clone(), Value::from(text.as_str())));
-    narrowing::refuse_unknown(&fields.collect(), OPTIONS)?;
+    narrowing::refuse_unknown(&fields.collect(), |name| OPTIONS.contains(&name))?;
     match options.get("version").map(String::as_str) {
         None | Some("1" | "2") => Ok(()),
         Some(other) => Err(Error::invalid(format!(

@@ -97,10 +97,10 @@ async fn initialization_checks_its_numbers() {
             r#"{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}"#,
             "pgp_keys is not supported by this server",
         ),
-        (r#"{"secret_shares":"a"}"#, "secret_shares must be a number"),
         (
             r#"{"secret_shares":1.5}"#,
-            "secret_shares must be a whole number",
+            "Field validation failed: error converting input for field \"secret_shares\": '' \
+             cannot parse value as 'int': strconv.ParseInt: invalid syntax",
         ),
     ] {
         let reply = edge.call("PUT", "/v1/sys/init", body).await;
@@ -145,7 +145,12 @@ async fn unseal_keys_are_hex_or_base64_and_of_a_plausible_length() {
             r#"{"key":"aa"}"#,
             "'key' must be a valid hex or base64 string",
         ),
-        (r#"{"key":5}"#, "'key' must be a string"),
+        (r#"{"key":5}"#, "'key' must be a valid hex or base64 string"),
+        (
+            r#"{"key":{}}"#,
+            "Field validation failed: error converting input for field \"key\": '' expected type \
+             'string', got unconvertible type 'map[string]interface {}'",
+        ),
         (
             r#"{"key":"AAAA"}"#,
             "invalid key: key is shorter than minimum 16 bytes",

@@ -1,10 +1,10 @@
 //! `create`, `create-orphan`, `create/<role>`.
 
 use super::TokenEngine;
-use super::field;
 use super::policies::Choice;
 use super::role::{Kind, Role};
-use crate::barrier::{Batch, View};
+use crate::barrier::Batch;
+use crate::engine::table::{Field, FieldKind, Fields, Matched};
 use crate::engine::{Error, Outcome, Request, Response, TokenType};
 use crate::policy::ROOT;
 use crate::secret::SecretString;
@@ -13,23 +13,71 @@ use crate::token::{Spec, Token};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Fields that the create paths know.
-pub(super) const FIELDS: &[&str] = &[
-    "display_name",
-    "entity_alias",
+const DISPLAY_NAME: Field = Field::new("display_name", FieldKind::Text, "What it is called.");
+const ENTITY_ALIAS: Field = Field::new("entity_alias", FieldKind::Text, "Whose token it is.");
+const EXPLICIT_MAX_TTL: Field = Field::new(
     "explicit_max_ttl",
-    "format",
-    "id",
-    "lease",
+    FieldKind::Lifetime,
+    "Longest life, whatever happens.",
+);
+const FORMAT: Field = Field::new("format", FieldKind::Text, "Has no effect.");
+const ID: Field = Field::new("id", FieldKind::Text, "Its text; asks for sudo.").secret();
+const LEASE: Field = Field::new("lease", FieldKind::Lifetime, "").alias("ttl");
+const META: Field = Field::new(
     "meta",
+    FieldKind::Pairs,
+    "What is known of it, as key=value.",
+);
+const NO_DEFAULT_POLICY: Field = Field::new(
     "no_default_policy",
-    "no_parent",
-    "num_uses",
-    "period",
-    "policies",
-    "renewable",
-    "ttl",
-    "type",
+    FieldKind::Flag,
+    "Leaves the default policy out.",
+);
+const NO_PARENT: Field = Field::new("no_parent", FieldKind::Flag, "Is it an orphan?");
+const NUM_USES: Field = Field::new("num_uses", FieldKind::Integer, "Uses; zero for any number.");
+const PERIOD: Field = Field::new("period", FieldKind::Lifetime, "Life after each renewal.");
+const POLICIES: Field = Field::new("policies", FieldKind::Names, "Its policies.");
+const RENEWABLE: Field =
+    Field::new("renewable", FieldKind::Flag, "May it be renewed?").default("true");
+const TTL: Field = Field::new("ttl", FieldKind::Lifetime, "Its life.");
+const TYPE: Field = Field::new("type", FieldKind::Text, "service or batch.");
+
+/// Fields of a token.
+pub(super) const FIELDS: &[Field] = &[
+    DISPLAY_NAME,
+    ENTITY_ALIAS,
+    EXPLICIT_MAX_TTL,
+    FORMAT,
+    ID,
+    LEASE,
+    META,
+    NO_DEFAULT_POLICY,
+    NO_PARENT,
+    NUM_USES,
+    PERIOD,
+    POLICIES,
+    RENEWABLE,
+    TTL,
+    TYPE,
+];
+/// The same, where a role is named.
+pub(super) const ROLE_FIELDS: &[Field] = &[
+    Field::path("role_name", "Name of the role."),
+    DISPLAY_NAME,
+    ENTITY_ALIAS,
+    EXPLICIT_MAX_TTL,
+    FORMAT,
+    ID,
+    LEASE,
+    META,
+    NO_DEFAULT_POLICY,
+    NO_PARENT,
+    NUM_USES,
+    PERIOD,
+    POLICIES,
+    RENEWABLE,
+    TTL,
+    TYPE,
 ];
 /// Most bytes of metadata.
 const METADATA_BYTES_MAX: usize = 8 * 1024;
@@ -38,25 +86,21 @@ const DISPLAY_NAME_BYTES_MAX: usize = 256;
 /// Most policies of one token.
 const POLICIES_MAX: usize = 256;
 
-pub(super) fn plain(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    Creation::new(engine, request, None, "")?.run(false)
+pub(super) fn plain(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    Creation::new(engine, matched, None, "")?.run(false)
 }
 
-pub(super) fn orphan(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    Creation::new(engine, request, None, "")?.run(true)
+pub(super) fn orphan(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    Creation::new(engine, matched, None, "")?.run(true)
 }
 
-pub(super) fn with_role(
-    engine: &TokenEngine,
-    request: &Request,
-    view: &View,
-    name: &str,
-) -> Result<Outcome, Error> {
+pub(super) fn with_role(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (view, name) = (matched.view, matched.captured("role_name"));
     let role = Role::load(view, name)?;
     let role = role.ok_or_else(|| Error::invalid(format!("unknown role {name}")))?;
     let mut expected = Batch::new();
     role.expect(view, &mut expected, name);
-    let mut outcome = Creation::new(engine, request, Some(role), name)?.run(false)?;
+    let mut outcome = Creation::new(engine, matched, Some(role), name)?.run(false)?;
     outcome.batch.append(expected);
     Ok(outcome)
 }
@@ -65,6 +109,7 @@ pub(super) fn with_role(
 struct Creation<'a> {
     engine: &'a TokenEngine,
     request: &'a Request,
+    fields: &'a Fields<'a>,
     parent: Arc<Token>,
     role: Option<Role>,
     role_name: &'a str,
@@ -83,10 +128,11 @@ struct Limits {
 impl<'a> Creation<'a> {
     fn new(
         engine: &'a TokenEngine,
-        request: &'a Request,
+        matched: &'a Matched<'a>,
         role: Option<Role>,
         role_name: &'a str,
     ) -> Result<Self, Error> {
+        let request = matched.request;
         if request.caller.is_batch {
             return Err(Error::invalid("batch tokens cannot create more tokens"));
         }
@@ -104,6 +150,7 @@ impl<'a> Creation<'a> {
         Ok(Self {
             engine,
             request,
+            fields: &matched.fields,
             parent,
             role,
             role_name,
@@ -116,10 +163,10 @@ impl<'a> Creation<'a> {
         let token_type = self.token_type()?;
         let limits = self.limits(token_type)?;
         let text = self.custom_text(token_type)?;
-        let wanted = field::list(request, "policies")?.unwrap_or_default();
+        let wanted = self.fields.list("policies").unwrap_or_default();
         let policies = Choice {
-            wanted: &wanted,
-            without_default: field::flag(request, "no_default_policy")?.unwrap_or(false),
+            wanted,
+            without_default: self.fields.flag("no_default_policy").unwrap_or(false),
             parent: &self.parent.policies,
             sudo: self.is_privileged(),
             role: self.role.as_ref(),
@@ -151,7 +198,7 @@ impl<'a> Creation<'a> {
             period: limits.period,
             explicit_max_ttl: limits.explicit_max_ttl,
             max_ttl: request.mount.max_lease_ttl,
-            renewable: self.is_renewable(token_type)?,
+            renewable: self.is_renewable(token_type),
             bound_cidrs: self.bound_cidrs(parent),
             policies,
             ..Spec::default()
@@ -175,7 +222,7 @@ impl<'a> Creation<'a> {
     }
 
     fn token_type(&self) -> Result<TokenType, Error> {
-        let wanted = match field::text(self.request, "type")?.as_str() {
+        let wanted = match self.fields.text("type").unwrap_or_default() {
             "" => None,
             "service" => Some(TokenType::Service),
             "batch" => Some(TokenType::Batch),
@@ -195,11 +242,13 @@ impl<'a> Creation<'a> {
     }
 
     fn limits(&mut self, token_type: TokenType) -> Result<Limits, Error> {
-        let request = self.request;
+        let fields = self.fields;
         let batch = token_type == TokenType::Batch;
-        let uses = field::count(request, "num_uses", "number of uses cannot be negative")?;
-        let period = field::duration(request, "period")?.unwrap_or_default();
-        let explicit = field::duration(request, "explicit_max_ttl")?.unwrap_or_default();
+        let uses = fields.integer("num_uses").map(u64::try_from).transpose();
+        let uses = uses.map_err(|_| Error::invalid("number of uses cannot be negative"))?;
+        let life = |name| fields.seconds(name).map(Duration::from_secs);
+        let period = life("period").unwrap_or_default();
+        let explicit = life("explicit_max_ttl").unwrap_or_default();
         let refused = [
             ("explicit_max_ttl", !explicit.is_zero()),
             ("num_uses", uses.unwrap_or(0) != 0),
@@ -213,10 +262,7 @@ impl<'a> Creation<'a> {
         if !period.is_zero() {
             self.privileged("create periodic token")?;
         }
-        let ttl = match field::duration(request, "ttl")? {
-            Some(ttl) => Some(ttl),
-            None => field::duration(request, "lease")?,
-        };
+        let ttl = life("ttl").or(life("lease"));
         let mut limits = Limits {
             ttl: ttl.unwrap_or_default(),
             period,
@@ -241,7 +287,7 @@ impl<'a> Creation<'a> {
     }
 
     fn custom_text(&mut self, token_type: TokenType) -> Result<Option<SecretString>, Error> {
-        let Some(text) = field::secret(self.request, "id")? else {
+        let Some(text) = self.fields.secret("id") else {
             return Ok(None);
         };
         self.privileged("specify token id")?;
@@ -277,17 +323,17 @@ impl<'a> Creation<'a> {
         if let Some(role) = &self.role {
             return Ok(role.orphan);
         }
-        if field::flag(self.request, "no_parent")?.unwrap_or(false) && !orphan {
+        if self.fields.flag("no_parent").unwrap_or(false) && !orphan {
             self.privileged("create orphan token")?;
             return Ok(true);
         }
         Ok(orphan)
     }
 
-    fn is_renewable(&self, token_type: TokenType) -> Result<bool, Error> {
-        let wanted = field::flag(self.request, "renewable")?.unwrap_or(true);
+    fn is_renewable(&self, token_type: TokenType) -> bool {
+        let wanted = self.fields.flag("renewable").unwrap_or(true);
         let allowed = self.role.as_ref().is_none_or(|role| role.renewable);
-        Ok(wanted && allowed && token_type == TokenType::Service)
+        wanted && allowed && token_type == TokenType::Service
     }
 
     fn path(&self) -> String {
@@ -302,7 +348,7 @@ impl<'a> Creation<'a> {
     }
 
     fn metadata(&self) -> Result<std::collections::BTreeMap<String, String>, Error> {
-        let metadata = field::pairs(self.request, "meta")?;
+        let metadata = self.fields.pairs("meta").cloned().unwrap_or_default();
         let bytes: usize = metadata
             .iter()
             .map(|(key, value)| key.len() + value.len())
@@ -316,7 +362,7 @@ impl<'a> Creation<'a> {
     }
 
     fn display_name(&self) -> Result<String, Error> {
-        let name = field::text(self.request, "display_name")?;
+        let name = self.fields.text("display_name").unwrap_or_default();
         if name.len() > DISPLAY_NAME_BYTES_MAX {
             return Err(Error::invalid(format!(
                 "display_name is longer than {DISPLAY_NAME_BYTES_MAX} bytes"
@@ -344,7 +390,7 @@ impl<'a> Creation<'a> {
 
     /// Entities come with the identity engine; until then no alias can be known.
     fn entity(&self, spec: &mut Spec) -> Result<(), Error> {
-        let alias = field::text(self.request, "entity_alias")?;
+        let alias = self.fields.text("entity_alias").unwrap_or_default();
         if alias.is_empty() {
             // A child acts for the same person as its parent; an orphan made by sudo does not.
             spec.entity_id = if spec.parent.is_empty() {
@@ -417,7 +463,6 @@ impl<'a> Creation<'a> {
             warnings: self.warnings,
             ..Response::default()
         };
-        let response = field::warn_ignored(response, self.request, FIELDS);
         Ok(Outcome { response, batch })
     }
 }

@@ -2,12 +2,14 @@
 
 use super::TokenEngine;
 use super::describe::describe;
-use super::field;
 use crate::barrier::Batch;
+use crate::engine::table::Matched;
 use crate::engine::{Error, ErrorKind, Outcome, Request, Response};
 use crate::secret::SecretString;
 use crate::token::{Minted, Token};
+use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most accessors that one list shows.
 const ACCESSORS_MAX: usize = 100_000;
@@ -21,8 +23,9 @@ fn own_text(request: &Request) -> Result<&SecretString, Error> {
     text.ok_or_else(|| Error::internal("the router gave the token engine no token"))
 }
 
-fn required_token(request: &Request) -> Result<SecretString, Error> {
-    field::secret(request, "token")?.ok_or_else(|| Error::invalid("missing token ID"))
+fn required_token(matched: &Matched<'_>) -> Result<SecretString, Error> {
+    let token = matched.fields.secret("token");
+    token.ok_or_else(|| Error::invalid("missing token ID"))
 }
 
 fn logical(message: &str) -> Error {
@@ -30,69 +33,88 @@ fn logical(message: &str) -> Error {
 }
 
 /// The token behind the accessor that the request names; `None` when there is none.
-fn by_accessor(engine: &TokenEngine, request: &Request) -> Result<Option<Arc<Token>>, Error> {
-    let accessor = field::text(request, "accessor")?;
+fn by_accessor(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Option<Arc<Token>>, Error> {
+    let accessor = matched.fields.text("accessor").unwrap_or_default();
     if accessor.is_empty() {
         return Err(logical("missing accessor"));
     }
-    Ok(engine.tokens.by_accessor(&accessor, request.now)?)
+    Ok(engine.tokens.by_accessor(accessor, matched.request.now)?)
 }
 
-fn found(token: &Token, text: &str, request: &Request, known: &[&str]) -> Outcome {
-    let response = Response::data(describe(token, text, request.now));
-    field::warn_ignored(response, request, known).into()
+fn found(token: &Token, text: &str, matched: &Matched<'_>) -> Outcome {
+    Response::data(describe(token, text, matched.request.now)).into()
 }
 
-pub(super) fn lookup(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let given = field::secret(request, "token")?;
+pub(super) fn lookup(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
+    let given = matched.fields.secret("token");
     let text = match &given {
         Some(text) => text,
         None => own_text(request)?,
     };
     let token = engine.tokens.lookup(text, request.now)?;
     let token = token.ok_or_else(bad_token)?;
-    Ok(found(&token, text.expose(), request, &["token"]))
+    Ok(found(&token, text.expose(), matched))
 }
 
-pub(super) fn lookup_self(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
+pub(super) fn lookup_self(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
     let text = own_text(request)?;
     let token = engine.tokens.lookup(text, request.now)?;
     let token = token.ok_or_else(bad_token)?;
-    Ok(found(&token, text.expose(), request, &["token"]))
+    let mut outcome = found(&token, text.expose(), matched);
+    if let (uses @ 1.., Some(data)) = (token.num_uses, &mut outcome.response.data) {
+        // As it is once this use is counted.
+        let left = match uses {
+            1 => json!(-1),
+            uses => json!(uses - 1),
+        };
+        data.insert("num_uses".into(), left);
+    }
+    Ok(outcome)
 }
 
-pub(super) fn lookup_accessor(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let token = by_accessor(engine, request)?.ok_or_else(|| logical("invalid accessor"))?;
-    Ok(found(&token, "", request, &["accessor"]))
+pub(super) fn lookup_accessor(
+    engine: &TokenEngine,
+    matched: &Matched<'_>,
+) -> Result<Outcome, Error> {
+    let token = by_accessor(engine, matched)?.ok_or_else(|| logical("invalid accessor"))?;
+    Ok(found(&token, "", matched))
 }
 
-pub(super) fn renew(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let text = required_token(request)?;
+pub(super) fn renew(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
+    let text = required_token(matched)?;
     let token = engine.tokens.lookup(&text, request.now)?;
     let token = token.ok_or_else(|| Error::invalid("token not found"))?;
-    prolong(engine, request, &token, Some(text.expose()), "token")
+    prolong(engine, matched, &token, Some(text.expose()))
 }
 
-pub(super) fn renew_self(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
+pub(super) fn renew_self(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
     let text = own_text(request)?;
     let token = engine.tokens.lookup(text, request.now)?;
     let token = token.ok_or_else(|| Error::invalid("token not found"))?;
-    prolong(engine, request, &token, Some(text.expose()), "token")
+    prolong(engine, matched, &token, Some(text.expose()))
 }
 
-pub(super) fn renew_accessor(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let token = by_accessor(engine, request)?.ok_or_else(|| logical("invalid accessor"))?;
-    prolong(engine, request, &token, None, "accessor")
+pub(super) fn renew_accessor(
+    engine: &TokenEngine,
+    matched: &Matched<'_>,
+) -> Result<Outcome, Error> {
+    let token = by_accessor(engine, matched)?.ok_or_else(|| logical("invalid accessor"))?;
+    prolong(engine, matched, &token, None)
 }
 
 fn prolong(
     engine: &TokenEngine,
-    request: &Request,
+    matched: &Matched<'_>,
     token: &Token,
     text: Option<&str>,
-    named_by: &str,
 ) -> Result<Outcome, Error> {
-    let increment = field::duration(request, "increment")?.unwrap_or_default();
+    let request = matched.request;
+    let increment = matched.fields.seconds("increment").unwrap_or(0);
+    let increment = Duration::from_secs(increment);
     let mut batch = Batch::new();
     // The mount may have been tuned since the token was made.
     let max_ttl = match token.path.starts_with(&request.mount.path) {
@@ -118,23 +140,28 @@ fn prolong(
         warnings,
         ..Response::default()
     };
-    let response = field::warn_ignored(response, request, &[named_by, "increment"]);
     Ok(Outcome { response, batch })
 }
 
-pub(super) fn revoke(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let text = required_token(request)?;
+pub(super) fn revoke(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
+    let text = required_token(matched)?;
     let token = engine.tokens.lookup(&text, request.now)?;
     end_tree(engine, request, token.as_deref())
 }
 
-pub(super) fn revoke_self(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
+pub(super) fn revoke_self(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
     let token = engine.tokens.lookup(own_text(request)?, request.now)?;
     end_tree(engine, request, token.as_deref())
 }
 
-pub(super) fn revoke_accessor(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let token = by_accessor(engine, request)?;
+pub(super) fn revoke_accessor(
+    engine: &TokenEngine,
+    matched: &Matched<'_>,
+) -> Result<Outcome, Error> {
+    let request = matched.request;
+    let token = by_accessor(engine, matched)?;
     if token.is_none() {
         let response = Response {
             status: Some(200),
@@ -145,8 +172,9 @@ pub(super) fn revoke_accessor(engine: &TokenEngine, request: &Request) -> Result
     end_tree(engine, request, token.as_deref())
 }
 
-pub(super) fn revoke_orphan(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
-    let text = required_token(request)?;
+pub(super) fn revoke_orphan(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
+    let text = required_token(matched)?;
     if !request.caller.is_root && !request.caller.has_sudo {
         return Err(Error::invalid(
             "root or sudo privileges required to revoke and orphan",
@@ -184,7 +212,8 @@ fn end_tree(
     Ok(outcome)
 }
 
-pub(super) fn accessors(engine: &TokenEngine, request: &Request) -> Result<Outcome, Error> {
+pub(super) fn accessors(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
     let accessors = engine.tokens.list_accessors(ACCESSORS_MAX, request.now)?;
     if accessors.is_empty() {
         return Err(Error::not_found());
@@ -193,7 +222,7 @@ pub(super) fn accessors(engine: &TokenEngine, request: &Request) -> Result<Outco
 }
 
 /// Records and indexes change together here, so there is nothing to tidy; clients still ask.
-pub(super) fn tidy() -> Result<Outcome, Error> {
+pub(super) fn tidy(_: &TokenEngine, _: &Matched<'_>) -> Result<Outcome, Error> {
     let response = Response {
         status: Some(202),
         ..Response::default()
@@ -208,8 +237,7 @@ mod tests {
     use super::super::harness::Bench;
     use super::*;
     use crate::engine::Operation;
-    use serde_json::{Value, json};
-    use std::time::Duration;
+    use serde_json::Value;
 
     #[tokio::test]
     async fn lookup_shows_what_clients_read() {

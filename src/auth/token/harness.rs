@@ -3,6 +3,7 @@
 use super::TokenEngine;
 use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::engine::table::warn_unread;
 use crate::engine::{
     Auth, Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response,
 };
@@ -84,7 +85,12 @@ impl Bench {
         caller.token = Some(Arc::new(text));
         let request = self.request(caller, operation, path, data);
         let view = self.barrier.view("logical/token/");
-        self.engine.handle(&request, &view)
+        let mut outcome = self.engine.handle(&request, &view)?;
+        let sheet = self.engine.table(&request.mount);
+        if let Some(endpoint) = sheet.endpoint(&request.path, operation) {
+            warn_unread(endpoint, &request, &mut outcome.response);
+        }
+        Ok(outcome)
     }
 
     fn request(&self, caller: Caller, operation: Operation, path: &str, data: Value) -> Request {

@@ -12,16 +12,17 @@
 mod create;
 mod describe;
 mod engine;
-mod field;
 mod handle;
 #[cfg(test)]
 mod harness;
 mod policies;
-mod readings;
 mod role;
 mod roles;
+mod table;
 
 pub use engine::TokenEngine;
+#[cfg(test)]
+pub(crate) use table::TABLE;
 
 use crate::barrier::Codec;
 

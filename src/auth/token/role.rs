@@ -1,8 +1,8 @@
 //! A role: settings for the tokens made through `create/<role>`.
 
-use super::field;
 use crate::barrier::{BarrierError, Batch, Codec, View};
-use crate::engine::{Error, Request};
+use crate::engine::Error;
+use crate::engine::table::{Field, FieldKind, Fields};
 use crate::policy::{self, ROOT};
 use crate::secret::Secret;
 use crate::store::Revision;
@@ -16,25 +16,72 @@ const NAME_BYTES_MAX: usize = 256;
 /// Most entries of one list.
 const LIST_MAX: usize = 512;
 
+const ALIASES: &str = "Entity aliases that tokens may be made for; with globs.";
+
 /// Fields of a role.
-pub(super) const FIELDS: &[&str] = &[
-    "allowed_entity_aliases",
-    "allowed_policies",
-    "allowed_policies_glob",
-    "bound_cidrs",
-    "disallowed_policies",
-    "disallowed_policies_glob",
-    "explicit_max_ttl",
-    "orphan",
-    "path_suffix",
-    "period",
-    "renewable",
-    "token_bound_cidrs",
-    "token_explicit_max_ttl",
-    "token_no_default_policy",
-    "token_num_uses",
-    "token_period",
-    "token_type",
+pub(super) const FIELDS: &[Field] = &[
+    Field::path("role_name", "Name of the role."),
+    Field::new("allowed_entity_aliases", FieldKind::CommaNames, ALIASES),
+    Field::new(
+        "allowed_policies",
+        FieldKind::CommaNames,
+        "Policies that tokens may have.",
+    ),
+    Field::new(
+        "allowed_policies_glob",
+        FieldKind::CommaNames,
+        "The same, with globs.",
+    ),
+    Field::new("bound_cidrs", FieldKind::CommaList, "").alias("token_bound_cidrs"),
+    Field::new(
+        "disallowed_policies",
+        FieldKind::CommaNames,
+        "Policies that no token gets.",
+    ),
+    Field::new(
+        "disallowed_policies_glob",
+        FieldKind::CommaNames,
+        "The same, with globs.",
+    ),
+    Field::new("explicit_max_ttl", FieldKind::Seconds, "").alias("token_explicit_max_ttl"),
+    Field::new("orphan", FieldKind::Flag, "Are tokens without a parent?"),
+    Field::new(
+        "path_suffix",
+        FieldKind::Text,
+        "What the path of tokens ends in.",
+    ),
+    Field::new("period", FieldKind::Seconds, "").alias("token_period"),
+    Field::new("renewable", FieldKind::Flag, "May tokens be renewed?").default("true"),
+    Field::new(
+        "token_bound_cidrs",
+        FieldKind::CommaList,
+        "Addresses that may use tokens.",
+    ),
+    Field::new(
+        "token_explicit_max_ttl",
+        FieldKind::Seconds,
+        "Longest life, whatever happens.",
+    ),
+    Field::new(
+        "token_no_default_policy",
+        FieldKind::Flag,
+        "Leaves the default policy out.",
+    ),
+    Field::new(
+        "token_num_uses",
+        FieldKind::Integer,
+        "Uses of a token; zero for any number.",
+    ),
+    Field::new(
+        "token_period",
+        FieldKind::Seconds,
+        "Life after each renewal.",
+    ),
+    Field::new(
+        "token_type",
+        FieldKind::Text,
+        "service, batch, default-service, default-batch.",
+    ),
 ];
 
 /// Which kind of token a role makes when the request does not say.
@@ -199,55 +246,53 @@ impl Role {
         !self.as_given && self.disallowed_policies == [ROOT]
     }
 
-    /// Takes over what the request sets; what it does not mention stays.
-    pub fn update(&mut self, request: &Request) -> Result<(), Error> {
-        let policies = |field| -> Result<_, Error> {
-            let names = bounded(field, field::comma_list(request, field)?)?;
-            Ok(names.map(|names| policy::normalize_list(&names, false)))
+    /// Takes over what the fields set; what they do not mention stays.
+    pub fn update(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
+        let policies = |name| -> Result<_, Error> {
+            let names = bounded(name, fields.list(name))?;
+            Ok(names.map(|names| policy::normalize_list(names, false)))
         };
         set(&mut self.allowed_policies, policies("allowed_policies")?);
         if let Some(names) = policies("disallowed_policies")? {
             self.disallowed_policies = names;
             self.as_given = true;
         }
-        let globs = |field| -> Result<_, Error> {
-            let names = bounded(field, field::comma_list(request, field)?)?;
+        let globs = |name| -> Result<_, Error> {
+            let names = bounded(name, fields.list(name))?;
             Ok(names.map(|names| names.iter().map(|n| n.to_lowercase()).collect()))
         };
-        set(
-            &mut self.allowed_policies_glob,
-            globs("allowed_policies_glob")?,
-        );
-        set(
-            &mut self.disallowed_policies_glob,
-            globs("disallowed_policies_glob")?,
-        );
-        set(
-            &mut self.allowed_entity_aliases,
-            globs("allowed_entity_aliases")?,
-        );
-        set(&mut self.orphan, field::flag(request, "orphan")?);
-        set(&mut self.renewable, field::flag(request, "renewable")?);
+        for (name, list) in [
+            ("allowed_policies_glob", &mut self.allowed_policies_glob),
+            (
+                "disallowed_policies_glob",
+                &mut self.disallowed_policies_glob,
+            ),
+            ("allowed_entity_aliases", &mut self.allowed_entity_aliases),
+        ] {
+            set(list, globs(name)?);
+        }
+        set(&mut self.orphan, fields.flag("orphan"));
+        set(&mut self.renewable, fields.flag("renewable"));
         set(
             &mut self.no_default_policy,
-            field::flag(request, "token_no_default_policy")?,
+            fields.flag("token_no_default_policy"),
         );
-        let negative = "'token_num_uses' cannot be negative";
-        set(
-            &mut self.num_uses,
-            field::count(request, "token_num_uses", negative)?,
-        );
-        self.update_suffix(request)?;
-        self.update_kind(request)?;
-        self.update_doubly_named(request)?;
+        if let Some(uses) = fields.integer("token_num_uses") {
+            let uses = u64::try_from(uses);
+            self.num_uses =
+                uses.map_err(|_| Error::invalid("'token_num_uses' cannot be negative"))?;
+        }
+        self.update_suffix(fields)?;
+        self.update_kind(fields)?;
+        self.update_doubly_named(fields)?;
         self.check()
     }
 
-    fn update_suffix(&mut self, request: &Request) -> Result<(), Error> {
-        if !request.data.contains_key("path_suffix") {
+    fn update_suffix(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
+        if !fields.has("path_suffix") && !fields.is_null("path_suffix") {
             return Ok(());
         }
-        let suffix = field::text(request, "path_suffix")?;
+        let suffix = fields.text("path_suffix").unwrap_or_default();
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let fits = suffix.len() >= 3
             && suffix.len() <= NAME_BYTES_MAX
@@ -260,41 +305,36 @@ impl Role {
                 "given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w",
             ));
         }
-        self.path_suffix = suffix;
+        suffix.clone_into(&mut self.path_suffix);
         Ok(())
     }
 
-    fn update_kind(&mut self, request: &Request) -> Result<(), Error> {
-        if request.data.contains_key("token_type") {
-            let name = field::text(request, "token_type")?;
-            self.kind = Kind::parse(&name)
+    fn update_kind(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
+        if fields.has("token_type") || fields.is_null("token_type") {
+            let name = fields.text("token_type").unwrap_or_default();
+            self.kind = Kind::parse(name)
                 .ok_or_else(|| Error::invalid(format!("invalid 'token_type' value {name:?}")))?;
         }
         Ok(())
     }
 
     /// Fields with an old and a new name: the new one counts where both are given.
-    fn update_doubly_named(&mut self, request: &Request) -> Result<(), Error> {
-        let (new, old) = (
-            field::duration(request, "token_period")?,
-            field::duration(request, "period")?,
-        );
+    fn update_doubly_named(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
+        let given = |name| match fields.is_blank(name) {
+            true => None,
+            false => fields.seconds(name).map(Duration::from_secs),
+        };
+        let (new, old) = (given("token_period"), given("period"));
         if let Some(period) = new.or(old) {
             self.period = period;
             self.old_period = new.is_none() && !period.is_zero();
         }
-        let (new, old) = (
-            field::duration(request, "token_explicit_max_ttl")?,
-            field::duration(request, "explicit_max_ttl")?,
-        );
+        let (new, old) = (given("token_explicit_max_ttl"), given("explicit_max_ttl"));
         if let Some(max) = new.or(old) {
             self.explicit_max_ttl = max;
             self.old_explicit_max_ttl = new.is_none() && !max.is_zero();
         }
-        let (new, old) = (
-            field::comma_list(request, "token_bound_cidrs")?,
-            field::comma_list(request, "bound_cidrs")?,
-        );
+        let (new, old) = (fields.list("token_bound_cidrs"), fields.list("bound_cidrs"));
         let is_new = new.is_some();
         if let Some(cidrs) = bounded("token_bound_cidrs", new.or(old))? {
             if let Some(wrong) = cidrs.iter().find(|cidr| !is_cidr(cidr)) {
@@ -304,7 +344,7 @@ impl Role {
                 )));
             }
             self.old_bound_cidrs = !is_new && !cidrs.is_empty();
-            self.bound_cidrs = cidrs;
+            self.bound_cidrs = cidrs.to_vec();
         }
         Ok(())
     }
@@ -400,8 +440,8 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-fn bounded(field: &str, list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Error> {
-    match &list {
+fn bounded<'a>(field: &str, list: Option<&'a [String]>) -> Result<Option<&'a [String]>, Error> {
+    match list {
         Some(items) if items.len() > LIST_MAX => Err(Error::invalid(format!(
             "{field} has more than {LIST_MAX} entries"
         ))),

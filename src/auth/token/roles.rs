@@ -1,20 +1,24 @@
 //! `roles/`: write, read, delete, list.
 
+use super::TokenEngine;
 use super::role::{Role, record_path};
-use crate::barrier::{Batch, View};
-use crate::engine::{Error, Outcome, Request, Response};
+use crate::barrier::Batch;
+use crate::engine::table::Matched;
+use crate::engine::{Error, Outcome, Response};
 
-pub(super) fn exists(view: &View, name: &str) -> Result<bool, Error> {
-    Ok(Role::load(view, name)?.is_some())
+pub(super) fn exists(matched: &Matched<'_>) -> Result<bool, Error> {
+    let role = Role::load(matched.view, matched.captured("role_name"))?;
+    Ok(role.is_some())
 }
 
-pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcome, Error> {
+pub(super) fn write(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (view, name) = (matched.view, matched.captured("role_name"));
     if record_path(name).is_none() {
         return Err(Error::unsupported_path());
     }
     let mut role = Role::load(view, name)?.unwrap_or_default();
-    role.update(request)?;
-    role.revision = request.expected(role.revision);
+    role.update(&matched.fields)?;
+    role.revision = matched.request.expected(role.revision);
     let mut batch = Batch::new();
     role.store(view, &mut batch, name)?;
     Ok(Outcome {
@@ -23,7 +27,8 @@ pub(super) fn write(request: &Request, view: &View, name: &str) -> Result<Outcom
     })
 }
 
-pub(super) fn read(view: &View, name: &str) -> Result<Outcome, Error> {
+pub(super) fn read(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (view, name) = (matched.view, matched.captured("role_name"));
     let role = Role::load(view, name)?.ok_or_else(Error::not_found)?;
     let response = Response::data(role.describe(name));
     Ok(match role.may_lack_names() {
@@ -32,16 +37,16 @@ pub(super) fn read(view: &View, name: &str) -> Result<Outcome, Error> {
     })
 }
 
-pub(super) fn delete(view: &View, name: &str) -> Result<Outcome, Error> {
+pub(super) fn delete(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    if let Some(path) = record_path(name) {
-        view.delete(&mut outcome.batch, &path);
+    if let Some(path) = record_path(matched.captured("role_name")) {
+        matched.view.delete(&mut outcome.batch, &path);
     }
     Ok(outcome)
 }
 
-pub(super) fn list(view: &View) -> Result<Outcome, Error> {
-    let names = view.list("role/")?;
+pub(super) fn list(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let names = matched.view.list("role/")?;
     if names.is_empty() {
         return Err(Error::not_found());
     }

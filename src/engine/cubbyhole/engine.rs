@@ -2,8 +2,10 @@
 
 use super::tally::{RECORDS_MAX, Tally, size};
 use crate::barrier::{BarrierError, Batch, View};
-use crate::engine::kv::{list, record, warn_ignored};
-use crate::engine::{Engine, Error, Operation, Outcome, Request, Response};
+use crate::engine::kv::list::folder;
+use crate::engine::kv::record;
+use crate::engine::table::{Endpoint, Field, Matched, Op, Row, Sheet, Table};
+use crate::engine::{Engine, Error, MountContext, Operation, Outcome, Request, Response};
 use crate::store::Revision;
 use serde_json::{Map, Value};
 
@@ -68,29 +70,40 @@ impl Engine for Cubbyhole {
         Ok(Some(own(request, view)?.get(&request.path)?.is_some()))
     }
 
-    fn fields(&self, _request: &Request) -> Option<&'static [&'static str]> {
-        None
+    fn table(&self, _: &MountContext) -> &'static dyn Sheet {
+        &TABLE
     }
 
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
-        let own = own(request, view)?;
-        match request.operation {
-            Operation::Create | Operation::Update => write(request, view, &own),
-            Operation::Read => read(request, &own),
-            Operation::Delete => delete(request, view, &own),
-            Operation::List => {
-                let keys = own.list(&list::folder(&request.path))?;
-                if keys.is_empty() {
-                    return Err(Error::not_found());
-                }
-                Ok(warn_ignored(Response::list(keys), request, &[]).into())
-            }
-            Operation::Patch | Operation::Scan | Operation::Help => {
-                Err(Error::unsupported_operation())
-            }
-        }
+        let (handler, matched) = TABLE.route(request, view)?;
+        handler(&matched, &own(request, view)?)
     }
 }
+
+/// Is called with the caller's own records.
+type Handler = fn(&Matched<'_>, &View) -> Result<Outcome, Error>;
+
+static TABLE: Table<Handler> = Table::new(
+    "Keeps secrets for one token only: they go with it.",
+    &[ROWS],
+);
+
+const ROWS: &[Row<Handler>] = &[Row {
+    endpoint: Endpoint {
+        pattern: "*path",
+        fields: &[Field::path("path", "Location of the secret.")],
+        creates: true,
+        takes_anything: true,
+        summary: "Keeps any data under any path, for this token alone.",
+        ..Endpoint::USUAL
+    },
+    operations: &[
+        (Op::READ, read),
+        (Op::WRITE, write),
+        (Op::DELETE, delete),
+        (Op::LIST, list),
+    ],
+}];
 
 fn own(request: &Request, view: &View) -> Result<View, Error> {
     let id = &request.caller.cubbyhole_id;
@@ -105,7 +118,8 @@ fn is_leaf(path: &str) -> bool {
     !path.is_empty() && !path.ends_with('/')
 }
 
-fn write(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> {
+fn write(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
     if request.path.is_empty() {
         return Err(Error::invalid("missing path"));
     }
@@ -132,7 +146,8 @@ fn write(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-fn delete(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> {
+fn delete(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
     let mut outcome = Outcome::default();
     if !is_leaf(&request.path) {
         return Ok(outcome);
@@ -147,12 +162,21 @@ fn delete(request: &Request, view: &View, own: &View) -> Result<Outcome, Error> 
     Ok(outcome)
 }
 
-fn read(request: &Request, own: &View) -> Result<Outcome, Error> {
+fn list(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
+    let keys = own.list(&folder(&matched.request.path))?;
+    match keys.is_empty() {
+        true => Err(Error::not_found()),
+        false => Ok(Response::list(keys).into()),
+    }
+}
+
+fn read(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
+    let request = matched.request;
     if !is_leaf(&request.path) {
         return Err(Error::invalid("missing path"));
     }
     let data: Map<String, Value> = record::get(own, &request.path)?.ok_or_else(Error::not_found)?;
-    Ok(warn_ignored(Response::data(data), request, &[]).into())
+    Ok(Response::data(data).into())
 }
 
 #[cfg(test)]

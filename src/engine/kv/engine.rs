@@ -2,7 +2,8 @@
 
 use super::{v1, v2};
 use crate::barrier::View;
-use crate::engine::{Engine, Error, Field, FieldKind, MountContext, Outcome, Request};
+use crate::engine::table::Sheet;
+use crate::engine::{Engine, Error, MountContext, Operation, Outcome, Request};
 
 /// The kv engine. It keeps nothing in memory.
 #[derive(Debug, Default)]
@@ -13,46 +14,35 @@ impl Engine for Kv {
         "kv"
     }
 
-    /// Version 1 keeps what is sent; in version 2 only `data` is the writer's own.
-    fn field(&self, mount: &MountContext, _path: &str, name: &str) -> Field {
-        if !has_versions(mount) {
-            return Field::default();
+    fn table(&self, mount: &MountContext) -> &'static dyn Sheet {
+        match has_versions(mount) {
+            true => &v2::TABLE,
+            false => &v1::TABLE,
         }
-        Field::of(match name {
-            "versions" => FieldKind::CommaList,
-            "version" | "depth" | "limit" | "max_versions" | "metadata_cas" => FieldKind::Integer,
-            "cas_required" | "metadata_cas_required" => FieldKind::Flag,
-            "delete_version_after" => FieldKind::Seconds,
-            _ => FieldKind::Plain,
-        })
     }
 
     fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
-        if is_versioned(request) {
-            v2::exists(request, view)
-        } else {
-            v1::exists(request, view)
-        }
-    }
-
-    fn fields(&self, request: &Request) -> Option<&'static [&'static str]> {
-        match is_versioned(request) {
-            true => v2::fields(request),
-            false => None,
+        match has_versions(&request.mount) {
+            true => v2::exists(request, view),
+            false => v1::exists(request, view),
         }
     }
 
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
-        if is_versioned(request) {
-            v2::handle(request, view)
-        } else {
-            v1::handle(request, view)
+        let table = match has_versions(&request.mount) {
+            true => &v2::TABLE,
+            false => &v1::TABLE,
+        };
+        let writes = matches!(
+            request.operation,
+            Operation::Create | Operation::Update | Operation::Patch
+        );
+        if writes && request.path.ends_with('/') {
+            return Err(Error::invalid("cannot write to a path ending in '/'"));
         }
+        let (handler, matched) = table.route(request, view)?;
+        handler(&matched)
     }
-}
-
-fn is_versioned(request: &Request) -> bool {
-    has_versions(&request.mount)
 }
 
 fn has_versions(mount: &MountContext) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::barrier::{BarrierError, Unsealed, View};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::engine::table::warn_unread;
 use crate::engine::{Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response};
 use crate::store::{CommitError, Inmem};
 use futures_util::FutureExt;
@@ -45,10 +46,16 @@ impl<E: Engine> Mount<E> {
     }
 
     pub(crate) fn request(&self, operation: Operation, path: &str, data: Value) -> Request {
+        let lists = matches!(operation, Operation::List | Operation::Scan);
+        let path = match lists && !path.is_empty() && !path.ends_with('/') {
+            // As at the edge.
+            true => format!("{path}/"),
+            false => path.to_owned(),
+        };
         Request {
             id: "request".into(),
             operation,
-            path: path.into(),
+            path,
             data: match data {
                 Value::Object(fields) => fields,
                 _ => Map::new(),
@@ -75,7 +82,11 @@ impl<E: Engine> Mount<E> {
 
     /// Handles and commits, as the router does.
     pub(crate) fn send(&self, request: &Request) -> Result<Response, Error> {
-        let outcome = self.engine.handle(request, &self.view)?;
+        let mut outcome = self.engine.handle(request, &self.view)?;
+        let sheet = self.engine.table(&request.mount);
+        if let Some(endpoint) = sheet.endpoint(&request.path, request.operation) {
+            warn_unread(endpoint, request, &mut outcome.response);
+        }
         Ok(self.commit(outcome)?)
     }
 

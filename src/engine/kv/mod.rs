@@ -17,7 +17,6 @@
 //! from the client it is not, because `serde_json` cannot.
 
 mod engine;
-mod field;
 #[cfg(test)]
 pub(super) mod harness;
 pub(super) mod list;
@@ -26,8 +25,6 @@ mod v1;
 mod v2;
 
 pub use engine::Kv;
-pub(super) use field::warn_ignored;
-pub(crate) use field::{Fields, VALIDATION};
 pub use v2::{UPGRADE_SECRETS_MAX, merge_patch, upgrade};
 
 use crate::barrier::Codec;

@@ -1,43 +1,71 @@
 //! kv v1: one value under one path, overwritten in place.
 
-use super::{list, record};
+use super::list::{folder, scan as scan_below};
+use super::record;
 use crate::barrier::View;
 use crate::clock::parse_duration;
+use crate::engine::table::{Endpoint, Field, Matched, Op, Row, Table};
 use crate::engine::{Error, Operation, Outcome, Request, Response};
 use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
+
+/// The endpoints of version 1: one, for any path.
+pub(super) static TABLE: Table<Handler> = Table::new(
+    "Keeps secrets under paths, one value under each, encrypted.",
+    &[ROWS],
+);
+
+const ROWS: &[Row<Handler>] = &[Row {
+    endpoint: Endpoint {
+        pattern: "*path",
+        fields: &[Field::path("path", "Location of the secret.")],
+        creates: true,
+        takes_anything: true,
+        summary: "Keeps any data under any path.",
+        about: "A \"ttl\" in the data is told to readers as the lease duration: a hint when \
+                    to read again. Nothing expires by it.",
+        ..Endpoint::USUAL
+    },
+    operations: &[
+        (Op::READ, read),
+        (Op::WRITE, write),
+        (Op::DELETE, delete),
+        (Op::LIST, list),
+        (Op::SCAN, scan),
+    ],
+}];
+
 pub(super) fn exists(request: &Request, view: &View) -> Result<Option<bool>, Error> {
-    if request.path.is_empty() || request.path.ends_with('/') {
-        return Ok(Some(false));
-    }
-    Ok(Some(view.get(&location(&request.path))?.is_some()))
+    TABLE.exists(request, view, |_| match is_leaf(&request.path) {
+        true => Ok(view.get(&location(&request.path))?.is_some()),
+        false => Ok(false),
+    })
 }
 
-pub(super) fn handle(request: &Request, view: &View) -> Result<Outcome, Error> {
-    match request.operation {
-        Operation::Create | Operation::Update => write(request, view),
-        Operation::Read => read(request, view),
-        Operation::Delete => Ok(delete(request, view)),
-        Operation::List => {
-            let keys = view.list(&list::folder(&location(&request.path)))?;
-            if keys.is_empty() {
-                return Err(Error::not_found());
-            }
-            Ok(super::field::warn_ignored(Response::list(keys), request, &[]).into())
-        }
-        Operation::Scan => {
-            let keys = list::scan(view, &list::folder(&location(&request.path)))?;
-            let response = if keys.is_empty() {
-                Response::data(Map::new())
-            } else {
-                Response::list(keys)
-            };
-            Ok(super::field::warn_ignored(response, request, &[]).into())
-        }
-        Operation::Patch | Operation::Help => Err(Error::unsupported_operation()),
+fn is_leaf(path: &str) -> bool {
+    !path.is_empty() && !path.ends_with('/')
+}
+
+fn list(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let folder = folder(&location(&matched.request.path));
+    let keys = matched.view.list(&folder)?;
+    match keys.is_empty() {
+        true => Err(Error::not_found()),
+        false => Ok(Response::list(keys).into()),
     }
+}
+
+fn scan(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let folder = folder(&location(&matched.request.path));
+    let keys = scan_below(matched.view, &folder)?;
+    Ok(match keys.is_empty() {
+        true => Response::data(Map::new()),
+        false => Response::list(keys),
+    }
+    .into())
 }
 
 /// Where the secret `path` is kept.
@@ -45,12 +73,10 @@ pub(super) fn location(path: &str) -> String {
     format!("s/{path}")
 }
 
-fn write(request: &Request, view: &View) -> Result<Outcome, Error> {
+fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
     if request.path.is_empty() {
         return Err(Error::invalid("missing path"));
-    }
-    if request.path.ends_with('/') {
-        return Err(Error::invalid("cannot write to a path ending in '/'"));
     }
     if request.data.is_empty() {
         return Err(Error::invalid("missing data fields"));
@@ -65,8 +91,9 @@ fn write(request: &Request, view: &View) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
-    if request.path.is_empty() || request.path.ends_with('/') {
+fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
+    if !is_leaf(&request.path) {
         return Err(Error::not_found());
     }
     let data: Map<String, Value> =
@@ -76,7 +103,7 @@ fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
         ..Response::default()
     };
     response.data = Some(data);
-    Ok(super::field::warn_ignored(response, request, &[]).into())
+    Ok(response.into())
 }
 
 /// What the writer said in `ttl` or `lease`: a hint for readers, nothing expires by it.
@@ -89,12 +116,13 @@ fn lease_duration(data: &Map<String, Value>) -> Option<Duration> {
     }
 }
 
-fn delete(request: &Request, view: &View) -> Outcome {
+fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    if !request.path.is_empty() && !request.path.ends_with('/') {
-        view.delete(&mut outcome.batch, &location(&request.path));
+    let path = &matched.request.path;
+    if is_leaf(path) {
+        matched.view.delete(&mut outcome.batch, &location(path));
     }
-    outcome
+    Ok(outcome)
 }
 
 #[cfg(test)]

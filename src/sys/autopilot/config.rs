@@ -3,8 +3,8 @@
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::format_duration;
 use crate::engine::Error;
+use crate::engine::table::{Field, FieldKind, Fields};
 use crate::store::Revision;
-use crate::sys::field;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -16,7 +16,50 @@ const DEAD_AFTER_MIN: Duration = Duration::from_secs(60);
 const MIN_QUORUM_MIN: u64 = 3;
 const RECORD: &str = "autopilot";
 
-/// How autopilot judges members (`sys/storage/raft/autopilot/configuration`).
+/// Fields of the settings.
+pub const FIELDS: &[Field] = &[
+    Field::new(
+        "cleanup_dead_servers",
+        FieldKind::Flag,
+        "Are dead members removed?",
+    ),
+    Field::new(
+        "dead_server_last_contact_threshold",
+        FieldKind::Seconds,
+        "Silence of the dead.",
+    )
+    .default("24h"),
+    Field::new(
+        "disable_upgrade_migration",
+        FieldKind::Flag,
+        "Kept, without effect.",
+    ),
+    Field::new(
+        "last_contact_threshold",
+        FieldKind::Seconds,
+        "Silence of the unhealthy.",
+    )
+    .default("10s"),
+    Field::new(
+        "max_trailing_logs",
+        FieldKind::Integer,
+        "Entries behind of the unhealthy.",
+    )
+    .default("1000"),
+    Field::new(
+        "min_quorum",
+        FieldKind::Integer,
+        "Voters that must be left.",
+    ),
+    Field::new(
+        "server_stabilization_time",
+        FieldKind::Seconds,
+        "Health before a vote.",
+    )
+    .default("10s"),
+];
+
+/// How autopilot judges members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Remove members that are dead?
@@ -83,11 +126,11 @@ impl Config {
     ///
     /// # Errors
     /// 400, with a message for the client.
-    pub fn update(&mut self, data: &Map<String, Value>) -> Result<(), Error> {
-        if let Some(flag) = field::flag(data, "cleanup_dead_servers")? {
+    pub fn update(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
+        if let Some(flag) = fields.flag("cleanup_dead_servers") {
             self.cleanup_dead_servers = flag;
         }
-        if let Some(flag) = field::flag(data, "disable_upgrade_migration")? {
+        if let Some(flag) = fields.flag("disable_upgrade_migration") {
             self.disable_upgrade_migration = flag;
         }
         for (name, into) in [
@@ -101,14 +144,14 @@ impl Config {
                 &mut self.server_stabilization_time,
             ),
         ] {
-            if let Some(seconds @ 1..) = field::seconds(data, name)? {
+            if let Some(seconds @ 1..) = fields.seconds(name) {
                 *into = Duration::from_secs(seconds);
             }
         }
-        if let Some(count @ 1..) = count(data, "max_trailing_logs")? {
+        if let Some(count @ 1..) = count(fields, "max_trailing_logs")? {
             self.max_trailing_logs = count;
         }
-        if let Some(count) = count(data, "min_quorum")? {
+        if let Some(count) = count(fields, "min_quorum")? {
             self.min_quorum = count;
         }
         self.check()
@@ -165,8 +208,7 @@ fn view(barrier: &Arc<Unsealed>) -> View {
     barrier.view("core/raft/")
 }
 
-fn count(data: &Map<String, Value>, name: &str) -> Result<Option<u64>, Error> {
-    let number = field::integer(data, name)?;
-    let number = number.map(u64::try_from).transpose();
+fn count(fields: &Fields<'_>, name: &str) -> Result<Option<u64>, Error> {
+    let number = fields.integer(name).map(u64::try_from).transpose();
     number.map_err(|_| Error::invalid(format!("'{name}' cannot be negative")))
 }

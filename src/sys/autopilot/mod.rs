@@ -20,7 +20,7 @@ mod memory;
 mod report;
 mod run;
 
-pub use config::Config;
+pub use config::{Config, FIELDS};
 pub use decision::{Action, Verdict, decide};
 pub use health::{Health, Look, Tracker};
 pub use memory::Autopilot;

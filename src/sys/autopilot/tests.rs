@@ -3,6 +3,7 @@
 use super::*;
 use crate::barrier::{Batch, Unsealed};
 use crate::clock::Timestamp;
+use crate::engine::table::Fields;
 use crate::store::Inmem;
 use crate::sys::tests::cluster::{FakeCluster, member};
 use crate::sys::{MemberChange, MemberStatus, Membership};
@@ -333,7 +334,8 @@ fn a_report_without_permanent_non_voters_does_not_name_them() {
 fn settings_are_checked() {
     let with = |body: Value| {
         let mut config = Config::default();
-        let done = config.update(body.as_object().unwrap());
+        let read = Fields::read(FIELDS, body.as_object().unwrap(), "");
+        let done = read.and_then(|fields| config.update(&fields));
         done.map(|()| config)
             .map_err(|error| error.messages[0].clone())
     };
@@ -378,11 +380,15 @@ fn settings_are_checked() {
         ),
         (
             json!({"last_contact_threshold": "-1s"}),
-            "time: invalid duration \"-1s\"".into(),
+            "error converting input for field \"last_contact_threshold\": \
+             cannot provide negative value '-1'"
+                .into(),
         ),
         (
             json!({"max_trailing_logs": "x"}),
-            "'max_trailing_logs' must be a whole number".into(),
+            "error converting input for field \"max_trailing_logs\": \
+             '' cannot parse value as 'int': strconv.ParseInt: invalid syntax"
+                .into(),
         ),
     ] {
         assert_eq!(with(body), Err(message));

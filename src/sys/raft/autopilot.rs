@@ -2,42 +2,43 @@
 
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
-use crate::engine::{Error, Request, Response};
+use crate::engine::table::Matched;
+use crate::engine::{Error, Outcome, Response};
 use crate::store::CommitError;
 use crate::sys::autopilot::{Config, report};
-use crate::sys::cluster::Cluster;
 use crate::sys::system::System;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 /// How often a change of the settings is tried again after a conflict.
 const CONFLICTS_MAX: usize = 8;
 
 impl System {
-    pub(super) fn autopilot_config(&self) -> Result<Map<String, Value>, Error> {
+    pub(super) fn autopilot_config(&self) -> Result<Outcome, Error> {
+        self.cluster()?;
         let (_, config) = Config::read(&self.barrier)?;
-        Ok(config.data())
+        Ok(Response::data(config.data()).into())
     }
 
-    pub(super) fn autopilot_state(
-        &self,
-        cluster: &dyn Cluster,
-        now: Timestamp,
-    ) -> Result<Map<String, Value>, Error> {
+    pub(super) fn autopilot_state(&self, now: Timestamp) -> Result<Outcome, Error> {
+        let cluster = self.cluster()?;
         let (_, config) = Config::read(&self.barrier)?;
         let seen = cluster.membership();
         let look = self.options.autopilot.look(&config, &seen, Instant::now());
-        Ok(report(&config, &look, now))
+        Ok(Response::data(report(&config, &look, now)).into())
     }
 
     /// Committed here and not as the request's batch, because autopilot must look after that.
-    pub(super) async fn configure_autopilot(&self, request: &Request) -> Result<Response, Error> {
+    pub(super) async fn configure_autopilot(
+        &self,
+        matched: Matched<'_>,
+    ) -> Result<Response, Error> {
+        self.cluster()?;
         for _ in 0..CONFLICTS_MAX {
             let (revision, mut config) = Config::read(&self.barrier)?;
-            config.update(&request.data)?;
+            config.update(&matched.fields)?;
             let mut batch = Batch::new();
             config.put(&self.barrier, &mut batch, revision)?;
-            match self.barrier.commit(batch, request.now).await {
+            match self.barrier.commit(batch, matched.request.now).await {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     done?;

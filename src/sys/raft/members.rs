@@ -1,8 +1,8 @@
 //! `sys/storage/raft/configuration`, `remove-peer`, `promote`, `demote`.
 
-use crate::engine::{Error, Request, Response};
+use crate::engine::table::Matched;
+use crate::engine::{Error, Response};
 use crate::sys::cluster::{Cluster, MemberChange, MemberStatus, Membership};
-use crate::sys::field;
 use crate::sys::system::System;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -46,23 +46,17 @@ pub(super) fn configuration(membership: &Membership) -> Response {
 impl System {
     /// Who is not there is gone already. Forcing is our addition; an operation token for disaster
     /// recovery is not asked for, since the caller was authorized.
-    pub(super) async fn remove_member(
-        &self,
-        cluster: &Arc<dyn Cluster>,
-        request: &Request,
-    ) -> Result<Response, Error> {
-        let node_id = server_id(request)?;
-        let force = field::flag(&request.data, "force")?.unwrap_or(false);
+    pub(super) async fn remove_member(&self, matched: Matched<'_>) -> Result<Response, Error> {
+        let cluster = self.cluster()?;
+        let node_id = server_id(&matched)?;
+        let force = matched.fields.flag("force").unwrap_or(false);
         self.change_member(cluster, node_id, MemberChange::Remove { force })
             .await
     }
 
-    pub(super) async fn promote_member(
-        &self,
-        cluster: &Arc<dyn Cluster>,
-        request: &Request,
-    ) -> Result<Response, Error> {
-        let node_id = server_id(request)?;
+    pub(super) async fn promote_member(&self, matched: Matched<'_>) -> Result<Response, Error> {
+        let cluster = self.cluster()?;
+        let node_id = server_id(&matched)?;
         if known(cluster, &node_id)?.voter {
             return Err(Error::invalid("server is not a non-voter"));
         }
@@ -70,12 +64,9 @@ impl System {
             .await
     }
 
-    pub(super) async fn demote_member(
-        &self,
-        cluster: &Arc<dyn Cluster>,
-        request: &Request,
-    ) -> Result<Response, Error> {
-        let node_id = server_id(request)?;
+    pub(super) async fn demote_member(&self, matched: Matched<'_>) -> Result<Response, Error> {
+        let cluster = self.cluster()?;
+        let node_id = server_id(&matched)?;
         if known(cluster, &node_id)?.non_voter {
             return Err(Error::invalid("server is already a non-voter"));
         }
@@ -96,9 +87,9 @@ impl System {
     }
 }
 
-fn server_id(request: &Request) -> Result<String, Error> {
-    let given = field::text(&request.data, "server_id")?;
-    let given = given.filter(|id| !id.is_empty());
+fn server_id(matched: &Matched<'_>) -> Result<String, Error> {
+    let given = matched.fields.text("server_id").filter(|id| !id.is_empty());
+    let given = given.map(str::to_owned);
     given.ok_or_else(|| Error::invalid("no server id provided"))
 }
 

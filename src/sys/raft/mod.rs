@@ -6,52 +6,111 @@ mod autopilot;
 mod members;
 
 use super::cluster::{Cluster, MemberError};
-use super::system::{System, expect};
-use crate::engine::{Error, ErrorKind, Operation, Outcome, Request, Response};
-use crate::store::BoxFuture;
+use super::system::System;
+use super::table::Run;
+use crate::engine::table::{Endpoint, Field, FieldKind, Op, Place, Row};
+use crate::engine::{Error, ErrorKind};
 use std::sync::Arc;
 
+const SERVER_ID: Field =
+    Field::new("server_id", FieldKind::Text, "The member's node_id.").required();
+const MEMBERS: Endpoint = Endpoint {
+    place: Place::Active,
+    ..Endpoint::USUAL
+};
+
+/// The members and autopilot.
+pub(super) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/configuration",
+            summary: "Lists the members.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, _| {
+                Ok(members::configuration(&system.cluster()?.membership()).into())
+            }),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/remove-peer",
+            fields: &[
+                Field::new("force", FieldKind::Flag, "Also the last voter but one."),
+                SERVER_ID,
+            ],
+            summary: "Removes a member.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::ACT,
+            Run::Act(|system, m| Box::pin(system.remove_member(m))),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/promote",
+            fields: &[SERVER_ID],
+            summary: "Makes a non-voter a voter.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::ACT,
+            Run::Act(|system, m| Box::pin(system.promote_member(m))),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/demote",
+            fields: &[SERVER_ID],
+            summary: "Makes a voter a non-voter.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::ACT,
+            Run::Act(|system, m| Box::pin(system.demote_member(m))),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/autopilot/configuration",
+            fields: super::autopilot::FIELDS,
+            summary: "How members are judged.",
+            ..MEMBERS
+        },
+        operations: &[
+            (Op::READ, Run::Answer(|system, _| system.autopilot_config())),
+            (
+                Op::ACT,
+                Run::Act(|system, m| Box::pin(system.configure_autopilot(m))),
+            ),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/autopilot/state",
+            summary: "Shows how the members are.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::READ,
+            Run::Answer(|system, matched| system.autopilot_state(matched.request.now)),
+        )],
+    },
+];
+
+/// Is `endpoint` one that only a cluster has?
+pub(super) fn is_about_members(endpoint: &Endpoint) -> bool {
+    ROWS.iter()
+        .any(|row| row.endpoint.pattern == endpoint.pattern)
+}
+
 impl System {
-    /// Reads; and refuses what [`System::raft_change`] did not take.
-    pub(super) fn raft(&self, request: &Request, rest: &str) -> Result<Outcome, Error> {
-        let cluster = self.cluster().ok_or_else(Error::unsupported_path)?;
-        let data = match rest {
-            "configuration" => {
-                expect(request, Operation::Read)?;
-                return Ok(members::configuration(&cluster.membership()).into());
-            }
-            "autopilot/configuration" => {
-                expect(request, Operation::Read)?;
-                self.autopilot_config()?
-            }
-            "autopilot/state" => {
-                expect(request, Operation::Read)?;
-                self.autopilot_state(cluster.as_ref(), request.now)?
-            }
-            "remove-peer" | "promote" | "demote" => return Err(Error::unsupported_operation()),
-            _ => return Err(Error::unsupported_path()),
-        };
-        Ok(Response::data(data).into())
-    }
-
-    /// Updates that change the members or how they are judged.
-    pub(super) fn raft_change<'a>(
-        &'a self,
-        rest: &str,
-        request: &'a Request,
-    ) -> Option<BoxFuture<'a, Result<Response, Error>>> {
-        let cluster = self.cluster()?;
-        Some(match rest {
-            "remove-peer" => Box::pin(self.remove_member(cluster, request)),
-            "promote" => Box::pin(self.promote_member(cluster, request)),
-            "demote" => Box::pin(self.demote_member(cluster, request)),
-            "autopilot/configuration" => Box::pin(self.configure_autopilot(request)),
-            _ => return None,
-        })
-    }
-
-    fn cluster(&self) -> Option<&Arc<dyn Cluster>> {
-        self.options.cluster.as_ref()
+    fn cluster(&self) -> Result<&Arc<dyn Cluster>, Error> {
+        let cluster = self.options.cluster.as_ref();
+        cluster.ok_or_else(Error::unsupported_path)
     }
 }
 

@@ -3,22 +3,14 @@
 use super::metadata::VERSIONS_MAX;
 use crate::barrier::{Batch, Codec, View};
 use crate::clock::format_duration;
-use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
-use crate::engine::{Error, Outcome, Request, Response};
+use crate::engine::table::{Fields, Matched};
+use crate::engine::{Error, Outcome, Response};
 use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
 const LOCATION: &str = "config";
-
-/// Fields of the settings.
-pub(super) const FIELDS: &[&str] = &[
-    "cas_required",
-    "delete_version_after",
-    "max_versions",
-    "metadata_cas_required",
-];
 
 /// What every secret of the mount takes over unless it says more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +49,8 @@ pub(super) fn current(view: &View, batch: &mut Batch) -> Result<Config, Error> {
 }
 
 /// GET `config`.
-pub(super) fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
-    let (_, config) = load(view)?;
+pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (_, config) = load(matched.view)?;
     let after = match u64::try_from(config.delete_version_after_s) {
         Ok(seconds) => format_duration(Duration::from_secs(seconds)),
         Err(_) => "-1s".into(),
@@ -69,24 +61,38 @@ pub(super) fn read(request: &Request, view: &View) -> Result<Outcome, Error> {
     data.insert("max_versions".into(), config.max_versions.into());
     let metadata_cas = Value::Bool(config.metadata_cas_required);
     data.insert("metadata_cas_required".into(), metadata_cas);
-    Ok(warn_ignored(Response::data(data), request, &[]).into())
+    Ok(Response::data(data).into())
+}
+
+/// A number of versions; `null` is zero.
+pub(super) fn count(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Error> {
+    let Some(number) = fields.number(name) else {
+        return Ok(None);
+    };
+    let count = u32::try_from(number).ok();
+    match count.filter(|count| *count <= VERSIONS_MAX) {
+        Some(count) => Ok(Some(count)),
+        None => Err(Error::invalid(format!(
+            "error converting input for field {name:?}: must be between 0 and {VERSIONS_MAX}"
+        ))),
+    }
 }
 
 /// PUT `config`: only the fields that are sent change.
-pub(super) fn write(request: &Request, view: &View) -> Result<Outcome, Error> {
-    let fields = Fields::of(request, VALIDATION);
+pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (fields, view) = (&matched.fields, matched.view);
     let (revision, old) = load(view)?;
+    let after = match fields.is_null("delete_version_after") {
+        true => Some(0),
+        false => fields.signed_seconds("delete_version_after"),
+    };
     let new = Config {
-        max_versions: fields
-            .count("max_versions", VERSIONS_MAX)?
-            .unwrap_or(old.max_versions),
-        cas_required: fields.bool("cas_required")?.unwrap_or(old.cas_required),
+        max_versions: count(fields, "max_versions")?.unwrap_or(old.max_versions),
+        cas_required: fields.switch("cas_required").unwrap_or(old.cas_required),
         metadata_cas_required: fields
-            .bool("metadata_cas_required")?
+            .switch("metadata_cas_required")
             .unwrap_or(old.metadata_cas_required),
-        delete_version_after_s: fields
-            .seconds("delete_version_after")?
-            .map_or(old.delete_version_after_s, |seconds| seconds.max(-1)),
+        delete_version_after_s: after.map_or(old.delete_version_after_s, |s| s.max(-1)),
     };
     let mut outcome = Outcome::default();
     if new != old {

@@ -1,7 +1,7 @@
 //! `custom_metadata`: the user's own words about a secret, within limits.
 
 use crate::engine::Error;
-use crate::engine::kv::field::unconvertible;
+use crate::engine::table::expected;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn text(value: &Value) -> Result<String, Error> {
         Value::String(text) => Ok(text.clone()),
         Value::Array(_) | Value::Object(_) => Err(Error::invalid(format!(
             "{FAILED} '' {}",
-            unconvertible("string", value)
+            expected("string", value)
         ))),
     }
 }

@@ -3,17 +3,16 @@
 use super::config::{self, Config};
 use super::merge::merge_patch;
 use super::metadata::Metadata;
+use super::path::known_secret;
 use super::stored;
 use crate::barrier::{Batch, View};
-use crate::engine::kv::field::{Fields, VALIDATION, int, warn_ignored};
-use crate::engine::{Body, Error, Outcome, Request, Response, narrowing};
+use crate::clock::Timestamp;
+use crate::engine::table::{Fields, Matched, int};
+use crate::engine::{Body, Error, Outcome, Response, narrowing};
 use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-const FIELDS: &[&str] = &["data", "options", "version"];
-/// Fields of a put or a patch.
-pub(super) const SENT: &[&str] = &["data", "options"];
 /// What `options` may hold.
 const OPTIONS: &[&str] = &["cas"];
 
@@ -25,54 +24,50 @@ pub(super) struct Wanted {
 }
 
 /// The version that the field `version` asks for (zero or less: the latest); 404 without one.
-pub(super) fn wanted(request: &Request, view: &View, path: &str) -> Result<Wanted, Error> {
-    let asked = Fields::of(request, VALIDATION).int("version")?.unwrap_or(0);
-    let (_, metadata) = stored::metadata(view, path)?.ok_or_else(Error::not_found)?;
+pub(super) fn wanted(matched: &Matched<'_>) -> Result<Wanted, Error> {
+    let asked = matched.fields.integer("version").unwrap_or(0);
+    let found = stored::metadata(matched.view, known_secret(matched)?)?;
+    let (_, metadata) = found.ok_or_else(Error::not_found)?;
     let number = match u64::try_from(asked) {
         Ok(number) if number > 0 => number,
         _ => metadata.current_version,
     };
     let version = metadata.version(number).ok_or_else(Error::not_found)?;
     Ok(Wanted {
-        readable: version.is_readable(request.now),
+        readable: version.is_readable(matched.request.now),
         number,
         metadata,
     })
 }
 
 /// GET: the data and the version's metadata; a deleted version is 404 with its metadata.
-pub(super) fn read(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let wanted = wanted(request, view, path)?;
+pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let wanted = wanted(matched)?;
     let data = if wanted.readable {
-        stored::data(view, &wanted.metadata, wanted.number)?
+        stored::data(matched.view, &wanted.metadata, wanted.number)?
     } else {
         Value::Null
     };
-    Ok(answer(request, &wanted, "data", data, FIELDS).into())
+    Ok(answer(&wanted, "data", data).into())
 }
 
 /// `{name: value, "metadata": {...}}`, 404 when the version is not readable.
-pub(super) fn answer(
-    request: &Request,
-    wanted: &Wanted,
-    name: &str,
-    value: Value,
-    known: &[&str],
-) -> Response {
+pub(super) fn answer(wanted: &Wanted, name: &str, value: Value) -> Response {
     let metadata = wanted.metadata.version_fields(wanted.number);
     let mut fields = Map::new();
     fields.insert(name.into(), value);
     fields.insert("metadata".into(), Value::Object(metadata));
     let mut response = Response::data(fields);
     response.status = (!wanted.readable).then_some(404);
-    warn_ignored(response, request, known)
+    response
 }
 
 /// PUT: a new version.
-pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let fields = Fields::of(request, "");
-    let data = sent(fields)?;
-    let options = fields.map("options")?;
+pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
+    let path = matched.captured("path");
+    let data = sent(&matched.fields)?;
+    let options = matched.fields.map("options");
     let mut batch = Batch::new();
     let config = config::current(view, &mut batch)?;
     let (revision, mut metadata) =
@@ -83,14 +78,15 @@ pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcom
         revision: request.expected(revision),
         metadata: &mut metadata,
     };
-    append(request, view, batch, secret, &config, &data)
+    append(view, request.now, batch, secret, &config, &data)
 }
 
 /// PATCH: a new version, made of the latest one and a merge patch.
-pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let fields = Fields::of(request, VALIDATION);
-    let changes = sent(fields)?;
-    let options = fields.map("options")?;
+pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
+    let path = matched.captured("path");
+    let changes = sent(&matched.fields)?;
+    let options = matched.fields.map("options");
     let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
         return Ok(empty_not_found().into());
     };
@@ -123,7 +119,7 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
         revision,
         metadata: &mut metadata,
     };
-    append(request, view, batch, secret, &config, &merged)
+    append(view, request.now, batch, secret, &config, &merged)
 }
 
 /// What `data` holds. Vault's clients may send null and read null back.
@@ -134,24 +130,24 @@ enum Sent<'a> {
     Fields(Cow<'a, Map<String, Value>>),
 }
 
-fn sent(fields: Fields<'_>) -> Result<Sent<'_>, Error> {
+fn sent<'a>(fields: &'a Fields<'_>) -> Result<Sent<'a>, Error> {
     if fields.is_null("data") {
         return Ok(Sent::Null);
     }
-    let data = fields.map("data")?;
+    let data = fields.map("data").map(Cow::Borrowed);
     data.map(Sent::Fields)
         .ok_or_else(|| Error::invalid("no data provided"))
 }
 
 fn check_and_set(
-    options: Option<Cow<'_, Map<String, Value>>>,
+    options: Option<&Map<String, Value>>,
     config: &Config,
     metadata: &Metadata,
 ) -> Result<(), Error> {
-    if let Some(options) = &options {
-        narrowing::refuse_unknown(options, OPTIONS)?;
+    if let Some(options) = options {
+        narrowing::refuse_unknown(options, |name| OPTIONS.contains(&name))?;
     }
-    let Some(expected) = options.as_ref().and_then(|options| options.get("cas")) else {
+    let Some(expected) = options.and_then(|options| options.get("cas")) else {
         return if config.cas_required || metadata.cas_required {
             Err(Error::invalid(
                 "check-and-set parameter required for this call",
@@ -179,25 +175,22 @@ struct Secret<'a> {
 }
 
 fn append(
-    request: &Request,
     view: &View,
+    now: Timestamp,
     mut batch: Batch,
     secret: Secret<'_>,
     config: &Config,
     data: &Sent<'_>,
 ) -> Result<Outcome, Error> {
     let metadata = secret.metadata;
-    for pruned in metadata.add_version(request.now, config) {
+    for pruned in metadata.add_version(now, config) {
         stored::delete_data(view, &mut batch, metadata, pruned);
     }
     let number = metadata.current_version;
     stored::put_data(view, &mut batch, metadata, number, data)?;
     stored::put_metadata(view, &mut batch, secret.path, secret.revision, metadata)?;
     let response = Response::data(metadata.version_fields(number));
-    Ok(Outcome {
-        response: warn_ignored(response, request, FIELDS),
-        batch,
-    })
+    Ok(Outcome { response, batch })
 }
 
 /// 404 without a body, as PATCH answers for what does not exist.

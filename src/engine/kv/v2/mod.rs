@@ -3,21 +3,21 @@
 mod config;
 mod custom;
 mod data;
-mod handle;
 mod keys;
 mod merge;
 mod metadata;
-mod route;
+mod path;
 mod settings;
 mod stored;
 mod subkeys;
+mod table;
 mod upgrade;
 mod versions;
 
 pub(super) use config::CODEC as CONFIG_CODEC;
-pub(super) use handle::{exists, fields, handle};
 pub use merge::merge_patch;
 pub(super) use stored::METADATA_CODEC;
+pub(super) use table::{TABLE, exists};
 pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 
 #[cfg(test)]

@@ -3,35 +3,75 @@
 use super::config::{self, Config};
 use super::custom;
 use super::data::empty_not_found;
-use super::metadata::{Metadata, VERSIONS_MAX};
+use super::metadata::Metadata;
+use super::path::{known_secret, secret};
 use super::stored;
 use crate::barrier::View;
-use crate::engine::kv::field::{Fields, VALIDATION, warn_ignored};
+use crate::engine::table::{Field, FieldKind, Fields, Matched, On};
 use crate::engine::{Error, Outcome, Request, Response};
 use crate::store::Revision;
+use std::collections::BTreeMap;
 
-pub(super) const FIELDS: &[&str] = &[
+const CAS_REQUIRED: Field = Field::new(
     "cas_required",
-    "custom_metadata",
-    "delete_version_after",
-    "max_versions",
-    "metadata_cas",
+    FieldKind::Flag,
+    "Refuses writes without \"cas\".",
+);
+const METADATA_CAS_REQUIRED: Field = Field::new(
     "metadata_cas_required",
+    FieldKind::Flag,
+    "Refuses changes of metadata without \"metadata_cas\".",
+);
+const MAX_VERSIONS: Field = Field::new(
+    "max_versions",
+    FieldKind::Integer,
+    "Versions that are kept; zero for ten.",
+);
+const AFTER: &str = "Life of a version; zero for ever.";
+
+/// Fields of the mount's settings.
+pub(super) const SETTINGS: &[Field] = &[
+    CAS_REQUIRED,
+    Field::new("delete_version_after", FieldKind::SignedSeconds, AFTER),
+    MAX_VERSIONS,
+    METADATA_CAS_REQUIRED,
+];
+/// Fields of a secret's settings, and of lists of secrets.
+pub(super) const FIELDS: &[Field] = &[
+    Field::path("path", "Location of the secret."),
+    Field::new("after", FieldKind::Text, "Begins after this key.").on(On::LIST),
+    CAS_REQUIRED,
+    Field::new(
+        "custom_metadata",
+        FieldKind::Map,
+        "The client's own words about it.",
+    ),
+    Field::new("delete_version_after", FieldKind::Seconds, AFTER),
+    Field::new("limit", FieldKind::Integer, "Most keys; zero for all.").on(On::LIST),
+    MAX_VERSIONS,
+    Field::new(
+        "metadata_cas",
+        FieldKind::Integer,
+        "The metadata's version to replace.",
+    ),
+    METADATA_CAS_REQUIRED,
 ];
 
 /// GET: settings and the list of versions.
-pub(super) fn read(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let (_, metadata) = stored::metadata(view, path)?.ok_or_else(Error::not_found)?;
-    let known = [FIELDS, &["after", "limit", "list"]].concat();
-    Ok(warn_ignored(Response::data(metadata.fields()), request, &known).into())
+pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let found = stored::metadata(matched.view, known_secret(matched)?)?;
+    let (_, metadata) = found.ok_or_else(Error::not_found)?;
+    Ok(Response::data(metadata.fields()).into())
 }
 
 /// PUT: the fields sent change; creates a secret without versions.
-pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let fields = Fields::of(request, "");
+pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view, fields) = (matched.request, matched.view, &matched.fields);
+    let path = matched.captured("path");
     let change = Change::read(fields)?;
-    let custom = match fields.map("custom_metadata")? {
-        Some(pairs) => Some(custom::parse(&pairs)?),
+    let custom = match fields.map("custom_metadata") {
+        Some(pairs) => Some(custom::parse(pairs)?),
+        None if fields.is_null("custom_metadata") => Some(BTreeMap::new()),
         None => None,
     };
     if change.is_empty() && custom.is_none() {
@@ -59,14 +99,16 @@ pub(super) fn write(request: &Request, view: &View, path: &str) -> Result<Outcom
 }
 
 /// PATCH: as PUT, for a secret that exists; null resets a field.
-pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let fields = Fields::of(request, VALIDATION);
+pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view, fields) = (matched.request, matched.view, &matched.fields);
+    let path = matched.captured("path");
     let mut change = Change::read(fields)?;
     if fields.is_null("delete_version_after") {
         change.delete_version_after_s = Some(0);
     }
-    let custom = fields.map("custom_metadata")?;
-    if change.is_empty() && custom.is_none() {
+    let custom = fields.map("custom_metadata");
+    let clears = fields.is_null("custom_metadata");
+    if change.is_empty() && custom.is_none() && !clears {
         return Ok(Outcome::default());
     }
     let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
@@ -76,18 +118,22 @@ pub(super) fn patch(request: &Request, view: &View, path: &str) -> Result<Outcom
     let config = config::current(view, &mut outcome.batch)?;
     check_and_set(fields, &config, &metadata)?;
     change.apply(&mut metadata);
-    if fields.is_null("custom_metadata") {
+    if clears {
         metadata.custom.clear();
     } else if let Some(changes) = custom {
-        custom::patch(&mut metadata.custom, &changes)?;
+        custom::patch(&mut metadata.custom, changes)?;
     }
     warn_mandated(&mut outcome.response, &change, &config);
     finish(request, view, path, revision, metadata, outcome)
 }
 
 /// DELETE: the secret and all its versions go.
-pub(super) fn delete(view: &View, path: &str) -> Result<Outcome, Error> {
+pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let view = matched.view;
     let mut outcome = Outcome::default();
+    let Some(path) = secret(matched) else {
+        return Ok(outcome);
+    };
     let Some((revision, metadata)) = stored::metadata(view, path)? else {
         return Ok(outcome);
     };
@@ -112,14 +158,13 @@ struct Change {
 }
 
 impl Change {
-    fn read(fields: Fields<'_>) -> Result<Self, Error> {
-        let after = fields.seconds_from_zero("delete_version_after")?;
+    fn read(fields: &Fields<'_>) -> Result<Self, Error> {
         Ok(Self {
-            max_versions: fields.count("max_versions", VERSIONS_MAX)?,
-            cas_required: fields.bool("cas_required")?,
-            metadata_cas_required: fields.bool("metadata_cas_required")?,
+            max_versions: config::count(fields, "max_versions")?,
+            cas_required: fields.switch("cas_required"),
+            metadata_cas_required: fields.switch("metadata_cas_required"),
             // Clients that send every field send null for "leave it".
-            delete_version_after_s: after.filter(|_| !fields.is_null("delete_version_after")),
+            delete_version_after_s: fields.seconds("delete_version_after"),
         })
     }
 
@@ -142,8 +187,8 @@ impl Change {
     }
 }
 
-fn check_creation(fields: Fields<'_>, config: &Config) -> Result<(), Error> {
-    match fields.int("metadata_cas")? {
+fn check_creation(fields: &Fields<'_>, config: &Config) -> Result<(), Error> {
+    match fields.number("metadata_cas") {
         None if config.metadata_cas_required => Err(cas_missing()),
         None | Some(0) => Ok(()),
         Some(_) => {
@@ -153,9 +198,9 @@ fn check_creation(fields: Fields<'_>, config: &Config) -> Result<(), Error> {
     }
 }
 
-fn check_and_set(fields: Fields<'_>, config: &Config, metadata: &Metadata) -> Result<(), Error> {
+fn check_and_set(fields: &Fields<'_>, config: &Config, metadata: &Metadata) -> Result<(), Error> {
     let required = config.metadata_cas_required || metadata.metadata_cas_required;
-    match fields.int("metadata_cas")? {
+    match fields.number("metadata_cas") {
         None if required => Err(cas_missing()),
         None => Ok(()),
         Some(expected) if u64::try_from(expected) == Ok(metadata.revision) => Ok(()),

@@ -2,24 +2,23 @@
 
 use super::data::{answer, wanted};
 use super::stored;
-use crate::barrier::View;
-use crate::engine::kv::field::{Fields, VALIDATION};
-use crate::engine::{Error, Outcome, Request};
+use crate::engine::table::Matched;
+use crate::engine::{Error, Outcome};
 use serde_json::{Map, Value};
 
 /// GET; the field `depth` cuts below so many levels (zero: none).
-pub(super) fn read(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let depth = Fields::of(request, VALIDATION).int("depth")?.unwrap_or(0);
-    let wanted = wanted(request, view, path)?;
+pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let depth = matched.fields.integer("depth").unwrap_or(0);
+    let wanted = wanted(matched)?;
     let subkeys = if wanted.readable {
-        match stored::data(view, &wanted.metadata, wanted.number)? {
+        match stored::data(matched.view, &wanted.metadata, wanted.number)? {
             Value::Object(data) => strip(&data, if depth == 0 { i64::MAX } else { depth }),
             _ => Value::Null,
         }
     } else {
         Value::Null
     };
-    Ok(answer(request, &wanted, "subkeys", subkeys, &["depth", "version"]).into())
+    Ok(answer(&wanted, "subkeys", subkeys).into())
 }
 
 fn strip(fields: &Map<String, Value>, depth: i64) -> Value {

@@ -2,23 +2,29 @@
 
 use super::config;
 use super::metadata::Metadata;
+use super::path::secret;
 use super::stored;
 use crate::barrier::{Batch, View};
-use crate::engine::kv::field::{Fields, VALIDATION};
+use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome, Request};
 
 /// DELETE `data/<path>`: the latest version can no longer be read; undelete brings it back.
-pub(super) fn delete_latest(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    change(view, path, |metadata| {
+pub(super) fn delete_latest(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let Some(path) = secret(matched) else {
+        return Ok(Outcome::default());
+    };
+    change(matched.view, path, |metadata| {
         let latest = metadata.current_version;
-        mark_deleted(metadata, latest, request);
+        mark_deleted(metadata, latest, matched.request);
         Vec::new()
     })
 }
 
 /// `delete/<path>`: as [`delete_latest`], for the versions named.
-pub(super) fn delete(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let numbers = named(request, "No version number provided")?;
+pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
+    let path = matched.captured("path");
+    let numbers = named(matched, "No version number provided")?;
     change(view, path, |metadata| {
         for number in numbers {
             mark_deleted(metadata, number, request);
@@ -28,8 +34,10 @@ pub(super) fn delete(request: &Request, view: &View, path: &str) -> Result<Outco
 }
 
 /// `undelete/<path>`: versions can be read again, for as long as `delete_version_after` says.
-pub(super) fn undelete(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let numbers = named(request, "No version number provided")?;
+pub(super) fn undelete(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let (request, view) = (matched.request, matched.view);
+    let path = matched.captured("path");
+    let numbers = named(matched, "No version number provided")?;
     let mut expected = Batch::new();
     let config = config::current(view, &mut expected)?;
     let mut outcome = change(view, path, |metadata| {
@@ -46,8 +54,10 @@ pub(super) fn undelete(request: &Request, view: &View, path: &str) -> Result<Out
 }
 
 /// `destroy/<path>`: the data goes, for good.
-pub(super) fn destroy(request: &Request, view: &View, path: &str) -> Result<Outcome, Error> {
-    let numbers = named(request, "no version number provided")?;
+pub(super) fn destroy(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let view = matched.view;
+    let path = matched.captured("path");
+    let numbers = named(matched, "no version number provided")?;
     change(view, path, |metadata| {
         let mut gone = Vec::new();
         for number in numbers {
@@ -60,12 +70,15 @@ pub(super) fn destroy(request: &Request, view: &View, path: &str) -> Result<Outc
     })
 }
 
-fn named(request: &Request, none: &str) -> Result<Vec<u64>, Error> {
-    let fields = Fields::of(request, VALIDATION);
-    if !fields.has_items("versions") {
-        return Err(Error::invalid(none));
+fn named(matched: &Matched<'_>, none: &str) -> Result<Vec<u64>, Error> {
+    match matched.fields.integers("versions") {
+        None | Some([]) => Err(Error::invalid(none)),
+        // A negative version exists as little as one that was never written.
+        Some(numbers) => Ok(numbers
+            .iter()
+            .filter_map(|n| u64::try_from(*n).ok())
+            .collect()),
     }
-    fields.versions("versions")
 }
 
 fn mark_deleted(metadata: &mut Metadata, number: u64, request: &Request) {

@@ -2,8 +2,8 @@
 
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::engine::Error;
+use crate::engine::table::Fields;
 use crate::store::{Key, Revision};
-use crate::sys::field;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -84,9 +84,9 @@ impl Config {
     ///
     /// # Errors
     /// 400, with a message for the client.
-    pub fn parse(data: &Map<String, Value>, before: Option<&Self>) -> Result<Self, Error> {
-        let kind = field::text(data, "storage_type")?;
-        match kind.as_deref().or(before.map(|_| "local")) {
+    pub fn parse(fields: &Fields<'_>, before: Option<&Self>) -> Result<Self, Error> {
+        let kind = fields.text("storage_type");
+        match kind.or(before.map(|_| "local")) {
             Some("local") => {}
             Some(other) => {
                 return Err(Error::invalid(format!(
@@ -97,14 +97,14 @@ impl Config {
             None => return Err(missing("storage_type")),
         }
         let number = |name: &'static str| -> Result<Option<u64>, Error> {
-            let found = field::integer(data, name)?;
-            let number = found.map(|n| u64::try_from(n).ok().filter(|n| *n > 0));
+            let number = fields.integer(name);
+            let number = number.map(|n| u64::try_from(n).ok().filter(|n| *n > 0));
             let wrong = || Error::invalid(format!("{name} must be greater than zero"));
             number.map(|number| number.ok_or_else(wrong)).transpose()
         };
-        let interval = field::seconds(data, "interval")?;
-        let path = field::text(data, "path_prefix")?;
-        let file = field::text(data, "file_prefix")?;
+        let interval = fields.seconds("interval");
+        let path = fields.text("path_prefix").map(str::to_owned);
+        let file = fields.text("file_prefix").map(str::to_owned);
         let config = Self {
             interval_s: interval
                 .or(before.map(|before| before.interval_s))

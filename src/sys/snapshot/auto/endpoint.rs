@@ -1,67 +1,68 @@
-//! `sys/storage/raft/snapshot-auto/config/:name` and `status/:name`.
+//! The settings by name, and how they went.
 
-use super::config::{self, Config, is_name};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use super::config::{self, Config, Configs, is_name};
+use crate::engine::table::Matched;
+use crate::engine::{Error, Outcome, Response};
+use crate::store::Revision;
 use crate::sys::snapshot::NO_RAFT;
-use crate::sys::system::{System, is_update};
+use crate::sys::system::System;
 
-impl System {
-    /// `rest` is what follows `snapshot-auto/`.
-    pub(in crate::sys) fn snapshot_auto(
-        &self,
-        request: &Request,
-        rest: &str,
-    ) -> Result<Outcome, Error> {
-        if self.barrier.storage().whole().is_none() {
-            return Err(Error::invalid(NO_RAFT));
-        }
-        match rest.split_once('/').unwrap_or((rest, "")) {
-            ("config", "") if request.operation == Operation::List => {
-                let (_, configs) = config::read(&self.barrier)?;
-                match configs.is_empty() {
-                    true => Err(Error::not_found()),
-                    false => Ok(Response::list(configs.into_keys().collect()).into()),
-                }
-            }
-            ("config", "") | ("status", "") => Err(Error::unsupported_operation()),
-            ("config", name) => self.snapshot_config(request, name),
-            ("status", name) if request.operation == Operation::Read => {
-                let (_, configs) = config::read(&self.barrier)?;
-                match configs.contains_key(name) {
-                    true => Ok(Response::data(self.options.snapshots.status(name).data()).into()),
-                    false => Err(Error::not_found()),
-                }
-            }
-            ("status", _) => Err(Error::unsupported_operation()),
-            _ => Err(Error::unsupported_path()),
-        }
+type Answer = Result<Outcome, Error>;
+
+fn configs(system: &System) -> Result<(Revision, Configs), Error> {
+    match system.barrier.storage().whole() {
+        None => Err(Error::invalid(NO_RAFT)),
+        Some(_) => Ok(config::read(&system.barrier)?),
     }
+}
 
-    fn snapshot_config(&self, request: &Request, name: &str) -> Result<Outcome, Error> {
-        let (revision, mut configs) = config::read(&self.barrier)?;
-        match request.operation {
-            Operation::Read => {
-                let config = configs.get(name).ok_or_else(Error::not_found)?;
-                return Ok(Response::data(config.data()).into());
-            }
-            Operation::Delete => {
-                if configs.remove(name).is_none() {
-                    return Ok(Response::no_content().into());
-                }
-            }
-            _ if is_update(request) => {
-                if !is_name(name) {
-                    return Err(Error::invalid(
-                        "the name may have letters, digits, '-', '_', '.'",
-                    ));
-                }
-                let config = Config::parse(&request.data, configs.get(name))?;
-                configs.insert(name.to_owned(), config);
-            }
-            _ => return Err(Error::unsupported_operation()),
-        }
-        let mut outcome = Outcome::from(Response::no_content());
-        config::put(&self.barrier, &mut outcome.batch, revision, configs)?;
-        Ok(outcome)
+fn put(system: &System, revision: Revision, configs: Configs) -> Answer {
+    let mut outcome = Outcome::from(Response::no_content());
+    config::put(&system.barrier, &mut outcome.batch, revision, configs)?;
+    Ok(outcome)
+}
+
+pub(in crate::sys) fn list(system: &System, _: &Matched<'_>) -> Answer {
+    let (_, configs) = configs(system)?;
+    match configs.is_empty() {
+        true => Err(Error::not_found()),
+        false => Ok(Response::list(configs.into_keys().collect()).into()),
+    }
+}
+
+pub(in crate::sys) fn read(system: &System, matched: &Matched<'_>) -> Answer {
+    let (_, configs) = configs(system)?;
+    let config = configs.get(matched.captured("name"));
+    let config = config.ok_or_else(Error::not_found)?;
+    Ok(Response::data(config.data()).into())
+}
+
+pub(in crate::sys) fn write(system: &System, matched: &Matched<'_>) -> Answer {
+    let (revision, mut configs) = configs(system)?;
+    let name = matched.captured("name");
+    if !is_name(name) {
+        return Err(Error::invalid(
+            "the name may have letters, digits, '-', '_', '.'",
+        ));
+    }
+    let config = Config::parse(&matched.fields, configs.get(name))?;
+    configs.insert(name.to_owned(), config);
+    put(system, revision, configs)
+}
+
+pub(in crate::sys) fn delete(system: &System, matched: &Matched<'_>) -> Answer {
+    let (revision, mut configs) = configs(system)?;
+    match configs.remove(matched.captured("name")) {
+        None => Ok(Response::no_content().into()),
+        Some(_) => put(system, revision, configs),
+    }
+}
+
+pub(in crate::sys) fn status(system: &System, matched: &Matched<'_>) -> Answer {
+    let name = matched.captured("name");
+    let (_, configs) = configs(system)?;
+    match configs.contains_key(name) {
+        true => Ok(Response::data(system.options.snapshots.status(name).data()).into()),
+        false => Err(Error::not_found()),
     }
 }

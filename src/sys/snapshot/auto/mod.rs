@@ -11,7 +11,7 @@
 //! - Nothing is written when nothing has changed since the last one.
 
 mod config;
-mod endpoint;
+pub(super) mod endpoint;
 mod files;
 mod run;
 mod status;

@@ -3,6 +3,8 @@
 use super::config::Config;
 use super::files::{self, Draft};
 use crate::clock::Timestamp;
+use crate::engine::Error;
+use crate::engine::table::Fields;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::Write;
@@ -11,12 +13,19 @@ fn fields(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
 
+fn parse(data: &Map<String, Value>, before: Option<&Config>) -> Result<Config, Error> {
+    let mut rows = crate::sys::snapshot::ROWS.iter();
+    let row = rows.find(|row| row.endpoint.pattern.ends_with("config/:name"));
+    let fields = Fields::read(row.unwrap().endpoint.fields, data, "")?;
+    Config::parse(&fields, before)
+}
+
 fn config(folder: &std::path::Path) -> Config {
     let data = fields(json!({
         "interval": "1h", "path_prefix": folder.to_str().unwrap(), "storage_type": "local",
         "local_max_space": 1000, "retain": 2, "file_prefix": "nightly",
     }));
-    Config::parse(&data, None).unwrap()
+    parse(&data, None).unwrap()
 }
 
 #[test]
@@ -24,9 +33,9 @@ fn settings_are_read_and_what_cannot_be_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     assert_eq!(config.interval_s, 3600);
-    let again = Config::parse(&config.data(), None).unwrap();
+    let again = parse(&config.data(), None).unwrap();
     assert_eq!(again, config);
-    let one = Config::parse(&fields(json!({"retain": 7})), Some(&config)).unwrap();
+    let one = parse(&fields(json!({"retain": 7})), Some(&config)).unwrap();
     assert_eq!((one.retain, one.interval_s), (7, 3600));
     for (change, message) in [
         (json!({"storage_type": "aws-s3"}), "aws-s3"),
@@ -40,13 +49,13 @@ fn settings_are_read_and_what_cannot_be_is_refused_by_name() {
         (json!({"file_prefix": ".hidden"}), "file_prefix"),
         (json!({"local_max_space": -1}), "local_max_space"),
     ] {
-        let error = Config::parse(&fields(change.clone()), Some(&config)).unwrap_err();
+        let error = parse(&fields(change.clone()), Some(&config)).unwrap_err();
         assert!(error.messages[0].contains(message), "{change}: {error:?}");
     }
     for name in ["interval", "path_prefix", "storage_type", "local_max_space"] {
         let mut data = config.data();
         data.remove(name);
-        let error = Config::parse(&data, None).unwrap_err();
+        let error = parse(&data, None).unwrap_err();
         assert!(error.messages[0].contains(name), "{name}: {error:?}");
     }
 }

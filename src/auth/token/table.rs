@@ -1,0 +1,205 @@
+//! The endpoints of tokens, and the engine that answers by them.
+
+use super::{TokenEngine, create, handle, role, roles};
+use crate::barrier::View;
+use crate::engine::table::{
+    Access, Effect, Endpoint, Field, FieldKind, Matched, Op, Row, Sheet, Table,
+};
+use crate::engine::{self, Engine, Error, MountContext, Operation, Outcome, Request};
+
+pub(crate) type Handler = fn(&TokenEngine, &Matched<'_>) -> Result<Outcome, Error>;
+
+const TOKEN: Field = Field::new("token", FieldKind::Text, "The token.").secret();
+const OWN: Field = Field::new("token", FieldKind::Text, "Has no effect.").secret();
+const ACCESSOR: Field = Field::new("accessor", FieldKind::Text, "The token's accessor.").required();
+const INCREMENT: Field = Field::new("increment", FieldKind::Seconds, "The life that is wanted.");
+
+/// Both of the method's own: their tokens' accessors and roles.
+pub(crate) static TABLE: Table<Handler> =
+    Table::new("Makes tokens, shows them, renews and ends them.", &[ROWS]);
+
+const ROWS: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "accessors",
+            access: Access::Sudo,
+            summary: "Lists the accessors of all tokens.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, handle::accessors)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "create",
+            fields: create::FIELDS,
+            summary: "Makes a token, a child of the caller's.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, create::plain)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "create-orphan",
+            fields: create::FIELDS,
+            summary: "Makes a token without a parent.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, create::orphan)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "create/:role_name",
+            fields: create::ROLE_FIELDS,
+            summary: "Makes a token as a role says.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, create::with_role)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "lookup",
+            fields: &[TOKEN],
+            summary: "Shows a token; the caller's where none is named.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, handle::lookup), (Op::COMPUTE, handle::lookup)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "lookup-self",
+            fields: &[OWN],
+            summary: "Shows the caller's token.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, handle::lookup_self),
+            (Op::COMPUTE, handle::lookup_self),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "lookup-accessor",
+            fields: &[ACCESSOR],
+            summary: "Shows the token with an accessor, without its text.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, handle::lookup_accessor)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "renew",
+            fields: &[TOKEN, INCREMENT],
+            summary: "Prolongs the life of a token.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::renew)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "renew-self",
+            fields: &[OWN, INCREMENT],
+            summary: "Prolongs the life of the caller's token.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::renew_self)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "renew-accessor",
+            fields: &[ACCESSOR, INCREMENT],
+            summary: "Prolongs the life of the token with an accessor.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::renew_accessor)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke",
+            fields: &[TOKEN],
+            summary: "Ends a token and its children.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::revoke)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke-self",
+            fields: &[OWN],
+            summary: "Ends the caller's token and its children.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::revoke_self)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke-accessor",
+            fields: &[ACCESSOR],
+            summary: "Ends the token with an accessor, and its children.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::revoke_accessor)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "revoke-orphan",
+            fields: &[TOKEN],
+            summary: "Ends a token; its children live on as orphans.",
+            about: "Asks for sudo.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, handle::revoke_orphan)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "roles",
+            summary: "Lists the roles.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, roles::list)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "roles/:role_name",
+            fields: role::FIELDS,
+            creates: true,
+            summary: "A role: settings for the tokens that are made through it.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, roles::read),
+            (Op::WRITE, roles::write),
+            (Op::DELETE, roles::delete),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "tidy",
+            summary: "Does nothing: there is nothing to tidy.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::new(Operation::Update, Effect::Computes), handle::tidy)],
+    },
+];
+
+impl Engine for TokenEngine {
+    fn kind(&self) -> &'static str {
+        "token"
+    }
+
+    fn table(&self, _: &MountContext) -> &'static dyn Sheet {
+        &TABLE
+    }
+
+    fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
+        engine::canonical(operation, path, &[])
+    }
+
+    fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
+        TABLE.exists(request, view, roles::exists)
+    }
+
+    fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
+        let (handler, matched) = TABLE.route(request, view)?;
+        handler(self, &matched)
+    }
+}
