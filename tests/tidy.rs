@@ -321,3 +321,83 @@ fn no_vague_rooms_and_nothing_unfinished() {
         }
     }
 }
+
+/// Rooms that answer requests: what they know of paths stands in their tables.
+const ANSWERING: &[&str] = &["http", "router", "sys", "engine", "auth"];
+
+/// Texts that look like paths of endpoints and may stand elsewhere, with the reason.
+const NO_ENDPOINTS: &[(&str, &str, &str)] = &[
+    ("info.rs", "sys/kernel/", "files of /proc"),
+    (
+        "policies.rs",
+        "policies/acl/",
+        "the folder whose names have one spelling",
+    ),
+];
+
+/// The texts between quotes in a line.
+fn texts(line: &str) -> Vec<&str> {
+    line.split('"').skip(1).step_by(2).collect()
+}
+
+/// What patterns of endpoints begin with, where that is two words or more: `leases/lookup`.
+fn beginnings(sources: &[(PathBuf, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (_, text) in sources {
+        for (_, line) in shipped(text) {
+            let Some(pattern) = line.trim_start().strip_prefix("pattern: ") else {
+                continue;
+            };
+            let words = texts(pattern).into_iter().flat_map(|text| text.split('/'));
+            let plain = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+            let words: Vec<&str> = words.take_while(plain).take(2).collect();
+            if words.len() == 2 {
+                found.push(words.join("/"));
+            }
+        }
+    }
+    found
+}
+
+fn is_endpoint(text: &str, beginnings: &[String]) -> bool {
+    let is_path = |text: &str| text.chars().all(|c| !c.is_whitespace() && c != '`');
+    let below = ["sys/", "auth/token/"].iter().any(|mount| {
+        let rest = text.strip_prefix(mount);
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+    });
+    is_path(text) && (below || beginnings.iter().any(|begin| text.starts_with(begin)))
+}
+
+#[test]
+fn endpoints_stand_in_their_tables() {
+    let sources = sources();
+    let beginnings = beginnings(&sources);
+    assert!(beginnings.len() > 40, "{beginnings:?}");
+    assert!(is_endpoint("leases/lookup/", &beginnings));
+    assert!(is_endpoint("sys/seal", &beginnings));
+    assert!(!is_endpoint("sys/", &beginnings) && !is_endpoint("application/json", &beginnings));
+    let mut wrong = Vec::new();
+    for (path, text) in &sources {
+        let room = room_of(path).unwrap_or_default();
+        let shown = path.display().to_string();
+        let is_test = shown.contains("/tests") || shown.ends_with("harness.rs");
+        if !ANSWERING.contains(&room.as_str()) || is_test {
+            continue;
+        }
+        for (number, line) in shipped(text) {
+            let line = line.trim_start();
+            if line.starts_with("//") || line.starts_with("pattern: ") {
+                continue;
+            }
+            for text in texts(line) {
+                let excused = |(file, start, _): &(&str, &str, &str)| {
+                    shown.ends_with(file) && text.starts_with(start)
+                };
+                if is_endpoint(text, &beginnings) && !NO_ENDPOINTS.iter().any(excused) {
+                    wrong.push(format!("{shown}:{}: {text:?}", number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

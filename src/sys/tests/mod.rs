@@ -13,6 +13,7 @@ mod mounts;
 mod narrowing;
 mod policies;
 mod requests;
+mod rows;
 mod wrapping;
 mod writers;
 
@@ -39,6 +40,8 @@ pub struct Harness {
     pub directory: tempfile::TempDir,
     /// For the next restart.
     pub cluster: Option<Arc<dyn Cluster>>,
+    /// For the next restart.
+    pub has_raw: bool,
 }
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -80,7 +83,7 @@ impl Harness {
         tokens.create(&mut batch, spec, clock.now()).unwrap();
         barrier.commit(batch, clock.now()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let router = Self::router(&barrier, &clock, &directory, None);
+        let router = Self::router(&barrier, &clock, &directory, None, false);
         let harness = Self {
             router: Arc::new(router),
             clock,
@@ -88,6 +91,7 @@ impl Harness {
             barrier,
             directory,
             cluster: None,
+            has_raw: false,
         };
         let v2 = json!({"type": "kv", "options": {"version": "2"}});
         harness
@@ -107,6 +111,7 @@ impl Harness {
         clock: &Arc<ManualClock>,
         directory: &tempfile::TempDir,
         cluster: Option<Arc<dyn Cluster>>,
+        has_raw: bool,
     ) -> Router {
         assemble(Assembly {
             barrier: Arc::clone(barrier),
@@ -116,7 +121,7 @@ impl Harness {
                 devices: Vec::new(),
                 directories: vec![directory.path().to_owned()],
             },
-            raw_storage_endpoint: false,
+            raw_storage_endpoint: has_raw,
             sanitized: Map::new(),
             cluster,
             autopilot: Arc::default(),
@@ -132,6 +137,7 @@ impl Harness {
             &self.clock,
             &self.directory,
             self.cluster.clone(),
+            self.has_raw,
         ));
     }
 

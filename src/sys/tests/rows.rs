@@ -1,0 +1,207 @@
+//! Every row of every table, through the router: a wrong type in each field, an operation that it
+//! does not know, no token, and tokens without the right.
+
+use super::cluster::{FakeCluster, member};
+use super::*;
+use crate::engine::cubbyhole::Cubbyhole;
+use crate::engine::kv::Kv;
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, On, Op, Sheet};
+use crate::engine::{Engine, ErrorKind, MountContext};
+
+/// A row at its mount, with a path that fits it.
+struct Case {
+    path: String,
+    endpoint: &'static Endpoint,
+    ops: Vec<Op>,
+}
+
+fn cases() -> Vec<Case> {
+    let versions = |version: &str| MountContext {
+        options: [("version".to_owned(), version.to_owned())].into(),
+        ..MountContext::default()
+    };
+    let sheets: [(&str, &'static dyn Sheet); 5] = [
+        ("kv/", Kv.table(&versions("1"))),
+        ("secret/", Kv.table(&versions("2"))),
+        ("cubbyhole/", Cubbyhole.table(&versions("1"))),
+        ("auth/token/", &crate::auth::token::TABLE),
+        ("sys/", &super::super::table::TABLE),
+    ];
+    let rows = sheets.iter().flat_map(|(mount, sheet)| {
+        let rows = sheet.endpoints().into_iter();
+        rows.map(move |(endpoint, ops)| Case {
+            path: format!("{mount}{}", concrete(endpoint.pattern)),
+            endpoint,
+            ops,
+        })
+    });
+    rows.collect()
+}
+
+/// With all that a configuration can leave out.
+async fn harness() -> Harness {
+    let mut harness = Harness::new().await;
+    let cluster = FakeCluster::of(vec![member("b", 2)]);
+    harness.cluster = Some(Arc::new(cluster) as _);
+    harness.has_raw = true;
+    harness.restart();
+    harness
+}
+
+fn concrete(pattern: &str) -> String {
+    let segments = pattern
+        .split('/')
+        .map(|segment| match segment.chars().next() {
+            Some(':') => "x",
+            Some('+' | '*') => "x/y",
+            _ => segment,
+        });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// A value that the field cannot have; `None` where it can have any.
+fn wrong(field: &Field) -> Option<Value> {
+    match field.kind {
+        FieldKind::Plain => None,
+        FieldKind::Text => Some(json!({"a": 1})),
+        FieldKind::List | FieldKind::CommaList | FieldKind::Names | FieldKind::CommaNames => {
+            Some(json!([{"a": 1}]))
+        }
+        FieldKind::Pairs => Some(json!({"a": {}})),
+        FieldKind::Map => Some(json!(7)),
+        _ => Some(json!("maybe")),
+    }
+}
+
+#[tokio::test]
+async fn each_field_refuses_what_it_cannot_be() {
+    let harness = harness().await;
+    let mut refused = 0;
+    for case in cases() {
+        let writes = case.ops.iter().any(|op| op.is(Operation::Update));
+        for field in case.endpoint.fields {
+            let (true, true, Some(value)) = (writes, field.on.meets(On::WRITE), wrong(field))
+            else {
+                continue;
+            };
+            let body = json!({field.name: value});
+            let answer = harness.root(Operation::Update, &case.path, body.clone());
+            let error = answer.await.expect_err(&format!("{} {body}", case.path));
+            assert_eq!(
+                error.kind,
+                ErrorKind::Invalid,
+                "{} {body}: {error}",
+                case.path
+            );
+            let message = &error.messages[0];
+            let is_lifetime = matches!(field.kind, FieldKind::Lifetime | FieldKind::SystemLifetime);
+            let expected = match is_lifetime {
+                true => "time: invalid duration \"maybe\"".to_owned(),
+                false => format!("error converting input for field {:?}: ", field.name),
+            };
+            assert!(
+                message.contains(&expected),
+                "{} {body}: {message}",
+                case.path
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 130, "{refused}");
+}
+
+#[tokio::test]
+async fn each_row_knows_its_operations_only() {
+    let harness = harness().await;
+    let mut refused = 0;
+    for case in cases() {
+        for operation in [
+            Operation::Read,
+            Operation::Update,
+            Operation::Patch,
+            Operation::Delete,
+        ] {
+            if case.ops.iter().any(|op| op.is(operation)) {
+                continue;
+            }
+            let answer = harness.root(operation, &case.path, json!({})).await;
+            let error = answer.expect_err(&format!("{operation:?} {}", case.path));
+            let kind = error.kind;
+            assert_eq!(
+                kind,
+                ErrorKind::UnsupportedOperation,
+                "{operation:?} {}",
+                case.path
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 150, "{refused}");
+}
+
+const DENIED: &str = "permission denied";
+
+async fn denies(harness: &Harness, token: &str, op: Op, path: &str) -> bool {
+    let path = match op.operation {
+        Operation::List | Operation::Scan if !path.ends_with('/') => format!("{path}/"),
+        _ => path.to_owned(),
+    };
+    let answer = harness.call(token, op.operation, &path, json!({})).await;
+    answer.is_err_and(|error| {
+        error.kind == ErrorKind::Denied && error.messages.iter().any(|m| m.contains(DENIED))
+    })
+}
+
+#[tokio::test]
+async fn each_row_asks_who_may() {
+    let harness = harness().await;
+    let nothing = json!({"no_default_policy": true});
+    let unrelated = r#"path "nowhere/*" { capabilities = ["read"] }"#;
+    let powerless = harness.token(unrelated, nothing.clone()).await;
+    let all =
+        r#"path "*" { capabilities = ["create","read","update","delete","list","patch","scan"] }"#;
+    let plain = harness.token(all, nothing.clone()).await;
+    let with_sudo = all.replace("\"scan\"", "\"scan\",\"sudo\"");
+    let (mut asked, mut sudo) = (0, 0);
+    for case in cases() {
+        let path = &case.path;
+        // It answers everyone, but tells of the mounts that concern the caller only.
+        if case.endpoint.pattern == "internal/ui/mounts/+path" {
+            let op = Op::READ;
+            let known = path.replace("x/y", "kv");
+            assert!(denies(&harness, "", op, path).await && denies(&harness, "", op, &known).await);
+            assert!(!denies(&harness, &plain, op, &known).await);
+            continue;
+        }
+        let open = case.endpoint.access == Access::Open;
+        for op in &case.ops {
+            let what = format!("{:?} {path}", op.operation);
+            assert_eq!(
+                denies(&harness, "", *op, path).await,
+                !open,
+                "no token: {what}"
+            );
+            // A bad token where a wrapping one is asked for is no wrapping token: 400.
+            assert_eq!(
+                denies(&harness, "unknown", *op, path).await,
+                !open && case.endpoint.wrapping.is_none(),
+                "a bad one: {what}"
+            );
+            assert_eq!(
+                denies(&harness, &powerless, *op, path).await,
+                !open,
+                "no right: {what}"
+            );
+            // Each time another, for some end the token that they are called with.
+            let needs_sudo = case.endpoint.access == Access::Sudo;
+            if needs_sudo {
+                assert!(denies(&harness, &plain, *op, path).await, "no sudo: {what}");
+                sudo += 1;
+            }
+            let mighty = harness.token(&with_sudo, nothing.clone()).await;
+            assert!(!denies(&harness, &mighty, *op, path).await, "may: {what}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 110 && sudo > 25, "{asked} {sudo}");
+}
