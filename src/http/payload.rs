@@ -8,6 +8,7 @@ use super::budget::{Budget, Charge, Share};
 use super::call::Call;
 use super::options::Listener;
 use super::upload;
+use crate::secret::Wiped;
 use crate::stream::Chunks;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -17,7 +18,6 @@ use hyper::body::Incoming as HyperBody;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 /// A body that nobody has read yet.
 pub(super) enum Payload {
@@ -32,7 +32,7 @@ pub(super) enum Payload {
 /// Bytes that are wiped, and whose memory is given back to the budget, when the last of those who
 /// share them is done.
 pub(super) struct Held {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) bytes: Wiped<Vec<u8>>,
     pub(super) charge: Charge,
 }
 
@@ -46,7 +46,7 @@ impl Held {
     /// Nothing yet, of `share`.
     fn new(budget: &Arc<Budget>, share: Share) -> Self {
         Self {
-            bytes: Zeroizing::new(Vec::new()),
+            bytes: Wiped::new(Vec::new()),
             charge: budget.charge(share),
         }
     }
@@ -67,7 +67,7 @@ impl Held {
             let wanted = needed.saturating_mul(2).min(room).max(needed);
             let more = wanted - self.bytes.capacity();
             self.charge.grow(more).map_err(|_| busy())?;
-            let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
+            let mut larger = Wiped::new(Vec::with_capacity(wanted));
             larger.extend_from_slice(&self.bytes);
             self.bytes = larger;
         }

@@ -1,7 +1,7 @@
 //! Wiping JSON.
 
+use super::Wipe;
 use serde_json::{Map, Value};
-use zeroize::Zeroize;
 
 /// Wipes what a client sent, once it is answered: nearly all of it is secret (values, unseal
 /// shares, passwords).
@@ -11,7 +11,7 @@ pub fn wipe(data: Map<String, Value>) {
 
 fn wipe_value(value: Value) {
     match value {
-        Value::String(mut text) => text.zeroize(),
+        Value::String(mut text) => text.wipe(),
         Value::Array(items) => items.into_iter().for_each(wipe_value),
         Value::Object(fields) => wipe(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

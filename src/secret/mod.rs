@@ -7,16 +7,16 @@ mod json;
 mod key;
 mod memory;
 mod random;
+mod wipe;
 
 pub use json::wipe;
 pub use key::{KEY_BYTES, Key256};
 pub use memory::{MemoryError, forbid_core_dumps, lock_memory};
 pub use random::{fill_random, random_text};
-
-use zeroize::Zeroize;
+pub use wipe::{Wipe, Wiped};
 
 /// A value that is wiped on drop. It has no `Clone`, no `Serialize`, no `==`.
-pub struct Secret<T: Zeroize>(T);
+pub struct Secret<T: Wipe>(T);
 
 /// Secret bytes: keys, plaintext records.
 pub type SecretBytes = Secret<Vec<u8>>;
@@ -24,7 +24,7 @@ pub type SecretBytes = Secret<Vec<u8>>;
 /// Secret text: tokens, passwords.
 pub type SecretString = Secret<String>;
 
-impl<T: Zeroize> Secret<T> {
+impl<T: Wipe> Secret<T> {
     /// Takes ownership of `value`; copies that the caller made before are the caller's to wipe.
     pub fn new(value: T) -> Self {
         Self(value)
@@ -41,20 +41,20 @@ impl<T: Zeroize> Secret<T> {
     }
 }
 
-impl<T: Zeroize + Default> Secret<T> {
+impl<T: Wipe + Default> Secret<T> {
     /// Takes the inside out; from here the caller wipes it.
     pub fn into_inner(mut self) -> T {
         std::mem::take(&mut self.0)
     }
 }
 
-impl<T: Zeroize> Drop for Secret<T> {
+impl<T: Wipe> Drop for Secret<T> {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.wipe();
     }
 }
 
-impl<T: Zeroize> std::fmt::Debug for Secret<T> {
+impl<T: Wipe> std::fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(redacted)")
     }

@@ -9,13 +9,13 @@
 //! A head is the postcard encoding of the struct below that bears its name. A large request is
 //! sent as a stream: what stands before the body first, then the body in pieces.
 
+use crate::secret::Wiped;
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const ANSWERED: u8 = 0;
@@ -102,7 +102,7 @@ impl ForwardRequest {
         Ok(Bytes::from_owner(message))
     }
 
-    fn encoded(&self, room: usize) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+    fn encoded(&self, room: usize) -> Result<Wiped<Vec<u8>>, MessageError> {
         let headers = self.headers.iter();
         let head = RequestHead {
             method: self.method.as_str(),
@@ -169,7 +169,7 @@ impl ForwardAnswer {
     ///
     /// # Errors
     /// [`MessageError::TooLarge`].
-    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+    pub fn encode(&self) -> Result<Wiped<Vec<u8>>, MessageError> {
         let headers = self.headers.iter();
         let head = AnswerHead {
             status: self.status.as_u16(),
@@ -225,12 +225,12 @@ fn framed<T: Serialize>(
     head: &T,
     bound: usize,
     room: usize,
-) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+) -> Result<Wiped<Vec<u8>>, MessageError> {
     if bound > HEAD_BYTES_MAX {
         return Err(MessageError::TooLarge);
     }
     let before = start.len() + size_of::<u32>();
-    let mut message = Zeroizing::new(Vec::with_capacity(before + bound + room));
+    let mut message = Wiped::new(Vec::with_capacity(before + bound + room));
     message.extend_from_slice(start);
     message.resize(before + bound, 0);
     let (prefix, space) = message.split_at_mut(before);

@@ -21,8 +21,8 @@
 
 use crate::barrier::{BarrierError, MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES, Unsealed};
 use crate::peer::PublicKey;
+use crate::secret::Wiped;
 use bytes::Bytes;
-use zeroize::Zeroizing;
 
 /// First byte of what is sealed.
 pub(super) const VERSION: u8 = 2;
@@ -265,7 +265,7 @@ impl Place {
 
 fn open(barrier: &Unsealed, context: &[&[u8]], sealed: &[u8]) -> Result<Bytes, Refusal> {
     match barrier.open_message(context, sealed) {
-        Ok(inside) => Ok(Bytes::from_owner(Zeroizing::new(inside.into_inner()))),
+        Ok(inside) => Ok(Bytes::from_owner(Wiped::new(inside.into_inner()))),
         Err(BarrierError::Sealed) => Err(Refusal::Sealed),
         Err(_) => Err(Refusal::DoesNotOpen),
     }
