@@ -12,6 +12,7 @@ use super::options::Listener;
 use super::request;
 use crate::router::{Acquaintance, Role};
 use crate::sys::open::{Bears, Endpoint};
+use crate::token::Fingerprint;
 use hyper::StatusCode;
 
 const DENIED: &str = "permission denied";
@@ -28,6 +29,8 @@ pub(super) struct Allowance {
     pub(super) json: JsonLimits,
     /// What is answered to a body that is larger.
     beyond: Beyond,
+    /// That of the token, if it is good.
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl Allowance {
             bytes_max: options.request_bytes_max,
             json: options.json,
             beyond: Beyond::TooLarge,
+            fingerprint: None,
         }
     }
 
@@ -55,6 +59,7 @@ impl Allowance {
             bytes_max: options.request_bytes_max.min(STRANGER_BYTES_MAX),
             json: options.json.within(STRANGER_JSON_BYTES_MAX),
             beyond: Beyond::TooLarge,
+            fingerprint: None,
         }
     }
 
@@ -103,11 +108,14 @@ impl Call<'_> {
         let address = self.client.address.map(|address| address.ip());
         Ok(
             match router.acquaintance(&self.path, &token, address).await {
-                Acquaintance::Known => {
+                Acquaintance::Known(fingerprint) => {
                     if let Some(activity) = self.activity {
                         activity.know();
                     }
-                    Allowance::client(options)
+                    Allowance {
+                        fingerprint,
+                        ..Allowance::client(options)
+                    }
                 }
                 Acquaintance::Open => stranger,
                 Acquaintance::Unknown => Allowance {

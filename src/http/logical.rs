@@ -286,6 +286,7 @@ impl Call<'_> {
             client: self.client.clone(),
             bytes: request::head_bytes(&self.head).saturating_add(body_bytes),
             token,
+            fingerprint: allowance.fingerprint,
             data,
         };
         Ok((incoming, (charge, turn)))

@@ -115,6 +115,7 @@ async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), Lifecycle
             operation: Operation::Update,
             path: "sys/mounts/secret".into(),
             token: Some(Secret::new(token.expose().clone())),
+            fingerprint: None,
             data: kv_mount(),
             wrap_ttl: None,
             headers: Vec::new(),

@@ -34,15 +34,16 @@ impl<R> Authorized<R> {
         &self.request
     }
 
-    /// The request, to add what was found out on the way. It stays the one that was asked about:
-    /// do not change its path, operation or data.
-    pub fn request_mut(&mut self) -> &mut R {
-        &mut self.request
-    }
-
     /// Gives the request up together with the proof.
     pub fn into_request(self) -> R {
         self.request
+    }
+}
+
+impl Authorized<()> {
+    /// Puts the request in whose path, operation and data were asked about.
+    pub fn carry<R>(self, request: R) -> Authorized<R> {
+        Authorized::granted(request, self.sudo)
     }
 }
 

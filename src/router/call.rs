@@ -5,7 +5,7 @@ use super::routes::Route;
 use crate::engine::table::{Access, Effect, Endpoint, Found, Wrapping};
 use crate::engine::{Caller, MountContext, Operation, Request};
 use crate::secret::SecretString;
-use crate::token::Token;
+use crate::token::{Fingerprint, Token};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) struct Call {
     pub asked: Operation,
     /// As sent.
     pub text: Option<Arc<SecretString>>,
+    /// That of `text`, if it is known already.
+    pub fingerprint: Option<Fingerprint>,
     /// See [`Incoming::bytes`].
     pub bytes: u64,
     /// All headers that came, names in lower case.
@@ -55,6 +57,7 @@ impl Call {
             path: incoming.path,
             asked: incoming.operation,
             text: incoming.token.map(Arc::new),
+            fingerprint: incoming.fingerprint,
             bytes: incoming.bytes,
             headers: incoming.headers,
             route: None,

@@ -2,6 +2,7 @@
 
 use crate::engine::{Client, Error, Operation, Response};
 use crate::secret::SecretString;
+use crate::token::Fingerprint;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Incoming {
     pub path: String,
     /// The token, if one was sent.
     pub token: Option<SecretString>,
+    /// That of `token`, where the edge was told it ([`super::Acquaintance`]).
+    pub fingerprint: Option<Fingerprint>,
     /// Body and query fields.
     pub data: Map<String, Value>,
     /// `X-Vault-Wrap-TTL`.

@@ -14,7 +14,7 @@ use crate::policy;
 use crate::secret::SecretString;
 use crate::store::{BoxFuture, CommitError, ReadError};
 use crate::telemetry::{Counter, Tally, metrics};
-use crate::token;
+use crate::token::{self, Fingerprint, Token, TokenError};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,8 +51,8 @@ pub struct Parts {
 pub enum Acquaintance {
     /// The path is open to all.
     Open,
-    /// The token is good.
-    Known,
+    /// The token is good; with its fingerprint if it is a service token.
+    Known(Option<Fingerprint>),
     /// The token is not good.
     Unknown,
     /// The token is not known here, and whether that is all there is to know neither.
@@ -125,12 +125,15 @@ impl Router {
         if self.is_open(path) {
             return Acquaintance::Open;
         }
-        if self.knows(token, address) {
-            return Acquaintance::Known;
+        let Ok(fingerprint) = self.parts.tokens.fingerprint(token) else {
+            return Acquaintance::Unclear;
+        };
+        if self.knows(token, fingerprint, address) {
+            return Acquaintance::Known(fingerprint);
         }
         match self.parts.barrier.storage().read_barrier().await {
             Err(_) => Acquaintance::Unclear,
-            Ok(()) if self.knows(token, address) => Acquaintance::Known,
+            Ok(()) if self.knows(token, fingerprint, address) => Acquaintance::Known(fingerprint),
             Ok(()) => Acquaintance::Unknown,
         }
     }
@@ -141,9 +144,27 @@ impl Router {
         found.is_ok_and(|found| found.is_some_and(|(route, rest)| route.is_open(rest)))
     }
 
-    fn knows(&self, token: &SecretString, address: Option<IpAddr>) -> bool {
-        let found = self.parts.tokens.lookup(token, self.parts.clock.now());
+    fn knows(
+        &self,
+        token: &SecretString,
+        fingerprint: Option<Fingerprint>,
+        address: Option<IpAddr>,
+    ) -> bool {
+        let found = self.lookup(token, fingerprint, self.parts.clock.now());
         found.is_ok_and(|token| token.is_some_and(|token| token.permits_address(address)))
+    }
+
+    /// Finds the token of a text whose fingerprint may be known already.
+    pub(super) fn lookup(
+        &self,
+        text: &SecretString,
+        fingerprint: Option<Fingerprint>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Token>>, TokenError> {
+        match fingerprint {
+            Some(fingerprint) => self.parts.tokens.by_fingerprint(fingerprint, now),
+            None => self.parts.tokens.lookup(text, now),
+        }
     }
 
     /// Answers one request.

@@ -96,7 +96,7 @@ impl Router {
         let Some(text) = &call.text else {
             return Err(denied());
         };
-        let Some(token) = self.parts.tokens.lookup(text, now)? else {
+        let Some(token) = self.lookup(text, call.fingerprint, now)? else {
             return Err(match wrapping::is_about_itself(call, request) {
                 true => wrapping::invalid(),
                 false => denied(),
@@ -149,18 +149,12 @@ impl Router {
             wrap_ttl: request.wrap_ttl,
             needs_sudo: call.access() == Some(Access::Sudo),
         };
-        let granted = acl.authorize((), &question).is_ok();
-        if !granted {
-            request.data = data;
-            return Err(Error::denied());
-        }
-        let mut authorized = acl.authorize(request, &question)?;
-        call.allowed = true;
-        let sudo = authorized.sudo();
-        let request = authorized.request_mut();
-        request.caller.has_sudo = sudo;
+        let authorized = acl.authorize((), &question);
         request.data = data;
-        Ok(authorized)
+        let authorized = authorized?;
+        call.allowed = true;
+        request.caller.has_sudo = authorized.sudo();
+        Ok(authorized.carry(request))
     }
 
     /// Has the request answered. The batch is what must commit before the answer is good.

@@ -14,6 +14,7 @@
 
 mod batch;
 mod cache;
+mod fingerprint;
 mod record;
 mod revoke;
 mod spec;
@@ -21,6 +22,7 @@ mod store;
 mod text;
 pub mod ttl;
 
+pub use fingerprint::Fingerprint;
 pub use record::Token;
 pub use revoke::{REVOKE_BATCH_MAX, Sweep};
 pub use spec::{Minted, Spec};

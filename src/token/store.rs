@@ -2,6 +2,7 @@
 
 use super::batch;
 use super::cache::{Cache, Hot};
+use super::fingerprint::Fingerprint;
 use super::record::TokenRecord;
 use super::text::{BATCH_PREFIX, RANDOM_CHARS, SERVICE_PREFIX, TEXT_BYTES_MAX};
 use super::ttl::{Wish, grant};
@@ -19,9 +20,6 @@ use std::time::Duration;
 
 /// Longest line of ancestors.
 const DEPTH_MAX: u16 = 128;
-
-/// Hexadecimal digits of a record's name: 128 bits of a keyed hash.
-const NAME_DIGITS: usize = 32;
 
 /// Where tokens live below the barrier's root.
 const PREFIX: &str = "sys/token/";
@@ -109,13 +107,41 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Arc<Token>>, TokenError> {
         let text = text.expose().trim();
-        if text.is_empty() || text.len() > TEXT_BYTES_MAX {
-            return Ok(None);
-        }
-        if text.starts_with(BATCH_PREFIX) {
+        if text.starts_with(BATCH_PREFIX) && text.len() <= TEXT_BYTES_MAX {
             return self.open_batch(text, now);
         }
-        self.by_id(&self.name(text)?, now)
+        match self.fingerprint_of(text)? {
+            Some(fingerprint) => self.by_fingerprint(fingerprint, now),
+            None => Ok(None),
+        }
+    }
+
+    /// The fingerprint of a service token's text; `None` for a batch token, and for a text that is
+    /// no token's.
+    pub fn fingerprint(&self, text: &SecretString) -> Result<Option<Fingerprint>, TokenError> {
+        self.fingerprint_of(text.expose().trim())
+    }
+
+    fn fingerprint_of(&self, text: &str) -> Result<Option<Fingerprint>, TokenError> {
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.starts_with(BATCH_PREFIX) {
+            return Ok(None);
+        }
+        Ok(Some(self.hash(text)?))
+    }
+
+    fn hash(&self, text: &str) -> Result<Fingerprint, TokenError> {
+        Ok(Fingerprint::new(
+            &self.barrier.mac("token", text.as_bytes())?,
+        ))
+    }
+
+    /// A service token by the fingerprint of its text.
+    pub fn by_fingerprint(
+        &self,
+        fingerprint: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Token>>, TokenError> {
+        self.by_id(&fingerprint.record_name(), now)
     }
 
     /// A service token by the name of its record.
@@ -240,7 +266,7 @@ impl Store {
                     Secret::new(format!("{SERVICE_PREFIX}{}", random.expose()))
                 }
             };
-            token.id = self.name(text.expose())?;
+            token.id = self.hash(text.expose())?.record_name();
             token.cubbyhole_id.clone_from(&token.id);
             token.accessor = random_text(RANDOM_CHARS).into_inner();
             self.insert(batch, &token)?;
@@ -340,7 +366,7 @@ impl Store {
 
     /// Is there a record under the name of `text`, alive or not, or something left of one?
     pub fn is_taken(&self, text: &SecretString) -> Result<bool, TokenError> {
-        let id = self.name(text.expose())?;
+        let id = self.hash(text.expose())?.record_name();
         // Until all below an earlier one is gone, the sweep goes on ending what has that name.
         Ok(self.read(&id)?.is_some() || self.pending.get(&id)?.is_some())
     }
@@ -364,14 +390,6 @@ impl Store {
         let stored: TokenRecord =
             postcard::from_bytes(record.expose()).map_err(|_| BarrierError::Decode("token"))?;
         Ok(Some(stored.into_token(id, revision)))
-    }
-
-    /// The name of the record of the token `text`.
-    fn name(&self, text: &str) -> Result<String, TokenError> {
-        let mut name = hex::encode(self.barrier.mac("token", text.as_bytes())?);
-        name.truncate(NAME_DIGITS);
-        name.insert(0, 'h');
-        Ok(name)
     }
 
     fn open_batch(&self, text: &str, now: Timestamp) -> Result<Option<Arc<Token>>, TokenError> {

@@ -150,6 +150,7 @@ impl Harness {
             operation,
             path: path.to_owned(),
             token: (!token.is_empty()).then(|| Secret::new(token.to_owned())),
+            fingerprint: None,
             data,
             wrap_ttl: None,
             headers: Vec::new(),
