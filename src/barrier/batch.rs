@@ -2,7 +2,7 @@
 
 use super::names::Place;
 use crate::secret::SecretBytes;
-use crate::store::Revision;
+use crate::store::{Key, Revision};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,17 +25,35 @@ const HEAVY_BYTES: usize = 256 << 10;
 const SEGMENT_OVERHEAD_BYTES: usize = 18;
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
-/// Where a change goes.
-#[derive(Debug)]
+/// Where a change goes. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) struct Target {
-    path: String,
+    path: Arc<str>,
     /// The view's prefix, encrypted already, and its length in `path`.
     prefix: Option<(Arc<Place>, usize)>,
+    /// The whole of it encrypted, where somebody read there.
+    key: Option<Key>,
 }
 
 impl Target {
     pub(super) fn new(path: String, prefix: Option<(Arc<Place>, usize)>) -> Self {
-        Self { path, prefix }
+        Self {
+            path: path.into(),
+            prefix,
+            key: None,
+        }
+    }
+
+    /// The same, known to be at `key`.
+    pub(super) fn at(self, key: Key) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     /// The absolute barrier path.

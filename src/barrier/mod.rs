@@ -35,6 +35,7 @@ mod reserved;
 mod rotation;
 mod seal_record;
 mod sealed;
+mod slot;
 mod unsealed;
 mod usage;
 mod view;
@@ -63,6 +64,7 @@ pub use reserved::is_reserved;
 pub use rotation::KeyStatus;
 pub use seal_record::{SealConfig, SealRecord, SealType, WRAPPED_KEYS_MAX, WrappedKey};
 pub use sealed::{Fresh, Sealed};
+pub use slot::Slot;
 pub use unsealed::Unsealed;
 pub use view::{Entry, View};
 

@@ -220,8 +220,8 @@ impl Unsealed {
         Ok(self.keys()?.names.place(from, path))
     }
 
-    pub(super) fn read(&self, place: Place, path: &str) -> Result<Option<Entry>, BarrierError> {
-        let Some(record) = self.storage.get(place.key())? else {
+    pub(super) fn read(&self, key: &[u8], path: &str) -> Result<Option<Entry>, BarrierError> {
+        let Some(record) = self.storage.get(key)? else {
             return Ok(None);
         };
         Ok(Some(Entry {
@@ -334,6 +334,9 @@ impl Unsealed {
 
 impl Target {
     fn storage_key(&self, names: &names::Names) -> Result<Key, BarrierError> {
+        if let Some(key) = self.key() {
+            return Ok(key.clone());
+        }
         names::check_record_path(self.path())?;
         Ok(match self.from() {
             Some((place, rest)) => names.place(place, rest),

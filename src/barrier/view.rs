@@ -2,7 +2,7 @@
 
 use super::batch::Target;
 use super::names::{Place, check_record_path};
-use super::{BarrierError, Batch, Unsealed};
+use super::{BarrierError, Batch, Slot, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Revision;
 use serde::Serialize;
@@ -70,7 +70,17 @@ impl View {
         if check_record_path(&absolute).is_err() {
             return Ok(None);
         }
-        self.barrier.read(self.locate(path)?, &absolute)
+        self.barrier.read(self.locate(path)?.key(), &absolute)
+    }
+
+    /// Reads one place, to be written from what was read.
+    pub fn read(&self, path: &str) -> Result<Slot, BarrierError> {
+        let target = self.target(path);
+        crate::path::check(target.path())?;
+        check_record_path(target.path())?;
+        let key = self.locate(path)?.into_key();
+        let found = self.barrier.read(&key, target.path())?;
+        Ok(Slot::new(target.at(key), found))
     }
 
     fn locate(&self, path: &str) -> Result<Place, BarrierError> {

@@ -23,8 +23,19 @@ pub use request::{Caller, Client, MountContext, Operation, Request};
 pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
 pub use table::{FieldKind, Meaning};
 
-use crate::barrier::View;
+use crate::barrier::{Slot, View};
 use table::Sheet;
+
+/// What is where a request writes to.
+#[derive(Debug)]
+pub enum Existing {
+    /// The engine makes no difference: it is an update.
+    Undistinguished,
+    /// No record can be there.
+    Nothing,
+    /// The record, or its absence.
+    Slot(Slot),
+}
 
 /// What answers behind a mount.
 pub trait Engine: Send + Sync {
@@ -48,10 +59,10 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// Whether what the request writes to exists already, so that the policy can tell `create`
-    /// from `update`. `None` where the engine makes no difference (then it is `update`).
-    fn exists(&self, _request: &Request, _view: &View) -> Result<Option<bool>, Error> {
-        Ok(None)
+    /// The record that the request writes to, so that the policy can tell `create` from `update`.
+    /// The engine is given what was read here with the request: see [`Request::slot`].
+    fn existing(&self, _request: &Request, _view: &View) -> Result<Existing, Error> {
+        Ok(Existing::Undistinguished)
     }
 
     /// Answers one request. `Err` changes nothing. May be called again for the same request when

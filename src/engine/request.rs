@@ -1,8 +1,8 @@
 //! A request as engines and policies see it.
 
+use crate::barrier::{BarrierError, Slot, View};
 use crate::clock::Timestamp;
 use crate::secret::SecretString;
-use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -122,6 +122,8 @@ pub struct Request {
     pub wrap_ttl: Option<Duration>,
     /// Headers the mount lets through, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// What [`super::Engine::existing`] read.
+    pub existing: Option<Slot>,
     /// Cluster time.
     pub now: Timestamp,
 }
@@ -137,14 +139,18 @@ impl Request {
         }
     }
 
-    /// What the record that this request writes must still have, where it was read with
-    /// `revision`. A request that was granted as `create` must not change what came to be
-    /// meanwhile: the conflict has the policies asked again.
-    pub fn expected(&self, revision: Revision) -> Revision {
-        match self.operation {
-            Operation::Create => Revision(0),
-            _ => revision,
-        }
+    /// The place `path` of `view`, which this request writes to: as it was read when the
+    /// operation was settled, or read now. A request that was granted as `create` must not change
+    /// what came to be meanwhile: the conflict has the policies asked again.
+    pub fn slot(&self, view: &View, path: &str) -> Result<Slot, BarrierError> {
+        let slot = match &self.existing {
+            Some(slot) if slot.path() == view.absolute(path) => slot.clone(),
+            _ => view.read(path)?,
+        };
+        Ok(match self.operation {
+            Operation::Create if slot.is_taken() => slot.as_absent(),
+            _ => slot,
+        })
     }
 
     /// The full path: mount and relative path.

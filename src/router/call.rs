@@ -80,6 +80,7 @@ impl Call {
             mount: Arc::clone(&NOWHERE),
             wrap_ttl: incoming.wrap_ttl.map(|ttl| ttl.min(wrap_ttl_max)),
             headers: Vec::new(),
+            existing: None,
             now: crate::clock::Timestamp::default(),
         };
         (call, request)

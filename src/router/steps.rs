@@ -8,7 +8,8 @@ use crate::barrier::Batch;
 use crate::clock::Timestamp;
 use crate::engine::table::{self, Access, Document, Fields, Mounted, VALIDATION, warn_unread};
 use crate::engine::{
-    Body, Caller, Error, ErrorKind, Meaning, Operation, Outcome, Request, Response, narrowing,
+    Body, Caller, Error, ErrorKind, Existing, Meaning, Operation, Outcome, Request, Response,
+    narrowing,
 };
 use crate::policy::{Authorized, Question};
 use crate::token::Spec;
@@ -31,6 +32,7 @@ impl Router {
         request.now = now;
         // Nothing of an earlier attempt may stay: the token may be gone meanwhile.
         request.caller = Caller::default();
+        request.existing = None;
         call.token = None;
         call.spends = false;
         call.allowed = false;
@@ -120,9 +122,15 @@ impl Router {
     fn settle_operation(&self, call: &Call, request: &mut Request) -> Result<(), Error> {
         request.operation = call.asked;
         if let (Operation::Update, Some(route)) = (call.asked, &call.route) {
-            match route.engine.exists(request, &route.view) {
-                Ok(Some(false)) => request.operation = Operation::Create,
-                Ok(_) => {}
+            match route.engine.existing(request, &route.view) {
+                Ok(Existing::Slot(slot)) => {
+                    if !slot.is_taken() {
+                        request.operation = Operation::Create;
+                    }
+                    request.existing = Some(slot);
+                }
+                Ok(Existing::Nothing) => request.operation = Operation::Create,
+                Ok(Existing::Undistinguished) => {}
                 // The engine will find the same fault; a caller who may not ask must not see it.
                 Err(error) if error.cause.is_none() => {}
                 Err(error) => return Err(error),

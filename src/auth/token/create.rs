@@ -95,11 +95,13 @@ pub(super) fn orphan(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outc
 }
 
 pub(super) fn with_role(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let (view, name) = (matched.view, matched.captured("role_name"));
-    let role = Role::load(view, name)?;
-    let role = role.ok_or_else(|| Error::invalid(format!("unknown role {name}")))?;
+    let name = matched.captured("role_name");
+    let unknown = || Error::invalid(format!("unknown role {name}"));
+    let slot = Role::slot(matched.request, matched.view, name)?;
+    let slot = slot.ok_or_else(unknown)?;
+    let role = Role::held(&slot)?.ok_or_else(unknown)?;
     let mut expected = Batch::new();
-    role.expect(view, &mut expected, name);
+    expected.keep(&slot);
     let mut outcome = Creation::new(engine, matched, Some(role), name)?.run(false)?;
     outcome.batch.append(expected);
     Ok(outcome)

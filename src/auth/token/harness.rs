@@ -114,6 +114,7 @@ impl Bench {
             }),
             wrap_ttl: None,
             headers: Vec::new(),
+            existing: None,
             now: self.clock.now(),
         }
     }

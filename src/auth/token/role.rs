@@ -1,11 +1,10 @@
 //! A role: settings for the tokens made through `create/<role>`.
 
-use crate::barrier::{BarrierError, Batch, Codec, View};
-use crate::engine::Error;
+use crate::barrier::{BarrierError, Batch, Codec, Slot, View};
 use crate::engine::table::{Field, FieldKind, Fields};
+use crate::engine::{Error, Request};
 use crate::policy::{self, ROOT};
 use crate::secret::Secret;
-use crate::store::Revision;
 use crate::token::is_cidr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -142,9 +141,6 @@ pub(super) struct Role {
     /// Are the lists as they were given? See [`AS_GIVEN`].
     #[serde(skip)]
     pub as_given: bool,
-    /// Entry that wrote it; zero for a new one.
-    #[serde(skip)]
-    pub revision: Revision,
 }
 
 impl Default for Role {
@@ -168,7 +164,6 @@ impl Default for Role {
             explicit_max_ttl: Duration::ZERO,
             old_explicit_max_ttl: false,
             as_given: true,
-            revision: Revision(0),
         }
     }
 }
@@ -204,41 +199,37 @@ impl Role {
          a version that forgot the other names: until they are written again, it gives no policy \
          that the parent lacks, except to root and sudo";
 
-    /// The role `name`. Case matters: a name has one spelling, so that a policy's deny of
-    /// `create/admin` cannot be got around (CVE-2026-89322).
-    pub fn load(view: &View, name: &str) -> Result<Option<Self>, Error> {
-        let Some(path) = record_path(name) else {
+    /// The place of the role `name`; `None` for what cannot be a role's name. Case matters: a name
+    /// has one spelling, so that a policy's deny of `create/admin` cannot be got around
+    /// (CVE-2026-89322).
+    pub fn slot(request: &Request, view: &View, name: &str) -> Result<Option<Slot>, Error> {
+        match record_path(name) {
+            Some(path) => Ok(Some(request.slot(view, &path)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The role in a slot.
+    pub fn held(slot: &Slot) -> Result<Option<Self>, Error> {
+        let Some(value) = slot.value() else {
             return Ok(None);
         };
-        let Some(entry) = view.get(&path)? else {
-            return Ok(None);
-        };
-        let (Stored::V1(mut role), rest) = postcard::take_from_bytes(entry.value.expose())
+        let (Stored::V1(mut role), rest) = postcard::take_from_bytes(value.expose())
             .map_err(|_| BarrierError::Decode("token role"))?;
         role.as_given = rest.first() == Some(&AS_GIVEN);
-        role.revision = entry.revision;
         Ok(Some(*role))
     }
 
-    /// Adds "write this role, which is still as it was read" to `batch`.
-    pub fn store(self, view: &View, batch: &mut Batch, name: &str) -> Result<(), Error> {
-        let path = record_path(name).ok_or_else(|| Error::invalid("invalid role name"))?;
-        view.expect(batch, &path, self.revision);
+    /// Adds "write this role in place of what was read" to `batch`.
+    pub fn store(self, batch: &mut Batch, slot: &Slot) -> Result<(), Error> {
         let as_given = !self.may_lack_names();
         let mut bytes = postcard::to_stdvec(&Stored::V1(Box::new(self)))
             .map_err(|_| BarrierError::Decode("outgoing"))?;
         if as_given {
             bytes.push(AS_GIVEN);
         }
-        view.put(batch, &path, Secret::new(bytes));
+        batch.replace(slot, Secret::new(bytes));
         Ok(())
-    }
-
-    /// Adds "this role is still as it was read" to `batch`, for what follows from it.
-    pub fn expect(&self, view: &View, batch: &mut Batch, name: &str) {
-        if let Some(path) = record_path(name) {
-            view.expect(batch, &path, self.revision);
-        }
     }
 
     /// May names have been lost from `disallowed_policies`? Which, nobody knows any more.

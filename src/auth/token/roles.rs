@@ -4,23 +4,20 @@ use super::TokenEngine;
 use super::role::{Role, record_path};
 use crate::barrier::Batch;
 use crate::engine::table::Matched;
-use crate::engine::{Error, Outcome, Response};
+use crate::engine::{Error, Existing, Outcome, Response};
 
-pub(super) fn exists(matched: &Matched<'_>) -> Result<bool, Error> {
-    let role = Role::load(matched.view, matched.captured("role_name"))?;
-    Ok(role.is_some())
+pub(super) fn existing(matched: &Matched<'_>) -> Result<Existing, Error> {
+    let slot = Role::slot(matched.request, matched.view, matched.captured("role_name"))?;
+    Ok(slot.map_or(Existing::Nothing, Existing::Slot))
 }
 
 pub(super) fn write(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let (view, name) = (matched.view, matched.captured("role_name"));
-    if record_path(name).is_none() {
-        return Err(Error::unsupported_path());
-    }
-    let mut role = Role::load(view, name)?.unwrap_or_default();
+    let slot = Role::slot(matched.request, matched.view, matched.captured("role_name"))?;
+    let slot = slot.ok_or_else(Error::unsupported_path)?;
+    let mut role = Role::held(&slot)?.unwrap_or_default();
     role.update(&matched.fields)?;
-    role.revision = matched.request.expected(role.revision);
     let mut batch = Batch::new();
-    role.store(view, &mut batch, name)?;
+    role.store(&mut batch, &slot)?;
     Ok(Outcome {
         batch,
         ..Outcome::default()
@@ -28,8 +25,10 @@ pub(super) fn write(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, E
 }
 
 pub(super) fn read(_: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let (view, name) = (matched.view, matched.captured("role_name"));
-    let role = Role::load(view, name)?.ok_or_else(Error::not_found)?;
+    let name = matched.captured("role_name");
+    let slot = Role::slot(matched.request, matched.view, name)?;
+    let role = slot.map_or(Ok(None), |slot| Role::held(&slot))?;
+    let role = role.ok_or_else(Error::not_found)?;
     let response = Response::data(role.describe(name));
     Ok(match role.may_lack_names() {
         true => response.warn(Role::LACKS_NAMES).into(),

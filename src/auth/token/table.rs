@@ -5,7 +5,7 @@ use crate::barrier::View;
 use crate::engine::table::{
     Access, Effect, Endpoint, Field, FieldKind, Matched, Op, Row, Sheet, Table,
 };
-use crate::engine::{self, Engine, Error, MountContext, Operation, Outcome, Request};
+use crate::engine::{self, Engine, Error, Existing, MountContext, Operation, Outcome, Request};
 
 pub(crate) type Handler = fn(&TokenEngine, &Matched<'_>) -> Result<Outcome, Error>;
 
@@ -194,8 +194,8 @@ impl Engine for TokenEngine {
         engine::canonical(operation, path, &[])
     }
 
-    fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
-        TABLE.exists(request, view, roles::exists)
+    fn existing(&self, request: &Request, view: &View) -> Result<Existing, Error> {
+        TABLE.existing(request, view, roles::existing)
     }
 
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {

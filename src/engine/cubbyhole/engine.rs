@@ -5,8 +5,7 @@ use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::list::folder;
 use crate::engine::kv::record;
 use crate::engine::table::{Endpoint, Field, Matched, Op, Row, Sheet, Table};
-use crate::engine::{Engine, Error, MountContext, Operation, Outcome, Request, Response};
-use crate::store::Revision;
+use crate::engine::{Engine, Error, Existing, MountContext, Outcome, Request, Response};
 use serde_json::{Map, Value};
 
 /// The cubbyhole engine. It keeps nothing in memory.
@@ -63,11 +62,12 @@ impl Engine for Cubbyhole {
         "cubbyhole"
     }
 
-    fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
+    fn existing(&self, request: &Request, view: &View) -> Result<Existing, Error> {
         if !is_leaf(&request.path) || request.caller.cubbyhole_id.is_empty() {
-            return Ok(Some(false));
+            return Ok(Existing::Nothing);
         }
-        Ok(Some(own(request, view)?.get(&request.path)?.is_some()))
+        let own = own(request, view)?;
+        Ok(Existing::Slot(own.read(&request.path)?))
     }
 
     fn table(&self, _: &MountContext) -> &'static dyn Sheet {
@@ -130,16 +130,12 @@ fn write(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
         return Err(Error::invalid("missing data fields"));
     }
     let mut outcome = Outcome::default();
-    if request.operation == Operation::Create {
-        // Granted as `create`: what came to be meanwhile is not overwritten.
-        own.expect(&mut outcome.batch, &request.path, Revision(0));
-    }
     let batch = &mut outcome.batch;
-    record::put(own, batch, &request.path, &request.data)?;
-    let value = own.pending(batch, &request.path);
-    let bytes = value.map_or(0, |value| size(&request.path, value));
-    let before = own.get(&request.path)?;
-    let before = before.map(|entry| size(&request.path, &entry.value));
+    let slot = request.slot(own, &request.path)?;
+    let value = record::encode(&request.data)?;
+    let bytes = size(&request.path, &value);
+    let before = slot.value().map(|before| size(&request.path, before));
+    batch.replace(&slot, value);
     let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
     tally.replace(before, bytes)?;
     tally.write(view, batch, &request.caller.cubbyhole_id)?;
@@ -153,10 +149,11 @@ fn delete(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
         return Ok(outcome);
     }
     let batch = &mut outcome.batch;
+    let slot = request.slot(own, &request.path)?;
     own.delete(batch, &request.path);
-    if let Some(entry) = own.get(&request.path)? {
+    if let Some(value) = slot.value() {
         let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
-        tally.remove(size(&request.path, &entry.value));
+        tally.remove(size(&request.path, value));
         tally.write(view, batch, &request.caller.cubbyhole_id)?;
     }
     Ok(outcome)
@@ -182,9 +179,9 @@ fn read(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ErrorKind;
     use crate::engine::cubbyhole::{RECORD_BYTES_MAX, TOKEN_BYTES_MAX};
     use crate::engine::kv::harness::Mount;
+    use crate::engine::{ErrorKind, Operation};
     use serde_json::json;
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{v1, v2};
 use crate::barrier::View;
 use crate::engine::table::Sheet;
-use crate::engine::{Engine, Error, MountContext, Operation, Outcome, Request};
+use crate::engine::{Engine, Error, Existing, MountContext, Operation, Outcome, Request};
 
 /// The kv engine. It keeps nothing in memory.
 #[derive(Debug, Default)]
@@ -21,10 +21,10 @@ impl Engine for Kv {
         }
     }
 
-    fn exists(&self, request: &Request, view: &View) -> Result<Option<bool>, Error> {
+    fn existing(&self, request: &Request, view: &View) -> Result<Existing, Error> {
         match has_versions(&request.mount) {
-            true => v2::exists(request, view),
-            false => v1::exists(request, view),
+            true => v2::existing(request, view),
+            false => v1::existing(request, view),
         }
     }
 

@@ -68,6 +68,7 @@ impl<E: Engine> Mount<E> {
             mount: Arc::clone(&self.context),
             wrap_ttl: None,
             headers: Vec::new(),
+            existing: None,
             now: self.clock.now(),
         }
     }

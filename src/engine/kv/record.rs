@@ -17,11 +17,16 @@ pub(crate) fn put(
     path: &str,
     value: &impl Serialize,
 ) -> Result<(), Error> {
+    view.put(batch, path, encode(value)?);
+    Ok(())
+}
+
+/// `value` as a data record.
+pub(crate) fn encode(value: &impl Serialize) -> Result<SecretBytes, BarrierError> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);
     serde_json::to_writer(&mut bytes, value).map_err(|_| BarrierError::Decode("outgoing kv"))?;
-    view.put(batch, path, Secret::new(bytes));
-    Ok(())
+    Ok(Secret::new(bytes))
 }
 
 /// Reads what [`put`] wrote.

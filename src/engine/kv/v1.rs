@@ -5,8 +5,7 @@ use super::record;
 use crate::barrier::View;
 use crate::clock::parse_duration;
 use crate::engine::table::{Endpoint, Field, Matched, Op, Row, Table};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
-use crate::store::Revision;
+use crate::engine::{Error, Existing, Operation, Outcome, Request, Response};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -38,10 +37,10 @@ const ROWS: &[Row<Handler>] = &[Row {
     ],
 }];
 
-pub(super) fn exists(request: &Request, view: &View) -> Result<Option<bool>, Error> {
-    TABLE.exists(request, view, |_| match is_leaf(&request.path) {
-        true => Ok(view.get(&location(&request.path))?.is_some()),
-        false => Ok(false),
+pub(super) fn existing(request: &Request, view: &View) -> Result<Existing, Error> {
+    TABLE.existing(request, view, |_| match is_leaf(&request.path) {
+        true => Ok(Existing::Slot(view.read(&location(&request.path))?)),
+        false => Ok(Existing::Nothing),
     })
 }
 
@@ -82,12 +81,13 @@ fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
         return Err(Error::invalid("missing data fields"));
     }
     let mut outcome = Outcome::default();
-    let path = location(&request.path);
-    if request.operation == Operation::Create {
-        // Granted as `create`: what came to be meanwhile is not overwritten.
-        view.expect(&mut outcome.batch, &path, Revision(0));
+    let slot = request.slot(view, &location(&request.path))?;
+    let value = record::encode(&request.data)?;
+    match request.operation {
+        Operation::Create => outcome.batch.replace(&slot, value),
+        // The value before does not matter: two who update it need not take turns.
+        _ => outcome.batch.overwrite_blindly(&slot, value),
     }
-    record::put(view, &mut outcome.batch, &path, &request.data)?;
     Ok(outcome)
 }
 

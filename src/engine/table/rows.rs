@@ -5,7 +5,7 @@ use super::matched::Matched;
 use super::pattern::{Captures, Matcher};
 use super::{Effect, Endpoint, Field, Fields, Op};
 use crate::barrier::View;
-use crate::engine::{Error, Operation, Request};
+use crate::engine::{Error, Existing, Operation, Request};
 use std::sync::OnceLock;
 
 /// An endpoint and the handlers of its operations, each of type `H`.
@@ -155,20 +155,19 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
         Ok((handler, matched))
     }
 
-    /// Does something exist at `request`'s path? `exists` is asked where the row makes the
-    /// difference, `None` stands for one that does not.
+    /// What is where `request` writes to. `read` is asked where the row makes the difference.
     ///
     /// # Errors
-    /// Those of `exists`.
-    pub fn exists<'a>(
+    /// Those of `read`.
+    pub fn existing<'a>(
         &self,
         request: &'a Request,
         view: &'a View,
-        exists: impl FnOnce(&Matched<'a>) -> Result<bool, Error>,
-    ) -> Result<Option<bool>, Error> {
+        read: impl FnOnce(&Matched<'a>) -> Result<Existing, Error>,
+    ) -> Result<Existing, Error> {
         let found = self.captured(&request.path, request.operation);
         let Some((_, captures)) = found.filter(|(row, _)| row.endpoint.creates) else {
-            return Ok(None);
+            return Ok(Existing::Undistinguished);
         };
         let matched = Matched {
             request,
@@ -176,7 +175,7 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
             fields: Fields::default(),
             captures,
         };
-        exists(&matched).map(Some)
+        read(&matched)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The mount's own settings, `config`.
 
 use super::metadata::VERSIONS_MAX;
-use crate::barrier::{Batch, Codec, View};
+use crate::barrier::{Batch, Codec, Slot, View};
 use crate::clock::format_duration;
 use crate::engine::table::{Fields, Matched};
 use crate::engine::{Error, Outcome, Response};
-use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -32,19 +31,17 @@ enum Stored {
 /// The record as text.
 pub(in crate::engine::kv) const CODEC: Codec = Codec::of::<Stored>();
 
-fn load(view: &View) -> Result<(Revision, Config), Error> {
-    let stored = view.get_record(LOCATION, "kv config")?;
-    Ok(
-        stored.map_or_else(Default::default, |(revision, Stored::V1(config))| {
-            (revision, config)
-        }),
-    )
+fn load(view: &View) -> Result<(Slot, Config), Error> {
+    let slot = view.read(LOCATION)?;
+    let stored = slot.record("kv config")?;
+    let config = stored.map_or_else(Config::default, |Stored::V1(config)| config);
+    Ok((slot, config))
 }
 
 /// The settings in force, for a change that follows from them: it is made only while they are.
 pub(super) fn current(view: &View, batch: &mut Batch) -> Result<Config, Error> {
-    let (revision, config) = load(view)?;
-    view.expect(batch, LOCATION, revision);
+    let (slot, config) = load(view)?;
+    batch.keep(&slot);
     Ok(config)
 }
 
@@ -81,7 +78,7 @@ pub(super) fn count(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Erro
 /// PUT `config`: only the fields that are sent change.
 pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (fields, view) = (&matched.fields, matched.view);
-    let (revision, old) = load(view)?;
+    let (slot, old) = load(view)?;
     let after = match fields.is_null("delete_version_after") {
         true => Some(0),
         false => fields.signed_seconds("delete_version_after"),
@@ -96,8 +93,8 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     };
     let mut outcome = Outcome::default();
     if new != old {
-        view.expect(&mut outcome.batch, LOCATION, revision);
-        view.put_record(&mut outcome.batch, LOCATION, &Stored::V1(new))?;
+        let batch = &mut outcome.batch;
+        batch.replace_record(&slot, &Stored::V1(new))?;
     }
     Ok(outcome)
 }

@@ -5,11 +5,10 @@ use super::merge::merge_patch;
 use super::metadata::Metadata;
 use super::path::known_secret;
 use super::stored;
-use crate::barrier::{Batch, View};
+use crate::barrier::{Batch, Slot, View};
 use crate::clock::Timestamp;
 use crate::engine::table::{Fields, Matched, int};
 use crate::engine::{Body, Error, Outcome, Response, narrowing};
-use crate::store::Revision;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -27,7 +26,7 @@ pub(super) struct Wanted {
 pub(super) fn wanted(matched: &Matched<'_>) -> Result<Wanted, Error> {
     let asked = matched.fields.integer("version").unwrap_or(0);
     let found = stored::metadata(matched.view, known_secret(matched)?)?;
-    let (_, metadata) = found.ok_or_else(Error::not_found)?;
+    let metadata = found.ok_or_else(Error::not_found)?;
     let number = match u64::try_from(asked) {
         Ok(number) if number > 0 => number,
         _ => metadata.current_version,
@@ -70,12 +69,11 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let options = matched.fields.map("options");
     let mut batch = Batch::new();
     let config = config::current(view, &mut batch)?;
-    let (revision, mut metadata) =
-        stored::metadata(view, path)?.unwrap_or_else(|| (Revision(0), Metadata::new(request.now)));
+    let slot = stored::slot(request, view, path)?;
+    let mut metadata = stored::held(&slot)?.unwrap_or_else(|| Metadata::new(request.now));
     check_and_set(options, &config, &metadata)?;
     let secret = Secret {
-        path,
-        revision: request.expected(revision),
+        slot: &slot,
         metadata: &mut metadata,
     };
     append(view, request.now, batch, secret, &config, &data)
@@ -87,7 +85,8 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let path = matched.captured("path");
     let changes = sent(&matched.fields)?;
     let options = matched.fields.map("options");
-    let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
+    let slot = stored::slot(request, view, path)?;
+    let Some(mut metadata) = stored::held(&slot)? else {
         return Ok(empty_not_found().into());
     };
     let number = metadata.current_version;
@@ -115,8 +114,7 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
         }
     };
     let secret = Secret {
-        path,
-        revision,
+        slot: &slot,
         metadata: &mut metadata,
     };
     append(view, request.now, batch, secret, &config, &merged)
@@ -168,9 +166,8 @@ fn check_and_set(
 
 /// Where a version goes.
 struct Secret<'a> {
-    path: &'a str,
-    /// What its metadata record must still have.
-    revision: Revision,
+    /// Its metadata record as it was read.
+    slot: &'a Slot,
     metadata: &'a mut Metadata,
 }
 
@@ -188,7 +185,7 @@ fn append(
     }
     let number = metadata.current_version;
     stored::put_data(view, &mut batch, metadata, number, data)?;
-    stored::put_metadata(view, &mut batch, secret.path, secret.revision, metadata)?;
+    stored::put_metadata(&mut batch, secret.slot, metadata)?;
     let response = Response::data(metadata.version_fields(number));
     Ok(Outcome { response, batch })
 }

@@ -61,7 +61,7 @@ fn detailed(view: &View, folder: &str, keys: Vec<String>) -> Result<Outcome, Err
             Map::new()
         } else {
             stored::metadata(view, &format!("{folder}{key}"))?
-                .map(|(_, metadata)| metadata.fields())
+                .map(|metadata| metadata.fields())
                 .unwrap_or_default()
         };
         info.insert(key.clone(), Value::Object(fields));

@@ -17,7 +17,7 @@ mod versions;
 pub(super) use config::CODEC as CONFIG_CODEC;
 pub use merge::merge_patch;
 pub(super) use stored::METADATA_CODEC;
-pub(super) use table::{TABLE, exists};
+pub(super) use table::{TABLE, existing};
 pub use upgrade::{UPGRADE_SECRETS_MAX, upgrade};
 
 #[cfg(test)]

@@ -6,10 +6,9 @@ use super::data::empty_not_found;
 use super::metadata::Metadata;
 use super::path::{known_secret, secret};
 use super::stored;
-use crate::barrier::View;
+use crate::barrier::Slot;
 use crate::engine::table::{Field, FieldKind, Fields, Matched, On};
 use crate::engine::{Error, Outcome, Request, Response};
-use crate::store::Revision;
 use std::collections::BTreeMap;
 
 const CAS_REQUIRED: Field = Field::new(
@@ -60,7 +59,7 @@ pub(super) const FIELDS: &[Field] = &[
 /// GET: settings and the list of versions.
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let found = stored::metadata(matched.view, known_secret(matched)?)?;
-    let (_, metadata) = found.ok_or_else(Error::not_found)?;
+    let metadata = found.ok_or_else(Error::not_found)?;
     Ok(Response::data(metadata.fields()).into())
 }
 
@@ -79,23 +78,23 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     }
     let mut outcome = Outcome::default();
     let config = config::current(view, &mut outcome.batch)?;
-    let (revision, mut metadata) = match stored::metadata(view, path)? {
-        Some((revision, metadata)) => {
+    let slot = stored::slot(request, view, path)?;
+    let mut metadata = match stored::held(&slot)? {
+        Some(metadata) => {
             check_and_set(fields, &config, &metadata)?;
-            (revision, metadata)
+            metadata
         }
         None => {
             check_creation(fields, &config)?;
-            (Revision(0), Metadata::new(request.now))
+            Metadata::new(request.now)
         }
     };
-    let revision = request.expected(revision);
     change.apply(&mut metadata);
     if let Some(custom) = custom {
         metadata.custom = custom;
     }
     warn_mandated(&mut outcome.response, &change, &config);
-    finish(request, view, path, revision, metadata, outcome)
+    finish(request, &slot, metadata, outcome)
 }
 
 /// PATCH: as PUT, for a secret that exists; null resets a field.
@@ -111,7 +110,8 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     if change.is_empty() && custom.is_none() && !clears {
         return Ok(Outcome::default());
     }
-    let Some((revision, mut metadata)) = stored::metadata(view, path)? else {
+    let slot = stored::slot(request, view, path)?;
+    let Some(mut metadata) = stored::held(&slot)? else {
         return Ok(empty_not_found().into());
     };
     let mut outcome = Outcome::default();
@@ -124,7 +124,7 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
         custom::patch(&mut metadata.custom, changes)?;
     }
     warn_mandated(&mut outcome.response, &change, &config);
-    finish(request, view, path, revision, metadata, outcome)
+    finish(request, &slot, metadata, outcome)
 }
 
 /// DELETE: the secret and all its versions go.
@@ -134,12 +134,11 @@ pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let Some(path) = secret(matched) else {
         return Ok(outcome);
     };
-    let Some((revision, metadata)) = stored::metadata(view, path)? else {
+    let slot = stored::slot(matched.request, view, path)?;
+    let Some(metadata) = stored::held(&slot)? else {
         return Ok(outcome);
     };
-    let location = stored::metadata_path(path);
-    view.expect(&mut outcome.batch, &location, revision);
-    view.delete(&mut outcome.batch, &location);
+    outcome.batch.remove(&slot);
     for (number, version) in (metadata.first_version()..).zip(&metadata.versions) {
         if !version.destroyed {
             stored::delete_data(view, &mut outcome.batch, &metadata, number);
@@ -217,15 +216,13 @@ fn cas_missing() -> Error {
 
 fn finish(
     request: &Request,
-    view: &View,
-    path: &str,
-    revision: Revision,
+    slot: &Slot,
     mut metadata: Metadata,
     mut outcome: Outcome,
 ) -> Result<Outcome, Error> {
     metadata.revision += 1;
     metadata.updated = request.now;
-    stored::put_metadata(view, &mut outcome.batch, path, revision, &metadata)?;
+    stored::put_metadata(&mut outcome.batch, slot, &metadata)?;
     Ok(outcome)
 }
 

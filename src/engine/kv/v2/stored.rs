@@ -10,11 +10,10 @@
 //! ```
 
 use super::metadata::{Metadata, SecretId, Version};
-use crate::barrier::{Batch, Codec, View};
+use crate::barrier::{Batch, Codec, Slot, View};
 use crate::clock::Timestamp;
-use crate::engine::Error;
 use crate::engine::kv::record;
-use crate::store::Revision;
+use crate::engine::{Error, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -63,32 +62,33 @@ pub(super) fn metadata_path(path: &str) -> String {
     format!("m/{path}")
 }
 
-/// Whether the secret is known.
-pub(super) fn exists(view: &View, path: &str) -> Result<bool, Error> {
-    Ok(view.get(&metadata_path(path))?.is_some())
+/// Reads the metadata record of `path`.
+pub(super) fn metadata(view: &View, path: &str) -> Result<Option<Metadata>, Error> {
+    held(&view.read(&metadata_path(path))?)
 }
 
-/// Reads the metadata record of `path` and the revision to expect when writing it back.
-pub(super) fn metadata(view: &View, path: &str) -> Result<Option<(Revision, Metadata)>, Error> {
+/// Reads the metadata record of `path` that `request` writes.
+pub(super) fn slot(request: &Request, view: &View, path: &str) -> Result<Slot, Error> {
+    Ok(request.slot(view, &metadata_path(path))?)
+}
+
+/// The metadata in a slot.
+pub(super) fn held(slot: &Slot) -> Result<Option<Metadata>, Error> {
     let kind = "kv metadata";
-    match view.get_record(&metadata_path(path), kind)? {
+    match slot.record(kind)? {
         None => Ok(None),
-        Some((revision, Stored::V1(stored))) => Ok(Some((revision, stored.into()))),
-        Some((_, Stored::Never)) => Err(crate::barrier::BarrierError::Decode(kind).into()),
+        Some(Stored::V1(stored)) => Ok(Some(stored.into())),
+        Some(Stored::Never) => Err(crate::barrier::BarrierError::Decode(kind).into()),
     }
 }
 
-/// Adds "write `metadata` at `path`, which still has `revision`".
+/// Adds "write `metadata` in place of what was read".
 pub(super) fn put_metadata(
-    view: &View,
     batch: &mut Batch,
-    path: &str,
-    revision: Revision,
+    slot: &Slot,
     metadata: &Metadata,
 ) -> Result<(), Error> {
-    let location = metadata_path(path);
-    view.expect(batch, &location, revision);
-    view.put_record(batch, &location, &Stored::V1(metadata.into()))?;
+    batch.replace_record(slot, &Stored::V1(metadata.into()))?;
     Ok(())
 }
 

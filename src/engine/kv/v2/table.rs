@@ -5,7 +5,7 @@ use super::settings::SETTINGS;
 use super::{config, data, keys, settings, stored, subkeys, versions};
 use crate::barrier::View;
 use crate::engine::table::{Effect, Endpoint, Field, FieldKind, Matched, On, Op, Row, Table};
-use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::engine::{Error, Existing, Operation, Outcome, Request, Response};
 
 pub(super) type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
 
@@ -166,11 +166,11 @@ const ROWS: &[Row<Handler>] = &[
 /// Names of endpoints that say so when they are asked without a path.
 const ROOTS: [&str; 5] = ["data", "metadata", "delete", "undelete", "destroy"];
 
-/// Does the secret have a metadata record? Other endpoints make no difference.
-pub(in crate::engine::kv) fn exists(request: &Request, view: &View) -> Result<Option<bool>, Error> {
-    TABLE.exists(request, view, |matched| match secret(matched) {
-        Some(path) => stored::exists(view, path),
-        None => Ok(false),
+/// The secret's metadata record. Other endpoints make no difference.
+pub(in crate::engine::kv) fn existing(request: &Request, view: &View) -> Result<Existing, Error> {
+    TABLE.existing(request, view, |matched| match secret(matched) {
+        Some(path) => Ok(Existing::Slot(view.read(&stored::metadata_path(path))?)),
+        None => Ok(Existing::Nothing),
     })
 }
 

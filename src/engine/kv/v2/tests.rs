@@ -2,7 +2,7 @@
 
 use crate::engine::kv::Kv;
 use crate::engine::kv::harness::Mount;
-use crate::engine::{Engine, ErrorKind, Operation};
+use crate::engine::{Engine, ErrorKind, Existing, Operation};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -612,7 +612,15 @@ fn existence_is_that_of_the_metadata_record() {
     let mount = mount();
     let exists = |path: &str| {
         let request = mount.request(Operation::Update, path, Value::Null);
-        mount.engine.exists(&request, &mount.view).expect("answers")
+        match mount
+            .engine
+            .existing(&request, &mount.view)
+            .expect("answers")
+        {
+            Existing::Slot(slot) => Some(slot.is_taken()),
+            Existing::Nothing => Some(false),
+            Existing::Undistinguished => None,
+        }
     };
     assert_eq!(exists("data/a"), Some(false));
     put(&mount, "a", json!({}));

@@ -7,7 +7,6 @@ use crate::barrier::{Batch, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::engine::kv::{record, v1};
-use crate::store::Revision;
 use serde_json::{Map, Value};
 
 /// Most secrets that one upgrade moves, so that it fits into one log entry.
@@ -27,19 +26,20 @@ pub fn upgrade(view: &View, batch: &mut Batch, now: Timestamp) -> Result<usize, 
     let mut moved = 0;
     for path in paths {
         let old = v1::location(&path);
-        let Some(entry) = view.get(&old)? else {
+        let old = view.read(&old)?;
+        let Some(value) = old.value() else {
             continue;
         };
-        if stored::exists(view, &path)? {
+        let slot = view.read(&stored::metadata_path(&path))?;
+        if slot.is_taken() {
             continue; // Written anew under version 2: that is what its readers know.
         }
-        let data: Map<String, Value> = record::decode(&entry.value)?;
+        let data: Map<String, Value> = record::decode(value)?;
         let mut metadata = Metadata::new(now);
         metadata.add_version(now, &config);
         stored::put_data(view, batch, &metadata, metadata.current_version, &data)?;
-        stored::put_metadata(view, batch, &path, Revision(0), &metadata)?;
-        view.expect(batch, &old, entry.revision);
-        view.delete(batch, &old);
+        stored::put_metadata(batch, &slot, &metadata)?;
+        batch.remove(&old);
         moved += 1;
     }
     Ok(moved)

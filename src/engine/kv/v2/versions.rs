@@ -4,7 +4,7 @@ use super::config;
 use super::metadata::Metadata;
 use super::path::secret;
 use super::stored;
-use crate::barrier::{Batch, View};
+use crate::barrier::Batch;
 use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome, Request};
 
@@ -13,7 +13,7 @@ pub(super) fn delete_latest(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let Some(path) = secret(matched) else {
         return Ok(Outcome::default());
     };
-    change(matched.view, path, |metadata| {
+    change(matched, path, |metadata| {
         let latest = metadata.current_version;
         mark_deleted(metadata, latest, matched.request);
         Vec::new()
@@ -22,10 +22,10 @@ pub(super) fn delete_latest(matched: &Matched<'_>) -> Result<Outcome, Error> {
 
 /// `delete/<path>`: as [`delete_latest`], for the versions named.
 pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let (request, view) = (matched.request, matched.view);
+    let request = matched.request;
     let path = matched.captured("path");
     let numbers = named(matched, "No version number provided")?;
-    change(view, path, |metadata| {
+    change(matched, path, |metadata| {
         for number in numbers {
             mark_deleted(metadata, number, request);
         }
@@ -40,7 +40,7 @@ pub(super) fn undelete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let numbers = named(matched, "No version number provided")?;
     let mut expected = Batch::new();
     let config = config::current(view, &mut expected)?;
-    let mut outcome = change(view, path, |metadata| {
+    let mut outcome = change(matched, path, |metadata| {
         let deletion = metadata.deletion(request.now, &config);
         for number in numbers {
             if let Some(version) = metadata.version_mut(number).filter(|v| !v.destroyed) {
@@ -55,10 +55,9 @@ pub(super) fn undelete(matched: &Matched<'_>) -> Result<Outcome, Error> {
 
 /// `destroy/<path>`: the data goes, for good.
 pub(super) fn destroy(matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let view = matched.view;
     let path = matched.captured("path");
     let numbers = named(matched, "no version number provided")?;
-    change(view, path, |metadata| {
+    change(matched, path, |metadata| {
         let mut gone = Vec::new();
         for number in numbers {
             if let Some(version) = metadata.version_mut(number).filter(|v| !v.destroyed) {
@@ -92,12 +91,14 @@ fn mark_deleted(metadata: &mut Metadata, number: u64, request: &Request) {
 /// Applies `edit`, which returns the versions whose data has to go. Writes nothing when nothing
 /// changed or the secret is unknown.
 fn change(
-    view: &View,
+    matched: &Matched<'_>,
     path: &str,
     edit: impl FnOnce(&mut Metadata) -> Vec<u64>,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    let Some((revision, before)) = stored::metadata(view, path)? else {
+    let view = matched.view;
+    let slot = stored::slot(matched.request, view, path)?;
+    let Some(before) = stored::held(&slot)? else {
         return Ok(outcome);
     };
     let mut metadata = before.clone();
@@ -105,7 +106,7 @@ fn change(
         stored::delete_data(view, &mut outcome.batch, &metadata, number);
     }
     if metadata != before {
-        stored::put_metadata(view, &mut outcome.batch, path, revision, &metadata)?;
+        stored::put_metadata(&mut outcome.batch, &slot, &metadata)?;
     }
     Ok(outcome)
 }

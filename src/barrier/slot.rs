@@ -1,0 +1,197 @@
+//! A place in the store as it was read, on its way to being written.
+
+use super::batch::{Batch, Target};
+use super::{BarrierError, Entry};
+use crate::secret::{Secret, SecretBytes};
+use crate::store::Revision;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// What was read at one place: its encrypted name, its revision and its plaintext, if a record is
+/// there. A change that is made through it ([`Batch::replace`], [`Batch::remove`],
+/// [`Batch::keep`]) commits only while the place is still as it was read. The name is encrypted
+/// and the record decrypted once, however often they are used. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    target: Target,
+    /// Zero where no record is.
+    revision: Revision,
+    value: Option<Arc<SecretBytes>>,
+}
+
+impl Slot {
+    pub(super) fn new(target: Target, found: Option<Entry>) -> Self {
+        let (revision, value) = match found {
+            Some(entry) => (entry.revision, Some(Arc::new(entry.value))),
+            None => (Revision(0), None),
+        };
+        Self {
+            target,
+            revision,
+            value,
+        }
+    }
+
+    /// The absolute barrier path.
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// True where a record was found.
+    pub fn is_taken(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// The plaintext of the record, if there is one.
+    pub fn value(&self) -> Option<&SecretBytes> {
+        self.value.as_deref()
+    }
+
+    /// The record that [`Batch::replace_record`] wrote; `kind` names it in errors.
+    pub fn record<T: DeserializeOwned>(
+        &self,
+        kind: &'static str,
+    ) -> Result<Option<T>, BarrierError> {
+        let Some(value) = self.value() else {
+            return Ok(None);
+        };
+        let decoded = postcard::from_bytes(value.expose());
+        decoded.map(Some).map_err(|_| BarrierError::Decode(kind))
+    }
+
+    /// The same place, taken to be empty: what is written through it conflicts with a record that
+    /// is there.
+    pub fn as_absent(&self) -> Self {
+        Self {
+            target: self.target.clone(),
+            revision: Revision(0),
+            value: None,
+        }
+    }
+}
+
+impl Batch {
+    /// Adds "write `value` in place of what was read".
+    pub fn replace(&mut self, slot: &Slot, value: SecretBytes) {
+        self.keep(slot);
+        self.put(slot.target.clone(), value);
+    }
+
+    /// Adds "write `value`, encoded with postcard, in place of what was read". Types of records
+    /// are versioned by their owners: append fields only behind an enum or a version number.
+    pub fn replace_record<T: Serialize>(
+        &mut self,
+        slot: &Slot,
+        value: &T,
+    ) -> Result<(), BarrierError> {
+        let bytes = postcard::to_stdvec(value).map_err(|_| BarrierError::Decode("outgoing"))?;
+        self.replace(slot, Secret::new(bytes));
+        Ok(())
+    }
+
+    /// Adds "write `value` there, whatever is there by then": for what replaces a whole value
+    /// without regard to the one before, so that two writers need not take turns.
+    pub fn overwrite_blindly(&mut self, slot: &Slot, value: SecretBytes) {
+        self.put(slot.target.clone(), value);
+    }
+
+    /// Adds "delete what was read".
+    pub fn remove(&mut self, slot: &Slot) {
+        self.keep(slot);
+        self.delete(slot.target.clone());
+    }
+
+    /// Adds the condition that the place is still as it was read, for what follows from it.
+    pub fn keep(&mut self, slot: &Slot) {
+        self.expect(slot.target.clone(), slot.revision);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::Unsealed;
+    use crate::clock::Timestamp;
+    use crate::store::{CommitError, Inmem};
+    use futures_util::FutureExt;
+
+    const NOW: Timestamp = Timestamp(1);
+
+    fn commit(barrier: &Unsealed, batch: Batch) -> Result<(), BarrierError> {
+        let committed = barrier.commit(batch, NOW).now_or_never();
+        committed.expect("does not wait").map(|_| ())
+    }
+
+    fn text(text: &str) -> SecretBytes {
+        Secret::new(text.as_bytes().to_vec())
+    }
+
+    /// Reads the slot `a/b` in a store where `before` is there; then `meanwhile` is written there
+    /// or not; commits what `change` makes of the slot.
+    fn tried(
+        before: Option<&str>,
+        meanwhile: Option<&str>,
+        change: impl FnOnce(&mut Batch, &Slot),
+    ) -> (Result<(), BarrierError>, Option<String>) {
+        let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+        let view = barrier.view("v/");
+        let write = |value: &str| {
+            let mut batch = Batch::new();
+            view.put(&mut batch, "a/b", text(value));
+            commit(&barrier, batch).unwrap();
+        };
+        before.into_iter().for_each(write);
+        let slot = view.read("a/b").unwrap();
+        assert_eq!(slot.is_taken(), before.is_some());
+        assert_eq!(slot.path(), "v/a/b");
+        meanwhile.into_iter().for_each(write);
+        let mut batch = Batch::new();
+        change(&mut batch, &slot);
+        let committed = commit(&barrier, batch);
+        let found = view.get("a/b").unwrap();
+        let found = found.map(|entry| String::from_utf8(entry.value.into_inner()).unwrap());
+        (committed, found)
+    }
+
+    #[test]
+    fn what_is_made_of_a_slot_commits_only_while_it_is_as_it_was_read() {
+        for before in [None, Some("one")] {
+            let (done, found) = tried(before, None, |batch, slot| batch.replace(slot, text("2")));
+            assert!(done.is_ok());
+            assert_eq!(found.as_deref(), Some("2"));
+            let (done, found) = tried(before, Some("theirs"), |batch, slot| {
+                batch.replace(slot, text("2"))
+            });
+            assert!(matches!(
+                done,
+                Err(BarrierError::Commit(CommitError::Conflict))
+            ));
+            assert_eq!(found.as_deref(), Some("theirs"));
+            let (done, found) = tried(before, Some("theirs"), Batch::remove);
+            assert!(done.is_err());
+            assert_eq!(found.as_deref(), Some("theirs"));
+        }
+        let (done, found) = tried(Some("one"), None, Batch::remove);
+        assert!(done.is_ok());
+        assert_eq!(found, None);
+    }
+
+    #[test]
+    fn only_a_blind_write_takes_no_notice() {
+        let blind = |batch: &mut Batch, slot: &Slot| batch.overwrite_blindly(slot, text("2"));
+        let (done, found) = tried(Some("one"), Some("theirs"), blind);
+        assert!(done.is_ok());
+        assert_eq!(found.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_slot_taken_to_be_empty_conflicts_with_what_is_there() {
+        let create = |batch: &mut Batch, slot: &Slot| batch.replace(&slot.as_absent(), text("2"));
+        let (done, found) = tried(Some("one"), None, create);
+        assert!(done.is_err());
+        assert_eq!(found.as_deref(), Some("one"));
+        let (done, _) = tried(None, None, create);
+        assert!(done.is_ok());
+    }
+}
