@@ -24,7 +24,7 @@ pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenTyp
 pub use table::{FieldKind, Meaning};
 
 use crate::barrier::{Slot, View};
-use table::Sheet;
+use table::{Endpoint, Sheet};
 
 /// What is where a request writes to.
 #[derive(Debug)]
@@ -50,6 +50,11 @@ pub trait Engine: Send + Sync {
     /// All its endpoints, those among them that are answered elsewhere; for help and documents.
     fn sheets(&self, mount: &MountContext) -> Vec<&'static dyn Sheet> {
         vec![self.table(mount)]
+    }
+
+    /// Is `endpoint` there? One is not that the configuration leaves out.
+    fn has(&self, _endpoint: &Endpoint) -> bool {
+        true
     }
 
     /// The one spelling of a relative path that several spellings reach (a trailing slash, names

@@ -6,7 +6,9 @@ use super::routes::Route;
 use super::wrapping;
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
-use crate::engine::table::{self, Access, Document, Fields, Mounted, VALIDATION, warn_unread};
+use crate::engine::table::{
+    self, Access, Document, Endpoint, Fields, Mounted, VALIDATION, warn_unread,
+};
 use crate::engine::{
     Body, Caller, Error, ErrorKind, Existing, Meaning, Operation, Outcome, Request, Response,
     narrowing,
@@ -275,13 +277,15 @@ fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
 fn help(route: &Route, request: &Request) -> Result<Response, Error> {
     let sheets = route.engine.sheets(&route.context);
     let path = request.path.trim_end_matches('/');
-    let text = table::help(&sheets, path).ok_or_else(Error::unsupported_path)?;
+    let there = |endpoint: &Endpoint| route.engine.has(endpoint);
+    let text = table::help(&sheets, path, there).ok_or_else(Error::unsupported_path)?;
     let mut document = Document::new("");
     for sheet in sheets {
         let endpoints = sheet.endpoints().into_iter();
         let found = sheet.endpoint(path, Operation::Help).map(|e| e.pattern);
         for (endpoint, ops) in endpoints {
-            if endpoint.is_shown() && (path.is_empty() || Some(endpoint.pattern) == found) {
+            let is_asked_for = path.is_empty() || Some(endpoint.pattern) == found;
+            if is_asked_for && endpoint.is_shown() && there(endpoint) {
                 document.add_endpoint(Mounted::AT_ROOT, endpoint, &ops);
             }
         }

@@ -20,6 +20,23 @@ const ROTATE: Endpoint = Endpoint {
 };
 const ROTATES: Run = Run::Act(|system, matched| Box::pin(system.rotate(matched.request.now)));
 
+const CONFIG: Endpoint = Endpoint {
+    fields: &[
+        Field::new("enabled", FieldKind::Flag, "Is the key changed by itself?"),
+        Field::new("interval", FieldKind::Seconds, "After so long."),
+        Field::new("max_operations", FieldKind::Integer, "After so many uses."),
+    ],
+    summary: "When the key is changed by itself.",
+    ..Endpoint::USUAL
+};
+const CONFIGURES: &[(Op, Run)] = &[
+    (Op::READ, Run::Answer(|system, _| system.rotation_config())),
+    (
+        Op::ACT,
+        Run::Act(|system, matched| Box::pin(system.configure_rotation(matched))),
+    ),
+];
+
 /// The keys of the keyring.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
@@ -47,21 +64,16 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "rotate/config",
-            fields: &[
-                Field::new("enabled", FieldKind::Flag, "Is the key changed by itself?"),
-                Field::new("interval", FieldKind::Seconds, "After so long."),
-                Field::new("max_operations", FieldKind::Integer, "After so many uses."),
-            ],
-            summary: "When the key is changed by itself.",
-            ..Endpoint::USUAL
+            ..CONFIG
         },
-        operations: &[
-            (Op::READ, Run::Answer(|system, _| system.rotation_config())),
-            (
-                Op::ACT,
-                Run::Act(|system, matched| Box::pin(system.configure_rotation(matched))),
-            ),
-        ],
+        operations: CONFIGURES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "rotate/keyring/config",
+            ..CONFIG
+        },
+        operations: CONFIGURES,
     },
 ];
 

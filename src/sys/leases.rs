@@ -52,7 +52,7 @@ const REVOKE_URL: Endpoint = Endpoint {
 const REVOKES: &[(Op, Run)] = &[(Op::WRITE, Run::Answer(System::revoke_lease))];
 const REVOKE_ALL: Endpoint = Endpoint {
     access: Access::Sudo,
-    fields: &[ID, SYNC, PREFIX],
+    fields: &[PREFIX],
     summary: "Ends all leases below a path.",
     ..Endpoint::USUAL
 };
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "leases/lookup",
-            fields: &[ID, SYNC],
+            fields: &[ID],
             summary: "Shows a lease.",
             ..Endpoint::USUAL
         },
@@ -102,14 +102,11 @@ pub(super) const ROWS: &[Row<Run>] = &[
         endpoint: Endpoint {
             pattern: "leases/lookup/*prefix",
             access: Access::Sudo,
-            fields: &[ID, SYNC, PREFIX],
+            fields: &[PREFIX],
             summary: "Lists leases.",
             ..Endpoint::USUAL
         },
-        operations: &[
-            (Op::LIST, Run::Answer(System::list_leases)),
-            (Op::COMPUTE, Run::Answer(System::look_up_lease)),
-        ],
+        operations: &[(Op::LIST, Run::Answer(System::list_leases))],
     },
     Row {
         endpoint: Endpoint {
@@ -170,6 +167,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "leases/revoke-prefix/+prefix",
+            fields: &[SYNC, PREFIX],
             ..REVOKE_ALL
         },
         operations: REVOKES_ALL,
@@ -177,6 +175,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke-prefix/+prefix",
+            fields: &[SYNC, PREFIX],
             ..REVOKE_ALL
         },
         operations: REVOKES_ALL,
@@ -199,7 +198,6 @@ pub(super) const ROWS: &[Row<Run>] = &[
         endpoint: Endpoint {
             pattern: "leases/tidy",
             access: Access::Sudo,
-            fields: &[ID, SYNC],
             summary: "Does nothing: there is nothing to tidy.",
             ..Endpoint::USUAL
         },
@@ -367,9 +365,8 @@ impl System {
 /// From the body, or else from the path.
 fn lease_id(matched: &Matched<'_>) -> Result<String, Error> {
     let named = matched.fields.text(ID.name).filter(|id| !id.is_empty());
-    let in_path = [URL_ID.name, PREFIX.name].map(|name| matched.captured(name));
-    let mut ids = named.into_iter().chain(in_path);
-    let id = ids.find(|id| !id.is_empty());
+    let in_path = Some(matched.captured(URL_ID.name)).filter(|id| !id.is_empty());
+    let id = named.or(in_path);
     let id = id.ok_or_else(|| Error::invalid("lease_id must be specified"))?;
     Ok(id.to_owned())
 }

@@ -69,9 +69,9 @@ impl System {
             options: entry.options.clone().unwrap_or_default(),
             ..MountContext::default()
         };
-        let sheets = match self.engines.iter().find(|engine| engine.kind() == kind) {
-            Some(engine) => engine.sheets(&context),
-            None if kind == self.kind() => self.sheets(&context),
+        let engine: &dyn Engine = match self.engines.iter().find(|engine| engine.kind() == kind) {
+            Some(engine) => engine.as_ref(),
+            None if kind == self.kind() => self,
             None => return,
         };
         let tag = match entry.class {
@@ -79,13 +79,13 @@ impl System {
             Class::Secret => "secrets",
             Class::Auth => "auth",
         };
-        for sheet in sheets {
+        for sheet in engine.sheets(&context) {
             let mount = Mounted {
                 path: &path,
                 tag,
                 is_generic: generic && !FIXED.contains(&kind),
             };
-            document.add(mount, sheet);
+            document.add(mount, sheet, |endpoint| engine.has(endpoint));
         }
     }
 }

@@ -60,13 +60,17 @@ pub(super) const ROWS: &[Row<Run>] = &[
         endpoint: Endpoint {
             pattern: "policy/+name",
             fields: FIELDS,
-            summary: "A policy.",
+            summary: "A policy; lists the policies of a folder.",
             ..Endpoint::USUAL
         },
         operations: &[
             (
                 Op::READ,
                 Run::Answer(|system, m| system.read_policy(m, true)),
+            ),
+            (
+                Op::LIST,
+                Run::Answer(|system, m| system.list_policies(m, true)),
             ),
             (Op::WRITE, Run::Answer(System::put_policy)),
             (Op::DELETE, Run::Answer(System::delete_policy)),
@@ -87,13 +91,17 @@ pub(super) const ROWS: &[Row<Run>] = &[
         endpoint: Endpoint {
             pattern: "policies/acl/+name",
             fields: FIELDS,
-            summary: "A policy.",
+            summary: "A policy; lists the policies of a folder.",
             ..Endpoint::USUAL
         },
         operations: &[
             (
                 Op::READ,
                 Run::Answer(|system, m| system.read_policy(m, false)),
+            ),
+            (
+                Op::LIST,
+                Run::Answer(|system, m| system.list_policies(m, false)),
             ),
             (Op::WRITE, Run::Answer(System::put_policy)),
             (Op::DELETE, Run::Answer(System::delete_policy)),
@@ -168,7 +176,18 @@ impl System {
 
     /// `legacy` is the tree that says `rules` and answers twice.
     fn list_policies(&self, matched: &Matched<'_>, legacy: bool) -> Result<Outcome, Error> {
-        let names = self.policies.list(matched.request.now)?;
+        let mut names = self.policies.list(matched.request.now)?;
+        let folder = matched.captured(NAME.name).trim_end_matches('/');
+        if !folder.is_empty() {
+            let below = |name: &str| {
+                name.strip_prefix(folder)
+                    .is_some_and(|n| n.starts_with('/'))
+            };
+            names.retain(|name| below(name));
+            if names.is_empty() {
+                return Err(Error::not_found());
+            }
+        }
         if !legacy {
             return Ok(Response::list(names).into());
         }

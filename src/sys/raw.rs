@@ -51,13 +51,14 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "raw",
+            fields: &[],
             ..RAW
         },
-        operations: &[],
+        operations: &[(Op::LIST, ANSWERS)],
     },
     Row {
         endpoint: Endpoint {
-            pattern: "raw/*path",
+            pattern: "raw/+path",
             ..RAW
         },
         operations: &[

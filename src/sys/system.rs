@@ -57,14 +57,6 @@ impl Options {
     }
 }
 
-impl Options {
-    /// Is there such an endpoint? Not one that the configuration or the store leave out.
-    fn have(&self, endpoint: &Endpoint) -> bool {
-        (self.raw_storage_endpoint || !raw::is_raw(endpoint))
-            && (self.cluster.is_some() || !raft::is_about_members(endpoint))
-    }
-}
-
 impl Engine for System {
     fn kind(&self) -> &'static str {
         "system"
@@ -78,12 +70,18 @@ impl Engine for System {
         vec![&TABLE, &open::TABLE]
     }
 
+    fn has(&self, endpoint: &Endpoint) -> bool {
+        let options = &self.options;
+        (options.raw_storage_endpoint || !raw::is_raw(endpoint))
+            && (options.cluster.is_some() || !raft::is_about_members(endpoint))
+    }
+
     fn canonical_path(&self, operation: Operation, path: &str) -> Option<String> {
         engine::canonical(operation, path, FOLDED)
     }
 
     fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
-        let there = |endpoint: &Endpoint| self.options.have(endpoint);
+        let there = |endpoint: &Endpoint| self.has(endpoint);
         let (run, matched) = TABLE.route_if(request, view, there)?;
         match run {
             Run::Answer(handler) => handler(self, &matched),
@@ -104,7 +102,7 @@ impl Direct for System {
         let Run::Act(_) = row.handler(request.operation)? else {
             return None;
         };
-        let there = |endpoint: &Endpoint| self.options.have(endpoint);
+        let there = |endpoint: &Endpoint| self.has(endpoint);
         match TABLE.route_if(request, view, there) {
             Ok((Run::Act(acting), matched)) => Some(acting(self, matched)),
             Ok(_) => None,

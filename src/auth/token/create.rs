@@ -20,7 +20,6 @@ const EXPLICIT_MAX_TTL: Field = Field::new(
     FieldKind::Lifetime,
     "Longest life, whatever happens.",
 );
-const FORMAT: Field = Field::new("format", FieldKind::Text, "Has no effect.");
 const ID: Field = Field::new("id", FieldKind::Text, "Its text; asks for sudo.").secret();
 const LEASE: Field = Field::new("lease", FieldKind::Lifetime, "").alias("ttl");
 const META: Field = Field::new(
@@ -47,7 +46,6 @@ pub(super) const FIELDS: &[Field] = &[
     DISPLAY_NAME,
     ENTITY_ALIAS,
     EXPLICIT_MAX_TTL,
-    FORMAT,
     ID,
     LEASE,
     META,
@@ -66,7 +64,6 @@ pub(super) const ROLE_FIELDS: &[Field] = &[
     DISPLAY_NAME,
     ENTITY_ALIAS,
     EXPLICIT_MAX_TTL,
-    FORMAT,
     ID,
     LEASE,
     META,

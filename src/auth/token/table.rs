@@ -124,7 +124,6 @@ const ROWS: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke-self",
-            fields: &[OWN],
             summary: "Ends the caller's token and its children.",
             ..Endpoint::USUAL
         },

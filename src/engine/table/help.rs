@@ -8,20 +8,25 @@ use std::fmt::Write;
 const PATHS: &str = "These are its endpoints, as patterns. Ask for help at a path that fits one to \
                      see its\nparameters. Which of them a token may use is up to its policies.";
 
-/// Help for `path` below a mount whose endpoints stand in `sheets`: for its endpoint, or for the
-/// engine where the path is empty. `None` where nothing is.
-pub fn help(sheets: &[&'static dyn Sheet], path: &str) -> Option<String> {
+/// Help for `path` below a mount whose endpoints stand in `sheets` and are `there`: for its
+/// endpoint, or for the engine where the path is empty. `None` where nothing is.
+pub fn help(
+    sheets: &[&'static dyn Sheet],
+    path: &str,
+    there: impl Fn(&Endpoint) -> bool,
+) -> Option<String> {
     if path.is_empty() {
-        return Some(of_engine(sheets));
+        return Some(of_engine(sheets, there));
     }
     let mut found = sheets.iter();
     let endpoint = found.find_map(|sheet| sheet.endpoint(path, Operation::Help))?;
-    Some(of_endpoint(endpoint, path))
+    there(endpoint).then(|| of_endpoint(endpoint, path))
 }
 
-fn of_engine(sheets: &[&'static dyn Sheet]) -> String {
+fn of_engine(sheets: &[&'static dyn Sheet], there: impl Fn(&Endpoint) -> bool) -> String {
     let about = sheets.first().map_or("", |sheet| sheet.about());
-    let mut shown: Vec<&Endpoint> = sheets.iter().flat_map(|sheet| shown(*sheet)).collect();
+    let shown = sheets.iter().flat_map(|sheet| shown(*sheet));
+    let mut shown: Vec<&Endpoint> = shown.filter(|endpoint| there(endpoint)).collect();
     shown.sort_by_key(|endpoint| endpoint.pattern);
     let mut text = format!("## DESCRIPTION\n\n{about}\n\n## PATHS\n\n{PATHS}\n");
     for endpoint in shown {
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn an_endpoint_tells_its_route_and_parameters() {
         assert_eq!(
-            help(&[&TABLE], "things/a/b/tune").unwrap(),
+            help(&[&TABLE], "things/a/b/tune", |_| true).unwrap(),
             "Request:        things/a/b/tune\n\
              Matching Route: ^things/(?P<path>.+?)/tune$\n\n\
              Tunes a thing.\n\n\
@@ -147,7 +152,8 @@ mod tests {
              ttl (duration (sec))\n\n        Its life.\n\n\
              ## DESCRIPTION\n\nMore of it.\n"
         );
-        let engine = help(&[&TABLE], "").unwrap();
+        assert_eq!(help(&[&TABLE], "things/a/b/tune", |_| false), None);
+        let engine = help(&[&TABLE], "", |_| true).unwrap();
         assert!(engine.starts_with("## DESCRIPTION\n\nKeeps things.\n\n## PATHS\n\n"));
         assert!(engine.ends_with("    ^things/(?P<path>.+?)/tune$\n        Tunes a thing.\n"));
     }

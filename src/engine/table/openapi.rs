@@ -43,10 +43,15 @@ impl Document {
         }
     }
 
-    /// Adds all endpoints of `sheet`.
-    pub fn add(&mut self, mount: Mounted<'_>, sheet: &dyn Sheet) {
+    /// Adds the endpoints of `sheet` that are `there`.
+    pub fn add(
+        &mut self,
+        mount: Mounted<'_>,
+        sheet: &dyn Sheet,
+        there: impl Fn(&Endpoint) -> bool,
+    ) {
         for (endpoint, ops) in sheet.endpoints() {
-            if endpoint.is_shown() {
+            if endpoint.is_shown() && there(endpoint) {
                 self.add_endpoint(mount, endpoint, &ops);
             }
         }
@@ -331,7 +336,8 @@ fn responses(method: &str, endpoint: &Endpoint) -> Value {
     let good = match endpoint.answers {
         Answers::Envelope => json(of("Answer")),
         Answers::Object => json(json!({"type": "object"})),
-        Answers::Bytes => json!({"*/*": {"schema": {"type": "string", "format": "binary"}}}),
+        // JSON, text or an archive, as what is asked for.
+        Answers::Bytes => json!({"*/*": {"schema": {}}}),
     };
     let mut responses = Map::new();
     let mut answer = |status: &str, what: &str, content: Option<Value>| {
@@ -413,7 +419,7 @@ mod tests {
                 tag: "secrets",
                 is_generic,
             };
-            document.add(mount, &TABLE);
+            document.add(mount, &TABLE, |_| true);
         }
         let document = document.finish();
         let item = &document["paths"]["/a/things/{path}"];

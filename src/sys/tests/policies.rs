@@ -284,3 +284,28 @@ async fn a_policy_that_says_what_nobody_follows_is_refused_by_name() {
         assert!(refused.contains(key), "{key}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn a_folder_s_policies_are_listed_by_their_whole_names() {
+    let harness = Harness::new().await;
+    for name in ["team/one", "team/two/three", "teams/x"] {
+        let path = format!("sys/policies/acl/{name}");
+        let written = harness.root(Operation::Update, &path, json!({"policy": READ_KV}));
+        written.await.unwrap();
+    }
+    for tree in ["sys/policies/acl", "sys/policy"] {
+        let listed = async |folder: &str| {
+            let path = format!("{tree}/{folder}");
+            harness.root(Operation::List, &path, json!({})).await
+        };
+        let team = listed("Team/").await.unwrap();
+        assert_eq!(
+            super::field(&team, "keys"),
+            &json!(["team/one", "team/two/three"])
+        );
+        let two = listed("team/two/").await.unwrap();
+        assert_eq!(super::field(&two, "keys"), &json!(["team/two/three"]));
+        let nothing = listed("tea/").await.unwrap_err();
+        assert_eq!(nothing.kind, crate::engine::ErrorKind::NotFound);
+    }
+}

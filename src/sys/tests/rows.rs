@@ -205,3 +205,37 @@ async fn each_row_asks_who_may() {
     }
     assert!(asked > 110 && sudo > 25, "{asked} {sudo}");
 }
+
+/// The paths that the document shows to root.
+async fn documented(harness: &Harness) -> Map<String, Value> {
+    let path = "sys/internal/specs/openapi";
+    let body = harness.read(ROOT, path).await.unwrap().body.unwrap();
+    let document: Value = serde_json::from_slice(&body.bytes).unwrap();
+    document["paths"].as_object().unwrap().clone()
+}
+
+#[tokio::test]
+async fn documents_and_help_leave_out_what_is_not_there() {
+    let (all, fewer) = (harness().await, Harness::new().await);
+    for path in ["sys/raw/{path}", "sys/storage/raft/configuration"] {
+        let shown = format!("/{path}");
+        assert!(documented(&all).await.contains_key(&shown), "{path}");
+        assert!(!documented(&fewer).await.contains_key(&shown), "{path}");
+        let asked = path.replace("{path}", "x");
+        let help = async |harness: &Harness| {
+            let answer = harness.root(Operation::Help, &asked, json!({})).await;
+            answer.map_err(|error| error.kind)
+        };
+        assert!(help(&all).await.is_ok(), "{path}");
+        assert_eq!(
+            help(&fewer).await.unwrap_err(),
+            ErrorKind::NotFound,
+            "{path}"
+        );
+    }
+    assert!(
+        documented(&fewer)
+            .await
+            .contains_key("/sys/rotate/keyring/config")
+    );
+}
