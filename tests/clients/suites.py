@@ -9,6 +9,7 @@ import cluster000
 import cluster004
 import hvac_suite
 import metrics
+import openapi
 import recovery
 import seed000
 import shapes
@@ -24,6 +25,7 @@ SUITES = {
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
     "acl": acl.run,
+    "openapi": openapi.run,
     "ansible": ansible_suite.run,
 }
 
