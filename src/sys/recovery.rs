@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 const PREFIX: &str = "r.";
 /// What answers in recovery mode.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+pub(super) enum Room {
     Attempt,
     Update,
     Raw,
@@ -45,7 +45,7 @@ const RECORDS: &[(Op, Room)] = &[
 ];
 
 /// The endpoints of recovery mode.
-static TABLE: Table<Room> = Table::new(
+pub(super) static TABLE: Table<Room> = Table::new(
     "Repairs a store with the unseal shares.",
     &[&[
         Row {

@@ -10,7 +10,7 @@ use crate::engine::ErrorKind;
 
 /// Who asks for what.
 #[derive(Clone)]
-struct Ask {
+pub struct Ask {
     token: String,
     operation: Operation,
     path: String,
@@ -23,11 +23,11 @@ impl Ask {
     }
 }
 
-fn put(path: &str, data: Value) -> Ask {
+pub fn put(path: &str, data: Value) -> Ask {
     by(ROOT, path, data)
 }
 
-fn by(token: &str, path: &str, data: Value) -> Ask {
+pub fn by(token: &str, path: &str, data: Value) -> Ask {
     Ask {
         token: token.to_owned(),
         operation: Operation::Update,
@@ -36,24 +36,25 @@ fn by(token: &str, path: &str, data: Value) -> Ask {
     }
 }
 
-fn with(operation: Operation, ask: Ask) -> Ask {
+pub fn with(operation: Operation, ask: Ask) -> Ask {
     Ask { operation, ..ask }
 }
 
-struct World {
-    harness: Harness,
+pub struct World {
+    pub harness: Harness,
     front: Arc<Front>,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let (mut harness, front) = Front::harness().await;
         harness.cluster = Some(Arc::new(FakeCluster::of(Vec::new())) as _);
+        harness.has_raw = true;
         harness.restart();
         Self { harness, front }
     }
 
-    async fn done(&self, ask: Ask) -> Response {
+    pub async fn done(&self, ask: Ask) -> Response {
         let path = ask.path.clone();
         let answer = self.harness.router.handle(ask.incoming()).await.result;
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -78,6 +79,12 @@ impl World {
     }
 
     async fn both(&self, other: Ask, late: Ask) -> (Result<Response, Error>, usize) {
+        let (answer, conflicts) = self.race(other, late).await;
+        (answer, conflicts.expect("it committed"))
+    }
+
+    /// As [`World::after`], with how many commits conflicted; `None` where none was asked for.
+    pub async fn race(&self, other: Ask, late: Ask) -> (Result<Response, Error>, Option<usize>) {
         let router = Arc::clone(&self.harness.router);
         let path = other.path.clone();
         self.front.come_between(async move {
@@ -86,9 +93,11 @@ impl World {
         });
         let (commits, conflicts) = (self.front.commits(), self.front.conflicts());
         let answer = self.harness.router.handle(late.incoming()).await.result;
-        assert!(self.front.commits() > commits, "it committed");
-        let conflicts = self.front.conflicts() - conflicts;
-        (answer, conflicts)
+        let has_committed = self.front.commits() > commits;
+        (
+            answer,
+            has_committed.then(|| self.front.conflicts() - conflicts),
+        )
     }
 }
 

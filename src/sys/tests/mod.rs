@@ -16,6 +16,7 @@ mod requests;
 mod rows;
 mod wrapping;
 mod writers;
+mod writes;
 
 use super::{Assembly, Cluster, assemble};
 use crate::audit::Options;
