@@ -45,6 +45,16 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("node", "config", "a node is built from it"),
     ("sys", "router", "sys changes what the router routes"),
     ("auth", "engine", "an auth method is an engine"),
+    (
+        "engine",
+        "mount",
+        "a kind of engine has the class of its mounts",
+    ),
+    (
+        "engine",
+        "policy",
+        "no engine can be called without the policies' proof",
+    ),
     ("policy", "engine", "policies judge operations"),
     ("audit", "engine", "audit records requests and responses"),
     (

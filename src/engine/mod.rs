@@ -12,6 +12,7 @@
 
 pub mod cubbyhole;
 mod error;
+mod kind;
 pub mod kv;
 pub mod narrowing;
 mod request;
@@ -19,11 +20,16 @@ mod response;
 pub mod table;
 
 pub use error::{Error, ErrorKind};
+pub use kind::{Alias, Kind, Kinds, Make, Options};
 pub use request::{Caller, Client, MountContext, Operation, Request};
 pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
 pub use table::{FieldKind, Meaning};
 
 use crate::barrier::{Slot, View};
+use crate::policy::Authorized;
+use crate::task::BoxFuture;
+use std::any::Any;
+use std::sync::Arc;
 use table::{Endpoint, Sheet};
 
 /// What is where a request writes to.
@@ -37,20 +43,15 @@ pub enum Existing {
     Slot(Slot),
 }
 
+/// What [`Engine::prepare`] found out, for the handler to take apart.
+pub type Prepared = Arc<dyn Any + Send + Sync>;
+
 /// What answers behind a mount.
 pub trait Engine: Send + Sync {
-    /// Its type in the mount table: `kv`, `cubbyhole`, `token`.
-    fn kind(&self) -> &'static str;
-
     /// Its endpoints, at a mount with these settings: which there are, who may ask, how their
     /// fields are read. `handle` must read no name and no form that the table does not have, or a
     /// policy's rules about parameters could be walked around.
     fn table(&self, mount: &MountContext) -> &'static dyn Sheet;
-
-    /// All its endpoints, those among them that are answered elsewhere; for help and documents.
-    fn sheets(&self, mount: &MountContext) -> Vec<&'static dyn Sheet> {
-        vec![self.table(mount)]
-    }
 
     /// Is `endpoint` there? One is not that the configuration leaves out.
     fn has(&self, _endpoint: &Endpoint) -> bool {
@@ -70,9 +71,36 @@ pub trait Engine: Send + Sync {
         Ok(Existing::Undistinguished)
     }
 
+    /// What takes long before a request can be decided on: a password's hash, a key pair, a call
+    /// to another server. It is asked once, after the policies granted the request, at endpoints
+    /// with [`table::Endpoint::prepares`], and may wait; what takes the processor for more than a
+    /// few milliseconds belongs on [`crate::task::compute`]. `handle` finds the result in
+    /// [`Request::prepared`].
+    ///
+    /// # Errors
+    /// They are the answer.
+    fn prepare<'a>(
+        &'a self,
+        _request: Authorized<&'a Request>,
+        _view: &'a View,
+    ) -> BoxFuture<'a, Result<Prepared, Error>> {
+        Box::pin(async { Ok(Arc::new(()) as Prepared) })
+    }
+
+    /// Does what is no batch: to the node, to the world, or in more than one log entry. `None`
+    /// for requests that [`Engine::handle`] answers. It runs once; the audit's second record is
+    /// written when it has ended, and says how.
+    fn act<'a>(
+        &'a self,
+        _request: Authorized<&'a Request>,
+        _view: &'a View,
+    ) -> Option<BoxFuture<'a, Result<Response, Error>>> {
+        None
+    }
+
     /// Answers one request. `Err` changes nothing. May be called again for the same request when
     /// a precondition of its batch failed.
-    fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error>;
+    fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error>;
 }
 
 /// Helps with [`Engine::canonical_path`]: drops trailing slashes except from lists, and folds the

@@ -1,5 +1,6 @@
 //! A request as engines and policies see it.
 
+use super::Prepared;
 use crate::barrier::{BarrierError, Slot, View};
 use crate::clock::Timestamp;
 use crate::secret::SecretString;
@@ -124,6 +125,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// What [`super::Engine::existing`] read.
     pub existing: Option<Slot>,
+    /// What [`super::Engine::prepare`] found out.
+    pub prepared: Option<Prepared>,
     /// Cluster time.
     pub now: Timestamp,
 }

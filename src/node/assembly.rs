@@ -22,6 +22,7 @@ pub(super) fn router(
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
         sanitized: shared.facts.sanitized.clone(),
         cluster: shared.cluster(),
+        kinds: sys::KINDS.to_vec(),
         autopilot: Arc::clone(&shared.autopilot),
         snapshots: Arc::clone(&shared.snapshots),
     };

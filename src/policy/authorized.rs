@@ -2,7 +2,7 @@
 
 /// A request that was asked about. Nobody outside this room can make one, so whoever takes an
 /// `Authorized<R>` cannot be called with a request that skipped the question.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Authorized<R> {
     request: R,
     sudo: bool,
@@ -37,6 +37,19 @@ impl<R> Authorized<R> {
     /// Gives the request up together with the proof.
     pub fn into_request(self) -> R {
         self.request
+    }
+}
+
+impl<'a, R> Authorized<&'a mut R> {
+    /// The proof for who only reads the request, for a while.
+    pub fn borrowed(&self) -> Authorized<&R> {
+        Authorized::granted(&*self.request, self.sudo)
+    }
+
+    /// The proof for who only reads the request, and the request itself.
+    pub fn shared(self) -> (Authorized<&'a R>, &'a R) {
+        let request: &R = self.request;
+        (Authorized::granted(request, self.sudo), request)
     }
 }
 

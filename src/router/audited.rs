@@ -7,7 +7,37 @@ use crate::engine::{Error, ErrorKind, Request, Response, TokenType};
 
 const TOO_MANY: &str = "too many requests without a token from this address: try again later";
 
+/// What was written about a request, and what was reserved for it.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The first line is written.
+    pub(super) is_done: bool,
+    /// Both lines so far.
+    pub(super) bytes: u64,
+    reserve: Option<Reserve>,
+}
+
 impl Router {
+    /// Writes the first line of a request, once. Without an `error` it reserves room for what a
+    /// request without a token may cause.
+    pub(super) fn tell(
+        &self,
+        call: &Call,
+        request: &Request,
+        told: &mut Told,
+        error: Option<&Error>,
+    ) -> Result<(), Error> {
+        if told.is_done {
+            return Ok(());
+        }
+        told.is_done = true;
+        if error.is_none() {
+            told.reserve = self.admit(call, request)?;
+        }
+        told.bytes = self.audit_request(call, request, error)?;
+        Ok(())
+    }
+
     pub(super) fn audit_request(
         &self,
         call: &Call,
@@ -45,16 +75,11 @@ impl Router {
         }
     }
 
-    /// Gives back what is left of `reserve` after lines of `bytes`; all of it after a login.
-    pub(super) fn settle(
-        &self,
-        reserve: Option<Reserve>,
-        bytes: u64,
-        result: &Result<Response, Error>,
-    ) {
-        let Some(reserve) = reserve else { return };
+    /// Gives back what is left of what was reserved; all of it after a login.
+    pub(super) fn settle(&self, told: Told, result: &Result<Response, Error>) {
+        let Some(reserve) = told.reserve else { return };
         let has_logged_in = matches!(result, Ok(response) if response.auth.is_some());
-        let spent = if has_logged_in { 0 } else { bytes };
+        let spent = if has_logged_in { 0 } else { told.bytes };
         self.parts.audit.settle(reserve, spent);
     }
 

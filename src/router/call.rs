@@ -81,6 +81,7 @@ impl Call {
             wrap_ttl: incoming.wrap_ttl.map(|ttl| ttl.min(wrap_ttl_max)),
             headers: Vec::new(),
             existing: None,
+            prepared: None,
             now: crate::clock::Timestamp::default(),
         };
         (call, request)
@@ -102,6 +103,11 @@ impl Call {
     pub fn writes(&self) -> bool {
         let computes = matches!(self.effect, Some(Effect::Reads | Effect::Computes));
         super::router::is_write(self.asked) && !computes
+    }
+
+    /// Does its engine find something out first that takes long?
+    pub fn prepares(&self) -> bool {
+        self.endpoint.is_some_and(|endpoint| endpoint.prepares)
     }
 
     /// Does it change the token's record?

@@ -34,5 +34,5 @@ pub use flights::{Flights, InFlight};
 pub use incoming::{Incoming, OnStandby, Reply};
 pub use readings::Counts;
 pub use role::{Leader, Role};
-pub use router::{Acquaintance, Direct, Parts, Router};
+pub use router::{Acquaintance, Parts, Router};
 pub use routes::Lifetimes;

@@ -1,18 +1,19 @@
 //! The router: what it is made of, and the steps of one request in their order.
 
+use super::audited::Told;
 use super::call::Call;
 use super::contention::Contention;
 use super::flights::Flights;
 use super::routes::{Lifetimes, Routes};
 use super::{Incoming, Reply};
 use crate::audit;
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{Engine, Error, Operation, Request, Response};
+use crate::engine::{Error, Kinds, Operation, Request, Response};
 use crate::mount::Table;
 use crate::policy;
 use crate::secret::SecretString;
-use crate::store::{BoxFuture, CommitError, ReadError};
+use crate::store::{CommitError, ReadError};
 use crate::telemetry::{Counter, Tally, metrics};
 use crate::token::{self, Fingerprint, Token, TokenError};
 use std::net::IpAddr;
@@ -36,10 +37,8 @@ pub struct Parts {
     pub tokens: Arc<token::Store>,
     /// Audit devices.
     pub audit: Arc<audit::Broker>,
-    /// What may be mounted, one for each kind.
-    pub engines: Vec<Arc<dyn Engine>>,
-    /// Requests whose change is not a batch.
-    pub direct: Option<Arc<dyn Direct>>,
+    /// What may be mounted.
+    pub kinds: Kinds,
     /// Lease lives where mounts say nothing.
     pub lifetimes: Lifetimes,
     /// What is being answered right now; shared with whoever shows it.
@@ -59,17 +58,6 @@ pub enum Acquaintance {
     Unclear,
 }
 
-/// Answers the few requests whose change is not a batch (rotating the keyring).
-pub trait Direct: Send + Sync {
-    /// `None` when `request` (to the engine of kind `system`) is not one of them; `view` is its
-    /// mount's subtree.
-    fn handle<'a>(
-        &'a self,
-        request: &'a Request,
-        view: &'a View,
-    ) -> Option<BoxFuture<'a, Result<Response, Error>>>;
-}
-
 /// Routes requests while the node is unsealed.
 pub struct Router {
     pub(super) parts: Parts,
@@ -85,7 +73,7 @@ impl Router {
         let routes = Routes::new(
             Arc::clone(&parts.barrier),
             Arc::clone(&parts.mounts),
-            parts.engines.clone(),
+            parts.kinds.clone(),
             parts.lifetimes,
         );
         Self {
@@ -208,10 +196,19 @@ impl Router {
             return Err(BarrierError::from(error).into());
         }
         let (mut intent, mut turn) = (None, None);
-        let (mut reserve, mut told) = (None, 0);
+        let mut told = Told::default();
         for attempt in 0..ATTEMPTS_MAX {
             let mut now = self.parts.clock.now();
             let mut verdict = self.examine(call, request, now);
+            if attempt == 0 && call.prepares() && verdict.is_ok() {
+                // What takes long comes before any turn, so that nobody waits for it.
+                let prepared = self.prepare(call, verdict?, &mut told).await;
+                now = self.parts.clock.now();
+                verdict = match prepared {
+                    Ok(()) => self.examine(call, request, now),
+                    Err(error) => Err(error),
+                };
+            }
             // Nobody waits for who is refused, and who is refused takes no turn.
             let writes = call.writes() && call.token.is_some();
             if attempt == 0 && writes && verdict.is_ok() {
@@ -226,20 +223,15 @@ impl Router {
             }
             let (result, batch) = match verdict {
                 Ok(authorized) => {
-                    if attempt == 0 {
-                        reserve = self.admit(call, authorized.request())?;
-                        told = self.audit_request(call, authorized.request(), None)?;
-                    }
+                    self.tell(call, authorized.request(), &mut told, None)?;
                     self.perform(call, authorized, now).await
                 }
-                Err(error) if attempt == 0 && call.token.is_none() => {
+                Err(error) if !told.is_done && call.token.is_none() => {
                     self.audit_refusal(call, request, &error)?;
                     return Err(error);
                 }
                 Err(error) => {
-                    if attempt == 0 {
-                        self.audit_request(call, request, Some(&error))?;
-                    }
+                    self.tell(call, request, &mut told, Some(&error))?;
                     (Err(error), Batch::new())
                 }
             };
@@ -254,8 +246,8 @@ impl Router {
                     let lost = matches!(done, Err(BarrierError::Commit(CommitError::NotLeader)));
                     call.moved = lost && !call.acted;
                     let result = done.map_err(Error::from).and(result);
-                    told += self.audit_response(call, request, result.as_ref())?;
-                    self.settle(reserve, told, &result);
+                    told.bytes += self.audit_response(call, request, result.as_ref())?;
+                    self.settle(told, &result);
                     return result;
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::barrier::{BarrierError, Unsealed, View};
 use crate::engine::table::Access;
-use crate::engine::{Engine, MountContext, Operation};
+use crate::engine::{Engine, Kind, Kinds, MountContext, Operation};
 use crate::mount::{Config, Entry, Snapshot, Table};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -17,7 +17,9 @@ pub struct Route {
     pub context: Arc<MountContext>,
     /// Its subtree.
     pub view: View,
-    /// What answers.
+    /// What kind of engine answers.
+    pub kind: &'static Kind,
+    /// What answers: the mount's own for as long as it is mounted, wherever it is moved.
     pub engine: Arc<dyn Engine>,
 }
 
@@ -68,7 +70,7 @@ impl Route {
 pub(super) struct Routes {
     barrier: Arc<Unsealed>,
     table: Arc<Table>,
-    engines: Vec<Arc<dyn Engine>>,
+    kinds: Kinds,
     lifetimes: Lifetimes,
     compiled: ArcSwap<Compiled>,
 }
@@ -82,13 +84,13 @@ impl Routes {
     pub fn new(
         barrier: Arc<Unsealed>,
         table: Arc<Table>,
-        engines: Vec<Arc<dyn Engine>>,
+        kinds: Kinds,
         lifetimes: Lifetimes,
     ) -> Self {
         Self {
             barrier,
             table,
-            engines,
+            kinds,
             lifetimes,
             compiled: ArcSwap::from_pointee(Compiled {
                 source: Arc::default(),
@@ -105,7 +107,7 @@ impl Routes {
         let snapshot = self.table.snapshot()?;
         let mut compiled = self.compiled.load_full();
         if !Arc::ptr_eq(&compiled.source, &snapshot) {
-            compiled = Arc::new(self.compile(snapshot));
+            compiled = Arc::new(self.compile(snapshot, &compiled));
             self.compiled.store(Arc::clone(&compiled));
         }
         for (at, _) in path.match_indices('/') {
@@ -118,31 +120,42 @@ impl Routes {
         Ok(bare.map(|route| (Arc::clone(route), "")))
     }
 
-    fn compile(&self, source: Arc<Snapshot>) -> Compiled {
+    /// Takes over what stays of `before`: an engine is its mount's, and keeps what it remembers.
+    fn compile(&self, source: Arc<Snapshot>, before: &Compiled) -> Compiled {
+        let kept = before.by_path.values();
+        let kept: HashMap<&str, &Arc<Route>> = kept
+            .map(|route| (route.entry.uuid.as_str(), route))
+            .collect();
         let routes = source.entries().iter().filter_map(|entry| {
-            let kind = entry.kind.as_str();
-            let engine = self.engines.iter().find(|engine| engine.kind() == kind)?;
-            Some((entry.full_path(), Arc::new(self.route(entry, engine))))
+            let kind = self.kinds.get(&entry.kind)?;
+            let context = self.context(entry);
+            let engine = match kept.get(entry.uuid.as_str()) {
+                Some(route) => Arc::clone(&route.engine),
+                None => self.kinds.engine(kind, &context)?,
+            };
+            let route = Route {
+                context: Arc::new(context),
+                view: self.barrier.view(&entry.storage_path()),
+                kind,
+                engine,
+                entry: Arc::clone(entry),
+            };
+            Some((entry.full_path(), Arc::new(route)))
         });
         let by_path = routes.collect();
         Compiled { source, by_path }
     }
 
-    fn route(&self, entry: &Arc<Entry>, engine: &Arc<dyn Engine>) -> Route {
+    fn context(&self, entry: &Entry) -> MountContext {
         let (default_lease_ttl, max_lease_ttl) = self.lifetimes.of(&entry.config);
-        Route {
-            context: Arc::new(MountContext {
-                path: entry.full_path(),
-                kind: entry.kind.clone(),
-                accessor: entry.accessor.clone(),
-                uuid: entry.uuid.clone(),
-                options: entry.options.clone().unwrap_or_default(),
-                default_lease_ttl,
-                max_lease_ttl,
-            }),
-            view: self.barrier.view(&entry.storage_path()),
-            engine: Arc::clone(engine),
-            entry: Arc::clone(entry),
+        MountContext {
+            path: entry.full_path(),
+            kind: entry.kind.clone(),
+            accessor: entry.accessor.clone(),
+            uuid: entry.uuid.clone(),
+            options: entry.options.clone().unwrap_or_default(),
+            default_lease_ttl,
+            max_lease_ttl,
         }
     }
 }

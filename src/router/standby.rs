@@ -1,5 +1,6 @@
 //! What a standby answers itself: whatever reads and needs no entry in the log.
 
+use super::audited::Told;
 use super::call::Call;
 use super::router::Router;
 use super::{Incoming, OnStandby};
@@ -67,17 +68,11 @@ impl Router {
         if call.uses_up() {
             return Err(Elsewhere::ForActive);
         }
-        let (mut reserve, mut told) = (None, 0);
+        let mut told = Told::default();
         let (result, batch) = match verdict {
             Ok(authorized) => {
-                let admitted = self.admit(call, authorized.request());
-                let audited = admitted.and_then(|room| {
-                    reserve = room;
-                    self.audit_request(call, authorized.request(), None)
-                });
-                match audited {
-                    Ok(bytes) => told = bytes,
-                    Err(error) => return Ok(Err(error)),
+                if let Err(error) = self.tell(call, authorized.request(), &mut told, None) {
+                    return Ok(Err(error));
                 }
                 self.perform(call, authorized, now).await
             }
@@ -86,7 +81,7 @@ impl Router {
                 return Ok(Err(audited.err().unwrap_or(error)));
             }
             Err(error) => {
-                if let Err(unaudited) = self.audit_request(call, request, Some(&error)) {
+                if let Err(unaudited) = self.tell(call, request, &mut told, Some(&error)) {
                     return Ok(Err(unaudited));
                 }
                 (Err(error), Batch::new())
@@ -101,7 +96,8 @@ impl Router {
         }
         Ok(match self.audit_response(call, request, result.as_ref()) {
             Ok(bytes) => {
-                self.settle(reserve, told + bytes, &result);
+                told.bytes += bytes;
+                self.settle(told, &result);
                 result
             }
             Err(unaudited) => Err(unaudited),

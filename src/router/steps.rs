@@ -1,5 +1,6 @@
 //! Steps of a request: who asks, may they, what answers, what is made of the answer.
 
+use super::audited::Told;
 use super::call::Call;
 use super::router::Router;
 use super::routes::Route;
@@ -17,11 +18,6 @@ use crate::policy::{Authorized, Question};
 use crate::token::Spec;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// The token engine's kind; it alone is told the token's text.
-const TOKEN_KIND: &str = "token";
-/// The sys engine's kind; some of its requests are answered directly.
-const SYSTEM_KIND: &str = "system";
 
 impl Router {
     /// Finds token and mount, and asks the policies.
@@ -113,7 +109,7 @@ impl Router {
         if call
             .route
             .as_ref()
-            .is_some_and(|route| route.entry.kind == TOKEN_KIND)
+            .is_some_and(|route| route.kind.sees_token)
         {
             request.caller.token = Some(Arc::clone(text));
         }
@@ -167,6 +163,24 @@ impl Router {
         Ok(authorized.carry(request))
     }
 
+    /// Has the engine find out what takes long, once its first line is in the audit.
+    pub(super) async fn prepare(
+        &self,
+        call: &Call,
+        authorized: Authorized<&mut Request>,
+        told: &mut Told,
+    ) -> Result<(), Error> {
+        let Some(route) = call.route.clone() else {
+            return Ok(());
+        };
+        self.tell(call, authorized.request(), told, None)?;
+        refuse_narrowing(call, authorized.request())?;
+        let preparing = route.engine.prepare(authorized.borrowed(), &route.view);
+        let prepared = preparing.await?;
+        authorized.into_request().prepared = Some(prepared);
+        Ok(())
+    }
+
     /// Has the request answered. The batch is what must commit before the answer is good.
     pub(super) async fn perform(
         &self,
@@ -174,9 +188,9 @@ impl Router {
         authorized: Authorized<&mut Request>,
         now: Timestamp,
     ) -> (Result<Response, Error>, Batch) {
-        let request: &Request = authorized.into_request();
+        let (authorized, request) = authorized.shared();
         let mut batch = Batch::new();
-        let result = match self.ask_engine(call, request, now).await {
+        let result = match self.ask_engine(call, authorized, now).await {
             Ok(mut outcome) => {
                 if let Some(endpoint) = call.endpoint {
                     warn_unread(endpoint, request, &mut outcome.response);
@@ -195,9 +209,10 @@ impl Router {
     async fn ask_engine(
         &self,
         call: &mut Call,
-        request: &Request,
+        authorized: Authorized<&Request>,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
+        let request: &Request = authorized.request();
         let Some(route) = call.route.clone() else {
             let path = &call.path;
             return Err(Error::new(
@@ -213,17 +228,14 @@ impl Router {
             Fields::read(endpoint.fields, &request.data, VALIDATION)?;
             return self.take_step(step, call, request, now);
         }
-        if route.entry.kind == SYSTEM_KIND
-            && let Some(direct) = &self.parts.direct
-            && let Some(answer) = direct.handle(request, &route.view)
-        {
+        if let Some(answer) = route.engine.act(authorized, &route.view) {
             // What it does cannot be taken back, nor done twice: the token's use comes first.
             self.conclude(call, Batch::new(), now).await?;
             call.spends = false;
             call.acted = true;
             return Ok(answer.await?.into());
         }
-        route.engine.handle(request, &route.view)
+        route.engine.handle(authorized, &route.view)
     }
 
     /// Makes the token of a login, and wraps what is to be wrapped.
@@ -275,7 +287,7 @@ fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
 
 /// Help for the path, for people and as a document.
 fn help(route: &Route, request: &Request) -> Result<Response, Error> {
-    let sheets = route.engine.sheets(&route.context);
+    let sheets = (route.kind.sheets)(&route.context);
     let path = request.path.trim_end_matches('/');
     let there = |endpoint: &Endpoint| route.engine.has(endpoint);
     let text = table::help(&sheets, path, there).ok_or_else(Error::unsupported_path)?;

@@ -9,12 +9,10 @@ use crate::audit;
 use crate::auth::token::TokenEngine;
 use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::Clock;
-use crate::engine::cubbyhole::{self, Cubbyhole};
-use crate::engine::kv::Kv;
-use crate::engine::{Engine, Error};
+use crate::engine::{Error, Kind, Kinds, cubbyhole};
 use crate::mount::{Class, Table};
-use crate::router::{Direct, Flights, Lifetimes, Parts, Router};
-use crate::{lease, policy, token};
+use crate::router::{Flights, Lifetimes, Parts, Router};
+use crate::{auth, lease, policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -34,6 +32,8 @@ pub struct Assembly {
     pub sanitized: Map<String, Value>,
     /// The members; `None` for a store that has no others.
     pub cluster: Option<Arc<dyn Cluster>>,
+    /// What can be mounted: [`super::KINDS`].
+    pub kinds: Vec<&'static Kind>,
     /// What [`super::autopilot::run`] acts on, for the endpoints to show.
     pub autopilot: Arc<Autopilot>,
     /// What [`super::snapshot::auto::run`] did, for the endpoints to show.
@@ -71,8 +71,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
     let flights = Arc::new(Flights::default());
     let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
-    let mut engines: Vec<Arc<dyn Engine>> =
-        vec![Arc::new(Kv), Arc::new(Cubbyhole), Arc::new(token_engine)];
+    let kinds = Kinds::new(&assembly.kinds).with(&auth::token::KIND, Arc::new(token_engine));
     let system = Arc::new(System {
         barrier: Arc::clone(barrier),
         mounts: Arc::clone(&mounts),
@@ -84,9 +83,8 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         started: assembly.clock.now(),
         generations: RootGenerations::default(),
         options: Options::of(&assembly),
-        engines: engines.clone(),
+        kinds: kinds.clone(),
     });
-    engines.push(Arc::clone(&system) as _);
     Ok(Router::new(Parts {
         barrier: assembly.barrier,
         clock: assembly.clock,
@@ -94,8 +92,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         policies,
         tokens,
         audit,
-        engines,
-        direct: Some(system as Arc<dyn Direct>),
+        kinds: kinds.with(&super::system::KIND, system),
         lifetimes: assembly.lifetimes,
         flights,
     }))

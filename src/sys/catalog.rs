@@ -1,9 +1,10 @@
 //! `sys/plugins/catalog`: what this build can mount. Nothing can be added to it.
 
-use super::mounts::{AUTH_KINDS, SECRET_KINDS};
+use super::system::System;
 use super::table::Run;
 use crate::engine::table::{Access, Endpoint, Field, Matched, Op, Row};
 use crate::engine::{Error, Outcome, Response};
+use crate::mount::Class;
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
@@ -18,7 +19,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
             summary: "Shows what can be mounted.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::READ, Run::Answer(|_, _| everything()))],
+        operations: &[(Op::READ, Run::Answer(|system, _| everything(system)))],
     },
     Row {
         endpoint: Endpoint {
@@ -28,7 +29,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
             summary: "Lists what can be mounted of a type.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::LIST, Run::Answer(|_, matched| list(matched)))],
+        operations: &[(Op::LIST, Run::Answer(list))],
     },
     Row {
         endpoint: Endpoint {
@@ -38,29 +39,30 @@ pub(super) const ROWS: &[Row<Run>] = &[
             summary: "Shows one of them.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::READ, Run::Answer(|_, matched| read(matched)))],
+        operations: &[(Op::READ, Run::Answer(read))],
     },
 ];
 
-fn kinds(matched: &Matched<'_>) -> Result<&'static [&'static str], Error> {
+fn names(system: &System, matched: &Matched<'_>) -> Result<Vec<&'static str>, Error> {
     match matched.captured("type") {
-        "secret" => Ok(SECRET_KINDS),
-        "auth" => Ok(AUTH_KINDS),
-        "database" => Ok(&[]),
+        "secret" => Ok(system.kinds.mountable(Class::Secret)),
+        "auth" => Ok(system.kinds.mountable(Class::Auth)),
+        "database" => Ok(Vec::new()),
         _ => Err(Error::unsupported_path()),
     }
 }
 
-fn list(matched: &Matched<'_>) -> Result<Outcome, Error> {
-    match kinds(matched)? {
-        [] => Err(Error::not_found()),
-        kinds => Ok(Response::list(kinds.iter().map(ToString::to_string).collect()).into()),
+fn list(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let names = names(system, matched)?;
+    match names.is_empty() {
+        true => Err(Error::not_found()),
+        false => Ok(Response::list(names.into_iter().map(str::to_owned).collect()).into()),
     }
 }
 
-fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
+fn read(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let name = matched.captured("name");
-    if !kinds(matched)?.contains(&name) {
+    if !names(system, matched)?.contains(&name) {
         return Err(Error::not_found());
     }
     let row = json!({
@@ -73,22 +75,24 @@ fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     }
 }
 
-fn everything() -> Result<Outcome, Error> {
-    let rows = |kinds: &[&str], class: &str| -> Vec<Value> {
-        let row = |kind: &&str| {
+fn everything(system: &System) -> Result<Outcome, Error> {
+    let rows = |names: &[&str], class: &str| -> Vec<Value> {
+        let row = |name: &&str| {
             json!({
-                "name": kind, "type": class, "builtin": true, "version": VERSION,
+                "name": name, "type": class, "builtin": true, "version": VERSION,
                 "deprecation_status": "supported",
             })
         };
-        kinds.iter().map(row).collect()
+        names.iter().map(row).collect()
     };
-    let mut detailed = rows(AUTH_KINDS, "auth");
-    detailed.extend(rows(SECRET_KINDS, "secret"));
+    let auth = system.kinds.mountable(Class::Auth);
+    let secret = system.kinds.mountable(Class::Secret);
+    let mut detailed = rows(&auth, "auth");
+    detailed.extend(rows(&secret, "secret"));
     let mut data = Map::new();
-    data.insert("auth".into(), json!(AUTH_KINDS));
+    data.insert("auth".into(), json!(auth));
     data.insert("database".into(), json!([]));
-    data.insert("secret".into(), json!(SECRET_KINDS));
+    data.insert("secret".into(), json!(secret));
     data.insert("detailed".into(), json!(detailed));
     Ok(Response::data(data).into())
 }

@@ -16,6 +16,7 @@ mod generate_root;
 mod generation;
 mod info;
 mod keyring;
+mod kinds;
 mod leases;
 mod lifecycle;
 mod loggers;
@@ -40,6 +41,7 @@ pub use cluster::{
     Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
     Membership,
 };
+pub use kinds::KINDS;
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
     SealStatus, ShareInput,

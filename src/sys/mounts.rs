@@ -6,20 +6,16 @@ use super::tune;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::table::{Access, Effect, Endpoint, Field, FieldKind, Fields, Matched, Op, Row};
-use crate::engine::{Error, Operation, Outcome, Response};
+use crate::engine::{Error, Kind, Kinds, Operation, Outcome, Response};
 use crate::mount::{Class, Entry, MountError};
 use crate::policy::Acl;
 use crate::store::CommitError;
 use serde_json::{Map, Value, json};
 
-/// Secrets engines that can be mounted.
-pub(super) const SECRET_KINDS: &[&str] = &["kv"];
-/// Auth methods that can be enabled.
-pub(super) const AUTH_KINDS: &[&str] = &[];
 /// How often a method is disabled anew after a conflict.
 const CONFLICTS_MAX: usize = 16;
-/// Engines that exist once.
-const SINGLE_KINDS: &[&str] = &["cubbyhole", "identity", "ns_cubbyhole", "system", "token"];
+/// Engines of Vault that exist once, and are not in this build.
+const SINGLE_ELSEWHERE: [&str; 2] = ["identity", "ns_cubbyhole"];
 
 const PATH: Field = Field::path("path", "Where it is mounted.");
 /// What a mount is made of.
@@ -209,7 +205,7 @@ impl System {
         let snapshot = self.mounts.snapshot()?;
         let rows = snapshot.of(class);
         let data = rows
-            .map(|entry| (entry.path.clone(), describe(entry).into()))
+            .map(|entry| (entry.path.clone(), describe(entry, &self.kinds).into()))
             .collect();
         Ok(doubled(data))
     }
@@ -218,7 +214,7 @@ impl System {
         let path = matched.captured(PATH.name);
         let snapshot = self.mounts.snapshot()?;
         match snapshot.get(class, path) {
-            Some(entry) => Ok(doubled(describe(entry))),
+            Some(entry) => Ok(doubled(describe(entry, &self.kinds))),
             None => Err(Error::invalid(match class {
                 Class::Secret => format!("No secret engine mount at {path}/"),
                 Class::Auth => format!("No auth engine at {path}/"),
@@ -229,8 +225,8 @@ impl System {
     fn mount(&self, class: Class, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let fields = &matched.fields;
         let flag = |name| fields.flag(name).unwrap_or(false);
-        let (kind, alias_version) = kind_of(class, fields)?;
-        let mut entry = Entry::new(class, matched.captured(PATH.name), kind);
+        let (kind, alias_version) = self.kind_of(class, fields)?;
+        let mut entry = Entry::new(class, matched.captured(PATH.name), kind.name);
         let description = fields.text("description").unwrap_or_default();
         description.clone_into(&mut entry.description);
         entry.local = flag("local");
@@ -240,7 +236,7 @@ impl System {
         if let Some(version) = alias_version {
             options.insert("version".into(), version.into());
         }
-        tune::check_options(kind, &options)?;
+        kind.check_options(&options)?;
         entry.options = Some(options);
         if let Some(config) = fields.map("config") {
             tune::configure(&mut entry, config)?;
@@ -248,6 +244,32 @@ impl System {
         let mut outcome = Outcome::default();
         self.mounts.add(&mut outcome.batch, entry)?;
         Ok(outcome)
+    }
+
+    /// The kind of engine that is asked for, and the version that its alias stands for.
+    fn kind_of(
+        &self,
+        class: Class,
+        fields: &Fields<'_>,
+    ) -> Result<(&'static Kind, Option<&'static str>), Error> {
+        let mut asked = fields.text("type").unwrap_or_default();
+        if asked == "plugin" {
+            asked = fields.text("plugin_name").unwrap_or_default();
+        }
+        if asked.is_empty() {
+            return Err(Error::invalid("backend type must be specified as a string"));
+        }
+        let found = self.kinds.asked(class, asked);
+        if class == Class::Auth && found.is_some_and(|(kind, _)| kind.is_single) {
+            let message = format!("{asked} credential backend cannot be instantiated");
+            return Err(Error::invalid(message));
+        }
+        if self.kinds.is_single(asked) || SINGLE_ELSEWHERE.contains(&asked) {
+            return Err(Error::invalid(format!(
+                "mount type of {asked:?} is not mountable"
+            )));
+        }
+        found.ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {asked}")))
     }
 
     fn unmount(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
@@ -337,7 +359,7 @@ impl System {
             for entry in snapshot.of(class) {
                 let public = entry.config.listing_visibility == "unauth";
                 if acl.is_some_and(|acl| acl.touches(&entry.full_path())) {
-                    rows.insert(entry.path.clone(), describe(entry).into());
+                    rows.insert(entry.path.clone(), describe(entry, &self.kinds).into());
                 } else if public {
                     let row = json!({
                         "type": entry.kind,
@@ -367,19 +389,19 @@ impl System {
                  access to path \"{path}/\""
             )));
         };
-        let mut data = describe(entry);
+        let mut data = describe(entry, &self.kinds);
         data.insert("path".into(), json!(entry.full_path()));
         Ok(Response::data(data).into())
     }
 }
 
 /// A row as listings show it.
-pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
+pub(super) fn describe(entry: &Entry, kinds: &Kinds) -> Map<String, Value> {
     let version = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
     let mut row = Map::new();
     row.insert("accessor".into(), json!(entry.accessor));
     row.insert("config".into(), tune::describe(entry).into());
-    if !SINGLE_KINDS.contains(&entry.kind.as_str()) {
+    if !kinds.is_single(&entry.kind) {
         row.insert("deprecation_status".into(), json!("supported"));
     }
     row.insert("description".into(), json!(entry.description));
@@ -396,45 +418,6 @@ pub(super) fn describe(entry: &Entry) -> Map<String, Value> {
     row.insert("type".into(), json!(entry.kind));
     row.insert("uuid".into(), json!(entry.uuid));
     row
-}
-
-/// The engine that is asked for, and the version that its alias stands for.
-fn kind_of(
-    class: Class,
-    fields: &Fields<'_>,
-) -> Result<(&'static str, Option<&'static str>), Error> {
-    let mut asked = fields.text("type").unwrap_or_default();
-    if asked == "plugin" {
-        asked = fields.text("plugin_name").unwrap_or_default();
-    }
-    if asked.is_empty() {
-        return Err(Error::invalid("backend type must be specified as a string"));
-    }
-    if class == Class::Auth && asked == "token" {
-        return Err(Error::invalid(
-            "token credential backend cannot be instantiated",
-        ));
-    }
-    let (name, version) = match (class, asked) {
-        (Class::Secret, "kv-v1" | "generic") => ("kv", Some("1")),
-        (Class::Secret, "kv-v2") => ("kv", Some("2")),
-        (_, name) => (name, None),
-    };
-    if SINGLE_KINDS.contains(&name) {
-        return Err(Error::invalid(format!(
-            "mount type of {name:?} is not mountable"
-        )));
-    }
-    let kinds = match class {
-        Class::Secret => SECRET_KINDS,
-        Class::Auth => AUTH_KINDS,
-    };
-    match kinds.iter().find(|kind| **kind == name) {
-        Some(kind) => Ok((kind, version)),
-        None => Err(Error::invalid(format!(
-            "plugin not found in the catalog: {asked}"
-        ))),
-    }
 }
 
 impl From<MountError> for Error {

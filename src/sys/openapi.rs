@@ -33,9 +33,6 @@ pub(super) const ROWS: &[Row<Run>] = &[Row {
     ],
 }];
 
-/// Mounts of which there is one, at a path that does not change.
-const FIXED: [&str; 3] = ["cubbyhole", "system", "token"];
-
 impl System {
     fn openapi(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let (request, fields) = (matched.request, &matched.fields);
@@ -62,30 +59,28 @@ impl System {
 
     fn describe_mount(&self, document: &mut Document, entry: &Entry, generic: bool) {
         let path = entry.full_path();
-        let kind = entry.kind.as_str();
+        let Some(kind) = self.kinds.get(&entry.kind) else {
+            return;
+        };
         let context = MountContext {
             path: path.clone(),
             kind: entry.kind.clone(),
             options: entry.options.clone().unwrap_or_default(),
             ..MountContext::default()
         };
-        let engine: &dyn Engine = match self.engines.iter().find(|engine| engine.kind() == kind) {
-            Some(engine) => engine.as_ref(),
-            None if kind == self.kind() => self,
-            None => return,
-        };
+        let is_own = std::ptr::eq(kind, &super::system::KIND);
         let tag = match entry.class {
-            _ if kind == self.kind() => "system",
+            Class::Secret if is_own => "system",
             Class::Secret => "secrets",
             Class::Auth => "auth",
         };
-        for sheet in engine.sheets(&context) {
+        for sheet in (kind.sheets)(&context) {
             let mount = Mounted {
                 path: &path,
                 tag,
-                is_generic: generic && !FIXED.contains(&kind),
+                is_generic: generic && !kind.is_single,
             };
-            document.add(mount, sheet, |endpoint| engine.has(endpoint));
+            document.add(mount, sheet, |endpoint| !is_own || self.has(endpoint));
         }
     }
 }

@@ -12,13 +12,22 @@ use crate::audit;
 use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::table::{Endpoint, Sheet};
-use crate::engine::{self, Engine, Error, MountContext, Operation, Outcome, Request, Response};
+use crate::engine::{
+    self, Engine, Error, Kind, Kinds, Make, MountContext, Operation, Outcome, Request, Response,
+};
 use crate::mount::Table;
-use crate::router::{Direct, Flights, Lifetimes};
+use crate::policy::Authorized;
+use crate::router::{Flights, Lifetimes};
 use crate::store::BoxFuture;
 use crate::{policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// `sys/`, of which there is one.
+pub(super) static KIND: Kind = Kind {
+    is_single: true,
+    ..Kind::usual("system", |_| vec![&TABLE, &open::TABLE], Make::Before)
+};
 
 /// The `sys/` engine. It keeps nothing of its own in memory.
 pub(super) struct System {
@@ -32,8 +41,8 @@ pub(super) struct System {
     pub started: Timestamp,
     pub generations: RootGenerations,
     pub options: Options,
-    /// All the others.
-    pub engines: Vec<Arc<dyn Engine>>,
+    /// What can be mounted.
+    pub kinds: Kinds,
 }
 
 /// What the configuration settles for `sys/`.
@@ -58,16 +67,8 @@ impl Options {
 }
 
 impl Engine for System {
-    fn kind(&self) -> &'static str {
-        "system"
-    }
-
     fn table(&self, _: &MountContext) -> &'static dyn Sheet {
         &TABLE
-    }
-
-    fn sheets(&self, _: &MountContext) -> Vec<&'static dyn Sheet> {
-        vec![&TABLE, &open::TABLE]
     }
 
     fn has(&self, endpoint: &Endpoint) -> bool {
@@ -80,24 +81,12 @@ impl Engine for System {
         engine::canonical(operation, path, FOLDED)
     }
 
-    fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
-        let there = |endpoint: &Endpoint| self.has(endpoint);
-        let (run, matched) = TABLE.route_if(request, view, there)?;
-        match run {
-            Run::Answer(handler) => handler(self, &matched),
-            Run::Node(step) => step.allowed(&matched),
-            // See the other `handle`.
-            Run::Act(_) => Err(Error::internal("this is not answered with a batch")),
-        }
-    }
-}
-
-impl Direct for System {
-    fn handle<'a>(
+    fn act<'a>(
         &'a self,
-        request: &'a Request,
+        request: Authorized<&'a Request>,
         view: &'a View,
     ) -> Option<BoxFuture<'a, Result<Response, Error>>> {
+        let request = request.into_request();
         let row = TABLE.find(&request.path, request.operation)?;
         let Run::Act(_) = row.handler(request.operation)? else {
             return None;
@@ -107,6 +96,18 @@ impl Direct for System {
             Ok((Run::Act(acting), matched)) => Some(acting(self, matched)),
             Ok(_) => None,
             Err(error) => Some(Box::pin(async { Err(error) })),
+        }
+    }
+
+    fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error> {
+        let request = request.into_request();
+        let there = |endpoint: &Endpoint| self.has(endpoint);
+        let (run, matched) = TABLE.route_if(request, view, there)?;
+        match run {
+            Run::Answer(handler) => handler(self, &matched),
+            Run::Node(step) => step.allowed(&matched),
+            // See `act`.
+            Run::Act(_) => Err(Error::internal("this is not answered with a batch")),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What can be tuned about a mount, and how it is shown.
 
 use super::system::{System, doubled};
-use crate::engine::kv;
 use crate::engine::table::{Field, FieldKind, Fields, Matched};
 use crate::engine::{Error, Outcome, Request, narrowing};
 use crate::mount::{Class, Config, Entry};
@@ -91,8 +90,6 @@ pub(super) const FIELDS: &[Field] = &[
     PLUGIN_VERSION,
     TOKEN_TYPE,
 ];
-/// What an engine understands of a mount's `options`.
-const OPTIONS: &[&str] = &["version"];
 
 impl System {
     pub(super) fn read_tuning(
@@ -136,7 +133,8 @@ impl System {
                 }
             }
         }
-        if class == Class::Auth && before.kind == "token" && data.contains_key("token_type") {
+        let is_single = self.kinds.is_single(&before.kind);
+        if class == Class::Auth && is_single && data.contains_key("token_type") {
             let message = "'token_type' cannot be set for 'token' or 'ns_token' auth mounts";
             return Err(Error::invalid(message));
         }
@@ -170,22 +168,24 @@ impl System {
         options: BTreeMap<String, String>,
         request: &Request,
     ) -> Result<Outcome, Error> {
-        check_options(&entry.kind, &options)?;
-        let current = entry.options.get_or_insert_default();
-        let version = |options: &BTreeMap<String, String>| options.get("version").cloned();
-        let from = version(current).unwrap_or_else(|| "1".into());
-        let to = version(&options).unwrap_or_else(|| from.clone());
-        current.extend(options);
-        if from == "2" && to != from {
-            return Err(Error::invalid("cannot downgrade mount from version 2"));
-        }
         let mut outcome = Outcome::default();
-        if entry.kind == "kv" && to == "2" {
-            // Also when it is version 2 already: a writer may have been under way at the change.
-            let storage = self.barrier.view(&entry.storage_path());
-            kv::upgrade(&storage, &mut outcome.batch, request.now)?;
+        let current = entry.options.get_or_insert_default();
+        let Some(kind) = self.kinds.get(&entry.kind) else {
+            return Ok(outcome);
+        };
+        kind.check_options(&options)?;
+        let from = kind.version(current).to_owned();
+        current.extend(options);
+        let to = kind.version(current).to_owned();
+        if kind.is_older(&to, &from) {
+            let message = format!("cannot downgrade mount from version {from}");
+            return Err(Error::invalid(message));
         }
-        if from != to {
+        if let Some(upgrade) = kind.upgrade {
+            let storage = self.barrier.view(&entry.storage_path());
+            upgrade(&storage, &mut outcome.batch, &to, request.now)?;
+        }
+        if from != to && !kind.versions.is_empty() {
             outcome.response = outcome.response.warn(format!(
                 "Upgrading mount from version {from} to version {to}. This mount will be \
                  unavailable for a brief period and will resume service shortly."
@@ -286,19 +286,6 @@ fn check_lifetimes(config: &Config, message: impl FnOnce() -> String) -> Result<
     match max_s > 0 && default_s > max_s {
         true => Err(Error::invalid(message())),
         false => Ok(()),
-    }
-}
-
-/// kv knows two versions; other engines have none. Settings of kv's `config` are no options.
-pub(super) fn check_options(kind: &str, options: &BTreeMap<String, String>) -> Result<(), Error> {
-    let fields = options.iter();
-    let fields = fields.map(|(name, text)| (name.clone(), Value::from(text.as_str())));
-    narrowing::refuse_unknown(&fields.collect(), |name| OPTIONS.contains(&name))?;
-    match options.get("version").map(String::as_str) {
-        None | Some("1" | "2") => Ok(()),
-        Some(other) => Err(Error::invalid(format!(
-            "unknown version {other:?} of {kind:?}: it is 1 or 2"
-        ))),
     }
 }
 

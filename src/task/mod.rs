@@ -4,8 +4,11 @@
 //! core and for several). A boxed future is one type for all that have the same output.
 
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::Pin;
-use tokio::task::JoinHandle;
+use std::sync::LazyLock;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A boxed future, so that the traits that give one stay usable as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -13,6 +16,25 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Starts a task, as [`tokio::spawn`] does.
 pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(boxed(work))
+}
+
+/// How much of [`compute`] runs at a time, however many ask: one for each core, and one on a Pi
+/// Zero.
+static COMPUTING: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism();
+    Semaphore::new(cores.map_or(1, NonZero::get))
+});
+
+/// Runs what takes the processor for long on a thread of its own, a bounded number at a time.
+///
+/// # Errors
+/// The work panicked.
+pub async fn compute<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    // It is never closed.
+    let _turn = COMPUTING.acquire().await.ok();
+    tokio::task::spawn_blocking(work).await
 }
 
 /// The same future as one type: for a set of tasks, or a runtime.

@@ -41,6 +41,7 @@ async fn router() -> Router {
         raw_storage_endpoint: false,
         sanitized: serde_json::Map::new(),
         cluster: None,
+        kinds: coffer::sys::KINDS.to_vec(),
         autopilot: Arc::default(),
         snapshots: Arc::default(),
     })

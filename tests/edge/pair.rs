@@ -230,6 +230,7 @@ impl Half {
             raw_storage_endpoint: false,
             sanitized: Map::new(),
             cluster: None,
+            kinds: coffer::sys::KINDS.to_vec(),
             autopilot: Arc::default(),
             snapshots: Arc::default(),
         });

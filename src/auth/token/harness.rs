@@ -7,6 +7,7 @@ use crate::engine::table::warn_unread;
 use crate::engine::{
     Auth, Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response,
 };
+use crate::policy::Authorized;
 use crate::secret::Secret;
 use crate::store::Inmem;
 use crate::token::{Minted, Spec};
@@ -85,7 +86,7 @@ impl Bench {
         caller.token = Some(Arc::new(text));
         let request = self.request(caller, operation, path, data);
         let view = self.barrier.view("logical/token/");
-        let mut outcome = self.engine.handle(&request, &view)?;
+        let mut outcome = self.engine.handle(Authorized::public(&request), &view)?;
         let sheet = self.engine.table(&request.mount);
         if let Some(endpoint) = sheet.endpoint(&request.path, operation) {
             warn_unread(endpoint, &request, &mut outcome.response);
@@ -115,6 +116,7 @@ impl Bench {
             wrap_ttl: None,
             headers: Vec::new(),
             existing: None,
+            prepared: None,
             now: self.clock.now(),
         }
     }

@@ -21,6 +21,7 @@ mod roles;
 mod table;
 
 pub use engine::TokenEngine;
+pub use table::KIND;
 #[cfg(test)]
 pub(crate) use table::TABLE;
 

@@ -5,7 +5,10 @@ use crate::barrier::View;
 use crate::engine::table::{
     Access, Effect, Endpoint, Field, FieldKind, Matched, Op, Row, Sheet, Table,
 };
-use crate::engine::{self, Engine, Error, Existing, MountContext, Operation, Outcome, Request};
+use crate::engine::{
+    self, Engine, Error, Existing, Kind, Make, MountContext, Operation, Outcome, Request,
+};
+use crate::policy::Authorized;
 
 pub(crate) type Handler = fn(&TokenEngine, &Matched<'_>) -> Result<Outcome, Error>;
 
@@ -180,11 +183,14 @@ const ROWS: &[Row<Handler>] = &[
     },
 ];
 
-impl Engine for TokenEngine {
-    fn kind(&self) -> &'static str {
-        "token"
-    }
+/// The token method, of which there is one.
+pub static KIND: Kind = Kind {
+    is_single: true,
+    sees_token: true,
+    ..Kind::method("token", |_| vec![&TABLE], Make::Before)
+};
 
+impl Engine for TokenEngine {
     fn table(&self, _: &MountContext) -> &'static dyn Sheet {
         &TABLE
     }
@@ -197,7 +203,8 @@ impl Engine for TokenEngine {
         TABLE.existing(request, view, roles::existing)
     }
 
-    fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
+    fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error> {
+        let request = request.into_request();
         let (handler, matched) = TABLE.route(request, view)?;
         handler(self, &matched)
     }

@@ -5,8 +5,22 @@ use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::list::folder;
 use crate::engine::kv::record;
 use crate::engine::table::{Endpoint, Field, Matched, Op, Row, Sheet, Table};
-use crate::engine::{Engine, Error, Existing, MountContext, Outcome, Request, Response};
+use crate::engine::{
+    Engine, Error, Existing, Kind, Make, MountContext, Outcome, Request, Response,
+};
+use crate::policy::Authorized;
 use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// cubbyhole, of which there is one.
+pub static KIND: Kind = Kind {
+    is_single: true,
+    ..Kind::usual(
+        "cubbyhole",
+        |_| vec![&TABLE],
+        Make::ForMount(|_| Arc::new(Cubbyhole)),
+    )
+};
 
 /// The cubbyhole engine. It keeps nothing in memory.
 #[derive(Debug, Default)]
@@ -58,10 +72,6 @@ pub fn kept(
 }
 
 impl Engine for Cubbyhole {
-    fn kind(&self) -> &'static str {
-        "cubbyhole"
-    }
-
     fn existing(&self, request: &Request, view: &View) -> Result<Existing, Error> {
         if !is_leaf(&request.path) || request.caller.cubbyhole_id.is_empty() {
             return Ok(Existing::Nothing);
@@ -74,7 +84,8 @@ impl Engine for Cubbyhole {
         &TABLE
     }
 
-    fn handle(&self, request: &Request, view: &View) -> Result<Outcome, Error> {
+    fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error> {
+        let request = request.into_request();
         let (handler, matched) = TABLE.route(request, view)?;
         handler(&matched, &own(request, view)?)
     }
@@ -284,7 +295,8 @@ mod tests {
         mount.put("first", json!({"v": 1})).expect("put");
         let asked = ["a", "b"].map(|path| {
             let request = mount.request(Operation::Update, path, json!({"v": 1}));
-            mount.engine.handle(&request, &mount.view).expect("fits")
+            let authorized = Authorized::public(&request);
+            mount.engine.handle(authorized, &mount.view).expect("fits")
         });
         let [first, second] = asked.map(|outcome| mount.commit(outcome).is_ok());
         assert!(first && !second);

@@ -14,5 +14,5 @@
 mod engine;
 mod tally;
 
-pub use engine::{Cubbyhole, kept, purge, put_away};
+pub use engine::{Cubbyhole, KIND, kept, purge, put_away};
 pub use tally::{RECORD_BYTES_MAX, RECORDS_MAX, TOKEN_BYTES_MAX};

@@ -4,6 +4,7 @@ use crate::barrier::{BarrierError, Unsealed, View};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::engine::table::warn_unread;
 use crate::engine::{Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response};
+use crate::policy::Authorized;
 use crate::store::{CommitError, Inmem};
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ impl<E: Engine> Mount<E> {
         let pairs = options.iter();
         let context = MountContext {
             path: "secret/".into(),
-            kind: engine.kind().into(),
+            kind: "kv".into(),
             options: pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect(),
             default_lease_ttl: Duration::from_secs(2_764_800),
             ..MountContext::default()
@@ -69,6 +70,7 @@ impl<E: Engine> Mount<E> {
             wrap_ttl: None,
             headers: Vec::new(),
             existing: None,
+            prepared: None,
             now: self.clock.now(),
         }
     }
@@ -83,7 +85,9 @@ impl<E: Engine> Mount<E> {
 
     /// Handles and commits, as the router does.
     pub(crate) fn send(&self, request: &Request) -> Result<Response, Error> {
-        let mut outcome = self.engine.handle(request, &self.view)?;
+        let mut outcome = self
+            .engine
+            .handle(Authorized::public(request), &self.view)?;
         let sheet = self.engine.table(&request.mount);
         if let Some(endpoint) = sheet.endpoint(&request.path, request.operation) {
             warn_unread(endpoint, request, &mut outcome.response);
@@ -136,8 +140,14 @@ impl<E: Engine> Mount<E> {
 
     /// Commits two outcomes that were computed from the same state: the second must conflict.
     pub(crate) fn race(&self, first: &Request, second: &Request) {
-        let one = self.engine.handle(first, &self.view).expect("answers");
-        let two = self.engine.handle(second, &self.view).expect("answers");
+        let one = self
+            .engine
+            .handle(Authorized::public(first), &self.view)
+            .expect("answers");
+        let two = self
+            .engine
+            .handle(Authorized::public(second), &self.view)
+            .expect("answers");
         self.commit(one).expect("the first commits");
         let error = self.commit(two).expect_err("the second conflicts");
         assert!(

@@ -24,7 +24,7 @@ pub(super) mod record;
 mod v1;
 mod v2;
 
-pub use engine::Kv;
+pub use engine::{KIND, Kv};
 pub use v2::{UPGRADE_SECRETS_MAX, merge_patch, upgrade};
 
 use crate::barrier::Codec;

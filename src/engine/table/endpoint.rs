@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub fields: &'static [Field],
     /// Does the engine tell `create` from `update` here?
     pub creates: bool,
+    /// Does [`crate::engine::Engine::prepare`] come first?
+    pub prepares: bool,
     /// Is the body of a write data of the client's own?
     pub takes_anything: bool,
     /// What an answer is.
@@ -139,6 +141,7 @@ impl Endpoint {
         place: Place::Anywhere,
         fields: &[],
         creates: false,
+        prepares: false,
         takes_anything: false,
         answers: Answers::Envelope,
         wrapping: None,

@@ -14,15 +14,16 @@ mod narrowing;
 mod policies;
 mod requests;
 mod rows;
+mod slow;
 mod wrapping;
 mod writers;
 mod writes;
 
-use super::{Assembly, Cluster, assemble};
+use super::{Assembly, Cluster, KINDS, assemble};
 use crate::audit::Options;
 use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::engine::{Client, Error, Operation, Response};
+use crate::engine::{Client, Error, Kind, Operation, Response};
 use crate::mount::Table;
 use crate::router::{Incoming, Lifetimes, Router};
 use crate::seal;
@@ -43,6 +44,8 @@ pub struct Harness {
     pub cluster: Option<Arc<dyn Cluster>>,
     /// For the next restart.
     pub has_raw: bool,
+    /// For the next restart: what can be mounted.
+    pub kinds: Vec<&'static Kind>,
 }
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -84,7 +87,7 @@ impl Harness {
         tokens.create(&mut batch, spec, clock.now()).unwrap();
         barrier.commit(batch, clock.now()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let router = Self::router(&barrier, &clock, &directory, None, false);
+        let router = Self::router(&barrier, &clock, &directory, None, false, KINDS.to_vec());
         let harness = Self {
             router: Arc::new(router),
             clock,
@@ -93,6 +96,7 @@ impl Harness {
             directory,
             cluster: None,
             has_raw: false,
+            kinds: KINDS.to_vec(),
         };
         let v2 = json!({"type": "kv", "options": {"version": "2"}});
         harness
@@ -113,6 +117,7 @@ impl Harness {
         directory: &tempfile::TempDir,
         cluster: Option<Arc<dyn Cluster>>,
         has_raw: bool,
+        kinds: Vec<&'static Kind>,
     ) -> Router {
         assemble(Assembly {
             barrier: Arc::clone(barrier),
@@ -125,6 +130,7 @@ impl Harness {
             raw_storage_endpoint: has_raw,
             sanitized: Map::new(),
             cluster,
+            kinds,
             autopilot: Arc::default(),
             snapshots: Arc::default(),
         })
@@ -139,6 +145,7 @@ impl Harness {
             &self.directory,
             self.cluster.clone(),
             self.has_raw,
+            self.kinds.clone(),
         ));
     }
 

@@ -3,6 +3,7 @@
 use crate::engine::kv::Kv;
 use crate::engine::kv::harness::Mount;
 use crate::engine::{Engine, ErrorKind, Existing, Operation};
+use crate::policy::Authorized;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -220,10 +221,16 @@ fn deleting_twice_keeps_the_first_time_and_writes_nothing() {
         .expect("deletes");
     mount.clock.advance(Duration::from_secs(1));
     let request = mount.request(Operation::Delete, "data/a", Value::Null);
-    let outcome = mount.engine.handle(&request, &mount.view).expect("answers");
+    let outcome = mount
+        .engine
+        .handle(Authorized::public(&request), &mount.view)
+        .expect("answers");
     assert!(outcome.batch.is_empty());
     let request = mount.request(Operation::Delete, "data/none", Value::Null);
-    let outcome = mount.engine.handle(&request, &mount.view).expect("answers");
+    let outcome = mount
+        .engine
+        .handle(Authorized::public(&request), &mount.view)
+        .expect("answers");
     assert!(outcome.batch.is_empty());
 }
 
