@@ -37,6 +37,12 @@ async fn a_change_that_stopped_half_way_is_finished() {
     let mut cluster = Cluster::of(3).await;
     let index = cluster.add_node().await;
     cluster.join(index, 0).await;
+    // A member whose log is empty knows nobody, and so votes for nobody.
+    eventually("the new one has the log", || async {
+        let metrics = cluster.up(index).shared.metrics();
+        (metrics.membership_config.membership().learner_ids().count() == 1).then_some(())
+    })
+    .await;
     let ids = BTreeSet::from([cluster.up(index).raft_id()]);
     {
         let first = Arc::clone(cluster.up(0));
