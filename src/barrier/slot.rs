@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_reads_as_empty_and_takes_no_record() {
+        let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
+        let view = barrier.view("v/");
+        for folder in ["", "a/"] {
+            let slot = view.read(folder).unwrap();
+            assert!(!slot.is_taken(), "{folder:?}");
+            let mut batch = Batch::new();
+            batch.replace(&slot, text("2"));
+            assert!(commit(&barrier, batch).is_err(), "{folder:?}");
+        }
+    }
+
+    #[test]
     fn a_slot_taken_to_be_empty_conflicts_with_what_is_there() {
         let create = |batch: &mut Batch, slot: &Slot| batch.replace(&slot.as_absent(), text("2"));
         let (done, found) = tried(Some("one"), None, create);

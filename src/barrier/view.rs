@@ -73,11 +73,14 @@ impl View {
         self.barrier.read(self.locate(path)?.key(), &absolute)
     }
 
-    /// Reads one place, to be written from what was read.
+    /// Reads one place, to be written from what was read. A folder (empty, or with a trailing `/`)
+    /// has no record, and none can be committed there.
     pub fn read(&self, path: &str) -> Result<Slot, BarrierError> {
         let target = self.target(path);
         crate::path::check(target.path())?;
-        check_record_path(target.path())?;
+        if check_record_path(target.path()).is_err() {
+            return Ok(Slot::new(target, None));
+        }
         let key = self.locate(path)?.into_key();
         let found = self.barrier.read(&key, target.path())?;
         Ok(Slot::new(target.at(key), found))
