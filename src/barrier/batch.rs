@@ -25,7 +25,7 @@ const HEAVY_BYTES: usize = 256 << 10;
 const SEGMENT_OVERHEAD_BYTES: usize = 18;
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
-/// Where a change goes. Cheap to clone.
+/// Addresses a change. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     path: Arc<str>,

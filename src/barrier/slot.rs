@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// What was read at one place: its encrypted name, its revision and its plaintext, if a record is
-/// there. A change that is made through it ([`Batch::replace`], [`Batch::remove`],
+/// Holds one place as it was read: its encrypted name, its revision and its plaintext, if a record
+/// is there. A change that is made through it ([`Batch::replace`], [`Batch::remove`],
 /// [`Batch::keep`]) commits only while the place is still as it was read. The name is encrypted
 /// and the record decrypted once, however often they are used. Cheap to clone.
 #[derive(Clone, Debug)]

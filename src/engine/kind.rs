@@ -1,4 +1,4 @@
-//! What can be mounted: one description for each kind of engine, all in one list (`sys/kinds.rs`).
+//! Describes the kinds of engines that can be mounted; `sys/kinds.rs` lists them all.
 
 use super::table::Sheet;
 use super::{Engine, Error, MountContext, narrowing};
@@ -12,8 +12,7 @@ use std::sync::Arc;
 /// A mount's `options`.
 pub type Options = BTreeMap<String, String>;
 
-/// What a mount is that asks for a newer version: adds what moves the records of the mount's
-/// subtree there to the batch.
+/// Adds to the batch what moves the records of a mount's subtree to version `to`.
 pub type Upgrade = fn(&View, &mut Batch, to: &str, now: Timestamp) -> Result<(), Error>;
 
 /// A kind of engine. What is said of all engines of a kind stands here; no room compares a kind's
@@ -21,7 +20,7 @@ pub type Upgrade = fn(&View, &mut Batch, to: &str, now: Timestamp) -> Result<(),
 pub struct Kind {
     /// As mounts show it: `kv`.
     pub name: &'static str,
-    /// Where it is mounted.
+    /// Decides which paths it is mounted at: secrets engines anywhere, methods below `auth/`.
     pub class: Class,
     /// Other names that it can be asked for by.
     pub aliases: &'static [Alias],
@@ -31,12 +30,12 @@ pub struct Kind {
     pub sees_token: bool,
     /// The values of a mount's option `version`, oldest first; none where there is no such option.
     pub versions: &'static [&'static str],
-    /// What a mount needs whose option `version` is given.
+    /// Moves a mount's records when its option `version` is given; none where versions share them.
     pub upgrade: Option<Upgrade>,
     /// The endpoints of a mount, for help and documents: those that the engine answers, and those
     /// that others answer below its path.
     pub sheets: fn(&MountContext) -> Vec<&'static dyn Sheet>,
-    /// How a mount gets its engine.
+    /// Gives a mount its engine.
     pub make: Make,
 }
 
@@ -48,7 +47,7 @@ pub struct Alias {
     pub version: Option<&'static str>,
 }
 
-/// How a mount gets its engine.
+/// Gives a mount its engine.
 #[derive(Clone, Copy)]
 pub enum Make {
     /// Each mount has an engine of its own, for as long as it is mounted.

@@ -41,24 +41,7 @@ const RENEWABLE: Field =
 const TTL: Field = Field::new("ttl", FieldKind::Lifetime, "Its life.");
 const TYPE: Field = Field::new("type", FieldKind::Text, "service or batch.");
 
-/// Fields of a token.
-pub(super) const FIELDS: &[Field] = &[
-    DISPLAY_NAME,
-    ENTITY_ALIAS,
-    EXPLICIT_MAX_TTL,
-    ID,
-    LEASE,
-    META,
-    NO_DEFAULT_POLICY,
-    NO_PARENT,
-    NUM_USES,
-    PERIOD,
-    POLICIES,
-    RENEWABLE,
-    TTL,
-    TYPE,
-];
-/// The same, where a role is named.
+/// Fields of a token that is made through a role, the role's name first.
 pub(super) const ROLE_FIELDS: &[Field] = &[
     Field::path("role_name", "Name of the role."),
     DISPLAY_NAME,
@@ -76,6 +59,8 @@ pub(super) const ROLE_FIELDS: &[Field] = &[
     TTL,
     TYPE,
 ];
+/// Fields of a token.
+pub(super) const FIELDS: &[Field] = ROLE_FIELDS.split_at(1).1;
 /// Most bytes of metadata.
 const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// Longest display name in bytes.

@@ -9,6 +9,12 @@ use crate::engine::{Error, Existing, Operation, Outcome, Request, Response};
 
 pub(super) type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
 
+const VERSION: Field = Field::new(
+    "version",
+    FieldKind::Integer,
+    "The version to read; zero for the latest.",
+)
+.on(On::READ);
 const VERSIONS: &[Field] = &[
     PATH,
     Field::new("versions", FieldKind::Integers, "Numbers of the versions.").required(),
@@ -42,13 +48,7 @@ const ROWS: &[Row<Handler>] = &[
                 PATH,
                 Field::new("data", FieldKind::Map, "The secret.").required(),
                 Field::new("options", FieldKind::Map, "cas: the version to replace."),
-                Field::new(
-                    "version",
-                    FieldKind::Integer,
-                    "The version to read; zero for the \
-                        latest.",
-                )
-                .on(On::READ),
+                VERSION,
             ],
             creates: true,
             summary: "Writes, patches, reads and deletes secrets.",
@@ -76,13 +76,7 @@ const ROWS: &[Row<Handler>] = &[
                         all.",
                 )
                 .on(On::READ),
-                Field::new(
-                    "version",
-                    FieldKind::Integer,
-                    "The version to read; zero for the \
-                        latest.",
-                )
-                .on(On::READ),
+                VERSION,
             ],
             summary: "Reads the keys of a secret without their values.",
             ..Endpoint::USUAL
