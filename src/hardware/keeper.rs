@@ -126,7 +126,13 @@ impl Keeper {
         }
     }
 
+    /// Switches the light off. A light that was never opened, because the end came before its
+    /// first order was taken, is opened for it: a process that crashed may have left it lit.
     fn off(&mut self) {
+        if self.playing.is_none() {
+            let opener = &mut self.opener;
+            self.light = self.mailbox.timed(opener).ok();
+        }
         if let Some(light) = self.light.take()
             && let Err(error) = self.mailbox.timed(|| light.off())
         {

@@ -32,7 +32,7 @@
 //!   nothing.
 //! - Nobody waits for a device. Each has its thread and takes the newest condition; what is absent,
 //!   busy, slow or fails is one line in the log, and the next only after it has worked again. The
-//!   end waits half a second for the lights to go off.
+//!   end waits two seconds at most for the lights to go off.
 //! - A device has one user: a second one finds it in use.
 //!
 //! It never decides what a node is, and reads no configuration.

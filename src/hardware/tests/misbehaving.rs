@@ -1,6 +1,8 @@
 //! Hardware that is absent, hangs or fails, and what the node notices of it.
 
+use crate::hardware::keeper::Keeper;
 use crate::hardware::lights::Lights;
+use crate::hardware::mailbox::{Mailbox, Order};
 use crate::hardware::pattern::{Face, Frame};
 use crate::hardware::{Colour, Condition, HardwareError, Light, Members};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -153,4 +155,16 @@ fn what_fails_is_given_back_as_it_was_found() {
     assert_eq!(heard.recv_timeout(PATIENCE), Ok("show"));
     assert_eq!(heard.recv_timeout(PATIENCE), Ok("off"));
     lights.stop();
+}
+
+/// A start that fails at once is over before a light's thread has run.
+#[test]
+fn an_end_before_the_first_order_was_taken_switches_off_what_a_crash_left_lit() {
+    let mailbox = Arc::new(Mailbox::new("fake".into(), Order::Show(active())));
+    mailbox.post(Order::Off);
+    let (told, heard) = mpsc::channel();
+    let open = move || Ok(Box::new(Broken(told.clone())) as Box<dyn Light>);
+    Keeper::new(Arc::clone(&mailbox), Face::Lamp, Box::new(open)).run();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["off"]);
+    assert!(mailbox.wait_for_end(Instant::now()));
 }
