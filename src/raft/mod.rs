@@ -1,4 +1,4 @@
-//! The replicated store: openraft over our own log and state.
+//! The replicated store: openraft over coffer's own log and state.
 //!
 //! Owns consensus, the log on the device, the state machine, and the data directory.
 //! [`RaftStorage`] is [`crate::store::Storage`] over them.
@@ -12,25 +12,25 @@
 //! - The first failed write or flush poisons the node; nothing is tried again over it.
 //! - Where proof of the keys is required ([`RaftStorage::require_proof`]), only an unsealed member
 //!   leads, is voted for, hands leadership over, or sends entries, snapshots and removals.
-//! - What is known to be committed is never taken back, whoever says so.
+//! - Entries known to be committed are never taken back, whichever node asks for it.
 //! - Without requests nothing is written.
 //!
 //! Its rooms, from the lowest; each imports only those before it:
 //!
 //! | room | what it does |
 //! |---|---|
-//! | `wire` | what is sent and logged: records, commands, messages |
+//! | `wire` | records of the log, commands, messages between members |
 //! | `disk` | the data directory, its errors, its poison |
 //! | `log_store` | the log on the device |
 //! | `applying` | the state machine, checkpoints, snapshots |
 //! | `proof` | proof of the keys |
-//! | `speaking` | calls to peers, and what their answers told |
-//! | `running` | what the handle and the tasks share |
+//! | `speaking` | calls to peers, and their answers |
+//! | `running` | the state that the handle and the tasks share |
 //! | `members` | listing and changing the members |
-//! | `leading` | who leads; batches of writes; current reads |
-//! | `server` | answers what peers ask |
+//! | `leading` | leadership; batches of writes; current reads |
+//! | `server` | answers to the requests of peers |
 //! | `start` | opening, and memberships that the operator chose |
-//! | `handle` | what the rooms above hold |
+//! | `handle` | the handles that the rooms above use |
 //!
 //! It never sees a key or plaintext; the barrier is above it and unknown to it.
 

@@ -1,7 +1,7 @@
-//! Answers what peers ask.
+//! Answers the requests of peers.
 //!
-//! Whatever only an unsealed member may say is heeded only with a mandate, where proof of the keys
-//! is required; the rest is dropped and counted before raft sees it.
+//! Where proof of the keys is required, messages that only an unsealed member may send are heeded
+//! only with a mandate; others are dropped and counted before raft sees them.
 
 use crate::peer::{PublicKey, Service};
 use crate::raft::applying::snapshot;
@@ -35,11 +35,11 @@ const HEARTBEAT_PATIENCE: Duration = Duration::from_millis(20);
 /// The service that the network calls.
 pub(super) struct Server {
     shared: Arc<Shared>,
-    /// Since when this process may have forgotten a leader's lease.
+    /// The time of the start, before which this process may have promised a leader its lease.
     opened: Instant,
-    /// One snapshot comes in at a time.
+    /// Held while a snapshot comes in, so that one comes at a time.
     incoming: tokio::sync::Mutex<()>,
-    /// Entries are refused for want of space.
+    /// True while entries are refused for want of space.
     full: AtomicBool,
 }
 
@@ -53,8 +53,8 @@ impl Server {
         })
     }
 
-    /// Notes who speaks, and refuses a sender that is not the member that it says, or looks for
-    /// another node. `vote` is the one that the message needs a mandate for.
+    /// Notes the sender's status, and refuses a sender that is not the member that it names, or
+    /// that looks for another node. `vote` is the one for which the message needs a mandate.
     fn admit(&self, from: &PublicKey, said: &Said, vote: Option<Ballot>) -> Result<(), String> {
         let shared = &self.shared;
         if shared.closing.load(Ordering::Acquire) {
@@ -133,8 +133,8 @@ impl Server {
         sealed.map_err(|error| error.to_string())
     }
 
-    /// The leader says that its last entry removed this node. It counts once this node's own log
-    /// holds that entry and knows it committed.
+    /// Answers a leader whose last entry removed this node. The removal counts once this node's own
+    /// log holds that entry and knows it committed.
     async fn removed(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
         let shared = &self.shared;
         let at = append.committed.ok_or("no entry removed this node")?;
@@ -162,8 +162,8 @@ impl Server {
         ))
     }
 
-    /// Refuses a second leader of one term. A member that voted twice made it; this node stops
-    /// leading when it is the first, and takes nothing from the second.
+    /// Refuses a second leader of one term, which a member that voted twice has made: this node
+    /// stops leading when it is the first, and takes nothing from the second.
     async fn ensure_one_leader(&self, vote: Ballot) -> Result<(), String> {
         let shared = &self.shared;
         let mine = shared.metrics().vote;
@@ -223,8 +223,8 @@ impl Server {
         room.map_err(|error| error.to_string())
     }
 
-    /// A heartbeat asks whether this node still follows, not whether its disk is fast: one that
-    /// would wait for a flush is answered once raft has taken it.
+    /// Answers a heartbeat, which asks whether this node still follows and not whether its disk is
+    /// fast: one that would wait for a flush is answered once raft has taken it.
     async fn heartbeat(&self, request: AppendEntriesRequest<TypeConfig>) -> Result<Answer, String> {
         let raft = &self.shared.raft;
         let vote = request.vote;

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-/// The times that raft's clocks run by.
+/// The times by which raft's clocks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Between heartbeats of a leader; longer than a round trip to any member.
+    /// The time between heartbeats of a leader; longer than a round trip to any member.
     pub heartbeat: Duration,
     /// The shortest wait, after the leader's lease, before an election.
     pub election_min: Duration,
@@ -31,8 +31,9 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The defaults times `performance_multiplier`. Vault's own default is 5 of its unit, so that
-    /// it fails over slowly unless it is told otherwise; ours is 1 of ours. Zero means not set.
+    /// Returns the defaults times `performance_multiplier`. Vault's own default is 5 of its unit,
+    /// so that it fails over slowly unless it is told otherwise; coffer's is 1 of its own. Zero
+    /// means not set.
     pub fn multiplied(multiplier: u32) -> Self {
         let times = multiplier.clamp(1, MULTIPLIER_MAX);
         let base = Self::default();
@@ -43,7 +44,7 @@ impl Timing {
         }
     }
 
-    /// The shortest time without a heartbeat after which another node may lead.
+    /// Returns the shortest time without a heartbeat after which another node may lead.
     pub(in crate::raft) fn silence(&self) -> Duration {
         self.election_min + self.election_max
     }

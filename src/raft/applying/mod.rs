@@ -1,12 +1,12 @@
 //! The state machine: applies entries, saves checkpoints, streams snapshots.
 //!
-//! Owns the use of [`crate::store::state`]: what is applied, when it is saved, and its way from one
-//! node to another.
+//! Owns the use of [`crate::store::state`]: which entries are applied, when a checkpoint is saved,
+//! and how a snapshot goes from one node to another.
 //!
 //! Invariants
 //! - Applying is deterministic: no keys, no clock, no randomness.
 //! - A snapshot counts only once it is whole; a stream that is cut leaves nothing.
-//! - Raft purges only what a checkpoint holds.
+//! - Raft purges only entries that a checkpoint holds.
 //!
 //! It never speaks to a peer itself.
 

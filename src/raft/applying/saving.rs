@@ -1,4 +1,4 @@
-//! Saving checkpoints when they are due, and letting go of the log that they have.
+//! Saves checkpoints when they are due, and purges the log that they hold.
 
 use super::state_machine::{Applied, StateMachine, blocking};
 use crate::raft::log_store::LogStore;
@@ -11,13 +11,13 @@ use openraft::errors::Fatal;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between attempts to save a checkpoint on a full disk.
+/// The time between attempts to save a checkpoint on a full disk.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
 /// Limits the time that raft takes to learn of a checkpoint.
 const KNOWS_WITHIN: Duration = Duration::from_secs(1);
 
-/// One per open storage.
+/// Saves the checkpoints of an open storage, and purges its log.
 pub(in crate::raft) struct Saver {
     pub(in crate::raft) raft: Raft<TypeConfig, StateMachine>,
     pub(in crate::raft) log: LogStore,
@@ -27,7 +27,8 @@ pub(in crate::raft) struct Saver {
 }
 
 impl Saver {
-    /// Saves a checkpoint whenever one is due, and purges the log that it has, but for its end.
+    /// Saves a checkpoint whenever one is due, and purges the entries that it holds, but for the
+    /// newest.
     pub(in crate::raft) async fn run(self) {
         let applied = &self.applied;
         let mut told = applied.state.saved().position;
@@ -56,7 +57,7 @@ impl Saver {
     }
 }
 
-/// Tells raft of the last checkpoint, and purges what it has of the log but for the last `kept`
+/// Tells raft of the last checkpoint, and purges the entries that it holds, but for the last `kept`
 /// bytes. A lone node keeps none: there is nobody to catch up.
 pub(in crate::raft) async fn purge(
     raft: &Raft<TypeConfig, StateMachine>,
@@ -80,7 +81,7 @@ pub(in crate::raft) async fn purge(
     }
 }
 
-/// True when another node may ask for entries.
+/// Returns true when the cluster has another member, which may ask for entries.
 pub(in crate::raft) fn has_followers(raft: &Raft<TypeConfig, StateMachine>) -> bool {
     let metrics = raft.metrics();
     let members = metrics.borrow_watched().membership_config.nodes().count();

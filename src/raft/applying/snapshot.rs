@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Blocks go to the new keyspace as they come, so that a node needs a few of them in memory and no
-//! more. What is cut or damaged is dropped whole.
+//! more. A snapshot that is cut or damaged is dropped whole.
 
 use super::state_machine::{SnapshotData, snapshot_meta};
 use crate::raft::wire::message::SnapshotHead;
@@ -23,17 +23,18 @@ use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use std::io;
 use tokio::sync::mpsc;
 
-/// Records gather into blocks of about this size.
+/// The size from which a block of records is full.
 const BLOCK_BYTES: usize = 64 << 10;
-/// A block holds at least one record, and a record fits into a log entry.
+/// The largest block that is read: it holds at least one record, and a record fits into a log
+/// entry.
 const BLOCK_BYTES_MAX: usize = (2 << 20) + BLOCK_BYTES;
-/// Blocks between the network and the disk, on either side.
+/// The number of blocks that wait between the network and the disk, on either side.
 const BLOCKS_WAITING: usize = 2;
 const END_BYTES: usize = 12;
 
 type Meta = SnapshotMetaOf<TypeConfig>;
 
-/// Returns the head of a stream and its body, which is read as fast as it is taken.
+/// Returns the head of a stream and its body, which is read from the image as fast as it is taken.
 pub(in crate::raft) fn send(
     vote: &Vote,
     snapshot: SnapshotOf<TypeConfig, SnapshotData>,
@@ -110,12 +111,12 @@ fn length(bytes: usize) -> u32 {
 /// One piece on its way from [`receive`] to the thread that writes.
 enum Piece {
     Block(Bytes),
-    /// All came, so many records.
+    /// The end of the body, with the number of records that it names.
     End(u64),
     Cut(String),
 }
 
-/// The mark and the meta that a head tells of.
+/// Returns the mark and the meta of the snapshot that `head` describes.
 pub(in crate::raft) fn read_head(head: SnapshotHead) -> Result<(Mark, Meta), record::WireError> {
     let membership = match head.members {
         Some((at, members)) => Some((at, record::encode_members(&members.try_into()?)?)),
@@ -131,8 +132,8 @@ pub(in crate::raft) fn read_head(head: SnapshotHead) -> Result<(Mark, Meta), rec
     Ok((mark, meta))
 }
 
-/// The records of a body as an image, and the task that feeds it. The image blocks while it waits,
-/// so it must be read off the runtime's threads.
+/// Returns the records of a body as an image, and the task that feeds it. The image blocks while it
+/// waits, so it must be read off the runtime's threads.
 pub(in crate::raft) fn receive(body: Chunks) -> (Image, impl Future<Output = ()> + Send) {
     let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
     let image = Image::new(Incoming {
@@ -195,7 +196,7 @@ async fn next(
     Ok(buffer.split_to(size).freeze())
 }
 
-/// Records as they come in.
+/// Iterates over the records of a body as they come in.
 struct Incoming {
     receiver: mpsc::Receiver<Piece>,
     block: Bytes,

@@ -1,7 +1,8 @@
 //! The state machine: applies entries to the state, deterministically.
 //!
-//! It has no keys, no clock and no randomness, so a sealed node applies what an unsealed one does.
-//! A checkpoint of the state is raft's snapshot: the snapshot's data is a read view of it.
+//! The state machine has no keys, no clock and no randomness, so a sealed node applies what an
+//! unsealed one does. A checkpoint of the state is raft's snapshot: the snapshot's data is a read
+//! view of it.
 
 use crate::raft::disk::poison::Poison;
 use crate::raft::wire::command::{self, Content};
@@ -28,7 +29,7 @@ type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
 pub enum SnapshotData {
     /// The records of a checkpoint, and its mark.
     Saved(Mark, Image),
-    /// Records that a peer sent: on the disk already, and not counted yet.
+    /// Records that a peer sent: on the disk already, but not part of the state yet.
     Arrived(Arrival),
 }
 
@@ -41,7 +42,7 @@ impl SnapshotData {
         }
     }
 
-    /// The records, to be sent.
+    /// Returns the records to send; `None` for a snapshot that came in.
     pub(in crate::raft) fn into_image(self) -> Option<Image> {
         match self {
             Self::Saved(_, image) => Some(image),
@@ -57,14 +58,14 @@ pub(in crate::raft) struct Applied {
     /// Rung when a checkpoint is due.
     pub(in crate::raft) due: Notify,
     observers: Observers,
-    /// One more than the index of the last entry of which they were told.
+    /// The index after the last entry of which the observers were told.
     told: AtomicU64,
     disk_full: AtomicBool,
     /// False while writes are refused, or soon will be, because the disk is full.
     room: watch::Sender<bool>,
-    /// The disk is full, and the log has more than it needs.
+    /// True when the disk is full and the log holds more than it needs.
     wants_room: AtomicBool,
-    /// The log is being replayed: nobody answers [`Applied::due`] yet.
+    /// True while the log is replayed: no task answers [`Applied::due`] yet.
     replaying: AtomicBool,
 }
 
@@ -84,12 +85,12 @@ impl Applied {
         }
     }
 
-    /// From here on somebody saves a checkpoint when one is due.
+    /// Notes that the log is replayed and that a task saves checkpoints from now on.
     pub(in crate::raft) fn replayed(&self) {
         self.replaying.store(false, Ordering::Release);
     }
 
-    /// True when the last checkpoint failed for want of space.
+    /// Returns true when the last checkpoint failed for want of space.
     pub(in crate::raft) fn is_disk_full(&self) -> bool {
         self.disk_full.load(Ordering::Acquire)
     }
@@ -99,7 +100,7 @@ impl Applied {
         self.note_room(!full);
     }
 
-    /// The log, or a checkpoint, was given its room, or refused it.
+    /// Notes whether the log, or a checkpoint, found room on the disk.
     pub(in crate::raft) fn note_room(&self, is_there: bool) {
         let is_there = is_there && !self.is_disk_full();
         if *self.room.borrow() != is_there {
@@ -111,13 +112,13 @@ impl Applied {
         self.room.subscribe()
     }
 
-    /// Has all of the log purged that the last checkpoint has.
+    /// Asks for a purge of all entries that the last checkpoint holds.
     pub(in crate::raft) fn want_room(&self) {
         self.wants_room.store(true, Ordering::Release);
         self.due.notify_one();
     }
 
-    /// True once after each [`Applied::want_room`].
+    /// Returns true once after each [`Applied::want_room`].
     pub(in crate::raft) fn take_want_of_room(&self) -> bool {
         self.wants_room.swap(false, Ordering::AcqRel)
     }
@@ -126,8 +127,8 @@ impl Applied {
         self.observers.add(observer);
     }
 
-    /// Index up to which the state is applied and the observers know it. Between the two a cache
-    /// may still have what is no more.
+    /// Returns the index up to which the state is applied and the observers were told. Between an
+    /// entry's application and this a cache may hold records that are gone.
     pub(in crate::raft) fn told(&self) -> Option<u64> {
         self.told.load(Ordering::Acquire).checked_sub(1)
     }
@@ -136,7 +137,8 @@ impl Applied {
         self.observers.notify(revision, keys);
     }
 
-    /// Applies an entry. One that cannot be applied stops the node: it must not go on without it.
+    /// Applies an entry. An entry that cannot be applied stops the node, which must not go on
+    /// without it.
     fn apply(&self, entry: LogEntry) -> io::Result<Outcome> {
         let at = position(&entry.log_id());
         let applied = self.apply_one(entry);
@@ -174,7 +176,7 @@ impl Applied {
         Ok(Outcome::Applied)
     }
 
-    /// A step of a restore; the last one changes everything.
+    /// Applies a step of a restore; the last step replaces every record.
     fn restore(&self, at: Position, step: &Restore, bytes: usize) -> io::Result<Outcome> {
         if !self.change(at, Change::Restore(step, bytes))? {
             return Ok(Outcome::Conflict);
@@ -193,7 +195,7 @@ impl Applied {
     }
 
     /// Saves a checkpoint when the overlay is too full for more, so that memory stays bounded
-    /// however fast entries come. On a full disk it goes on: no more commits are admitted then.
+    /// however fast entries come. A full disk is no error: no more commits are admitted then.
     async fn make_room(self: &Arc<Self>) -> io::Result<()> {
         if self.is_disk_full() {
             return Ok(());
@@ -260,7 +262,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
     }
 
-    /// What raft builds because it was told of a checkpoint is that checkpoint.
+    /// Returns a builder that saves a checkpoint first only when `force` is set: raft that was told
+    /// of a checkpoint builds its snapshot from that one.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
         Some(Builder {
             machine: self.clone(),
@@ -307,7 +310,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 /// Gives a view of the last checkpoint.
 pub struct Builder {
     machine: StateMachine,
-    /// Saves one first.
+    /// True when the builder saves a checkpoint first.
     saves: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The data directory: who may use it, whether it is ours, and its numbers.
+//! The data directory: its owner, its lock, its format and its numbers.
 //!
 //! ```text
 //! <path>/coffer.lock   locked while a process uses the directory
@@ -24,18 +24,19 @@ const VERSION: u64 = 1;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Names that a fresh directory may hold: what mkfs leaves on a partition of its own.
+/// Names that a fresh directory may hold: those that mkfs leaves on a partition of its own.
 const IGNORED: [&str; 3] = [LOCK_FILE, TEMPORARY_FILE, "lost+found"];
 
-/// Begins the names of the node's key, whole or half made: it may be there before the rest.
+/// The beginning of the file names of the node's key, whole or half made: it may be there before
+/// the rest.
 const IDENTITY: &str = "identity.key";
 
-/// Numbers that are drawn when a directory is first used.
+/// The numbers that are drawn when a directory is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// This node in the membership; a log that starts anew gets another.
+    /// This node's number in the membership; a log that starts anew gets another.
     pub raft_id: u64,
-    /// Stands in every group of the log, so that nobody else's bytes pass for one.
+    /// The number in every group of the log, so that no other log's bytes pass for one.
     pub log_id: u64,
 }
 
@@ -43,14 +44,15 @@ pub struct Numbers {
 pub struct DataDir {
     path: PathBuf,
     _lock: File,
-    /// Its numbers.
+    /// The directory's numbers.
     pub numbers: Numbers,
-    /// It had its numbers before it was opened.
+    /// True when the directory had its numbers before it was opened.
     pub was_used: bool,
 }
 
 impl DataDir {
-    /// Takes the directory, or makes it. Nothing is changed in a directory that is not ours.
+    /// Takes the directory, or makes it. Changes nothing in a directory that belongs to something
+    /// else.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         // fjall makes files with the process's mask; nobody else may read any of them.
         rustix::process::umask(Mode::from_raw_mode(0o077));
@@ -72,43 +74,43 @@ impl DataDir {
         })
     }
 
-    /// Gives it other numbers: it is a new node then, of which nobody has heard.
+    /// Draws other numbers: the node is a new one then, of which no member has heard.
     pub fn renumber(&mut self) -> Result<(), OpenError> {
         self.numbers = write_numbers(&self.path)?;
         Ok(())
     }
 
-    /// Itself.
+    /// Returns the directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// True when a node has used `path` before.
+    /// Returns true when a node has used `path` before.
     pub fn is_used(path: &Path) -> bool {
         path.join(DATA_FILE).exists()
     }
 
-    /// Where the log is.
+    /// Returns the directory of the log.
     pub fn log(&self) -> PathBuf {
         self.path.join("raft")
     }
 
-    /// Where the state is.
+    /// Returns the directory of the state.
     pub fn state(&self) -> PathBuf {
         self.path.join("state")
     }
 
-    /// Makes the directories below.
+    /// Makes the directories of the log and of the state.
     pub fn make_rooms(&self) -> Result<(), OpenError> {
         make_dir(&self.log())?;
         make_dir(&self.state())
     }
 }
 
-/// Looks whether a directory may become or is a data directory, and changes nothing.
+/// Checks whether a directory is a data directory or may become one, and changes nothing.
 ///
 /// # Errors
-/// [`OpenError::Foreign`], or what the system says.
+/// [`OpenError::Foreign`], or the operating system's error.
 pub fn check_directory(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
@@ -117,7 +119,7 @@ pub fn check_directory(path: &Path) -> Result<(), OpenError> {
     is_ours(path).map(drop)
 }
 
-/// Refuses a directory that another user made for us to find.
+/// Refuses a directory that another user made for this node to find.
 fn check_owner(path: &Path) -> Result<(), OpenError> {
     crate::file::check_folder_owner(path).map_err(|source| OpenError::Io {
         what: "use",
@@ -126,7 +128,7 @@ fn check_owner(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// False for a fresh one; somebody else's is an error.
+/// Returns true for a data directory and false for a fresh one. Another program's is an error.
 fn is_ours(path: &Path) -> Result<bool, OpenError> {
     let found = names(path)?;
     if found.iter().any(|name| name == DATA_FILE) {
@@ -143,7 +145,7 @@ fn is_ours(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// A nameless file in `dir`, for what is too large for memory. It is gone once it is closed.
+/// Makes a nameless file in `dir`, for data too large for memory. It is gone once it is closed.
 pub(in crate::raft) fn scratch_file(dir: &Path) -> io::Result<File> {
     let name = dir.join(SCRATCH_FILE);
     let file = OpenOptions::new()
@@ -249,7 +251,8 @@ fn write_numbers(dir: &Path) -> Result<Numbers, OpenError> {
     Ok(numbers)
 }
 
-/// Writes `dir/name` whole or not at all, by way of `dir/temporary`. On the device when it returns.
+/// Writes `dir/name` whole or not at all, by way of `dir/temporary`. The file is on the device when
+/// this returns.
 pub(in crate::raft) fn write_whole(
     dir: &Path,
     temporary: &str,
@@ -262,7 +265,7 @@ pub(in crate::raft) fn write_whole(
     sync_dir(dir)
 }
 
-/// Makes what was renamed or removed in `dir` last.
+/// Flushes `dir`, so that its renames and removals last.
 pub(in crate::raft) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(OpenError::io("sync", dir))

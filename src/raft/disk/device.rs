@@ -3,29 +3,29 @@
 use std::io;
 use std::time::Duration;
 
-/// A write that keeps the device busy for longer costs a node its leadership.
+/// The longest that a write may keep the device busy before it costs the node its leadership.
 pub(in crate::raft) const STALL_MAX: Duration = Duration::from_millis(1200);
 
-/// Asked before each write of the log, on the thread that writes. A node has none; a test puts a
+/// Decides about each write of the log, on the thread that writes. A node has none; a test puts a
 /// slow, full, failing or dying device here.
 pub trait Device: Send + Sync + 'static {
-    /// Decides about a write of `bytes`. It may take its time.
+    /// Decides about a write of `bytes`, and may take its time.
     fn before_write(&self, bytes: usize) -> Verdict;
 
-    /// Returns whether there is room for a new segment.
+    /// Returns true when there is room for a new segment.
     fn has_room(&self) -> bool {
         true
     }
 }
 
-/// See [`Device::before_write`].
+/// A device's decision about a write: see [`Device::before_write`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is written.
+    /// The write succeeds.
     Write,
-    /// The power goes after this many bytes: they are on the device, the rest is not, and nobody
-    /// learns of it before the log is opened again.
+    /// The power fails after this many bytes: they are on the device, the rest is not, and no
+    /// caller learns of it before the log is opened again.
     Tear(usize),
-    /// The device refuses.
+    /// The device refuses the write.
     Fail(io::ErrorKind),
 }

@@ -1,15 +1,15 @@
 //! A membership that the operator put in the place of those that log and state have.
 //!
-//! A cluster that lost its quorum cannot decide who is in it. So the decision is made outside raft,
-//! while it does not run, and changes nothing that raft has decided: every entry keeps its place
-//! and its term, and only what the entries with memberships *say* is replaced. Elections then
-//! compare the logs as always, so of several nodes that were given the same membership the one
-//! whose log goes furthest leads, and what the others have that it has not was never committed
-//! among them. (An entry with the new membership would need a place of its own at the end of each
-//! log, and with it logs could no longer be compared.)
+//! A cluster that lost its quorum cannot decide about its members. So the decision is made outside
+//! raft, while raft does not run, and changes nothing that raft has decided: every entry keeps its
+//! place and its term, and only the content of the entries with memberships is replaced. Elections
+//! then compare the logs as always, so of several nodes that were given the same membership the one
+//! whose log goes furthest leads, and entries that only the others have were never committed among
+//! them. (An entry with the new membership would need a place of its own at the end of each log,
+//! and with it logs could no longer be compared.)
 //!
-//! It lies in a file of its own, which takes its place by a rename: before it nothing has changed,
-//! after it everything has.
+//! The membership is in a file of its own, which takes its place by a rename: before the rename
+//! nothing has changed, after it everything has.
 //!
 //! ```text
 //! raft/members.forced   <version: 1 byte> <Stored: postcard> <CRC-32 of all before: 4 bytes LE>
@@ -34,13 +34,13 @@ const SUM_BYTES: usize = 4;
 /// A membership in force, and the entries that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::raft) struct Forced {
-    /// The entries with memberships that were known when it was forced.
+    /// The entries with memberships that were known when this one was forced.
     pub(in crate::raft) entries: Vec<Position>,
     pub(in crate::raft) members: Members,
 }
 
 impl Forced {
-    /// Reads the file in `dir`, if there is one.
+    /// Reads the file in `dir`; `None` when there is none.
     pub fn load(dir: &Path) -> Result<Option<Self>, OpenError> {
         let path = dir.join(NAME);
         let bytes = match std::fs::read(&path) {
@@ -72,12 +72,12 @@ impl Forced {
         write_whole(dir, TEMPORARY, NAME, &bytes)
     }
 
-    /// Returns the membership that the entry at `at` stands for in truth.
+    /// Returns the membership that the entry at `at` stands for, if it is one of those replaced.
     pub(in crate::raft) fn members(&self, at: Position) -> Option<&Members> {
         self.entries.contains(&at).then_some(&self.members)
     }
 
-    /// Has `entry` say what is in force.
+    /// Replaces the membership in `entry` by the one in force.
     pub fn correct(&self, entry: &mut LogEntry) -> Result<(), WireError> {
         if let EntryPayload::Membership(said) = &mut entry.payload
             && let Some(members) = self.members(types::position(&entry.log_id))

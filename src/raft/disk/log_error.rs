@@ -15,11 +15,11 @@ pub enum LogError {
          data directory, or empty it and join the cluster again"
     )]
     Damaged {
-        /// What was found.
+        /// The kind of damage.
         what: &'static str,
-        /// Where.
+        /// The damaged segment.
         file: PathBuf,
-        /// Where in it.
+        /// The place in that segment, in bytes.
         offset: u64,
     },
     /// Fatal: files of the log are missing or unreadable from their start.
@@ -28,40 +28,40 @@ pub enum LogError {
          directory, or empty it and join the cluster again"
     )]
     Incomplete(String),
-    /// The operator's: written by a newer version. Run that one.
+    /// The operator's fault: a newer version wrote the log. Run that version.
     #[error("log format {version} in {file} is not known to this version")]
     Version {
-        /// The format.
+        /// The version of the format.
         version: u8,
-        /// Where.
+        /// The segment.
         file: PathBuf,
     },
     /// Fatal: an entry that was read cannot be decoded.
     #[error("log entry: {0}")]
     Entry(#[from] WireError),
-    /// Ours: an entry was let through that does not fit a segment.
+    /// A fault of this program: it let an entry through that does not fit a segment.
     #[error("a group of entries does not fit its segment")]
     GroupTooLarge,
-    /// Fatal: a group that was written once does not read back.
+    /// Fatal: a group that was written does not read back.
     #[error("a group of the log no longer reads back")]
     Unreadable,
     /// Fatal, except while opening: the operating system failed.
     #[error("{what} {file}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation that failed, as a verb.
         what: &'static str,
-        /// On what.
+        /// The file or directory that it was tried on.
         file: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Fatal: an earlier write failed and nothing is written any more.
+    /// Fatal: an earlier write failed, and nothing is written any more.
     #[error("the log stopped after an error: {0}")]
     Poisoned(String),
 }
 
 impl LogError {
-    /// The operating system's error, when that is what failed.
+    /// Returns the kind of the operating system's error; `None` for any other failure.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } => Some(source.kind()),

@@ -1,4 +1,4 @@
-//! The data directory, and what its users share: its errors, its device, its poison.
+//! The data directory, and the errors, the device and the poison that its users share.
 //!
 //! Owns `coffer.lock`, `coffer.data` and `raft/members.forced`.
 //!

@@ -1,9 +1,10 @@
-//! The first failure stops all writing for good.
+//! Stops all writing for good at the first failure.
 
 use std::sync::OnceLock;
 use tokio::sync::Notify;
 
-/// Set once, never cleared: after a failed write or flush nobody knows what the device holds.
+/// The first failure of the storage. Set once, never cleared: after a failed write or flush the
+/// contents of the device are unknown.
 #[derive(Default)]
 pub struct Poison {
     reason: OnceLock<String>,
@@ -11,7 +12,7 @@ pub struct Poison {
 }
 
 impl Poison {
-    /// Records why; the first reason stays.
+    /// Records the reason of the failure; the first reason stays.
     pub fn set(&self, reason: &str) {
         if self.reason.set(reason.to_owned()).is_ok() {
             tracing::error!(reason, "storage failed; no more writes are accepted");
@@ -19,17 +20,17 @@ impl Poison {
         }
     }
 
-    /// Returns the reason, once it is set.
+    /// Returns the reason, once the node is poisoned.
     pub fn reason(&self) -> Option<String> {
         self.reason.get().cloned()
     }
 
-    /// True once it is set.
+    /// Returns true once the node is poisoned.
     pub fn is_set(&self) -> bool {
         self.reason.get().is_some()
     }
 
-    /// Waits until it is set.
+    /// Waits until the node is poisoned, and returns the reason.
     pub async fn wait(&self) -> String {
         loop {
             let set = self.set.notified();

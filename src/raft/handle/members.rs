@@ -10,24 +10,24 @@ use crate::raft::wire::types::Peer;
 use std::collections::BTreeMap;
 
 impl RaftStorage {
-    /// All members, sorted by name; none before this node is in a cluster.
+    /// Returns all members, sorted by name; none before this node is in a cluster.
     pub fn members(&self) -> Vec<MemberInfo> {
         self.shared.members()
     }
 
-    /// Index of the entry that made the membership; zero before there is one.
+    /// Returns the index of the entry that made the membership; zero before there is one.
     pub fn members_index(&self) -> u64 {
         self.shared.members_index()
     }
 
-    /// True once this node was told that it is no member any more.
+    /// Returns true once this node was told that it is no member any more.
     pub fn is_removed(&self) -> bool {
         let removed = &self.shared.removed;
         removed.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    /// On the leader: adds a node as a learner, and returns once that is committed. A member of
-    /// the same name, or with the same key, is replaced.
+    /// Adds a node as a learner, on the leader, and returns once that is committed. Replaces a
+    /// member of the same name, or with the same key.
     ///
     /// # Errors
     /// [`ChangeError::Refused`] when a living member has that name and another key, or that key
@@ -63,8 +63,8 @@ impl RaftStorage {
         shared.propose(Changes::AddNodes(nodes), true).await
     }
 
-    /// On the leader: changes a member, and returns once that is committed. Removing who is not
-    /// there is no error.
+    /// Changes a member, on the leader, and returns once that is committed. Removing a name that is
+    /// no member's is no error.
     pub async fn change(&self, name: &str, change: Change) -> Result<(), ChangeError> {
         let shared = &self.shared;
         let _one = shared.changing.lock().await;
@@ -94,8 +94,8 @@ impl RaftStorage {
         }
     }
 
-    /// Says where this node is reached from now on. The leader writes it down as soon as it can be
-    /// told.
+    /// Sets the addresses at which peers and clients reach this node. The leader writes them down
+    /// as soon as it can be told.
     pub async fn set_addresses(&self, cluster: &str, api: &str) -> Result<(), ChangeError> {
         {
             let mut me = self.shared.me();
@@ -105,7 +105,7 @@ impl RaftStorage {
         self.shared.introduce().await
     }
 
-    /// Whom this node may hear besides the members that it knows of: the leader that told it of a
+    /// Trusts `members` besides the members that this node knows of: the leader that told it of a
     /// cluster to join. They are forgotten at the next start.
     pub fn trust(&self, members: Vec<Member>) {
         self.shared.trusted.send_replace(members);

@@ -1,10 +1,10 @@
 //! The store as recovery mode sees it: alone, without its peers.
 //!
-//! Nothing is sent, nothing is answered, and no election is held. Reads show what this node knows
-//! to be committed, and change nothing: a member that was only looked at goes back to its cluster
-//! as it was. The first write makes this node the only member ([`force`]), because a change that
-//! its peers do not know of must not be mixed with theirs; whatever else is in its log counts as
-//! committed then, and the other members must be wiped and join again.
+//! Nothing is sent, nothing is answered, and no election is held. Reads show the records that this
+//! node knows to be committed, and change nothing: a member that was only looked at goes back to
+//! its cluster as it was. The first write makes this node the only member ([`force`]), because a
+//! change that its peers do not know of must not be mixed with theirs; all else in its log counts
+//! as committed then, and the other members must be wiped and join again.
 
 use super::storage::RaftStorage;
 use crate::raft::applying::state_machine::blocking;
@@ -27,34 +27,34 @@ use tokio::sync::watch;
 
 /// Limits the time that readers keep a closed store's files from being opened anew.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
-/// Between looks at that.
+/// The time between attempts to open those files.
 const RELEASE_STEP: Duration = Duration::from_millis(5);
 
 const REOPENING: &str = "the store is being opened anew";
 
-/// One node's store without its cluster. See above.
+/// One node's store without its cluster: see the module.
 pub struct Recovered {
     options: Options,
-    /// Replaced once, by the first write, when this node had peers.
+    /// The open store; replaced once, by the first write, when this node had peers.
     open: watch::Sender<Store>,
-    /// Held by whoever makes this node lead.
+    /// True once this node leads; locked while it is made to lead.
     leading: tokio::sync::Mutex<bool>,
     observers: Mutex<Vec<Weak<dyn Observer>>>,
 }
 
-/// The store's own situation.
+/// The situation of the store behind [`Recovered`].
 #[derive(Clone)]
 enum Store {
     Open(Arc<RaftStorage>),
-    /// The first write cuts off the peers.
+    /// The store is being opened anew, since the first write cuts off the peers.
     Reopening,
-    /// It could not be opened again, and why: the process must end.
+    /// The store could not be opened again, for this reason: the process must end.
     Lost(String),
     Closed,
 }
 
 impl Recovered {
-    /// Opens the data directory. It must belong to a cluster.
+    /// Opens the data directory, which must belong to a cluster.
     pub async fn open(options: Options) -> Result<Arc<Self>, OpenError> {
         let options = Options {
             network: None,
@@ -76,7 +76,7 @@ impl Recovered {
         }))
     }
 
-    /// Counts the members beside this node: a write would cut them off.
+    /// Counts the members beside this node, which a write would cut off.
     pub fn others(&self) -> usize {
         let Some(open) = self.current() else {
             return 0;
@@ -93,7 +93,7 @@ impl Recovered {
         }
     }
 
-    /// Closes the store where it is open.
+    /// Closes the store, if it is open, and leaves `next` in its place.
     async fn close(&self, next: Store) {
         if let Store::Open(open) = self.open.send_replace(next) {
             open.shutdown().await;
@@ -125,8 +125,8 @@ impl Recovered {
         self.writable()
     }
 
-    /// Makes this node the only member, and opens the store anew; whether or not the first worked,
-    /// for what can be read must stay readable.
+    /// Makes this node the only member, and opens the store anew, also when the first step failed:
+    /// its records must stay readable.
     async fn cut_off(&self) -> Result<(), OpenError> {
         tracing::warn!(
             others = self.others(),
@@ -161,7 +161,8 @@ impl Recovered {
         Ok(())
     }
 
-    /// Not when the store was closed meanwhile.
+    /// Puts `next` in place of [`Store::Reopening`]; does nothing, and returns false, when the
+    /// store was closed meanwhile.
     fn replace_reopening(&self, next: Store) -> bool {
         self.open.send_if_modified(|store| {
             let is_reopening = matches!(store, Store::Reopening);
@@ -224,7 +225,7 @@ impl Storage for Recovered {
         Box::pin(async move { self.lead().await?.commit(transaction).await })
     }
 
-    /// There is nobody to ask.
+    /// Returns at once: a lone node has no leader to ask.
     fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {
         Box::pin(async { Ok(()) })
     }

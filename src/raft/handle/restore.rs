@@ -2,7 +2,7 @@
 //!
 //! A restore is one begin, as many chunks as it takes and one commit, each an entry of the log, one
 //! after the other. Clients read and write meanwhile. Only while the commit is under way are their
-//! writes refused: what they had sealed may not fit the keyring that comes.
+//! writes refused: records that they encrypted may not fit the keyring that comes.
 
 use super::storage::{RaftStorage, TRANSACTION_BYTES_MAX};
 use crate::clock::Timestamp;
@@ -21,15 +21,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
-/// Records of one chunk, in bytes: small enough that the entries that are kept for followers stay
-/// few megabytes, large enough that a flush each is no burden.
+/// The most bytes of records in one chunk: small enough that the entries that are kept for
+/// followers stay few megabytes, large enough that a flush each is no burden.
 const CHUNK_BYTES_MAX: usize = 128 << 10;
 /// Bytes of a chunk besides its records; a record may be as large as a transaction.
 const CHUNK_OVERHEAD_BYTES: usize = 4 << 10;
 /// Bytes of a record in a chunk besides key and value.
 const RECORD_OVERHEAD_BYTES: usize = 8;
 
-/// Keeps restores apart, and writes off the moment of replacement.
+/// Runs one restore at a time, and refuses writes while it replaces everything.
 pub(in crate::raft) struct RestoreGate {
     dir: PathBuf,
     turn: Arc<Mutex<()>>,
@@ -45,7 +45,7 @@ impl RestoreGate {
         }
     }
 
-    /// True while everything is being replaced.
+    /// Returns true while a restore replaces everything.
     pub(in crate::raft) fn is_replacing(&self) -> bool {
         self.replacing.load(Ordering::Acquire)
     }
@@ -107,7 +107,7 @@ impl Whole for RaftStorage {
 }
 
 impl RaftStorage {
-    /// Puts all records into the log; says in how many chunks.
+    /// Puts all records into the log, and returns the number of chunks.
     async fn stage(&self, id: u128, records: Records) -> Result<u64, RestoreError> {
         let mut chunks = Chunks {
             records,
@@ -186,12 +186,12 @@ impl Drop for Replacing<'_> {
 /// Gathers records into chunks.
 struct Chunks {
     records: Records,
-    /// The record that did not fit.
+    /// The record that did not fit into the last chunk.
     next: Option<(Key, Bytes)>,
 }
 
 impl Chunks {
-    /// The next chunk; an empty one at the end.
+    /// Returns the next chunk; an empty one at the end.
     fn next(&mut self) -> io::Result<Vec<(Key, Bytes)>> {
         let mut chunk = Vec::new();
         let mut bytes = 0;

@@ -41,9 +41,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The largest transaction; Vault's limit for an entry of its raft log, too.
+/// The largest transaction, in bytes; Vault has the same limit for an entry of its raft log.
 pub const TRANSACTION_BYTES_MAX: usize = 1 << 20;
-/// Limits the time until a leader leads.
+/// Limits the time in which [`RaftStorage::become_leader`] waits for this node to lead.
 const LEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Limits the time until raft takes note of a new cluster.
 const FOUND_WITHIN: Duration = Duration::from_secs(10);
@@ -58,13 +58,13 @@ pub struct RaftStorage {
     commit_time: Arc<Summary>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     dir: Mutex<Option<DataDir>>,
-    /// The network has no hold on it of its own.
+    /// The service for peers; the network holds only a weak reference to it.
     server: Arc<Server>,
 }
 
 impl RaftStorage {
     /// Opens the data directory, or makes one that belongs to no cluster yet. The node does not
-    /// lead until it may; reads work at once, with all that it knows to be committed.
+    /// lead until it may; reads work at once, with all records that it knows to be committed.
     pub async fn open(options: Options) -> Result<Arc<Self>, OpenError> {
         let poison = Arc::new(Poison::default());
         let opened = {
@@ -91,7 +91,7 @@ impl RaftStorage {
         Ok(storage)
     }
 
-    /// Raft tells what it was opened with a moment after it was opened.
+    /// Waits until raft has published the membership that it was opened with.
     async fn know_members(&self) -> Result<(), OpenError> {
         let wait = self.shared.raft.wait(Some(FOUND_WITHIN));
         let known = wait.metrics(|m| m.membership_config.log_id().is_some(), "know members");
@@ -179,7 +179,7 @@ impl RaftStorage {
         }
     }
 
-    /// Makes this node the first voter of a new cluster. Nothing happens when it is in one.
+    /// Makes this node the first voter of a new cluster. Does nothing when it is in a cluster.
     pub async fn found(&self) -> Result<(), CommitError> {
         let shared = &self.shared;
         let unavailable = |error: String| CommitError::Unavailable(error);
@@ -202,12 +202,12 @@ impl RaftStorage {
         Ok(())
     }
 
-    /// True once this node was told of a cluster that it is in, or was in.
+    /// Returns true once this node was told of a cluster that it is in, or was in.
     pub fn has_membership(&self) -> bool {
         self.shared.membership().log_id().is_some()
     }
 
-    /// This node's number in the log.
+    /// Returns this node's number in the log.
     pub fn raft_id(&self) -> u64 {
         self.shared.id
     }
@@ -217,8 +217,8 @@ impl RaftStorage {
         self.shared.voice.elects.send_replace(elect);
     }
 
-    /// Takes what an unsealed node signs with, and lets it lead; `None` when it is sealed: then it
-    /// must not lead, and can prove nothing any more.
+    /// Takes the signer of an unsealed node, and lets the node lead; `None` when it is sealed: then
+    /// it must not lead, and can prove nothing any more.
     pub fn set_signer(&self, signer: Option<Arc<dyn Signer>>) {
         let elect = signer.is_some();
         self.shared.voice.proofs.set_signer(signer);
@@ -242,27 +242,30 @@ impl RaftStorage {
         Ok(())
     }
 
-    /// The cluster's public key, once proof of the keys is required.
+    /// Returns the cluster's public key, once proof of the keys is required.
     pub fn cluster_key(&self) -> Option<ClusterPublicKey> {
         self.shared.voice.proofs.required()
     }
 
-    /// True once members without proof of the keys neither lead nor are forwarded to or from.
+    /// Returns true once members without proof of the keys neither lead nor are forwarded to or
+    /// from.
     pub fn requires_proof(&self) -> bool {
         self.cluster_key().is_some()
     }
 
-    /// Messages of members that were dropped for want of proof, since the start.
+    /// Counts the messages of members that were dropped for want of proof, since the start.
     pub fn unproven(&self) -> u64 {
         self.shared.voice.proofs.refused()
     }
 
-    /// True while this node is sealed and holds entries without which nobody can lead.
+    /// Follows whether this node is needed: sealed, and in possession of entries without which no
+    /// member can lead.
     pub fn needed(&self) -> watch::Receiver<bool> {
         self.shared.needed.subscribe()
     }
 
-    /// Members, by raft id, whose logs fell behind what they had acknowledged to this node.
+    /// Follows the members, by raft id, whose logs fell behind the entries that they had
+    /// acknowledged to this node.
     pub fn fallen(&self) -> watch::Receiver<BTreeSet<u64>> {
         self.shared.voice.fallen.subscribe()
     }
@@ -272,7 +275,7 @@ impl RaftStorage {
         self.shared.leadership.subscribe()
     }
 
-    /// Lets this node lead and returns once it does and has applied all that was committed.
+    /// Lets this node lead, and returns once it does and has applied all committed entries.
     pub async fn become_leader(&self) -> Result<(), CommitError> {
         if !self.has_membership() {
             let none = "this node is in no cluster yet";
@@ -291,18 +294,18 @@ impl RaftStorage {
         }
     }
 
-    /// Hands leadership to the best unsealed voter and returns once it leads.
+    /// Hands leadership to the best unsealed voter, and returns once that one leads.
     pub async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
         self.shared.hand_over(within).await
     }
 
-    /// False while the disk is full, as far as writes have shown: it was refused to the last one,
-    /// or to the last checkpoint.
+    /// Follows whether the disk has room, as far as writes have shown: false after it was refused
+    /// to the last write, or to the last checkpoint.
     pub fn room(&self) -> watch::Receiver<bool> {
         self.shared.applied.room()
     }
 
-    /// Flushes of the log since it was opened.
+    /// Counts the flushes of the log since it was opened.
     pub fn flushes(&self) -> u64 {
         self.shared.log.flushes()
     }
@@ -369,7 +372,7 @@ impl RaftStorage {
         decided
     }
 
-    /// Proposes `command` and gives what became of it; gives up once this node has lost touch.
+    /// Proposes `command` and returns its outcome; gives up once this node has lost touch.
     pub(in crate::raft) async fn decided(&self, command: Command) -> Result<Revision, CommitError> {
         let answer = self.proposer.submit(command)?;
         let answer = tokio::select! {
@@ -385,8 +388,8 @@ impl RaftStorage {
         answer.unwrap_or_else(|_| Err(CommitError::Unavailable("the storage is stopping".into())))
     }
 
-    /// Returns when this node has not served as leader for so long that what it proposed may wait
-    /// for ever.
+    /// Returns when this node has not served as leader for so long that its proposals may wait for
+    /// ever.
     async fn lost_leadership(&self) {
         let mut leadership = self.leadership();
         let leads = |now: &Leadership| matches!(now, Leadership::Leader { .. });
@@ -401,7 +404,7 @@ impl RaftStorage {
         }
     }
 
-    /// Stops as a killed process does: what only memory holds is saved nowhere. For tests.
+    /// Stops as a killed process does: saves nothing that only memory holds. For tests.
     pub async fn abandon(&self) {
         self.shared.applied.poison.set("abandoned");
         self.close().await;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Between two lines of the log that tell of it.
+/// The time between two lines of the log that tell of a missing leader.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// One per conductor.
+/// The time without a leader, measured by the conductor.
 #[derive(Default)]
 pub(in crate::raft) struct Absence {
     since: Option<Instant>,
@@ -13,12 +13,13 @@ pub(in crate::raft) struct Absence {
 }
 
 impl Absence {
-    /// There is a leader, or none is wanted.
+    /// Notes that there is a leader, or that none is wanted.
     pub(in crate::raft) fn end(&mut self) {
         *self = Self::default();
     }
 
-    /// Nobody leads at `now`. Gives for how long, each time that it is to be told.
+    /// Notes that no node leads at `now`. Returns for how long none has led, each time that it is
+    /// due to be logged.
     pub(in crate::raft) fn note(&mut self, now: Instant) -> Option<Duration> {
         let since = *self.since.get_or_insert(now);
         let waits_from = self.told.unwrap_or(since);

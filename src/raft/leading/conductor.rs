@@ -1,6 +1,7 @@
-//! Follows raft, and tells the rest of the node who leads, who is heard and whether timers run.
+//! Follows raft, and tells the rest of the node of the leader, of the members to hear and of the
+//! timers to run.
 //!
-//! A lone node has no timers: its conductor sleeps until raft or somebody else changes something.
+//! A lone node has no timers: its conductor sleeps until raft or another room changes something.
 
 use super::absence::Absence;
 use super::handover::LetGo;
@@ -17,32 +18,33 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// One per open storage.
+/// Follows raft for an open storage.
 pub(in crate::raft) struct Conductor {
     shared: Arc<Shared>,
     /// The nodes that the network was told to hear.
     heard: Option<Vec<Member>>,
     /// Nodes that were members until a moment ago.
     parting: Parting,
-    /// The last orders to raft: whether timers run, whether it may campaign.
+    /// The last orders to raft: whether timers run, whether the node may campaign.
     timers: (bool, bool),
     since: Instant,
-    /// When this node last tried to have its record brought up to date.
+    /// The time of the last attempt to have this node's record brought up to date.
     introduced: Option<Instant>,
-    /// When it last asked who is in the cluster.
+    /// The time of the last question for the members.
     asked: Option<Instant>,
-    /// When it last asked whether another node can lead.
+    /// The time of the last question whether another node can lead.
     asked_fit: Option<Instant>,
     absence: Absence,
 }
 
-/// Limits the time of a handover that nobody waits for.
+/// Limits the time of a handover for which no caller waits.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
-/// Between attempts to have one's record brought up to date.
+/// The time between attempts to have this node's record brought up to date.
 const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
-/// Between questions whether another node can lead, while nobody does and this one stands back.
+/// The time between questions whether another node can lead, while none does and this one stands
+/// back.
 const STAND_IN_EVERY: Duration = Duration::from_millis(500);
-/// Between questions who is in the cluster, while nobody leads.
+/// The time between questions for the members, while no node leads.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
 impl Conductor {
@@ -60,8 +62,8 @@ impl Conductor {
         }
     }
 
-    /// Runs until raft stops, and says then that nobody leads: the last word would stand for ever.
-    /// When nobody told raft to stop, the node has failed.
+    /// Runs until raft stops, and then publishes that no node leads, lest the last leader stand for
+    /// ever. Poisons the node when raft stopped by itself.
     pub(in crate::raft) async fn run(mut self) {
         self.watch().await;
         let shared = &self.shared;
@@ -146,7 +148,8 @@ impl Conductor {
         });
     }
 
-    /// Once this node is a member, membership alone says whom it hears.
+    /// Forgets the nodes that this one was told to trust, once it is a member: from then on
+    /// membership alone decides which nodes it hears.
     fn trust_members_only(&self, seen: &Metrics) {
         let members = seen.membership_config.membership();
         if members.get_node(&self.shared.id).is_some() {
@@ -158,7 +161,7 @@ impl Conductor {
         }
     }
 
-    /// A node that was removed may have been added again.
+    /// Notes that this node is a member again when one that was removed was added again.
     fn come_back(&self, seen: &Metrics) {
         let shared = &self.shared;
         let members = seen.membership_config.membership();
@@ -201,7 +204,7 @@ impl Conductor {
         }
     }
 
-    /// True for a leader that no quorum has answered for so long that there may be another.
+    /// Returns true for a leader that no quorum has answered for so long that there may be another.
     fn is_cut_off(&self) -> bool {
         let data = self.shared.raft.data_metrics();
         let data = data.borrow_watched();
@@ -212,13 +215,13 @@ impl Conductor {
             && answered.is_some_and(|age| age > self.shared.timing.silence())
     }
 
-    /// True for a leader that was not heard for so long that there may be another.
+    /// Returns true for a leader that was not heard for so long that there may be another.
     fn is_lost(&self, leader: u64) -> bool {
         let silence = self.shared.timing.silence();
         self.since.elapsed() > silence && !self.shared.voice.is_heard(leader, silence)
     }
 
-    /// Looks at everything that no event tells of, while there are other members.
+    /// Checks all conditions that change without an event, while there are other members.
     async fn tick(&mut self, seen: &Metrics) {
         self.tell_of_absence();
         if is_leader(seen) {
@@ -232,7 +235,8 @@ impl Conductor {
         }
     }
 
-    /// A node that stands back leads all the same when nobody else can.
+    /// Asks whether another node can lead, and has this node lead after all when none can, though
+    /// it stands back.
     fn stand_in(&mut self) {
         let shared = &self.shared;
         let is_early = self
@@ -246,8 +250,8 @@ impl Conductor {
         crate::task::spawn(async move { shared.stand_in().await });
     }
 
-    /// Who was removed while it was away is refused by everybody, and cannot tell that from a
-    /// cluster without a leader.
+    /// Logs now and then that there is no leader: a member that was removed while it was away is
+    /// refused by all others, and cannot tell that from a cluster without a leader.
     fn tell_of_absence(&mut self) {
         let shared = &self.shared;
         if *shared.leadership.borrow() != Leadership::None || !shared.may_lead() {
@@ -270,8 +274,9 @@ impl Conductor {
         }
     }
 
-    /// A sealed leader serves nobody, and one whose device is busy keeps everybody waiting. The
-    /// latter keeps leadership unless another node says that its own device is better.
+    /// Hands leadership over when this leader is sealed, since it serves no client, or when its
+    /// device is busy, since it keeps all waiting. A busy one keeps leadership unless another node
+    /// says that its own device is better.
     fn let_go(&self) {
         let shared = &self.shared;
         if shared.handing.try_lock().is_err() {
@@ -291,9 +296,9 @@ impl Conductor {
         });
     }
 
-    /// A sealed voter that refused a candidate for its shorter log, while nobody leads, holds
-    /// entries that the others need. It may not lead, so somebody must unseal it: its log and its
-    /// lights say so.
+    /// Notes that this node is needed when it is a sealed voter that refused a candidate for its
+    /// shorter log while no node leads: it holds entries that the others need. It may not lead, so
+    /// an operator must unseal it: its log and its lights say so.
     fn tell_that_it_is_needed(&self, seen: &Metrics) {
         let shared = &self.shared;
         let mut voters = seen.membership_config.membership().voter_ids();
@@ -309,7 +314,8 @@ impl Conductor {
         }
     }
 
-    /// A member may hold a vote above this node's term, and then takes nothing from it.
+    /// Raises the term when a member told of a vote above it, since that member takes nothing from
+    /// a lower term.
     async fn heed_hints(&self, seen: &Metrics) {
         let shared = &self.shared;
         let term = seen.vote.leader_id.term;
@@ -329,7 +335,8 @@ impl Conductor {
         }
     }
 
-    /// Who was away while members changed may not know who leads now; those whom it knows do.
+    /// Asks the members that this node knows for the current members: after members changed while
+    /// it was away it may not know the leader.
     fn ask_around(&mut self, seen: &Metrics) {
         if self.asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {
             return;
@@ -368,7 +375,7 @@ impl Conductor {
         }
     }
 
-    /// Tells the network who may speak.
+    /// Tells the network which nodes may speak to this one.
     fn hear(&mut self, seen: &Metrics) {
         let shared = &self.shared;
         let Some(network) = &shared.voice.network else {
@@ -402,7 +409,7 @@ impl Conductor {
         }
     }
 
-    /// Timers run only while there is somebody to time.
+    /// Starts or stops raft's timers; they run only while there is another member.
     fn set_timers(&mut self, seen: &Metrics) {
         let shared = &self.shared;
         let members = seen.membership_config.membership();
@@ -426,7 +433,7 @@ pub(in crate::raft) fn is_leader(seen: &Metrics) -> bool {
     seen.state == ServerState::Leader
 }
 
-/// The only voter everywhere needs nobody's answer.
+/// Notes in the log store that this node is the only voter, and so needs no other's answer.
 fn set_alone(shared: &Shared, seen: &Metrics) {
     let id = shared.id;
     let members = &seen.membership_config;
@@ -440,7 +447,7 @@ fn set_alone(shared: &Shared, seen: &Metrics) {
     }
 }
 
-/// A lone voter asks nobody, so nothing has to run out before it leads.
+/// Has a lone voter campaign at once, since it asks no other node.
 async fn lead_alone(shared: &Shared, seen: &Metrics) {
     let membership = seen.membership_config.membership();
     let mut voters = membership.voter_ids().peekable();

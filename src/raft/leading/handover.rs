@@ -1,4 +1,4 @@
-//! Giving leadership to another node.
+//! Gives leadership to another node.
 
 use super::heirs::Heir;
 use crate::raft::members::error::ChangeError;
@@ -14,21 +14,21 @@ use std::time::{Duration, Instant};
 
 /// Limits the time that a leader takes to have itself removed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
-/// Between attempts.
+/// The time between attempts to have this node removed.
 const LEAVE_RETRY: Duration = Duration::from_millis(30);
-/// Between attempts to have another node lead.
+/// The time between attempts to have another node lead.
 const TRANSFER_RETRY: Duration = Duration::from_millis(500);
 /// Limits the time until the conductor notices that another node leads.
 const NOTICE_WITHIN: Duration = Duration::from_secs(1);
-/// Votes for nobody, which no node is called.
+/// The node id for which a vote counts for no node: no node has it.
 const NOBODY: u64 = 0;
 
-/// The reason for which a leader lets go.
+/// The reason for which a leader hands leadership over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::raft) enum LetGo {
-    /// It was told to, or may not lead: any node that can lead is better.
+    /// The leader was told to, or may not lead: any node that can lead is better.
     Must,
-    /// Its device keeps a write waiting: only a node whose device does not is better.
+    /// The leader's device keeps a write waiting: only a node whose device does not is better.
     Stalls,
 }
 
@@ -41,7 +41,7 @@ impl Shared {
         self.pass_on(within, LetGo::Must).await
     }
 
-    /// As [`Shared::hand_over`], unless that is under way.
+    /// Does the same as [`Shared::hand_over`], unless a handover is under way.
     pub(in crate::raft) async fn try_hand_over(
         &self,
         within: Duration,
@@ -53,7 +53,7 @@ impl Shared {
         }
     }
 
-    /// One at a time.
+    /// Hands leadership over; the caller holds `handing`, so that one handover runs at a time.
     async fn pass_on(&self, within: Duration, why: LetGo) -> Result<(), ChangeError> {
         self.ensure_raft_leads()?;
         let heirs = self.heirs().await;
@@ -87,7 +87,7 @@ impl Shared {
         Err(ChangeError::Unavailable(why))
     }
 
-    /// Waits until the rest of this node knows, too, that it leads no more: the conductor tells it.
+    /// Waits until the conductor has told the rest of this node that it leads no more.
     async fn notice(&self) {
         let mut leadership = self.leadership.subscribe();
         let noticed = leadership.wait_for(|now| !matches!(now, Leadership::Leader { .. }));
@@ -95,8 +95,8 @@ impl Shared {
         drop(tokio::time::timeout(NOTICE_WITHIN, noticed).await);
     }
 
-    /// Has `heir` campaign until another node leads. One try may come to nothing: a device that is
-    /// slow to write what came last, a message that is lost.
+    /// Has `heir` campaign until another node leads. One try may fail, by a device that is slow to
+    /// write the last entries or by a lost message.
     async fn transfer(&self, heir: u64, within: Duration) -> Result<bool, ChangeError> {
         let deadline = Instant::now() + within;
         let mut metrics = self.raft.server_metrics();
@@ -148,7 +148,7 @@ impl Shared {
         Ok(())
     }
 
-    /// `led` is the term in which this node led last.
+    /// Asks the leader to remove this node, which led last in the term `led`.
     async fn ask_to_leave(&self, led: u64) -> Result<(), String> {
         let metrics = self.metrics();
         let members = metrics.membership_config.membership();
@@ -166,7 +166,8 @@ impl Shared {
         }
     }
 
-    /// On the leader: a member wants to be removed. The one that led before has done the sums.
+    /// Removes a member that asks for it, on the leader. The node that led before has checked the
+    /// quorum.
     pub(in crate::raft) async fn let_leave(&self, id: u64) -> Result<(), ChangeError> {
         let _one = self.changing.lock().await;
         self.ensure_leads()?;
@@ -177,8 +178,8 @@ impl Shared {
         }
     }
 
-    /// Ends this node's term, in which raft accepts nothing any more: it votes for nobody in the
-    /// next one. That takes no vote from anybody who leads already.
+    /// Ends this node's `term`, in which raft accepts nothing any more: it votes for no node in the
+    /// next one. That takes no vote from a node that leads already.
     pub(in crate::raft) async fn step_back(&self, term: u64) {
         let metrics = self.metrics();
         if self.raft.is_leader() && metrics.vote.leader_id.term == term {
@@ -187,7 +188,7 @@ impl Shared {
     }
 
     /// Leads on in a term above `term`: ends this one, and has itself elected as if leadership was
-    /// handed to it, so that nobody waits for a lease to run out.
+    /// handed to it, so that no node waits for a lease to run out.
     pub(in crate::raft) async fn lead_above(&self, term: u64) {
         let above = term.saturating_add(1);
         self.lift_term(above).await;
@@ -197,7 +198,7 @@ impl Shared {
         drop(self.raft.handle_transfer_leader(request).await);
     }
 
-    /// Votes for nobody in `term`, unless this node has voted in that one or a later one.
+    /// Votes for no node in `term`, unless this node has voted in that term or a later one.
     pub(in crate::raft) async fn lift_term(&self, term: u64) {
         let beyond = Position {
             term: u64::MAX,

@@ -9,25 +9,26 @@ use std::time::Duration;
 
 /// Limits the time for the answer of another node.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
-/// Remembers for this long that a device kept a write waiting.
+/// The time for which a device that kept a write waiting is remembered.
 const STALL_MEMORY: Duration = Duration::from_secs(600);
 
 /// A voter that could lead after this one.
 pub(in crate::raft) struct Heir {
     pub(in crate::raft) member: MemberInfo,
-    /// It says that it would: it does not stand back, and its device keeps no write waiting.
+    /// True when the voter says that it would lead: it does not stand back, and its device keeps no
+    /// write waiting.
     pub(in crate::raft) is_fit: bool,
 }
 
 impl Shared {
-    /// Returns whether this node would lead in another's place.
+    /// Returns true when this node would lead in another's place.
     pub(in crate::raft) fn is_fit(&self) -> bool {
         self.may_lead() && !self.standing_back.is_on() && !self.log.stalled_within(STALL_MEMORY)
     }
 
-    /// Asks all other voters, and gives those that could lead, the best one first: one that is fit
-    /// before one that is not, and of these the one with the longest log. What heartbeats told may
-    /// be old: a node may have been unsealed since.
+    /// Asks all other voters, and returns those that could lead, the best one first: one that is
+    /// fit before one that is not, and of these the one with the longest log. The last heartbeats
+    /// may be out of date: a node may have been unsealed since.
     pub(in crate::raft) async fn heirs(&self) -> Vec<Heir> {
         let silence = self.timing.silence();
         let others = self.members().into_iter();
@@ -46,8 +47,8 @@ impl Shared {
         heirs
     }
 
-    /// Asks a voter, and gives also whether it is unsealed if it says so. One of a release that
-    /// does not know the question is taken only for want of another.
+    /// Asks a voter whether it is fit, and returns also whether it is unsealed, if it says so. A
+    /// voter of a release that does not know the question is taken only for want of another.
     async fn ask_whether_fit(&self, member: MemberInfo) -> (Heir, Option<bool>) {
         let to = Member {
             name: member.name.clone(),
@@ -63,8 +64,8 @@ impl Shared {
         (Heir { member, is_fit }, elects)
     }
 
-    /// While nobody leads: stands back no longer when no other voter is reached, unsealed and fit,
-    /// or when the log of one that wants to lead is shorter than this node's.
+    /// Ends standing back, while no node leads, when no other voter is reached, unsealed and fit,
+    /// or when a candidate's log is shorter than this node's.
     pub(in crate::raft) async fn stand_in(&self) {
         let is_needed =
             self.refusals.since().is_some() || !self.heirs().await.iter().any(|heir| heir.is_fit);

@@ -8,7 +8,7 @@
 //! - One batch is under way at a time; a lone writer never waits for company.
 //! - A lone node has no timers.
 //!
-//! It never changes who is a member, except to finish a change that stopped half way.
+//! It never changes the members, except to finish a change that stopped half way.
 
 pub(in crate::raft) mod absence;
 pub(in crate::raft) mod conductor;

@@ -1,8 +1,8 @@
 //! Gathers commits into batches, so that many writers share one flush.
 //!
-//! One batch is under way at a time: while it is written, the next one gathers. When it has
-//! landed, its writers are likely to come back, so the next batch waits a moment for as many as
-//! there were. A lone writer is one, and never waits.
+//! One batch is under way at a time: while it is written, the next one gathers. When it has landed,
+//! its writers are likely to come back, so the next batch waits a moment for as many as there were.
+//! A lone writer never waits.
 
 use crate::raft::applying::state_machine::{Applied, StateMachine};
 use crate::raft::log_store::LogStore;
@@ -20,16 +20,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-/// Commands in one batch, and their bytes.
+/// The most commands in one batch, and the most bytes.
 const BATCH_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 256 << 10;
-/// Commands that wait, and their bytes; more are turned away.
+/// The most commands that wait, and the most bytes; more are refused.
 const WAITING_MAX: usize = 8192;
 const WAITING_BYTES_MAX: usize = 4 << 20;
-/// A batch waits in steps of this for more, as long as more come.
+/// The step in which a batch waits for more commands, as long as more come.
 const LINGER_STEP: Duration = Duration::from_millis(1);
 const LINGER_MAX: Duration = Duration::from_millis(4);
-/// After this long without a batch nobody is expected back.
+/// The time without a batch after which no writer is expected back.
 const EXPECTED_FOR: Duration = Duration::from_millis(20);
 
 type Answer = Result<Revision, CommitError>;
@@ -46,13 +46,13 @@ struct Queue {
     closed: bool,
 }
 
-/// The queue of commits and the task that empties it.
+/// Queues commits, and proposes them in batches.
 pub(in crate::raft) struct Proposer {
     queue: Mutex<Queue>,
     wake: Notify,
-    /// The task wants to be woken from this many proposals on.
+    /// The number of waiting proposals from which the task is woken.
     wake_at: AtomicUsize,
-    /// Writers that have announced themselves and are not done.
+    /// The number of writers that have announced themselves and are not done.
     pub(in crate::raft) announced: Arc<AtomicUsize>,
 }
 
@@ -66,7 +66,7 @@ impl Proposer {
         }
     }
 
-    /// Queues a command; the receiver gets what it came to.
+    /// Queues a command; the receiver gets its outcome.
     pub(in crate::raft) fn submit(
         &self,
         command: Command,
@@ -107,7 +107,7 @@ impl Proposer {
         self.wake.notify_one();
     }
 
-    /// Serves the queue until it is closed.
+    /// Proposes batches from the queue until it is closed.
     pub(in crate::raft) async fn run(self: Arc<Self>, sink: Sink) {
         let mut expected = 1;
         let mut landed_at = Instant::now();
@@ -127,7 +127,7 @@ impl Proposer {
         }
     }
 
-    /// True once somebody waits; false once the queue is closed.
+    /// Waits for a commit; returns true once one waits, and false once the queue is closed.
     async fn some_wait(&self) -> bool {
         loop {
             let woken = self.wake.notified();
@@ -192,7 +192,7 @@ impl Proposer {
     }
 }
 
-/// Where batches go.
+/// Proposes batches to raft.
 pub(in crate::raft) struct Sink {
     pub(in crate::raft) raft: Raft<TypeConfig, StateMachine>,
     pub(in crate::raft) log: LogStore,
@@ -243,7 +243,7 @@ impl Sink {
         }
     }
 
-    /// Turns a batch away before anything of it is written, when it could not be finished.
+    /// Refuses a batch that could not be finished, before anything of it is written.
     async fn admit(&self, batch: &VecDeque<Proposal>) -> Result<(), CommitError> {
         if let Some(reason) = self.applied.poison.reason() {
             return Err(CommitError::Fatal(reason));
@@ -254,7 +254,7 @@ impl Sink {
     }
 }
 
-/// Refuses what the log or the state would have no room for.
+/// Refuses `bytes` of entries for which the log or the state has no room.
 pub(in crate::raft) async fn ensure_room(
     log: &LogStore,
     applied: &Applied,
@@ -278,7 +278,7 @@ pub(in crate::raft) async fn ensure_room(
     }
 }
 
-/// True for the ways in which a device says that it has no room.
+/// Returns true for the errors by which a device says that it has no room.
 fn is_disk_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,8 +1,8 @@
 //! Reads that are linearizable wherever they are made.
 //!
-//! The leader answers from its lease, or asks a quorum. A follower asks the leader up to where the
-//! log is committed, and waits until it has applied that. One question is under way at a time; who
-//! comes meanwhile shares the next one.
+//! The leader answers from its lease, or asks a quorum. A follower asks the leader for the
+//! committed index, and waits until it has applied the log up to there. One question is under way
+//! at a time; reads that come meanwhile share the next one.
 
 use crate::peer::Member;
 use crate::raft::running::readers::WAITING_MAX;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Between questions while there is no leader.
+/// The time between questions while there is no leader.
 const RETRY: Duration = Duration::from_millis(20);
 /// Returns once this node's state holds all that was acknowledged before the call.
 pub(in crate::raft) async fn barrier(shared: &Arc<Shared>) -> Result<(), ReadError> {
@@ -39,7 +39,7 @@ pub(in crate::raft) async fn barrier(shared: &Arc<Shared>) -> Result<(), ReadErr
     receiver.await.unwrap_or_else(|_| stopped())
 }
 
-/// Asks until nobody waits.
+/// Asks for the committed index until no read waits.
 async fn serve(shared: Arc<Shared>) {
     loop {
         let waiting = {
@@ -79,7 +79,7 @@ async fn catch_up(shared: &Shared) -> Result<(), ReadError> {
     caught_up.unwrap_or_else(|_| Err(late()))
 }
 
-/// Up to where the log is committed, as the leader says.
+/// Asks the leader, which may be this node, for the last committed position.
 async fn ask(shared: &Shared, deadline: Instant) -> Result<Position, String> {
     let metrics = shared.metrics();
     match metrics.current_leader {
@@ -119,7 +119,8 @@ async fn wait_applied(shared: &Shared, upto: Position) -> Result<(), ReadError> 
 }
 
 impl Shared {
-    /// Up to where the log is committed, if this node leads: by its lease, or by a quorum's word.
+    /// Returns the last committed position, if this node leads: by its lease, or by a quorum's
+    /// word.
     pub(in crate::raft) async fn read_index(&self) -> Result<Position, String> {
         let option = LinearizerOption::new(Some(self.lease.age_max()), true);
         let linearizer = self.raft.get_read_log_id(option).await;

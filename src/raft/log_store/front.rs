@@ -5,12 +5,12 @@ use super::group::{self, Found, Group, UNIT_BYTES};
 use super::segment_file::{AlignedBuffer, SegmentFile};
 use std::sync::Arc;
 
-/// Reading goes on in pieces of this size.
+/// The size of the pieces that are read after the first.
 const PIECE_BYTES: usize = 64 << 10;
-/// Most fronts are no longer; for more there is memory for the whole file.
+/// The room for most fronts; a longer one gets room for the whole file.
 const ROOM_BYTES: usize = 2 * PIECE_BYTES;
 
-/// A segment from its beginning to where it has been read, because a card reads slowly.
+/// The beginning of a segment, read only as far as needed, because a card reads slowly.
 pub(super) struct Front {
     file: Arc<SegmentFile>,
     log_id: u64,
@@ -32,7 +32,8 @@ impl Front {
         &self.file
     }
 
-    /// What has been read from `offset` on; at least `bytes`, unless the file ends before.
+    /// Returns the bytes that have been read from `offset` on; at least `bytes` of them, unless the
+    /// file ends before.
     pub(super) fn at(&mut self, offset: usize, bytes: usize) -> Result<&[u8], LogError> {
         let size = self.file.size;
         let wanted = offset.saturating_add(bytes).min(size);
@@ -66,7 +67,7 @@ impl Front {
         self.buffer = larger;
     }
 
-    /// The whole group at `offset`, if there is one.
+    /// Returns the whole group at `offset`, if there is one.
     pub(super) fn group(&mut self, offset: usize) -> Result<Option<Group>, LogError> {
         let log_id = self.log_id;
         let head = self.at(offset, UNIT_BYTES)?;
@@ -86,7 +87,7 @@ impl Front {
         }
     }
 
-    /// The generation that whatever begins at `offset` names; not verified.
+    /// Returns the generation in the header at `offset`, unverified.
     pub(super) fn claimed_generation(&mut self, offset: usize) -> Result<Option<u64>, LogError> {
         let log_id = self.log_id;
         let head = self.at(offset, UNIT_BYTES)?;

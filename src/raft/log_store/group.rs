@@ -1,4 +1,4 @@
-//! One write of the log.
+//! One write of the log, called a group.
 //!
 //! ```text
 //! offset bytes  field (little endian)
@@ -25,7 +25,7 @@ use crate::raft::wire::record::Record;
 pub(super) const UNIT_BYTES: usize = 512;
 /// Bytes before the records.
 pub(super) const HEADER_BYTES: usize = 60;
-/// The only format there is so far.
+/// The only format so far.
 pub(super) const VERSION: u8 = 1;
 
 const MAGIC: &[u8; 4] = b"CFLG";
@@ -47,11 +47,11 @@ pub(super) struct Header {
 pub(super) struct Group {
     pub(super) header: Header,
     pub(super) records: Vec<Record>,
-    /// Padding included.
+    /// The size of the group in the segment, padding included.
     pub(super) bytes: usize,
 }
 
-/// Puts `records` into `buffer`, padded to `block`, and returns the padded size.
+/// Encodes `records` into `buffer`, padded to `block`, and returns the padded size.
 pub(super) fn encode(
     header: &Header,
     records: &[Record],
@@ -107,7 +107,7 @@ pub(super) fn encode(
     Ok(size)
 }
 
-/// The beginning of some bytes, as a group or as none.
+/// The result of decoding the beginning of some bytes as a group.
 pub(super) enum Found {
     /// No group of this log, or a damaged one.
     Nothing,
@@ -163,7 +163,7 @@ fn parse(bytes: &[u8], log_id: u64) -> Option<Found> {
     }))
 }
 
-/// The checksum that a group should have.
+/// Computes the checksum that a group should have.
 fn crc(group: &[u8]) -> Option<u32> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(group.get(..CRC_OFFSET)?);
@@ -180,12 +180,12 @@ fn half(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
-/// The generation that an unverified group names. No generation is zero.
+/// Returns the generation that an unverified group names. No generation is zero.
 pub(super) fn claimed_generation(bytes: &[u8], log_id: u64) -> Option<u64> {
     may_begin(bytes, log_id).then(|| word(bytes, 16)).flatten()
 }
 
-/// The size that an unverified group names, padding included.
+/// Returns the size that an unverified group names, padding included.
 pub(super) fn claimed_bytes(bytes: &[u8], log_id: u64) -> Option<usize> {
     let units = may_begin(bytes, log_id)
         .then(|| half(bytes, 52))
@@ -193,7 +193,8 @@ pub(super) fn claimed_bytes(bytes: &[u8], log_id: u64) -> Option<usize> {
     usize::try_from(units).ok()?.checked_mul(UNIT_BYTES)
 }
 
-/// True for bytes that could begin a group of this log; the rest need not be looked at.
+/// Returns true for bytes that could begin a group of this log; the bytes after them need not be
+/// looked at otherwise.
 pub(super) fn may_begin(bytes: &[u8], log_id: u64) -> bool {
     bytes.starts_with(MAGIC) && word(bytes, 8) == Some(log_id)
 }

@@ -8,18 +8,18 @@ use openraft::entry::RaftEntry;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes of entries that are kept for apply and replication besides those not yet written.
+/// The most bytes of entries that are kept for apply and replication besides those not yet written.
 const CACHE_BYTES_MAX: usize = 512 << 10;
-/// Groups that are kept for followers: each takes one [`Place`] of memory.
+/// The most groups that are kept for followers: each takes one [`Place`] of memory.
 const GROUPS_KEPT_MAX: usize = 4096;
 /// Memory that an entry takes besides its command, in bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
-/// Where a group of entries stands.
+/// The place of a group of entries on the device.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) first: u64,
-    /// Index after its last entry that still counts.
+    /// The index after the last entry in the group that still counts.
     pub(super) end: u64,
     pub(super) file: Arc<SegmentFile>,
     pub(super) offset: usize,
@@ -34,19 +34,19 @@ pub(super) struct Index {
     pub(super) purged: Option<Position>,
     pub(super) last: Option<Position>,
     pub(super) committed: Option<LogId>,
-    /// The newest entry with voters besides this node, since the log was opened.
+    /// The index of the newest entry with voters besides this node, since the log was opened.
     pub(super) others_at: u64,
     /// The newest entries, contiguous up to `last`.
     cache: VecDeque<LogEntry>,
     cache_bytes: usize,
-    /// Groups on the device, oldest first.
+    /// The groups on the device, oldest first.
     places: VecDeque<Place>,
-    /// Index after the last entry on the device.
+    /// The index after the last entry on the device.
     written_end: u64,
 }
 
 impl Index {
-    /// Takes an entry at the end.
+    /// Appends an entry.
     pub(super) fn push(&mut self, entry: LogEntry) {
         self.last = Some(position(&entry.log_id()));
         self.cache_bytes += cost(&entry);
@@ -93,8 +93,8 @@ impl Index {
         self.last = last.max(self.purged);
     }
 
-    /// True when an entry `id` cannot be in a log of which this one's committed part is a part.
-    /// Among entries that are not in memory only those are noticed whose term alone tells.
+    /// Returns true when an entry `id` cannot be in a log that holds all of this one's committed
+    /// entries. For an entry that is not in memory only its term is compared.
     pub(super) fn contradicts_committed(&self, id: &LogId) -> bool {
         let Some(committed) = self.committed else {
             return false;
@@ -134,8 +134,8 @@ impl Index {
         }
     }
 
-    /// Index of the newest entry that may go when the newest groups, `bytes` of the device at most,
-    /// are kept.
+    /// Returns the index of the newest entry that may be purged when the newest groups, `bytes` of
+    /// the device at most, are kept.
     pub(super) fn surplus(&self, bytes: usize) -> Option<u64> {
         let mut left = bytes;
         let newest = self.places.iter().rev().enumerate();
@@ -148,7 +148,7 @@ impl Index {
         None
     }
 
-    /// Applies a record read from the device. The place of entries is noted by the caller.
+    /// Applies a record read from the device. The caller notes the place of entries.
     pub(super) fn replay(&mut self, record: Record) -> Result<(), WireError> {
         match record {
             Record::Start(start) => {
@@ -178,7 +178,7 @@ impl Index {
         Ok(())
     }
 
-    /// First index that is there.
+    /// Returns the first index in the log.
     pub(super) fn first(&self) -> u64 {
         match self.purged {
             Some(purged) => purged.index + 1,
@@ -190,12 +190,12 @@ impl Index {
         }
     }
 
-    /// Index after the last one.
+    /// Returns the index after the last one.
     pub(super) fn end(&self) -> u64 {
         self.last.map_or(0, |last| last.index + 1)
     }
 
-    /// The entries `start..end` that are in memory, and where the ones before them are.
+    /// Returns the entries `start..end` that are in memory, and the places of those before them.
     pub(super) fn find(&self, start: u64, end: u64) -> (Vec<Place>, Vec<LogEntry>) {
         let start = start.max(self.first());
         let end = end.min(self.end());
@@ -220,8 +220,8 @@ impl Index {
             .collect()
     }
 
-    /// The id of the entry at `index`, as far as it is known without reading the device: the
-    /// last one, the purged one, or one in the cache. Otherwise the newest known one before it.
+    /// Returns the id of the entry at `index`, as far as it is known without reading the device:
+    /// the last one, the purged one, or one in the cache. Otherwise the newest known one before it.
     pub(super) fn id_at(&self, index: u64) -> Option<LogId> {
         let cached = self.cache.iter().rev().find(|entry| entry.index() <= index);
         let purged = || self.purged.filter(|purged| purged.index <= index);
@@ -230,7 +230,7 @@ impl Index {
             .or_else(|| purged().map(log_id))
     }
 
-    /// The id of the last entry.
+    /// Returns the id of the last entry.
     pub(super) fn last_log_id(&self) -> Option<LogId> {
         self.last.map(log_id)
     }
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(index.surplus(1024), Some(99_979));
         let all = Some(99_999 - 10 * 4096);
         assert_eq!(index.surplus(usize::MAX), all);
-        // What that many groups take, and as many again before the next checkpoint.
+        // The memory of that many groups, and as many again before the next checkpoint.
         let bytes = 2 * GROUPS_KEPT_MAX * size_of::<Place>();
         assert!(bytes <= 512 << 10, "{bytes}");
         index.places.truncate(GROUPS_KEPT_MAX);

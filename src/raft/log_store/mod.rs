@@ -1,10 +1,10 @@
 //! The replicated log on the device: preallocated segments, written once, in order.
 //!
-//! Owns the files `raft/*.log`. Everything raft must not forget is in them: entries, votes,
+//! Owns the files `raft/*.log`. They hold all that raft must not forget: entries, votes,
 //! truncations, purges.
 //!
 //! Invariants
-//! - What a callback reported is on the device; at most one write is in flight.
+//! - A write whose callback ran is on the device; at most one write is in flight.
 //! - A block that was acknowledged is never written again before its segment is purged.
 //! - A group's sequence number is never used twice; recovery relies on it to tell a write that was
 //!   cut short from damage, and fails closed on damage.

@@ -1,14 +1,14 @@
-//! Reading the log back at start.
+//! Reads the log back at start.
 //!
-//! 1. The newest segment whose first group is whole says which generations are still needed, and
-//!    of these the state needs none that end before its mark: a card reads slowly.
-//! 2. Those are replayed in order, as long as checksum, generation and sequence go on.
-//! 3. What ends them is either the log's end, with perhaps one write that was cut short, or
-//!    damage. The files are searched for a later sequence number to tell them apart: one write is
-//!    in flight at most, so a later one means that the bad one was finished. The search of a file
-//!    ends where it still holds what it held before, older groups in an unbroken row; a file that
-//!    begins with zeros is not searched. For something to be missed there, the card must have lost
-//!    all of that stretch, of acknowledged writes, and kept what came after.
+//! 1. The newest segment whose first group is whole names the generations that are still needed. Of
+//!    these, segments that end before the state's mark are skipped: a card reads slowly.
+//! 2. The others are replayed in order, as long as checksum, generation and sequence go on.
+//! 3. Replay ends at the log's end, with perhaps one write that was cut short, or at damage. The
+//!    files are searched for a later sequence number to tell them apart: one write is in flight at
+//!    most, so a later one means that the bad one was finished. The search of a file ends at a
+//!    stretch that was not written over: older groups in an unbroken row; a file that begins with
+//!    zeros is not searched. The search misses a write only if the card lost all acknowledged
+//!    writes in that stretch and kept those after it.
 //!
 //! Damage to the very last group looks like a write cut short and cannot be told from it.
 
@@ -27,33 +27,33 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct RecoveredLog {
     pub(super) index: Index,
-    /// Segments in use, oldest first; the last one is written on.
+    /// The segments in use, oldest first; the last one is written on.
     pub(super) live: VecDeque<Segment>,
     pub(super) free: Vec<Arc<SegmentFile>>,
-    /// Where the last segment goes on.
+    /// The end of the last group in the last segment, in bytes: writing goes on there.
     pub(super) offset: usize,
-    /// The last group.
+    /// The sequence number of the last group.
     pub(super) sequence: u64,
     pub(super) slot_next: u64,
     /// Every membership in the log.
     pub(super) members: Vec<(Position, Members)>,
-    /// A write that was cut short was dropped.
+    /// True when a write that was cut short was dropped.
     pub(super) torn: bool,
-    /// Highest committed index that a group tells of, plus one.
+    /// The highest committed index that a group names, plus one.
     committed_next: u64,
-    /// The last entry before the oldest segment that is there.
+    /// The last entry before the oldest segment that was found.
     base: Option<Position>,
-    /// Up to where records say that the log was purged.
+    /// The last entry that records name as purged.
     purged_told: Option<Position>,
 }
 
 impl RecoveredLog {
-    /// True when a group with this number may come next.
+    /// Returns true when a group with this sequence number may come next.
     fn expects(&self, sequence: u64) -> bool {
         self.sequence == 0 || sequence == self.sequence + 1
     }
 
-    /// Forgets what was replayed, and gives its segments back.
+    /// Forgets the replayed groups, and returns their segments as candidates.
     fn restart(&mut self, log_id: u64) -> impl Iterator<Item = Candidate> + use<> {
         let fresh = Self {
             slot_next: self.slot_next,
@@ -71,15 +71,15 @@ impl RecoveredLog {
 
 struct Candidate {
     front: Front,
-    /// As its first block claims; not verified.
+    /// The generation that the first block names, unverified.
     generation: u64,
-    /// The start record of its first group, when that is whole.
+    /// The start record of the first group, when that group is whole.
     start: Option<Beginning>,
-    /// The first block is all zeros: it was never written, or that was lost.
+    /// True when the first block is all zeros: it was never written, or was lost.
     is_blank: bool,
 }
 
-/// A whole first group.
+/// The beginning of a segment, from a first group that is whole.
 #[derive(Clone, Copy)]
 struct Beginning {
     sequence: u64,
@@ -88,11 +88,12 @@ struct Beginning {
     last: Option<Position>,
 }
 
-/// This much is read of a segment to see what it is, or all of its first group if that is more.
+/// The bytes read of a segment at first, or all of its first group if that is more.
 const HEAD_BYTES: usize = 4096;
-/// A file that begins with so much as it was before has not been written since.
+/// The bytes at the beginning of a file which, when not written over, show that the file was not
+/// written since.
 const FRONT_BYTES: usize = 64 << 10;
-/// The same for what stands after the log's end: as much as a group takes, so that none is missed.
+/// The same after the log's end: as much as a group takes, so that none is missed.
 const UNTOUCHED_BYTES: usize = GROUP_BYTES_MAX;
 
 /// Reads the log in `dir`. The state has all entries up to `applied`.
@@ -143,7 +144,8 @@ pub(super) fn recover(
     Ok(found)
 }
 
-/// The segment files with their first blocks' claims. Leftovers of creation are removed.
+/// Lists the segment files with the claims of their first blocks. Removes files whose creation was
+/// cut short.
 fn list(dir: &Path, log_id: u64, slot_next: &mut u64) -> Result<Vec<Candidate>, LogError> {
     let mut candidates = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failure("list", dir))? {
@@ -181,7 +183,8 @@ impl Candidate {
         })
     }
 
-    /// The file, which is not needed and holds nothing later than `sequence`.
+    /// Returns the file of a segment that is not needed, once it is known to hold no group later
+    /// than `sequence`.
     fn checked(mut self, sequence: u64) -> Result<Arc<SegmentFile>, LogError> {
         let is_untouched = self.is_blank && {
             let stretch = self.front.at(0, FRONT_BYTES)?;
@@ -206,8 +209,9 @@ fn beginning(group: &Group, generation: u64) -> Option<Beginning> {
     }
 }
 
-/// How many of the oldest segments hold only entries that the state has. What a segment says of
-/// those before it may have been truncated since, so the index must not be later either.
+/// Counts the oldest segments that hold only entries that the state has. The last entry that a
+/// segment names before itself may have been truncated since, so its index must not be later
+/// either.
 fn applied_before(live: &[Candidate], applied: Option<Position>) -> usize {
     let Some(applied) = applied else {
         return 0;
@@ -251,7 +255,7 @@ fn missing(generation: u64) -> LogError {
     LogError::Incomplete(format!("the segment of generation {generation} is missing"))
 }
 
-/// No segment has a whole beginning: a new log, unless there is something in the files.
+/// Begins a new log when no segment has a whole beginning, unless the files hold a group.
 fn no_segment(
     candidates: Vec<Candidate>,
     mut found: RecoveredLog,
@@ -325,7 +329,7 @@ fn replay_group(
     Ok(())
 }
 
-/// Keeps what the index does not.
+/// Keeps the contents of a record that the index does not.
 fn note(found: &mut RecoveredLog, record: &Record) {
     match record {
         Record::Start(start) => {
@@ -376,7 +380,7 @@ fn damaged(what: &'static str, file: &SegmentFile, offset: usize) -> LogError {
     }
 }
 
-/// The committed place that the groups tell of, as an id.
+/// Returns the id of the committed entry that the groups name.
 fn committed(found: &RecoveredLog) -> Option<crate::raft::wire::types::LogId> {
     let index = found.committed_next.checked_sub(1)?;
     found.index.id_at(index)

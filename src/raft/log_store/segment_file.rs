@@ -9,14 +9,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// O_DSYNC as Linux numbers it on all architectures that we build for. rustix 1.1 gives O_SYNC for
-/// its `DSYNC`, with which every change of the file's time costs a commit of ext4's journal:
-/// measured, 2 KB and 0.16 flushes more for a put.
+/// The value of O_DSYNC on Linux, on all architectures that this program is built for. rustix 1.1
+/// gives O_SYNC for its `DSYNC`, with which every change of the file's time costs a commit of
+/// ext4's journal: measured, 2 KB and 0.16 flushes more for a put.
 const DSYNC: OFlags = OFlags::from_bits_retain(0o10000);
 
-/// Zeros are written in pieces of this size.
+/// The size of the pieces in which zeros are written.
 const FILL_BYTES: usize = 256 << 10;
-/// Alignment when the kernel does not tell (before 6.1): what every known device accepts.
+/// The alignment when the kernel does not tell it (before 6.1): every known device accepts it.
 const BLOCK_BYTES_DEFAULT: usize = 4096;
 const BLOCK_BYTES_MAX: usize = 64 << 10;
 
@@ -58,15 +58,16 @@ impl AlignedBuffer {
 pub(super) struct SegmentFile {
     file: File,
     path: PathBuf,
-    /// Writes reach the device by themselves; otherwise each one is followed by fdatasync.
+    /// True when writes reach the device by themselves; otherwise each one is followed by
+    /// fdatasync.
     direct: bool,
-    /// Writes start and end at multiples of this.
+    /// The unit of writes, in bytes: they start and end at multiples of it.
     pub(super) block: usize,
     pub(super) size: usize,
 }
 
 impl SegmentFile {
-    /// Makes a file of zeros. It appears under its name only when it is whole.
+    /// Makes a file of zeros, which appears under its name only when it is whole.
     pub(super) fn create(dir: &Path, slot: u64, size: usize) -> Result<Self, LogError> {
         let path = path_of(dir, slot, size);
         let temporary = path.with_extension("new");
@@ -124,7 +125,8 @@ impl SegmentFile {
         &self.path
     }
 
-    /// Writes and returns once it is on the device. `bytes` come from an [`AlignedBuffer`].
+    /// Writes `bytes`, which come from an [`AlignedBuffer`], and returns once they are on the
+    /// device.
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> Result<(), LogError> {
         let at = u64::try_from(offset).unwrap_or(u64::MAX);
         self.file
@@ -136,7 +138,7 @@ impl SegmentFile {
         self.file.sync_data().map_err(failure("flush", &self.path))
     }
 
-    /// Writes as a device does that fails: the front of `bytes`, or nothing, and an error.
+    /// Writes as a failing device does: the front of `bytes`, or nothing, and an error.
     pub(super) fn fail(
         &self,
         bytes: &[u8],
@@ -155,7 +157,7 @@ impl SegmentFile {
         Err(failure("write", &self.path)(kind.into()))
     }
 
-    /// Fills `bytes`, which are aligned and whole blocks, with what stands from `offset` on.
+    /// Fills `bytes`, which are aligned and whole blocks, from `offset` on.
     pub(super) fn read_into(&self, bytes: &mut [u8], offset: usize) -> Result<(), LogError> {
         let at = u64::try_from(offset).unwrap_or(u64::MAX);
         self.file
@@ -182,20 +184,20 @@ impl SegmentFile {
     }
 }
 
-/// `raft/0000000000000001-1310720.log`: a number, and the size, so that a file that has been cut
-/// short is noticed whatever is left of it.
+/// Returns the path of a segment, `raft/0000000000000001-1310720.log`: a number, and the size, so
+/// that a file that has been cut short is noticed whatever is left of it.
 fn path_of(dir: &Path, slot: u64, size: usize) -> PathBuf {
     dir.join(format!("{slot:016}-{size}.log"))
 }
 
-/// The number and the size in a segment's name.
+/// Returns the number and the size in a segment's name.
 pub(super) fn slot_of(path: &Path) -> Option<(u64, usize)> {
     let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
     let (slot, size) = name.split_once('-')?;
     Some((slot.parse().ok()?, size.parse().ok()?))
 }
 
-/// True when `dir` holds a segment, whatever is in it: a log was begun there.
+/// Returns true when `dir` holds a segment, whatever its contents: a log was begun there.
 pub fn exists(dir: &Path) -> Result<bool, LogError> {
     for entry in std::fs::read_dir(dir).map_err(failure("list", dir))? {
         let path = entry.map_err(failure("list", dir))?.path();

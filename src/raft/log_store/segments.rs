@@ -1,4 +1,4 @@
-//! The set of segment files: which is written, which are kept, which are free.
+//! The set of segment files: the one that is written, those that are kept, those that are free.
 
 use super::LogError;
 use super::segment_file::SegmentFile;
@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Free files kept for later; more are removed.
+/// The most free files that are kept; more are removed.
 const FREE_MAX: usize = 4;
 
 /// A segment in use.
 pub(super) struct Segment {
     pub(super) file: Arc<SegmentFile>,
     pub(super) generation: u64,
-    /// Index after the last entry in it.
+    /// The index after the last entry in the segment.
     pub(super) end: u64,
 }
 
@@ -21,16 +21,16 @@ pub(super) struct Segment {
 pub(super) struct Segments {
     pub(super) dir: PathBuf,
     pub(super) segment_bytes: usize,
-    /// Oldest first; the last one is written.
+    /// The segments in use, oldest first; the last one is written.
     pub(super) live: VecDeque<Segment>,
     pub(super) free: Vec<Arc<SegmentFile>>,
-    /// Where the last segment goes on.
+    /// The end of the last group in the last segment, in bytes.
     pub(super) offset: usize,
     pub(super) slot_next: u64,
 }
 
 impl Segments {
-    /// Bytes left in the segment that is written.
+    /// Returns the bytes left in the segment that is written.
     pub(super) fn room(&self) -> usize {
         self.live
             .back()
@@ -80,7 +80,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Entries from `end` on are void.
+    /// Drops the entries from `end` on from the record of each segment.
     pub(super) fn truncate(&mut self, end: u64) {
         for segment in &mut self.live {
             segment.end = segment.end.min(end);

@@ -13,15 +13,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
-/// Something for the writer to do, in order.
+/// A job of the writer; jobs are done in order.
 pub(super) enum Job {
-    /// Write entries, which the index has already.
+    /// Writes entries, which the index has already.
     Append(Vec<LogEntry>, Done),
-    /// Write a vote, a truncation or a purge.
+    /// Writes a vote, a truncation or a purge.
     Control(Record, Done),
-    /// Have a spare segment.
+    /// Makes sure that there is a spare segment.
     Prepare(Done),
-    /// Go on in the next segment.
+    /// Goes on in the next segment.
     Roll,
 }
 
@@ -54,22 +54,23 @@ struct Queue {
     closed: bool,
 }
 
-/// One per log.
+/// The index, the queue and the counters of a log.
 pub(super) struct LogShared {
     index: Mutex<Index>,
     queue: Mutex<Queue>,
     wake: Condvar,
     pub(super) poison: Arc<Poison>,
-    /// Bytes left in the segment that is written, and in free ones.
+    /// The bytes left in the segment that is written, and in free ones.
     pub(super) room: AtomicUsize,
     pub(super) spare: AtomicUsize,
     commands: AtomicU64,
     groups: AtomicU64,
     pub(super) written: Notify,
     opened: Instant,
-    /// Milliseconds from `opened` to the begin of the write under way, plus one; zero: none is.
+    /// Milliseconds from `opened` to the begin of the write under way, plus one; zero when there is
+    /// none.
     writing: AtomicU64,
-    /// The same of the end of the last write that took too long.
+    /// The same to the end of the last write that took too long.
     stalled: AtomicU64,
 }
 
@@ -95,13 +96,13 @@ impl LogShared {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Highest committed index plus one.
+    /// Returns the highest committed index plus one.
     pub(super) fn committed_next(&self) -> u64 {
         let committed: Option<LogId> = self.index().committed;
         committed.map_or(0, |id| id.index() + 1)
     }
 
-    /// Queues a job. After [`LogShared::close`] it fails at once.
+    /// Queues a job, which fails at once after [`LogShared::close`].
     pub(super) fn submit(&self, job: Job) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.closed {
@@ -139,12 +140,12 @@ impl LogShared {
         self.wake.notify_all();
     }
 
-    /// A write begins.
+    /// Notes that a write begins.
     pub(super) fn begin_write(&self) {
         self.writing.store(self.mark(), Ordering::Release);
     }
 
-    /// It ended.
+    /// Notes that the write under way ended.
     pub(super) fn end_write(&self) {
         if self.write_age() > STALL_MAX {
             self.stalled.store(self.mark(), Ordering::Release);
@@ -152,18 +153,19 @@ impl LogShared {
         self.writing.store(0, Ordering::Release);
     }
 
-    /// For how long the write under way has been.
+    /// Returns the time that the write under way has taken so far; zero when there is none.
     pub(super) fn write_age(&self) -> Duration {
         self.age(&self.writing).unwrap_or_default()
     }
 
-    /// True when a write took longer than [`STALL_MAX`], or takes, less than `age` ago.
+    /// Returns true when a write ended less than `age` ago that took longer than [`STALL_MAX`], or
+    /// when one is under way for that long.
     pub(super) fn stalled_within(&self, age: Duration) -> bool {
         let ago = self.age(&self.stalled);
         self.write_age() > STALL_MAX || ago.is_some_and(|ago| ago < age)
     }
 
-    /// Now, as an atomic number keeps it.
+    /// Returns the present as milliseconds since the log was opened, plus one.
     fn mark(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(0) + 1
     }

@@ -26,16 +26,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Room that is kept for what is not a command: votes, blanks, purges.
+/// The room that is kept for records other than commands: votes, blanks, purges.
 const RESERVE_BYTES: usize = 64 << 10;
 
 /// Options of opening a log.
 pub struct LogOptions<'a> {
-    /// Its directory.
+    /// The log's directory.
     pub dir: &'a Path,
-    /// The random number that its groups carry.
+    /// The random number that the log's groups carry.
     pub log_id: u64,
-    /// Size of new segments.
+    /// The size of new segments, in bytes.
     pub segment_bytes: usize,
     /// The last entry that the state has without the log; an empty log beside it is an error.
     pub applied: Option<Position>,
@@ -43,7 +43,7 @@ pub struct LogOptions<'a> {
     pub device: Option<Arc<dyn Device>>,
 }
 
-/// A cheap handle; all are the same log.
+/// A handle to the log; cheap to clone, and all clones are the same log.
 #[derive(Clone)]
 pub struct LogStore {
     shared: Arc<LogShared>,
@@ -51,7 +51,7 @@ pub struct LogStore {
     /// False once an entry with other voters than this node may be in the log.
     alone: Arc<AtomicBool>,
     node: u64,
-    /// A membership that the operator forced; settled before raft runs on this log.
+    /// A membership that the operator forced; set before raft runs on this log.
     forced: Option<Arc<Forced>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -60,7 +60,7 @@ pub struct LogStore {
 pub struct Recovery {
     /// Every membership in the log.
     pub members: Vec<(Position, Members)>,
-    /// A write that was cut short was dropped.
+    /// True when a write that was cut short was dropped.
     pub torn: bool,
 }
 
@@ -131,15 +131,15 @@ impl LogStore {
         ))
     }
 
-    /// Says that this node is the only voter in all memberships so far: what its log holds is
-    /// then committed, since a quorum has it.
+    /// Notes that this node is the only voter in all memberships so far: all entries of its log are
+    /// then committed, since a quorum has them.
     pub fn set_alone(&self) {
         self.alone.store(true, Ordering::Release);
         let mut index = self.shared.index();
         index.committed = index.last_log_id().max(index.committed);
     }
 
-    /// Says that this node leads and that the committed membership at `index` has no other voter.
+    /// Notes that this node leads and that the committed membership at `index` has no other voter.
     /// A later entry with other voters wins.
     pub fn lead_alone(&self, index: u64) {
         let log = self.shared.index();
@@ -148,17 +148,17 @@ impl LogStore {
         }
     }
 
-    /// True while this node is the only voter.
+    /// Returns true while this node is the only voter.
     pub fn is_alone(&self) -> bool {
         self.alone.load(Ordering::Acquire)
     }
 
-    /// Commands that are on the device, since the log was opened.
+    /// Counts the commands that are on the device, since the log was opened.
     pub fn commands_flushed(&self) -> u64 {
         self.shared.commands_flushed()
     }
 
-    /// Writes since the log was opened; each is one flush.
+    /// Counts the writes since the log was opened; each is one flush.
     pub fn flushes(&self) -> u64 {
         self.shared.groups_flushed()
     }
@@ -181,33 +181,34 @@ impl LogStore {
         receive(receiver).await
     }
 
-    /// True when an entry `id` contradicts what is known to be committed.
+    /// Returns true when an entry `id` contradicts those that are known to be committed.
     pub(in crate::raft) fn contradicts_committed(&self, id: &LogId) -> bool {
         self.shared.index().contradicts_committed(id)
     }
 
-    /// Highest index known to be committed.
+    /// Returns the highest index known to be committed.
     pub fn committed(&self) -> Option<u64> {
         self.shared.index().committed.map(|id| id.index())
     }
 
-    /// Index of the newest entry that may go when the newest groups are kept for followers:
-    /// `bytes` of them at most, and a few thousand.
+    /// Returns the index of the newest entry that may be purged when the newest groups are kept for
+    /// followers: `bytes` of them at most, and a few thousand.
     pub fn surplus(&self, bytes: usize) -> Option<u64> {
         self.shared.index().surplus(bytes)
     }
 
-    /// For how long the write under way has kept the device busy.
+    /// Returns the time for which the write under way has kept the device busy.
     pub fn write_age(&self) -> Duration {
         self.shared.write_age()
     }
 
-    /// True when a write took longer than it may, or takes, less than `age` ago.
+    /// Returns true when a write ended less than `age` ago that took longer than it may, or when
+    /// one is under way for that long.
     pub(in crate::raft) fn stalled_within(&self, age: Duration) -> bool {
         self.shared.stalled_within(age)
     }
 
-    /// The term of the last vote.
+    /// Returns the term of the last vote.
     pub fn term(&self) -> u64 {
         self.shared
             .index()
@@ -224,7 +225,7 @@ impl LogStore {
         }
     }
 
-    /// Writes what waits and stops the writer. Blocks.
+    /// Writes the jobs that wait and stops the writer. Blocks.
     pub fn close(&self) {
         self.shared.close();
         let thread = self
@@ -238,24 +239,25 @@ impl LogStore {
         }
     }
 
-    /// From here on the handles made of this one give out memberships as `forced` has them.
+    /// Has every handle that is cloned from this one give out memberships as `forced` has them.
     pub(in crate::raft) fn force(&mut self, forced: Forced) {
         self.forced = Some(Arc::new(forced));
     }
 
-    /// Raft does not outlive an entry that it cannot read.
+    /// Reads entries, and poisons the node when that fails: raft does not outlive an entry that it
+    /// cannot read.
     fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
         let entries = self.entries_up_to(start, end, bytes_max);
         let entries = entries.inspect_err(|error| self.shared.poison.set(&error.to_string()));
         Ok(entries?)
     }
 
-    /// True when the operator decided about the members.
+    /// Returns true when the operator forced a membership.
     pub(in crate::raft) fn is_forced(&self) -> bool {
         self.forced.is_some()
     }
 
-    /// Returns once the writer has come to the end of what was queued before. Nothing is written.
+    /// Returns once the writer has done all jobs that were queued before. Writes nothing.
     pub async fn take_turn(&self) -> io::Result<()> {
         let (done, receiver) = oneshot::channel();
         self.shared
@@ -270,13 +272,13 @@ impl LogStore {
         receive(receiver).await
     }
 
-    /// The entries `start..end`, as far as the log has them.
+    /// Returns the entries `start..end`, as far as the log has them.
     #[cfg(test)]
     pub(super) fn entries(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, LogError> {
         self.entries_up_to(start, end, usize::MAX)
     }
 
-    /// The entries `start..end`, or the first of them when all are more than `bytes_max`.
+    /// Returns the entries `start..end`, or the first of them when all are more than `bytes_max`.
     pub(super) fn entries_up_to(
         &self,
         start: u64,
@@ -341,7 +343,7 @@ impl LogStore {
         Ok(())
     }
 
-    /// Notices memberships with other voters before they can take effect.
+    /// Notes memberships with other voters before they can take effect.
     fn watch_members(&self, entry: &LogEntry, index: &mut Index) {
         if let EntryPayload::Membership(members) = &entry.payload {
             let alone = members.voter_ids().all(|id| id == self.node);
@@ -359,7 +361,7 @@ async fn receive(receiver: oneshot::Receiver<io::Result<()>>) -> io::Result<()> 
         .unwrap_or_else(|_| Err(io::Error::other("the log's writer has stopped")))
 }
 
-/// Bytes of entries that go to a follower at once, unless a single one is larger.
+/// The most bytes of entries that go to a follower at once, unless a single one is larger.
 const SENT_BYTES_MAX: usize = 512 << 10;
 
 impl RaftLogReader<TypeConfig> for LogStore {

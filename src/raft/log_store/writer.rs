@@ -1,4 +1,4 @@
-//! The thread that writes the log: what waits becomes one group, one write, one flush.
+//! The thread that writes the log: waiting jobs become one group, one write, one flush.
 
 use super::LogError;
 use super::group::{self, HEADER_BYTES, Header};
@@ -13,27 +13,27 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// A group takes no more than this, unless a single entry does.
+/// The most bytes of a group, unless a single entry takes more.
 pub(super) const GROUP_BYTES_MAX: usize = 256 << 10;
-/// Records in a group.
+/// The most records of a group.
 const GROUP_RECORDS_MAX: usize = 4096;
 
-/// A segment that holds less is not left for the next one.
+/// The least bytes in a segment for which it is left for the next one.
 const ROLL_BYTES_MIN: usize = 64 << 10;
 
-/// A step of the queue: a record to write, somebody to tell, or a segment to leave.
+/// A step of the queue: a record to write, a caller to tell, or a segment to leave.
 enum GroupStep {
     Record(Record),
     Done(Done),
     Roll,
 }
 
-/// Owns the segments; runs on its own thread.
+/// The writer of a log, which owns the segments and runs on a thread of its own.
 pub(super) struct Writer {
     pub(super) shared: Arc<LogShared>,
     pub(super) segments: Segments,
     pub(super) log_id: u64,
-    /// The last group's.
+    /// The sequence number of the last group.
     pub(super) sequence: u64,
     /// The last entry on the device.
     pub(super) written_last: Option<Position>,
@@ -42,7 +42,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Serves the queue until it is closed.
+    /// Does the jobs of the queue until it is closed.
     pub(super) fn run(mut self) {
         let group_bytes_max = GROUP_BYTES_MAX.min(self.segments.segment_bytes / 2);
         while let Some(jobs) = self.shared.take() {
@@ -93,7 +93,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells how much fits without making files.
+    /// Publishes how many bytes fit without making files.
     pub(super) fn publish(&self) {
         let free: usize = self.segments.free.iter().map(|file| file.size).sum();
         self.shared
@@ -199,7 +199,7 @@ impl Writer {
         }
     }
 
-    /// Brings index and segments to what is now on the device.
+    /// Brings index and segments in line with the device after a write.
     fn settle(&mut self, records: Vec<Record>, place: Place) -> Result<(), LogError> {
         let mut commands = 0;
         let mut span: Option<(Position, Position)> = None;
@@ -247,7 +247,7 @@ impl Writer {
     }
 }
 
-/// Takes as much as one group holds, and whoever waits for it.
+/// Takes as many steps as one group holds, and the callers that wait for them.
 fn next_group(
     steps: &mut std::iter::Peekable<impl Iterator<Item = GroupStep>>,
     bytes_max: usize,

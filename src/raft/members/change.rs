@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 /// Limits the time until a change of the members is committed.
 const CHANGE_WITHIN: Duration = Duration::from_secs(10);
-/// Between attempts while another change is under way.
+/// The time between attempts while another change is under way.
 const CHANGE_RETRY: Duration = Duration::from_millis(50);
 
 pub(in crate::raft) type Changes = ChangeMembers<u64, Peer>;
 
 impl Shared {
-    /// Index of the entry that made the membership in force.
+    /// Returns the index of the entry that made the membership in force.
     pub(in crate::raft) fn members_index(&self) -> u64 {
         let stored = self.membership();
         stored.log_id().as_ref().map_or(0, |id| id.index())
@@ -89,7 +89,8 @@ impl Shared {
         }
     }
 
-    /// Takes the place of `old` away, unless it lives on with another key.
+    /// Removes `old`, whose name or key `new` has. Refuses when that node is alive under another
+    /// name or with another key, is this node, or is the last voter.
     pub(in crate::raft) async fn replace(
         &self,
         old: &MemberInfo,
@@ -140,7 +141,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells who was removed.
+    /// Tells a member that it was removed.
     pub(in crate::raft) async fn see_off(&self, member: &MemberInfo) {
         if member.raft_id == self.id {
             // There was nobody to hand over to; raft itself finds a voter.
@@ -189,7 +190,7 @@ impl Shared {
         self.set_peer(id, Peer { non_voter, ..peer }).await
     }
 
-    /// Writes a member's record down, unless it stands there already.
+    /// Writes a member's record into the membership, unless it is there already.
     pub(in crate::raft) async fn set_peer(&self, id: u64, peer: Peer) -> Result<(), ChangeError> {
         if self.membership().membership().get_node(&id) == Some(&peer) {
             return Ok(());
@@ -235,7 +236,7 @@ impl Shared {
 }
 
 enum Sorted {
-    /// Another change is under way.
+    /// Another change is under way; it is tried again.
     Busy,
     Final(ChangeError),
 }

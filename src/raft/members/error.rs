@@ -3,7 +3,7 @@
 /// A reason for which the members were not changed, or leadership not handed over.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The caller's: the message says what is wrong and what to do. Nothing changed.
+    /// The caller's fault: the message names the fault and the remedy. Nothing changed.
     #[error("{0}")]
     Refused(String),
     /// Not now: this node does not lead.

@@ -13,13 +13,15 @@ use openraft::raft::AppendEntriesRequest;
 use openraft::storage::RaftLogReader;
 use std::time::Duration;
 
-/// Entries before a removal that the removed member is sent along with it: what it may lack.
+/// The number of entries before a removal that the removed member is sent along with it, since it
+/// may lack them.
 const FAREWELL_ENTRIES_MAX: u64 = 64;
 /// Limits the time of one such call.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 impl Shared {
-    /// This node as it should stand in the membership: what it does not know of itself stays.
+    /// Returns this node's record in the membership, and the record as it should be: fields that
+    /// this node does not know of itself stay.
     pub(in crate::raft) fn own_record(&self) -> Option<(Peer, Peer)> {
         let known = self.membership().membership().get_node(&self.id).cloned()?;
         let me = self.me().clone();
@@ -58,8 +60,8 @@ impl Shared {
         self.ask_to_be_found(&wanted).await
     }
 
-    /// Asks who is taken for the leader first. The leader does not find a node whose address
-    /// changed, so that node may not know it: then it asks everybody.
+    /// Asks the member that is taken for the leader first, and then all others: the leader does not
+    /// find a node whose address changed, so that node may not know the leader.
     async fn ask_to_be_found(&self, wanted: &Peer) -> Result<(), ChangeError> {
         let metrics = self.metrics();
         let members = metrics.membership_config.membership();
@@ -86,7 +88,7 @@ impl Shared {
         Err(failed)
     }
 
-    /// Asks a member who is in the cluster, and hears those, too.
+    /// Asks a member for the members, and trusts those as well.
     pub(in crate::raft) async fn ask_members(&self, peer: u64, member: &Member) {
         let asked = self
             .voice
@@ -117,7 +119,7 @@ impl Shared {
         });
     }
 
-    /// Tells a node that it is no member any more. It may be gone already, and not hear.
+    /// Tells a node that it is no member any more. The node may be gone already, and not hear.
     pub(in crate::raft) async fn say_farewell(&self, removed: &MemberInfo, index: u64) {
         let member = Member {
             name: removed.name.clone(),
@@ -136,8 +138,8 @@ impl Shared {
         }
     }
 
-    /// The entries up to the one at `index`, which removed a member and is committed, as that
-    /// member's own log needs them; `None` where the cluster requires no proofs.
+    /// Returns the entries up to the one at `index`, which removed a member and is committed, as
+    /// that member's own log needs them; `None` where the cluster requires no proofs.
     async fn removal(&self, index: u64) -> Option<(Append, Vec<Bytes>)> {
         self.voice.proofs.required()?;
         let mut log = self.log.clone();

@@ -1,6 +1,6 @@
 //! Changes of the voters that stopped half way.
 //!
-//! A change of who votes has two steps: first both the old and the new voters must agree, then the
+//! A change of the voters has two steps: first both the old and the new voters must agree, then the
 //! new ones alone. The node that proposes it drives both, so when it dies or loses leadership in
 //! between, the next leader takes the second one.
 
@@ -8,7 +8,7 @@ use super::change::Changes;
 use crate::raft::running::shared::{Metrics, Shared};
 use std::collections::BTreeSet;
 
-/// True when the first step is committed and the second was not taken.
+/// Returns true when the first step is committed and the second was not taken.
 pub(in crate::raft) fn is_unfinished(seen: &Metrics) -> bool {
     let members = &seen.membership_config;
     members.log_id() == seen.committed_membership_config.log_id()
@@ -16,13 +16,14 @@ pub(in crate::raft) fn is_unfinished(seen: &Metrics) -> bool {
 }
 
 impl Shared {
-    /// True while two configurations of the voters are in force.
+    /// Returns true while two configurations of the voters are in force.
     pub(in crate::raft) fn is_joint(&self) -> bool {
         let members = self.membership();
         members.membership().get_joint_config().len() > 1
     }
 
-    /// On the leader: takes the second step, unless a change is under way here, which will.
+    /// Takes the second step, on the leader, unless a change is under way here, which takes it
+    /// itself.
     pub(in crate::raft) async fn finish_change(&self) {
         let Ok(_one) = self.changing.try_lock() else {
             return;
@@ -48,7 +49,7 @@ impl Shared {
         }
     }
 
-    /// Those that vote in the old configuration only.
+    /// Returns the members that vote in the old configuration only.
     fn parting_voters(&self) -> BTreeSet<u64> {
         let members = self.membership();
         let members = members.membership();

@@ -8,61 +8,62 @@ use std::time::Duration;
 pub struct MemberInfo {
     /// The operator's `node_id`.
     pub name: String,
-    /// Its number in the log; a node that starts anew has another.
+    /// The node's number in the log; a node that starts anew has another.
     pub raft_id: u64,
-    /// `host:port` of its cluster listener.
+    /// `host:port` of the node's cluster listener.
     pub cluster_address: String,
-    /// `http://192.168.50.101:8200`.
+    /// The URL of the node's API: `http://192.168.50.101:8200`.
     pub api_address: String,
-    /// Its pin.
+    /// The node's pinned key.
     pub public_key: PublicKey,
-    /// It votes.
+    /// True when the node votes.
     pub voter: bool,
-    /// It was asked to stay without a vote.
+    /// True when the node was asked to stay without a vote.
     pub non_voter: bool,
-    /// It leads.
+    /// True when the node leads.
     pub leader: bool,
-    /// It has its keys and may lead; `None` when it was not heard of.
+    /// True when the node has its keys and may lead; `None` when it was not heard of.
     pub elects: Option<bool>,
-    /// Since it was heard of last; `None`: never. Zero for the node that is asked.
+    /// The time since the node was heard of last; `None` when it never was. Zero for the node that
+    /// is asked.
     pub last_contact: Option<Duration>,
-    /// Index of the last entry that it is known to hold.
+    /// The index of the last entry that the node is known to hold.
     pub last_index: u64,
-    /// Term of that entry.
+    /// The term of that entry.
     pub last_term: u64,
-    /// Its host's name, when it was heard of.
+    /// The name of the node's host, when it was heard of.
     pub hostname: String,
-    /// Its version, when it was heard of.
+    /// The node's version of coffer, when it was heard of.
     pub version: String,
 }
 
 /// A node that is to become a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewMember {
-    /// Its number, from [`crate::raft::RaftStorage::raft_id`] there.
+    /// The node's number, from [`crate::raft::RaftStorage::raft_id`] there.
     pub raft_id: u64,
     /// The operator's `node_id`; another member of that name is replaced.
     pub name: String,
-    /// `host:port` of its cluster listener.
+    /// `host:port` of the node's cluster listener.
     pub cluster_address: String,
-    /// `http://192.168.50.101:8200`.
+    /// The URL of the node's API: `http://192.168.50.101:8200`.
     pub api_address: String,
-    /// Its pin.
+    /// The node's pinned key.
     pub public_key: PublicKey,
-    /// It is to stay without a vote.
+    /// True when the node is to stay without a vote.
     pub non_voter: bool,
 }
 
 /// A change of one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Out of the cluster.
+    /// Removes the member from the cluster.
     Remove {
-        /// Without the arithmetic that protects the quorum.
+        /// True to skip the count that protects the quorum.
         force: bool,
     },
-    /// A vote.
+    /// Gives the member a vote.
     Promote,
-    /// No vote any more.
+    /// Takes the member's vote.
     Demote,
 }

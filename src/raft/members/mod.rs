@@ -1,4 +1,4 @@
-//! The members: listing, adding, promoting, demoting, removing, and where they are reached.
+//! The members: listing, adding, promoting, demoting and removing them, and their addresses.
 //!
 //! Invariants
 //! - Changes go one after the other, through joint consensus, and survive their proposer.
@@ -6,7 +6,7 @@
 //!   stays.
 //! - A member that does not prove its keys changes only where its peers reach it, and seldom.
 //!
-//! It never changes who leads.
+//! It never changes the leader.
 
 pub(in crate::raft) mod change;
 pub(in crate::raft) mod error;

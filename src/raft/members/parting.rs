@@ -1,22 +1,23 @@
-//! Members that were removed, and to whom the network speaks for a moment longer.
+//! Members that were removed a moment ago, and to which the network still speaks.
 
 use crate::peer::Member;
 use std::time::{Duration, Instant};
 
-/// How long that is: who was removed is told so, and what it was asked before is answered. Raft
-/// itself takes nothing from it any more, and sends it nothing.
+/// The time for which the network speaks to a removed member: it is told of its removal, and gets
+/// the answers to its earlier requests. Raft itself takes nothing from it any more, and sends it
+/// nothing.
 pub(in crate::raft) const PARTING: Duration = Duration::from_millis(500);
 
-/// One per conductor.
+/// Remembers the members that left, for the conductor.
 #[derive(Default)]
 pub(in crate::raft) struct Parting {
     members: Vec<Member>,
-    /// Nodes that are gone, with the time since when.
+    /// The members that left, and the time at which each did.
     gone: Vec<(Member, Instant)>,
 }
 
 impl Parting {
-    /// Takes note of the members as they are now. Returns who was one less than [`PARTING`] ago.
+    /// Notes the present members. Returns those that left less than [`PARTING`] ago.
     pub(in crate::raft) fn follow(&mut self, members: &[Member]) -> Vec<Member> {
         let stays = |left: &Member| {
             let mut keys = members.iter().map(|member| &member.public_key);
@@ -31,7 +32,7 @@ impl Parting {
         self.gone.iter().map(|(member, _)| member.clone()).collect()
     }
 
-    /// In how long the next one is cut off; `None`: there is none.
+    /// Returns the time until the next one is cut off; `None` when there is none.
     pub(in crate::raft) fn ends(&self) -> Option<Duration> {
         let ends = self.gone.iter();
         let ends = ends.map(|(_, since)| PARTING.saturating_sub(since.elapsed()));

@@ -5,14 +5,14 @@ use super::member::MemberInfo;
 use crate::raft::speaking::acknowledged::quorum;
 use std::time::Duration;
 
-/// True when nobody else votes.
+/// Returns true when `member` is the only voter.
 pub(in crate::raft) fn is_last_voter(members: &[MemberInfo], member: &MemberInfo) -> bool {
     let voters = members.iter().filter(|other| other.voter);
     member.voter && voters.count() == 1
 }
 
-/// Refuses to take `member`'s vote when too few voters would be left to agree. `what` is done to
-/// it; `force` skips the count, but the last voter stays.
+/// Refuses to take `member`'s vote when too few voters would be left to agree. `what` names the
+/// change in the message; `force` skips the count, but the last voter stays.
 pub(in crate::raft) fn check(
     members: &[MemberInfo],
     member: &MemberInfo,

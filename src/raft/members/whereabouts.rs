@@ -1,7 +1,8 @@
 //! Addresses that members tell of themselves, and the part of them that the leader writes down.
 //!
-//! A member may be a stolen card, and every change is an entry of the log of all. So who does not
-//! prove its keys says only where its peers reach it, and not often, and nobody waits behind it.
+//! A member may be a stolen card, and every change is an entry of the log of all. So a member that
+//! does not prove its keys changes only the address for its peers, and not often, and no other
+//! change waits behind it.
 
 use super::error::ChangeError;
 use super::member::MemberInfo;
@@ -9,22 +10,22 @@ use crate::raft::running::shared::Shared;
 use crate::raft::wire::types::Peer;
 use std::time::Instant;
 
-/// Longest name or address that is taken from a member, in bytes.
+/// The longest name or address that is taken from a member, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
-/// Name and addresses that a member tells of itself; empty ones stay as they are.
+/// The name and the addresses that a member tells of itself; empty ones stay as they are.
 #[derive(Debug, Default)]
 pub(in crate::raft) struct Whereabouts {
     pub(in crate::raft) name: String,
-    /// `host:port` of its cluster listener.
+    /// `host:port` of the member's cluster listener.
     pub(in crate::raft) cluster: String,
-    /// `http://192.168.50.101:8200`.
+    /// The URL of the member's API: `http://192.168.50.101:8200`.
     pub(in crate::raft) api: String,
 }
 
 impl Whereabouts {
-    /// The record that follows from `known`. Where clients are sent, and by which name operators
-    /// know a member, is for those to say who prove their keys.
+    /// Returns the record that follows from `known`. Only members that prove their keys change the
+    /// name by which operators know them, and the address to which clients are sent.
     fn applied_to(self, known: &Peer, is_unsealed: bool) -> Peer {
         let keep = |new: String, old: &String| match new.is_empty() {
             true => old.clone(),
@@ -47,7 +48,7 @@ impl Whereabouts {
 }
 
 impl Shared {
-    /// On the leader: a member says where it is reached.
+    /// Changes the addresses of a member that tells them, on the leader.
     pub(in crate::raft) async fn readdress(
         &self,
         id: u64,

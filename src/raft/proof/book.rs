@@ -14,19 +14,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two lines of the log about one member.
+/// The time between two lines of the log about one member.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// The log tells of a member that speaks the older version for longer than this.
+/// The time for which a member may speak the older version before the log tells of it.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The reason for which a message was not heeded.
+/// The reason for which a message was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::raft) enum Refused {
     /// The sender is sealed, or has no keys at all.
     #[error("only an unsealed member may say this, and the proof of it is missing or wrong")]
     Unproven,
-    /// The sender speaks for another.
+    /// The sender speaks in the name of another member.
     #[error("a member speaks for itself only")]
     Forged,
     /// The sender's version is older than the proof.
@@ -37,7 +37,7 @@ pub(in crate::raft) enum Refused {
     OldWire,
 }
 
-/// One per open storage.
+/// Makes the proofs of an open storage, and checks those of its peers.
 pub(in crate::raft) struct ProofBook {
     id: u64,
     key: PublicKey,
@@ -48,7 +48,7 @@ pub(in crate::raft) struct ProofBook {
     refused: AtomicU64,
 }
 
-/// Proofs that this node can make.
+/// The proofs that this node can make.
 struct Own {
     signer: Arc<dyn Signer>,
     cluster: ClusterPublicKey,
@@ -56,20 +56,21 @@ struct Own {
     mandate: Option<(u64, Proof)>,
 }
 
-/// Proofs of a member that were checked.
+/// The proofs of a member that were checked.
 #[derive(Default)]
 struct Known {
     key: PublicKey,
     standing: Option<Proof>,
     mandate: Option<(u64, Proof)>,
-    /// When its next proof may be checked, after a wrong one.
+    /// The time from which the member's next proof may be checked, after a wrong one.
     retry_at: Option<Instant>,
     told_at: Option<Instant>,
     refused_since: Option<Instant>,
 }
 
 impl ProofBook {
-    /// Reads what the data directory at `dir` says of the cluster. `id` and `key` are this node's.
+    /// Opens the book of the data directory at `dir`, with the cluster key that it holds. `id` and
+    /// `key` are this node's.
     pub(in crate::raft) fn open(dir: &Path, id: u64, key: PublicKey) -> Result<Self, OpenError> {
         Ok(Self {
             id,
@@ -82,12 +83,13 @@ impl ProofBook {
         })
     }
 
-    /// Returns the key that proofs are checked against; `None` while none is required.
+    /// Returns the key that proofs are checked against; `None` while no proof is required.
     pub(in crate::raft) fn required(&self) -> Option<ClusterPublicKey> {
         *lock(&self.required)
     }
 
-    /// Requires proofs under `key` from now on, and after every start.
+    /// Requires proofs under `key` from now on, and after every start; `None` requires none.
+    /// Returns true when that changes something.
     pub(in crate::raft) fn require(&self, key: Option<ClusterPublicKey>) -> io::Result<bool> {
         let mut required = lock(&self.required);
         if *required == key {
@@ -114,7 +116,7 @@ impl ProofBook {
         *lock(&self.own) = own;
     }
 
-    /// True when this node can prove that it may lead, or need not.
+    /// Returns true when this node can prove that it may lead, or when no proof is required.
     pub(in crate::raft) fn may_lead(&self) -> bool {
         let required = self.required();
         required.is_none_or(|key| {
@@ -148,7 +150,7 @@ impl ProofBook {
         proof
     }
 
-    /// Signs a list of the members; empty when this node is sealed.
+    /// Signs a list of the members; the proof is empty when this node is sealed.
     pub(in crate::raft) fn roster(&self, at: Position, members: &Members) -> Proof {
         let own = lock(&self.own);
         own.as_ref().map_or_else(Proof::default, |own| {
@@ -156,7 +158,7 @@ impl ProofBook {
         })
     }
 
-    /// True when an unsealed member made that list, or no proof is required.
+    /// Returns true when an unsealed member made that list, or when no proof is required.
     pub(in crate::raft) fn is_roster(
         &self,
         at: Position,
@@ -167,7 +169,8 @@ impl ProofBook {
         required.is_none_or(|key| holds(&key, &statement::roster(&key, at, members), proof))
     }
 
-    /// True when the member `id`, pinned to `key`, is unsealed by `proof`, or none is required.
+    /// Returns true when `proof` shows that the member `id`, pinned to `key`, is unsealed, or when
+    /// no proof is required.
     pub(in crate::raft) fn stands(&self, id: u64, key: &PublicKey, proof: &Proof) -> bool {
         let Some(cluster) = self.required() else {
             return true;
@@ -188,8 +191,8 @@ impl ProofBook {
         stands
     }
 
-    /// True when the member `id`, pinned to `key`, may lead in `term` by `proof`, or none is
-    /// required.
+    /// Returns true when `proof` shows that the member `id`, pinned to `key`, may lead in `term`,
+    /// or when no proof is required.
     pub(in crate::raft) fn leads(
         &self,
         id: u64,
@@ -216,7 +219,7 @@ impl ProofBook {
         leads
     }
 
-    /// Counts a message that was not heeded, and tells of it once a minute for each member.
+    /// Counts a message that was dropped, and logs it once a minute for each member.
     pub(in crate::raft) fn refuse(&self, id: u64, key: &PublicKey, why: Refused) {
         self.refused.fetch_add(1, Ordering::AcqRel);
         let mut all = lock(&self.known);
@@ -243,7 +246,7 @@ impl ProofBook {
         }
     }
 
-    /// Returns how many messages were not heeded since the start.
+    /// Counts the messages that were dropped since the start.
     pub(in crate::raft) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Acquire)
     }
@@ -261,7 +264,7 @@ impl Known {
     }
 }
 
-/// Forgets what was proved under another pinned key.
+/// Returns the proofs of a member; forgets those that it made under another pinned key.
 fn of<'a>(all: &'a mut HashMap<u64, Known>, id: u64, key: &PublicKey) -> &'a mut Known {
     let known = all.entry(id).or_default();
     if known.key != *key {

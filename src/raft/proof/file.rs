@@ -18,7 +18,7 @@ const NAME: &str = "cluster.key";
 const TEMPORARY: &str = "cluster.new";
 const FILE_MODE: u32 = 0o600;
 
-/// Reads it; `None` when the node was never told one.
+/// Reads the cluster's public key; `None` when the node was never told one.
 pub(super) fn read(dir: &Path) -> Result<Option<ClusterPublicKey>, OpenError> {
     let path = dir.join(NAME);
     let text = match std::fs::read_to_string(&path) {
@@ -36,7 +36,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<ClusterPublicKey>, OpenError> {
     Ok(Some(ClusterPublicKey(key)))
 }
 
-/// Writes it, whole or not at all; `None` takes it away.
+/// Writes the cluster's public key, whole or not at all; `None` removes the file.
 pub(super) fn write(dir: &Path, key: Option<ClusterPublicKey>) -> io::Result<()> {
     let path = dir.join(NAME);
     let Some(key) = key else {

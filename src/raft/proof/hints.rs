@@ -1,8 +1,9 @@
-//! Votes above this node's own of which members tell in their answers.
+//! Hints at votes above this node's own, from the answers of members.
 //!
 //! An answer bears no proof of the vote in it, so raft is never shown one. But an honest member
-//! that granted a higher vote takes nothing from a leader below it, so somebody has to lead above
-//! it. These hints say when that seems to be so, and how far: a lie costs a new term now and then.
+//! that granted a higher vote takes nothing from a leader below it, so a node has to lead above it.
+//! These hints tell when that seems to be so, and how far above: a lie costs a new term now and
+//! then.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 
 /// Limits how far one hint lifts the term.
 const LIFT_MAX: u64 = 1000;
-/// A hint that was not repeated for so long is forgotten.
+/// The time after which a hint that was not repeated is forgotten.
 const KEPT: Duration = Duration::from_secs(2);
-/// A leader heeds a hint only after its member repeated it for this long.
+/// The time for which a member must repeat a hint before a leader heeds it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A leader that heeded a hint heeds no other for this long; twice as long after each further one.
+/// The time for which a leader that heeded a hint heeds no other; twice as long after each further
+/// one.
 const REST_MIN: Duration = Duration::from_secs(10);
 /// The longest such time.
 const REST_MAX: Duration = Duration::from_secs(3600);
@@ -28,11 +30,11 @@ struct Hint {
 #[derive(Default)]
 struct Inner {
     hints: HashMap<u64, Hint>,
-    /// When a leader last heeded one, and how long it rests since.
+    /// The time at which a leader last heeded a hint, and the time for which it heeds no other.
     heeded: Option<(Instant, Duration)>,
 }
 
-/// One per open storage.
+/// Hints of members, by their raft id.
 #[derive(Default)]
 pub(in crate::raft) struct Hints(Mutex<Inner>);
 
@@ -56,13 +58,13 @@ impl Hints {
         hint.last = now;
     }
 
-    /// Returns the term to lift this node's own to, `own` being that, while nobody leads.
+    /// Returns the term to lift this node's own to, which is `own`, while no node leads.
     pub(in crate::raft) fn for_candidate(&self, own: u64) -> Option<u64> {
         self.highest(own, Duration::ZERO, Instant::now())
     }
 
-    /// Returns the term to lead above, `own` being the one led in; rarely, since leading again is
-    /// an interruption that a liar may want.
+    /// Returns the term to lead above, `own` being this leader's; rarely, since leading again is an
+    /// interruption that a liar may want.
     pub(in crate::raft) fn for_leader(&self, own: u64) -> Option<u64> {
         self.for_leader_at(own, Instant::now())
     }

@@ -1,7 +1,7 @@
 //! Proof of the keys, apart from membership.
 //!
-//! Membership says which nodes are replicas. A stolen card is a member, too, so whatever only an
-//! unsealed node may do takes a signature that a card alone cannot make. The *cluster key* is an
+//! Membership says which nodes are replicas. A stolen card is a member, too, so every act that only
+//! an unsealed node may do takes a signature that a card alone cannot make. The *cluster key* is an
 //! Ed25519 key whose private half every unsealed node derives from its keyring; its public half is
 //! known to all, sealed ones included.
 //!
@@ -18,7 +18,7 @@
 //! - A failed check costs its sender time, not this node: each member has one wrong proof checked
 //!   in [`RETRY`].
 //!
-//! It never sees a private key: [`Signer`] is the seam to whoever holds one.
+//! It never sees a private key: [`Signer`] is the seam to its holder.
 
 mod book;
 mod file;

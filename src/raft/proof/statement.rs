@@ -13,7 +13,7 @@ use super::ClusterPublicKey;
 use crate::peer::PublicKey;
 use crate::raft::wire::record::{Members, Position};
 
-/// The member `id`, which is pinned to `key`, is unsealed.
+/// Returns the statement that the member `id`, which is pinned to `key`, is unsealed.
 pub(super) fn standing(cluster: &ClusterPublicKey, id: u64, key: &PublicKey) -> Vec<u8> {
     join(
         b"coffer standing 1",
@@ -21,7 +21,7 @@ pub(super) fn standing(cluster: &ClusterPublicKey, id: u64, key: &PublicKey) -> 
     )
 }
 
-/// The member `id`, which is pinned to `key`, may lead in `term`.
+/// Returns the statement that the member `id`, which is pinned to `key`, may lead in `term`.
 pub(in crate::raft) fn mandate(
     cluster: &ClusterPublicKey,
     id: u64,
@@ -34,7 +34,7 @@ pub(in crate::raft) fn mandate(
     )
 }
 
-/// The entry at `at` made `members`.
+/// Returns the statement that the entry at `at` made `members`.
 pub(super) fn roster(cluster: &ClusterPublicKey, at: Position, members: &Members) -> Vec<u8> {
     let bytes = postcard::to_stdvec(members).unwrap_or_default();
     join(

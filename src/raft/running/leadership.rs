@@ -5,17 +5,17 @@ use crate::raft::wire::types::Peer;
 /// The leader, as [`crate::raft::RaftStorage::leadership`] tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Leadership {
-    /// Nobody that this node knows of, or this node while it is sealed.
+    /// No leader that this node knows of, or this node while it is sealed.
     #[default]
     None,
     /// Another node.
     Follower {
-        /// That node.
+        /// The leader, as the membership records it.
         leader: Peer,
     },
     /// This node, and everything before its term is applied here: it may serve.
     Leader {
-        /// Since when, in raft's count.
+        /// The term in which this node leads.
         term: u64,
     },
 }

@@ -2,22 +2,22 @@
 //!
 //! Raft's lease is measured on the monotonic clock. That clock goes on while a process is stopped,
 //! but stands still while the whole machine sleeps, and the others do not sleep. So after a sleep
-//! the lease is worth nothing until a quorum has answered again.
+//! the lease counts for nothing until a quorum has answered again.
 //!
-//! How long a follower keeps its promise is in its own configuration, which may be another than
-//! the leader's, and shorter after its next start. So a leader counts on the shortest promise that
-//! any configuration makes, whatever its own is. With a slow heartbeat a read may ask a quorum for
-//! that.
+//! A follower keeps its promise for as long as its own configuration sets, which may differ from
+//! the leader's, and be shorter after its next start. So a leader counts on the shortest promise
+//! that any configuration makes, whatever its own is. With a slow heartbeat a read may have to ask
+//! a quorum because of that.
 
 use crate::raft::timing::Timing;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Sleep that no lease has to fear; reading two clocks takes a moment, too.
+/// The longest sleep that no lease has to fear; reading two clocks takes a moment, too.
 const SLEEP_MIN: Duration = Duration::from_millis(5);
 
-/// Watches for sleep.
+/// Watches for sleep of the machine, and limits the lease accordingly.
 pub(in crate::raft) struct Lease {
     age_max: Duration,
     seen: Mutex<Seen>,
@@ -26,12 +26,12 @@ pub(in crate::raft) struct Lease {
 struct Seen {
     /// Time slept since the machine started.
     slept: Duration,
-    /// Until then answers from before the last sleep may look fresh.
+    /// The time until which answers from before the last sleep may look fresh.
     doubtful_until: Option<Instant>,
 }
 
 impl Lease {
-    /// For a leader of this timing.
+    /// Makes the lease of a leader with this timing.
     pub(in crate::raft) fn new(timing: &Timing) -> Self {
         let granted = timing.election_max.min(Timing::default().election_max);
         Self {
@@ -44,7 +44,7 @@ impl Lease {
         }
     }
 
-    /// The oldest answer that counts now.
+    /// Returns the age of the oldest answer that counts now.
     pub(in crate::raft) fn age_max(&self) -> Duration {
         self.judge(slept(), Instant::now())
     }
@@ -62,7 +62,7 @@ impl Lease {
     }
 }
 
-/// Time that the machine slept since it started.
+/// Returns the time that the machine slept since it started.
 fn slept() -> Duration {
     let read = |clock| {
         let time = clock_gettime(clock);

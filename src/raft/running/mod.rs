@@ -1,7 +1,7 @@
 //! The parts of an open storage that its handle and its tasks share, and the small states in them.
 //!
-//! Owns [`shared::Shared`]: raft, log, state, voice, and what is true of this node by now (who
-//! leads, whether it was removed, whether it stands back). The rooms above give it their verbs.
+//! Owns [`shared::Shared`]: raft, log, state, voice, and this node's situation (the leader, its
+//! removal, its standing back). The rooms above add their functions to it.
 //!
 //! Invariants
 //! - Each state has a lock of its own, held for no await.

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two moves of a member that does not prove its keys. One that is honest tries no sooner.
+/// The time between two moves of a member that does not prove its keys. An honest member tries no
+/// sooner.
 const MOVES_EVERY: Duration = Duration::from_secs(3);
 
-/// When members that do not prove their keys moved last. One per open storage.
+/// The times at which members that do not prove their keys moved last.
 #[derive(Default)]
 pub(in crate::raft) struct Moves(Mutex<HashMap<u64, Instant>>);
 
 impl Moves {
-    /// True once in [`MOVES_EVERY`] for each member.
+    /// Returns true once in [`MOVES_EVERY`] for each member.
     pub(in crate::raft) fn may(&self, member: u64, now: Instant) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.retain(|_, at| now.saturating_duration_since(*at) < MOVES_EVERY);

@@ -1,10 +1,10 @@
-//! The reads that wait until this node knows how far the log is committed.
+//! The reads that wait until this node knows the committed index.
 
 use crate::store::ReadError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Reads that wait for a question; more are turned away.
+/// The most reads that wait for a question; more are refused.
 pub(in crate::raft) const WAITING_MAX: usize = 16_384;
 
 pub(in crate::raft) type Waiter = oneshot::Sender<Result<(), ReadError>>;
@@ -16,7 +16,7 @@ pub(in crate::raft) struct Readers(Mutex<Queue>);
 #[derive(Default)]
 pub(in crate::raft) struct Queue {
     pub(in crate::raft) waiting: Vec<Waiter>,
-    /// A task asks.
+    /// True while a task asks.
     pub(in crate::raft) is_asked: bool,
 }
 

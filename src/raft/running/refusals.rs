@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
 
-/// Remembers the first of a row of refusals.
+/// Remembers the first of a series of refusals.
 #[derive(Default)]
 pub(in crate::raft) struct Refusals {
     since: Mutex<Option<Instant>>,
@@ -12,7 +12,7 @@ pub(in crate::raft) struct Refusals {
 }
 
 impl Refusals {
-    /// A candidate was refused.
+    /// Notes that a candidate was refused.
     pub(in crate::raft) fn note(&self) {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.get_or_insert_with(Instant::now);
@@ -20,12 +20,12 @@ impl Refusals {
         self.noted.notify_one();
     }
 
-    /// When the first one was refused since the last [`Refusals::clear`].
+    /// Returns the time of the first refusal since the last [`Refusals::clear`].
     pub(in crate::raft) fn since(&self) -> Option<Instant> {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// There is a leader.
+    /// Forgets the refusals, since there is a leader.
     pub(in crate::raft) fn clear(&self) {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -27,10 +27,10 @@ const BELIEVE_WITHIN: Duration = Duration::from_secs(5);
 /// Raft's own account of its vote, its members and its leader.
 pub(in crate::raft) type Metrics = RaftServerMetrics<TypeConfig>;
 
-/// One per open storage.
+/// The parts of one open storage.
 pub(in crate::raft) struct Shared {
     pub(in crate::raft) id: u64,
-    /// This node as it describes itself.
+    /// This node's record, as it describes itself.
     pub(in crate::raft) me: Mutex<Peer>,
     pub(in crate::raft) raft: Raft<TypeConfig, StateMachine>,
     pub(in crate::raft) log: LogStore,
@@ -40,29 +40,29 @@ pub(in crate::raft) struct Shared {
     pub(in crate::raft) leadership: watch::Sender<Leadership>,
     /// Nodes that this one hears besides the members that it knows of.
     pub(in crate::raft) trusted: watch::Sender<Vec<Member>>,
-    /// Candidates whose log was too short.
+    /// Refusals of candidates whose log was too short.
     pub(in crate::raft) refusals: Refusals,
-    /// This node is sealed, and others need the entries that only it holds.
+    /// True while this node is sealed and others need entries that only it holds.
     pub(in crate::raft) needed: watch::Sender<bool>,
     pub(in crate::raft) readers: Readers,
-    /// Changes of the members go one after the other.
+    /// Held during a change of the members, so that they go one after the other.
     pub(in crate::raft) changing: tokio::sync::Mutex<()>,
     pub(in crate::raft) introducing: tokio::sync::Mutex<()>,
     pub(in crate::raft) moves: Moves,
-    /// Leadership is handed over once at a time.
+    /// Held during a handover of leadership, so that one runs at a time.
     pub(in crate::raft) handing: tokio::sync::Mutex<()>,
     pub(in crate::raft) standing_back: StandingBack,
     pub(in crate::raft) lease: Lease,
-    /// It was told that it is no member any more.
+    /// True once this node was told that it is no member any more.
     pub(in crate::raft) removed: AtomicBool,
-    /// Index of the entry by which it was.
+    /// The index of the entry that removed this node.
     pub(in crate::raft) removed_at: AtomicU64,
-    /// It was told to stop; raft that stops before that has failed.
+    /// True once this node was told to stop; raft that stops before that has failed.
     pub(in crate::raft) closing: AtomicBool,
 }
 
 impl Shared {
-    /// True while this node is unsealed and can prove it, can write, and was not removed.
+    /// Returns true while this node is unsealed and can prove it, can write, and was not removed.
     pub(in crate::raft) fn may_lead(&self) -> bool {
         let is_member = !self.removed.load(Ordering::Acquire);
         // Without a network, as in recovery mode, there is nobody to prove anything to.
@@ -71,13 +71,13 @@ impl Shared {
         is_unsealed && is_member && !self.applied.poison.is_set()
     }
 
-    /// True while this node serves as leader.
+    /// Returns true while this node serves as leader.
     pub(in crate::raft) fn leads(&self) -> bool {
         self.may_lead() && self.raft.is_leader()
     }
 
-    /// Returns once consensus, what applies and the thread that writes the log have each come to a
-    /// question that was queued behind their work; `None` when one of them has ended.
+    /// Returns once consensus, the state machine and the thread that writes the log have each
+    /// answered a question that was queued behind their work; `None` when one of them has ended.
     pub(in crate::raft) async fn take_turns(&self) -> Option<()> {
         self.raft.is_initialized().await.ok()?;
         let passes = self.raft.with_state_machine(|_| Box::pin(async {}));
@@ -90,17 +90,17 @@ impl Shared {
         self.raft.server_metrics().borrow_watched().clone()
     }
 
-    /// The membership in force, which may not be committed yet.
+    /// Returns the membership in force, which may not be committed yet.
     pub(in crate::raft) fn membership(&self) -> Arc<StoredMembership> {
         self.metrics().membership_config
     }
 
-    /// This node as it describes itself.
+    /// Locks this node's record, as it describes itself.
     pub(in crate::raft) fn me(&self) -> MutexGuard<'_, Peer> {
         self.me.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True when `id` is a node that this one hears, and `key` is its key.
+    /// Returns true when `id` is a node that this one hears, and `key` is its key.
     pub(in crate::raft) fn is_peer(&self, id: u64, key: &PublicKey) -> bool {
         let metrics = self.metrics();
         let configs = [
@@ -139,7 +139,7 @@ impl Shared {
         }
     }
 
-    /// Takes note that this node was removed by the entry at `index`.
+    /// Notes that this node was removed by the entry at `index`.
     pub(in crate::raft) fn farewell(&self, index: u64) {
         let members = self.membership();
         let known = members.log_id().as_ref().map_or(0, |at| at.index());
@@ -157,9 +157,9 @@ impl Shared {
     }
 }
 
-/// May whoever holds `key` speak for a node whose keys, by what this one knows of the membership,
-/// are `known`? One that stands there has its own key and no other. For one that does not stand
-/// there yet those speak whom this node was told to trust.
+/// Returns true when the holder of `key` may speak for a node whose keys, by the memberships that
+/// this node knows, are `known`. A member has its own key and no other. For a node that is no
+/// member yet those speak that this node was told to trust.
 fn may_speak(known: &[&[u8]], trusted: &[Member], key: &PublicKey) -> bool {
     match known {
         [] => trusted.iter().any(|member| member.public_key == *key),

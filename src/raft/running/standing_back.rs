@@ -1,8 +1,8 @@
 //! Standing back: a node that let go of leadership does not campaign for a while, as Vault's does
-//! after `sys/step-down`, so that leadership moves and stays where it went.
+//! after `sys/step-down`, so that leadership moves and stays with the other node.
 //!
-//! It votes for others, and leads when the leader hands leadership to it for want of a better
-//! node. It stands back no longer once it finds that nobody else can lead: see
+//! A node that stands back votes for others, and leads when the leader hands leadership to it for
+//! want of a better node. It stands back no longer once it finds that no other node can lead: see
 //! `Shared::stand_in`.
 
 use std::sync::{Mutex, PoisonError};
@@ -11,36 +11,37 @@ use std::time::{Duration, Instant};
 /// Limits the time of standing back, as Vault does.
 const STAND_BACK: Duration = Duration::from_secs(10);
 
-/// One per open storage.
+/// The time since which this node stands back, if it does.
 #[derive(Default)]
 pub(in crate::raft) struct StandingBack(Mutex<Option<Since>>);
 
 struct Since {
     at: Instant,
-    /// The last term that it led.
+    /// The last term that this node led.
     term: u64,
 }
 
 impl StandingBack {
-    /// This node lets go of the term that it leads.
+    /// Notes that this node hands over the term that it leads.
     pub(in crate::raft) fn begin(&self, term: u64) {
         let at = Instant::now();
         self.set(Some(Since { at, term }));
     }
 
-    /// True while it lasts.
+    /// Returns true while this node stands back.
     pub(in crate::raft) fn is_on(&self) -> bool {
         let since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = since.as_ref();
         since.is_some_and(|since| since.at.elapsed() < STAND_BACK)
     }
 
-    /// Nobody else can lead.
+    /// Ends standing back, since no other node can lead.
     pub(in crate::raft) fn end(&self) {
         self.set(None);
     }
 
-    /// This node leads `term`: when that is a later one than it let go, others wanted it to.
+    /// Ends standing back when this node leads a `term` after the one that it handed over: the
+    /// others wanted it to.
     pub(in crate::raft) fn leads(&self, term: u64) {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if since.as_ref().is_some_and(|since| since.term < term) {

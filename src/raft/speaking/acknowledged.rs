@@ -10,11 +10,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// One per open storage.
+/// The acknowledgements that an open storage got as leader.
 #[derive(Default)]
 pub(in crate::raft) struct Acknowledged {
     inner: Mutex<Inner>,
-    /// Rung when something was acknowledged.
+    /// Notified when a member acknowledged entries.
     pub(in crate::raft) changed: Notify,
 }
 
@@ -27,7 +27,7 @@ struct Inner {
 }
 
 impl Acknowledged {
-    /// Takes note of who votes.
+    /// Sets the voters, as one or two overlapping quorums.
     pub(in crate::raft) fn set_voters(&self, configs: &[BTreeSet<u64>]) {
         let mut inner = self.lock();
         if inner.configs != configs {
@@ -35,7 +35,7 @@ impl Acknowledged {
         }
     }
 
-    /// Notes that `member` acknowledged all up to `last`, to the leader of `term`.
+    /// Notes that `member` acknowledged all entries up to `last`, to the leader of `term`.
     pub(in crate::raft) fn note(&self, term: u64, member: u64, last: Option<LogId>) {
         let Some(last) = last else { return };
         let mut inner = self.lock();
@@ -48,14 +48,14 @@ impl Acknowledged {
         self.changed.notify_waiters();
     }
 
-    /// True when `member` acknowledged all up to `last` in `term`.
+    /// Returns true when `member` acknowledged all entries up to `last` in `term`.
     pub(in crate::raft) fn has(&self, term: u64, member: u64, last: &LogId) -> bool {
         let inner = self.lock();
         inner.term == term && inner.upto.get(&member).is_some_and(|upto| upto >= last)
     }
 
-    /// True while the word of `member` for `last` must wait: it votes, and enough voters besides
-    /// that `are_unsealed` have not acknowledged as much. `me` is the leader.
+    /// Returns true while the acknowledgement of `last` by `member` must wait: it votes, and enough
+    /// voters besides that `are_unsealed` have not acknowledged as much. `me` is the leader.
     pub(in crate::raft) fn waits(
         &self,
         term: u64,
@@ -100,7 +100,7 @@ impl Inner {
     }
 }
 
-/// Voters that must agree, of so many.
+/// Returns the number of voters that must agree, of `voters`.
 pub(in crate::raft) fn quorum(voters: usize) -> usize {
     voters / 2 + 1
 }

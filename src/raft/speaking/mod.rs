@@ -1,6 +1,6 @@
-//! Calls to peers, and what their answers told.
+//! Calls to peers, and the judgement of their answers.
 //!
-//! Owns the outgoing half of raft's messages: envelopes, proofs, and the judgement of answers.
+//! Owns the outgoing half of raft's messages: envelopes, proofs, and what is made of answers.
 //!
 //! Invariants
 //! - An answer is as hostile as a question: no vote, conflict or acknowledgement is believed that

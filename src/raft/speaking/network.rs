@@ -25,18 +25,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longest wait for the answer to entries: a peer flushes them first, and its disk may be slow.
+/// The longest wait for the answer to entries: a peer flushes them first, and its disk may be slow.
 const APPEND_WITHIN: Duration = Duration::from_secs(5);
-/// A snapshot of which nothing moved for this long is given up.
+/// The time after which a snapshot that makes no progress is given up.
 const SNAPSHOT_STALLED: Duration = Duration::from_secs(20);
 
-/// Looks this often whether a sealed member's word still has to wait.
+/// The time between checks whether a sealed member's acknowledgement still has to wait.
 const HOLD_STEP: Duration = Duration::from_millis(50);
 
 /// Makes links to peers.
 pub(in crate::raft) struct Network(pub(in crate::raft) Arc<Voice>);
 
-/// The way to one peer.
+/// The link to one peer.
 pub(in crate::raft) struct Link {
     target: u64,
     member: Member,
@@ -49,12 +49,13 @@ impl Link {
         asked.await
     }
 
-    /// True when votes in answers are hints only.
+    /// Returns true when votes in answers are hints only.
     fn is_wary(&self) -> bool {
         self.voice.proofs.required().is_some()
     }
 
-    /// An answer tells of a vote above the one that was sent.
+    /// Notes that an answer tells of a vote above the one that was sent, and returns an error for
+    /// raft.
     fn hint<T>(&self, vote: Ballot) -> Rpc<T> {
         self.voice.hints.note(self.target, vote.term);
         Err(refused(format!("it holds a vote in term {}", vote.term)))
@@ -91,7 +92,7 @@ impl Link {
         Ok(VoteResponse::new(Vote::new(0, 0), None, false))
     }
 
-    /// Judges an answer to entries, or to a heartbeat, of which `sent` tells.
+    /// Judges an answer to entries, or to a heartbeat; `sent` describes the request.
     async fn appended(
         &self,
         sent: &Sent,
@@ -126,7 +127,7 @@ impl Link {
         }
     }
 
-    /// Waits while the word of this member must wait for that of others.
+    /// Waits while this member's acknowledgement must wait for those of others.
     async fn hold(&self, sent: &Sent, last: Option<LogId>) -> Rpc<()> {
         let Some(last) = last.filter(|_| !sent.is_heartbeat) else {
             return Ok(());
@@ -166,7 +167,7 @@ impl Sent {
         self.entries.last().copied().or(self.prev)
     }
 
-    /// True for a place that a follower can have come to by what was sent.
+    /// Returns true for a place that a follower can have reached by the entries that were sent.
     fn has(&self, place: Option<Position>) -> bool {
         let place = place.map(log_id);
         place == self.prev || self.entries.iter().any(|entry| Some(*entry) == place)
@@ -187,7 +188,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
-/// Sorts failed calls: after some openraft waits longer, others it tries again at once.
+/// Makes raft's error of a failed call: after some openraft waits longer, others it tries again at
+/// once.
 fn sort(error: &CallError) -> RPCError<TypeConfig> {
     match error {
         CallError::Unreachable { .. } | CallError::NotMember(_) | CallError::Refused(_) => {
@@ -197,13 +199,13 @@ fn sort(error: &CallError) -> RPCError<TypeConfig> {
     }
 }
 
-/// A peer answered another question.
+/// Returns the error for an answer to another question.
 fn unexpected<T>(answer: &Answer) -> Rpc<T> {
     let error = CallError::Refused(format!("unexpected answer {answer:?}"));
     Err(sort(&error))
 }
 
-/// Returns the error that raft is told instead of an answer that it is not shown.
+/// Returns the error that raft gets instead of an answer that it is not shown.
 fn refused(why: String) -> RPCError<TypeConfig> {
     sort(&CallError::Refused(why))
 }

@@ -1,4 +1,4 @@
-//! Speaks to peers, and remembers what they said of themselves.
+//! Calls peers, and remembers the status that each reported.
 
 use super::acknowledged::Acknowledged;
 use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
@@ -15,21 +15,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Longest host's name and version that are kept of a peer, in bytes.
+/// The longest host's name and version that are kept of a peer, in bytes.
 const TEXT_BYTES_MAX: usize = 64;
 
-/// Between two snapshots for a sealed member.
+/// The time between two snapshots for a sealed member.
 const SNAPSHOT_REST: Duration = Duration::from_secs(5);
 
 /// A peer's newest account of itself.
 #[derive(Clone, Debug)]
 pub(in crate::raft) struct Contact {
     pub(in crate::raft) at: Instant,
-    /// It says that it may lead only where it proved so, if proofs are required.
+    /// The status that the peer reported, except that `elects` takes proof where proofs are
+    /// required.
     pub(in crate::raft) status: Status,
 }
 
-/// One per open storage.
+/// Calls the peers of an open storage.
 pub(in crate::raft) struct Voice {
     pub(in crate::raft) id: u64,
     pub(in crate::raft) network: Option<Arc<dyn Network>>,
@@ -41,15 +42,16 @@ pub(in crate::raft) struct Voice {
     pub(in crate::raft) hints: Hints,
     pub(in crate::raft) acknowledged: Acknowledged,
     contacts: Mutex<HashMap<u64, Contact>>,
-    /// Where each member is by now: raft keeps speaking to where it was when it became one.
+    /// The members with their present addresses: raft keeps using the address that a member had
+    /// when it became one.
     known: Mutex<BTreeMap<u64, Member>>,
-    /// After this time a peer counts as lost.
+    /// The time after which a peer counts as lost.
     silence: Duration,
-    /// The member that last said that its log goes further than this node's.
+    /// The member that last reported a log that goes further than this node's.
     ahead: Mutex<Option<(u64, Instant)>>,
-    /// When each member was last sent a snapshot.
+    /// The time of the last snapshot for each member.
     snapshots: Mutex<HashMap<u64, Instant>>,
-    /// Whose logs fell behind what they acknowledged.
+    /// The members whose logs fell behind the entries that they acknowledged.
     pub(in crate::raft) fallen: watch::Sender<BTreeSet<u64>>,
 }
 
@@ -80,7 +82,7 @@ impl Voice {
         }
     }
 
-    /// This node's own status.
+    /// Returns this node's own status.
     pub(in crate::raft) fn status(&self) -> Status {
         let (applied, _) = self.applied.state.progress();
         Status {
@@ -91,9 +93,8 @@ impl Voice {
         }
     }
 
-    /// Notes what a peer, pinned to `key`, said of itself. Believes that it is unsealed only by
-    /// proof.
-    /// Returns whether it is.
+    /// Notes the status that a peer, pinned to `key`, reported. Believes that it is unsealed only
+    /// by proof. Returns true when it is.
     pub(in crate::raft) fn note(
         &self,
         peer: u64,
@@ -113,7 +114,7 @@ impl Voice {
         elects
     }
 
-    /// The version that this node speaks by now.
+    /// Returns the version of messages that this node speaks now.
     pub(in crate::raft) fn wire(&self) -> Wire {
         match self.proofs.required() {
             Some(_) => Wire::Proven,
@@ -121,7 +122,7 @@ impl Voice {
         }
     }
 
-    /// The proofs for a message that speaks of `vote`, if it speaks of one.
+    /// Returns the proofs for a message that speaks of `vote`, if it speaks of one.
     fn prove(&self, wire: Wire, vote: Option<Ballot>) -> message::Proofs {
         if wire == Wire::Plain {
             return message::Proofs::default();
@@ -133,7 +134,7 @@ impl Voice {
         }
     }
 
-    /// Takes note of the members as they are now, and forgets what was heard of others.
+    /// Takes the present members with their addresses, and forgets the status of other nodes.
     pub(in crate::raft) fn know(&self, members: &BTreeMap<u64, Member>) {
         self.contacts().retain(|peer, _| members.contains_key(peer));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,18 +146,19 @@ impl Voice {
         known.get(&peer).cloned()
     }
 
-    /// A peer's newest account of itself.
+    /// Returns a peer's newest account of itself.
     pub(in crate::raft) fn contact(&self, peer: u64) -> Option<Contact> {
         self.contacts().get(&peer).cloned()
     }
 
-    /// True when the peer was heard of within `age`.
+    /// Returns true when the peer was heard of within `age`.
     pub(in crate::raft) fn is_heard(&self, peer: u64, age: Duration) -> bool {
         let contact = self.contact(peer);
         contact.is_some_and(|contact| contact.at.elapsed() < age)
     }
 
-    /// True while the word of `member` for `last` must wait for that of unsealed voters.
+    /// Returns true while the acknowledgement of `last` by `member` must wait for those of unsealed
+    /// voters.
     pub(in crate::raft) fn must_wait(&self, term: u64, member: u64, last: &LogId) -> bool {
         if self.proofs.required().is_none() || self.is_unsealed(member) {
             return false;
@@ -165,14 +167,15 @@ impl Voice {
         self.acknowledged.waits(term, self.id, member, last, waits)
     }
 
-    /// True for a member that was heard of lately and proved that it is unsealed.
+    /// Returns true for a member that was heard of lately and proved that it is unsealed.
     fn is_unsealed(&self, member: u64) -> bool {
         let contact = self.contact(member);
         contact.is_some_and(|heard| heard.status.elects && heard.at.elapsed() < self.silence)
     }
 
-    /// False when a member that may be a stolen card had a snapshot less than [`SNAPSHOT_REST`]
-    /// ago: each one is read from this node's card. Otherwise notes that it gets one now.
+    /// Returns false when a member that may be a stolen card had a snapshot less than
+    /// [`SNAPSHOT_REST`] ago, since each one is read from this node's card. Otherwise notes that
+    /// the member gets one now.
     pub(in crate::raft) fn may_send_snapshot(&self, member: u64) -> bool {
         let mut sent = self
             .snapshots
@@ -188,13 +191,14 @@ impl Voice {
         true
     }
 
-    /// A member refused this node its vote, since its own log goes further.
+    /// Notes that a member refused this node its vote, since its own log goes further.
     pub(in crate::raft) fn lacks(&self, member: u64) {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead = Some((member, Instant::now()));
     }
 
-    /// Returns the member that last said, within `age`, that its log goes further than this one's.
+    /// Returns the member that last reported, within `age`, a log that goes further than this
+    /// node's.
     pub(in crate::raft) fn ahead(&self, age: Duration) -> Option<u64> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead
@@ -202,7 +206,7 @@ impl Voice {
             .map(|(member, _)| member)
     }
 
-    /// A member's log is behind what it acknowledged in this term.
+    /// Notes that a member's log is behind the entries that it acknowledged in this term.
     pub(in crate::raft) fn fell_behind(&self, member: u64) {
         if self.fallen.send_if_modified(|told| told.insert(member)) {
             tracing::error!(
@@ -213,7 +217,7 @@ impl Voice {
         }
     }
 
-    /// Asks a peer.
+    /// Asks a peer, and returns its answer.
     pub(in crate::raft) async fn ask(
         &self,
         peer: u64,
@@ -226,8 +230,8 @@ impl Voice {
         asked.await.map(|(_, answer)| answer)
     }
 
-    /// As [`Voice::ask`]. Gives also whether the peer was unsealed when it answered: an answer to
-    /// what was asked before may come after this one.
+    /// Asks a peer as [`Voice::ask`] does, and returns also whether it was unsealed when it
+    /// answered: an answer to an earlier question may come after this one.
     pub(in crate::raft) async fn ask_as_it_stands(
         &self,
         peer: u64,
@@ -248,7 +252,7 @@ impl Voice {
         self.read(peer, member, &answer)
     }
 
-    /// Streams to a peer.
+    /// Streams a snapshot to a peer, and returns its answer.
     pub(in crate::raft) async fn stream(
         &self,
         peer: u64,

@@ -4,7 +4,7 @@ use crate::raft::disk::data_dir::DataDir;
 use crate::raft::log_store::{LogStore, Recovery};
 use crate::store::state::State;
 
-/// Everything that is opened off the runtime's threads.
+/// The parts of the storage that are opened off the runtime's threads.
 pub(in crate::raft) struct Files {
     pub(in crate::raft) dir: DataDir,
     pub(in crate::raft) state: State,

@@ -5,14 +5,15 @@ use crate::raft::disk::error::OpenError;
 use crate::raft::disk::forced::{Forced, damaged};
 use crate::raft::wire::record::{self, Members, Position};
 
-/// The newest membership that log and state know, committed or not, and its entry.
+/// Returns the newest membership that log and state know, committed or not, and its entry.
 pub(in crate::raft) fn newest(files: &Files) -> Result<Option<(Position, Members)>, OpenError> {
     let mut known = known(files)?;
     known.sort_by_key(|(at, _)| *at);
     Ok(known.pop())
 }
 
-/// Makes `members` the membership, for good when this returns. Nothing is written when it is.
+/// Makes `members` the membership, for good when this returns. Writes nothing when they are the
+/// membership already.
 pub(in crate::raft) fn force(files: &mut Files, members: &Members) -> Result<(), OpenError> {
     let known = known(files)?;
     if known.iter().all(|(_, known)| known == members) {
@@ -26,7 +27,7 @@ pub(in crate::raft) fn force(files: &mut Files, members: &Members) -> Result<(),
     put_in_force(files, forced)
 }
 
-/// Applies an earlier forced membership again; every start does.
+/// Applies an earlier forced membership again, as every start does.
 pub(in crate::raft) fn put_in_force(files: &mut Files, forced: Forced) -> Result<(), OpenError> {
     for (at, members) in &mut files.recovery.members {
         if let Some(forced) = forced.members(*at) {

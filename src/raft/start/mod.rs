@@ -1,4 +1,4 @@
-//! Opening: options, directory, log and state, and what the operator decided about the members.
+//! Opening: options, directory, log and state, and the memberships that the operator forces.
 //!
 //! Owns `raft/peers.json`.
 //!

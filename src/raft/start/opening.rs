@@ -1,4 +1,4 @@
-//! Opening log and state, and what raft is told at its start.
+//! Opens log and state, and configures raft.
 
 use super::files::Files;
 use super::force;
@@ -53,8 +53,9 @@ pub(in crate::raft) fn open_files(
     Ok(files)
 }
 
-/// Log and state are gone, and with them what this node promised and acknowledged. Under its old
-/// number it would be a voter that forgot its votes, and its empty log would count in a quorum.
+/// Draws new numbers for a directory whose log and state are gone, and with them this node's
+/// promises and acknowledgements. Under its old number it would be a voter that forgot its votes,
+/// and its empty log would count in a quorum.
 fn forget_itself(dir: &mut DataDir) -> Result<(), OpenError> {
     let old = dir.numbers.raft_id;
     dir.renumber()?;
@@ -67,7 +68,7 @@ fn forget_itself(dir: &mut DataDir) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Puts in force what the operator decided about the members, before raft's own decisions.
+/// Puts the memberships that the operator forced in force, before raft's own decisions.
 fn settle_members(files: &mut Files) -> Result<(), OpenError> {
     if let Some(forced) = Forced::load(&files.dir.log())? {
         force::put_in_force(files, forced)?;
@@ -109,12 +110,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// True when state or log name members.
+/// Returns true when state or log name members.
 pub(in crate::raft) fn knows_members(files: &Files) -> bool {
     files.state.saved().membership.is_some() || !files.recovery.members.is_empty()
 }
 
-/// True when every membership that may be in force has this node as its only voter.
+/// Returns true when every membership that may be in force has this node as its only voter.
 pub(in crate::raft) fn is_alone(files: &Files) -> Result<bool, OpenError> {
     let id = files.dir.numbers.raft_id;
     let committed = files.log.committed().max(saved_index(&files.state));

@@ -9,43 +9,46 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where it is and who this node is; the rest has defaults.
+/// Options of opening the storage. [`Options::new`] takes the directory and the node's name, and
+/// sets the rest to defaults.
 #[derive(Clone)]
 pub struct Options {
     /// The data directory; made when it is absent.
     pub path: PathBuf,
     /// The operator's name for this node.
     pub node_id: String,
-    /// Where peers reach this node.
+    /// The address at which peers reach this node.
     pub cluster_address: String,
-    /// Where clients reach this node.
+    /// The address at which clients reach this node.
     pub api_address: String,
     /// This node's identity.
     pub public_key: PublicKey,
-    /// Reaches its peers; without one the node stays alone.
+    /// The network to the peers; without one the node stays alone.
     pub network: Option<Arc<dyn Network>>,
-    /// Sets how fast a lost leader is noticed.
+    /// The times that set how fast a lost leader is noticed.
     pub timing: Timing,
     /// This host's name, for lists.
     pub hostname: String,
-    /// Size of a segment of the log.
+    /// The size of a segment of the log, in bytes.
     pub segment_bytes: usize,
     /// Bytes of the log that are kept after a checkpoint for followers that were away; none while
     /// the disk is full, or where there is no follower.
     pub log_bytes_kept: usize,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
-    /// When a checkpoint is due.
+    /// The limits from which a checkpoint is due.
     pub limits: Limits,
 }
 
-/// Holds a group with the largest entry and stays small on a card.
+/// The default size of a segment, which holds a group with the largest entry and stays small on a
+/// card.
 const SEGMENT_BYTES_DEFAULT: usize = 1280 << 10;
-/// With what comes until the next checkpoint, 10 MiB: eight segments.
+/// The default of [`Options::log_bytes_kept`]: with the entries until the next checkpoint, 10 MiB,
+/// which is eight segments.
 const LOG_BYTES_KEPT_DEFAULT: usize = 6 << 20;
 
 impl Options {
-    /// The defaults for a directory.
+    /// Returns the default options for a directory.
     pub fn new(path: impl Into<PathBuf>, node_id: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -63,7 +66,7 @@ impl Options {
         }
     }
 
-    /// This node as a member.
+    /// Returns this node's record as a member.
     pub(in crate::raft) fn peer(&self) -> Peer {
         Peer {
             name: self.node_id.clone(),

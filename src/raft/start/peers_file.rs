@@ -1,4 +1,4 @@
-//! `raft/peers.json`: the operator says who is left of a cluster that lost its quorum.
+//! `raft/peers.json`: the operator lists the remaining members of a cluster that lost its quorum.
 //!
 //! ```text
 //! [ { "id": "n1", "address": "192.168.50.101:8201", "non_voter": false }, ... ]
@@ -21,7 +21,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 const NAME: &str = "peers.json";
-/// Far more than the members of any cluster take.
+/// The most bytes that are read, far more than the members of any cluster take.
 const BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Deserialize)]
@@ -33,8 +33,8 @@ struct Listed {
     non_voter: bool,
 }
 
-/// Does what the file says, if there is one, and removes it. When it cannot be followed, nothing
-/// is changed, and the error says why.
+/// Follows the file, if there is one, and removes it. When it cannot be followed, nothing is
+/// changed, and the error gives the reason.
 pub(in crate::raft) fn follow(files: &mut Files) -> Result<(), OpenError> {
     let path = files.dir.log().join(NAME);
     let Some(text) = read(&path)? else {
@@ -77,13 +77,14 @@ fn read(path: &Path) -> Result<Option<String>, OpenError> {
     Ok(Some(text))
 }
 
-/// Gone for good, or the next start would follow it again.
+/// Removes the file for good, lest the next start follow it again.
 fn remove(path: &Path) -> Result<(), OpenError> {
     std::fs::remove_file(path).map_err(OpenError::io("remove", path))?;
     sync_dir(path.parent().unwrap_or(path))
 }
 
-/// The membership that `listed` asks for, among the nodes of `known`. `Err` is for the operator.
+/// Returns the membership that `listed` asks for, among the nodes of `known`. The error is a
+/// message for the operator.
 fn members(listed: &[Listed], known: &Members, me: u64) -> Result<Members, String> {
     let mut nodes = BTreeMap::new();
     let mut voters = BTreeSet::new();

@@ -73,7 +73,7 @@ async fn the_leader_itself_is_removed_and_another_leads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_removed_is_told_first_and_then_cut_off() {
     let cluster = Cluster::of(4).await;
-    // What is on its way is on its way for a while.
+    // A message under way arrives a while later.
     cluster.wires.set_delay(Duration::from_millis(10));
     for (leader, name, gone) in [(0, "n3", 3), (0, "n0", 0)] {
         let remove = Change::Remove { force: false };
@@ -202,7 +202,7 @@ async fn a_name_that_lives_is_not_taken() {
     let refused = cluster.up(0).add_member(myself).await.unwrap_err();
     assert!(refused.to_string().contains("active node"), "{refused}");
     assert_eq!(names(&cluster, 0), ["n0", "n1"]);
-    // The same node again only says where it is now.
+    // The same node again: only its address changes.
     let mut moved = cluster.new_member(1);
     moved.cluster_address = "elsewhere:1".into();
     cluster.up(0).add_member(moved).await.unwrap();

@@ -18,7 +18,7 @@ pub struct Node {
     pub device: Option<Arc<dyn Device>>,
 }
 
-/// What an unsealed node signs with.
+/// The signer of an unsealed node.
 pub struct TestSigner(Ed25519KeyPair);
 
 impl TestSigner {
@@ -50,15 +50,16 @@ pub struct Cluster {
     pub timing: Timing,
     pub limits: Limits,
     pub log_bytes_kept: Option<usize>,
-    /// The nodes require proof of this one's key, and have it; `None` as in older clusters.
+    /// The signer whose key the nodes require proof of, and which each of them has; `None` as in
+    /// older clusters.
     pub signer: Option<Arc<dyn Signer>>,
     _temp: tempfile::TempDir,
 }
 
-/// Long enough for a loaded machine; a test that waits this long fails.
+/// Limits the waits of tests, long enough for a loaded machine; a test that waits this long fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Polls until `found` gives something.
+/// Polls until `found` returns a value.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut found: impl FnMut() -> F,
@@ -74,7 +75,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 impl Cluster {
-    /// Nodes that are in no cluster yet.
+    /// Makes nodes that are in no cluster yet.
     pub async fn apart(count: usize) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let mut cluster = Self {
@@ -92,7 +93,7 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster of `count` voters, led by the first one.
+    /// Makes a cluster of `count` voters, led by the first one.
     pub async fn of(count: usize) -> Self {
         let mut cluster = Self::apart(count).await;
         cluster.join_all().await;
@@ -154,7 +155,7 @@ impl Cluster {
         self.up(index).require_proof(key).unwrap();
     }
 
-    /// Stops a node. Nobody is told, so to others it is as if it was killed.
+    /// Stops a node without a word to the others, which see it as killed.
     pub async fn stop(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         self.wires.unplug(&node.key);
@@ -198,7 +199,7 @@ impl Cluster {
         .await;
     }
 
-    /// Who serves as leader, among those that run.
+    /// Returns the node that serves as leader, among those that run.
     pub fn leader(&self) -> Option<usize> {
         self.nodes.iter().position(|node| {
             let storage = node.storage.as_ref();
@@ -212,7 +213,7 @@ impl Cluster {
         eventually("a leader", || async { self.leader() }).await
     }
 
-    /// Waits until a node has what was put.
+    /// Waits until a node has the value that was put.
     pub async fn await_value(&self, index: usize, name: &str, value: &[u8]) {
         eventually("a value", || async {
             let record = self.up(index).get(name.as_bytes()).unwrap()?;

@@ -1,4 +1,4 @@
-//! Nodes that fail while they run: they say so, and do not live on as something else.
+//! Nodes that fail while they run: they report it, and do not live on as something else.
 
 use super::cluster::{Cluster, eventually};
 use super::*;
@@ -9,7 +9,7 @@ use openraft::storage::RaftLogReader;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-/// Why the storage failed; it must not take long.
+/// Returns the reason for which the storage failed; the wait must not be long.
 async fn failure(storage: &Arc<RaftStorage>) -> String {
     let failed = tokio::time::timeout(Duration::from_secs(20), storage.failed());
     failed.await.expect("the storage says that it failed")
@@ -82,7 +82,7 @@ async fn a_leader_that_fails_lets_another_lead() {
     assert!(!cluster.up(0).status().leads);
 }
 
-/// Stops whoever passes while its owner holds the lock.
+/// Stops each write, and each call of an observer, while its owner holds the lock.
 #[derive(Default)]
 struct Barred(Mutex<()>);
 
@@ -105,7 +105,7 @@ impl Observer for Barred {
     }
 }
 
-/// Whether all parts take a turn, and soon.
+/// Returns whether all parts take a turn, and soon.
 async fn is_alive(storage: &RaftStorage) -> bool {
     let turn = tokio::time::timeout(Duration::from_millis(300), storage.alive());
     turn.await.is_ok()

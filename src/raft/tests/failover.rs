@@ -1,10 +1,10 @@
-//! What happens when nodes, wires and devices fail.
+//! Clusters whose nodes, wires and devices fail.
 
 use super::cluster::{Cluster, eventually};
 use super::*;
 use std::time::{Duration, Instant};
 
-/// Puts until somebody acknowledges it, at whatever node leads.
+/// Puts until a leader acknowledges it, at whichever node leads.
 async fn put_somewhere(cluster: &Cluster, name: &str, value: &[u8]) -> usize {
     eventually("an acknowledged write", || async {
         let leader = cluster.leader()?;
@@ -179,7 +179,7 @@ async fn a_round_trip_of_200_ms_causes_no_election() {
     assert_eq!(cluster.up(0).status().term, term);
 }
 
-/// A device that takes its time when it is told to.
+/// A device whose writes are slow when it is told so.
 #[derive(Default)]
 struct Slow(std::sync::atomic::AtomicU64);
 

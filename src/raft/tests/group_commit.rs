@@ -1,4 +1,4 @@
-//! How many flushes writers cost, alone and together.
+//! The flushes that writers cost, alone and together.
 
 use super::*;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ async fn write(storage: Arc<RaftStorage>, writer: usize, count: usize) {
     }
 }
 
-/// Flushes per put of `writers` that each put `count` times, one after the other.
+/// Returns the flushes per put of `writers` that each put `count` times, one after the other.
 async fn flushes(storage: &Arc<RaftStorage>, writers: usize, count: usize) -> (f64, Duration) {
     let (before, begun) = (storage.flushes(), Instant::now());
     let tasks = (0..writers).map(|writer| tokio::spawn(write(storage.clone(), writer, count)));

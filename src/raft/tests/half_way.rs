@@ -9,7 +9,7 @@ use std::task::Poll;
 
 type Changes = ChangeMembers<u64, Peer>;
 
-/// Proposes a change and lets nobody take its second step.
+/// Proposes a change and has no node take its second step.
 async fn propose_half(storage: &RaftStorage, change: Changes, retain: bool) {
     let mut changing = Box::pin(storage.shared.raft.change_membership(change, retain));
     let polled = futures_util::poll!(changing.as_mut());
@@ -21,7 +21,7 @@ async fn propose_half(storage: &RaftStorage, change: Changes, retain: bool) {
     .await;
 }
 
-/// Waits until one configuration of so many voters is in force and decided.
+/// Waits until one configuration of `count` voters is in force and decided.
 async fn await_voters(storage: &RaftStorage, count: usize) {
     eventually("one configuration", || async {
         let metrics = storage.shared.metrics();
@@ -37,7 +37,7 @@ async fn a_change_that_stopped_half_way_is_finished() {
     let mut cluster = Cluster::of(3).await;
     let index = cluster.add_node().await;
     cluster.join(index, 0).await;
-    // A member whose log is empty knows nobody, and so votes for nobody.
+    // A member whose log is empty knows no other, and so votes for none.
     eventually("the new one has the log", || async {
         let metrics = cluster.up(index).shared.metrics();
         (metrics.membership_config.membership().learner_ids().count() == 1).then_some(())

@@ -20,7 +20,7 @@ fn write_peers(cluster: &Cluster, index: usize, text: &str) {
     std::fs::write(file, text).unwrap();
 }
 
-/// Empties a node's directory: it comes back as nobody, under the same name.
+/// Empties a node's directory, and starts it: it comes back as a new node, under the same name.
 async fn wipe_and_start(cluster: &mut Cluster, index: usize) {
     std::fs::remove_dir_all(&cluster.nodes[index].dir).unwrap();
     cluster.start(index).await;
@@ -56,7 +56,7 @@ async fn one_of_three_goes_on_and_the_others_join_again() {
     assert_eq!(cluster.up(leader).members().len(), 3);
 }
 
-/// As after a crash between the installation of a snapshot and the purge of the log.
+/// The files are as after a crash between the installation of a snapshot and the purge of the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_whose_state_is_ahead_of_its_log_goes_on() {
     let mut cluster = Cluster::of(3).await;
@@ -86,7 +86,7 @@ async fn one_whose_state_is_ahead_of_its_log_goes_on() {
     }
 }
 
-/// n0 has the longer log, with entries that nobody acknowledged; n1 has what was acknowledged.
+/// n0 has the longer log, with entries that no quorum acknowledged; n1 has the acknowledged ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_that_are_left_what_was_acknowledged_wins() {
     let mut cluster = Cluster::of(5).await;

@@ -8,13 +8,13 @@ use crate::raft::start::opening::open_files;
 use crate::raft::wire::record::Members;
 use std::path::Path;
 
-/// Works on the files while nobody serves from them.
+/// Opens the files of a node that does not run, for `work`.
 pub fn offline<T>(path: &Path, work: impl FnOnce(&mut Files) -> T) -> T {
     let options = Options::new(path, "a");
     let begun = std::time::Instant::now();
     let mut files = loop {
         match open_files(&options, Arc::new(Poison::default())) {
-            // Whoever served from them is about to end.
+            // A storage that served from them is about to end.
             Err(OpenError::State { source, .. })
                 if source.is_locked() && begun.elapsed() < super::cluster::PATIENCE =>
             {
@@ -32,7 +32,7 @@ fn known(path: &Path) -> Members {
     offline(path, |files| newest(files).unwrap().unwrap().1)
 }
 
-/// Gives the node `a` two voters that nobody has ever heard of.
+/// Gives the node `a` two voters that never existed.
 fn lose_quorum(path: &Path) {
     let mut members = known(path);
     for (id, name) in [(1, "b"), (2, "c")] {
@@ -52,7 +52,7 @@ fn write_peers(path: &Path, text: &str) {
     std::fs::write(path.join("raft/peers.json"), text).unwrap();
 }
 
-/// A store of one node with the record `a`, checkpointed or not.
+/// Makes a store of one node with the record `a`, checkpointed or not.
 async fn written(path: &Path, checkpointed: bool) {
     let storage = open(path).await;
     storage.become_leader().await.unwrap();
@@ -280,7 +280,7 @@ async fn recovery_reads_as_a_member_and_writes_alone() {
     close(storage).await;
 }
 
-/// Recovery mode on a node whose first write cannot cut off the others.
+/// Opens recovery mode on a node whose first write cannot cut off the others.
 async fn stuck(path: &Path) -> Arc<Recovered> {
     written(path, false).await;
     lose_quorum(path);

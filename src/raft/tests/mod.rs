@@ -126,7 +126,7 @@ async fn preconditions_and_observers() {
     storage.shutdown().await;
 }
 
-/// Whoever trusts the index may read from a cache.
+/// A reader that trusts the index may read from a cache.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_counts_as_applied_before_the_observers_know() {
     struct Seen(Mutex<Vec<(u64, u64)>>, std::sync::Weak<RaftStorage>);

@@ -16,14 +16,14 @@ type Key = PublicKey;
 struct State {
     services: HashMap<Key, Weak<dyn Service>>,
     members: HashMap<Key, Vec<Key>>,
-    /// Nothing gets from the first to the second.
+    /// The pairs of nodes of which nothing gets from the first to the second.
     cut: HashSet<(Key, Key)>,
     delay: Duration,
-    /// Bytes of streams until they break.
+    /// The bytes of a stream after which it breaks.
     stream_bytes_max: Option<usize>,
 }
 
-/// The wires.
+/// The wires between all nodes.
 #[derive(Default)]
 pub struct Wires(Mutex<State>);
 
@@ -40,7 +40,7 @@ impl Wires {
         self.0.lock().unwrap().cut.clear();
     }
 
-    /// Half a round trip.
+    /// Sets half a round trip.
     pub fn set_delay(&self, delay: Duration) {
         self.0.lock().unwrap().delay = delay;
     }
@@ -53,14 +53,15 @@ impl Wires {
         self.0.lock().unwrap().services.remove(key);
     }
 
-    /// True while `at` takes calls of `from`.
+    /// Returns true while `at` takes calls of `from`.
     pub fn hears(&self, at: &Key, from: &Key) -> bool {
         let state = self.0.lock().unwrap();
         let heard = state.members.get(at);
         heard.is_some_and(|heard| heard.contains(from))
     }
 
-    /// Nothing passes, not even an answer, once one of them does not take the other for a member.
+    /// Returns false once one of the two does not take the other for a member: then nothing passes,
+    /// not even an answer.
     fn connects(&self, one: &Key, other: &Key) -> bool {
         self.hears(one, other) && self.hears(other, one)
     }
@@ -86,7 +87,7 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// Gets to the other side, or never.
+    /// Waits for the delay, or for ever where the wire is cut.
     async fn cross(&self, from: &Key, to: &Key) {
         loop {
             if let Some(delay) = self.wires.way(from, to) {
@@ -122,7 +123,7 @@ impl Network for Plug {
                 self.cross(&me, &you).await;
                 let service = self.wires.service(&me, &you);
                 let service = service.ok_or_else(|| Self::gone(&to))?;
-                // The other side goes on whether or not the caller waits.
+                // The other side goes on even when the caller does not wait.
                 let from = me.clone();
                 let answering = tokio::spawn(async move { service.call(from, request).await });
                 let answer = answering.await.map_err(|_| Self::gone(&to))?;

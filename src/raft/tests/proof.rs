@@ -29,7 +29,7 @@ struct Thief {
     id: u64,
 }
 
-/// Nodes 0 and 1 go on; node 2 is the thief's.
+/// Makes a cluster of which nodes 0 and 1 go on, and node 2 is the thief's.
 async fn robbed(signer: Option<Arc<dyn Signer>>) -> (Cluster, Thief) {
     let mut cluster = Cluster::apart(3).await;
     cluster.signer = signer;
@@ -84,7 +84,7 @@ impl Thief {
             from,
             ..self.envelope(cluster, to)
         };
-        // As good as it can be: signed by a key of its own.
+        // As good a proof as the thief can make: signed by a key of its own.
         let own = TestSigner::new(99);
         let proof = |bytes: &[u8]| {
             let signature = Bytes::copy_from_slice(&own.sign(bytes));
@@ -140,7 +140,8 @@ fn append(vote: Ballot, committed: Option<Position>) -> Append {
     Append::of(request).0
 }
 
-/// Everything that only an unsealed member may say, in the name of `from`, as of `term`.
+/// Returns every message that only an unsealed member may send, in the name of `from`, as of
+/// `term`.
 fn orders(from: u64, to: u64, term: u64) -> Vec<Ask> {
     let vote = ballot(term, from);
     let wish = Ballot {
@@ -257,7 +258,7 @@ async fn a_sealed_member_changes_nothing_but_where_it_is_and_keeps_no_operator_w
     cluster.up(leader).change("n2", remove).await.unwrap();
 }
 
-/// Answers whatever it is asked with the worst that it can think of.
+/// Answers every request with the worst answer for its kind.
 struct Liar {
     number: std::sync::atomic::AtomicUsize,
 }
@@ -325,7 +326,7 @@ async fn a_liar_among_those_who_answer_costs_no_write_and_hardly_any_time() {
         count += 1;
     }
     assert!(worst < Duration::from_secs(3), "{worst:?}");
-    // The leader goes, and the other one has nobody's vote but the liar's.
+    // The leader goes, and the other one has no vote but the liar's.
     let old = cluster.await_leader().await;
     cluster.stop(old).await;
     cluster.start(old).await;
@@ -347,7 +348,7 @@ async fn a_liar_among_those_who_answer_costs_no_write_and_hardly_any_time() {
     }
 }
 
-/// The last entry that everybody has is committed, and its leader takes it back.
+/// The last entry that all have is committed, and its leader takes it back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_committed_is_not_taken_back_even_for_a_proven_leader() {
     let (cluster, thief) = robbed(signer()).await;

@@ -1,4 +1,4 @@
-//! What a cluster promises while nothing fails, and when nodes come and go.
+//! Replication while nothing fails, and while nodes come and go.
 
 use super::cluster::Cluster;
 use super::*;
@@ -63,7 +63,7 @@ async fn five_nodes_lose_two_then_all_and_nothing_that_was_acknowledged() {
 async fn a_follower_that_was_away_for_a_while_needs_no_snapshot() {
     let mut cluster = Cluster::of(3).await;
     cluster.stop(2).await;
-    // None would get through.
+    // No snapshot would get through.
     cluster.wires.break_streams_after(Some(0));
     for round in 0..2u32 {
         for n in 0..500u32 {
@@ -96,7 +96,7 @@ async fn a_lone_node_keeps_no_log_for_followers() {
         storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
     }
     storage.checkpoint().await.unwrap();
-    // Four are free, and one is written; what is purged goes a moment later.
+    // Four segments are free, and one is written; purged ones go a moment later.
     super::cluster::eventually("a short log", || async {
         let files = std::fs::read_dir(dir.path().join("raft")).unwrap();
         let segments = files.filter(|file| {

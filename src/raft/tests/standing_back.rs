@@ -1,14 +1,15 @@
-//! Whoever lets go of leadership stands back, and it does not go to and fro between slow devices.
+//! A node that hands leadership over stands back, and leadership does not go to and fro between
+//! slow devices.
 
 use super::cluster::{Cluster, eventually};
 use super::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Far less than a node stands back for, and far more than an election takes.
+/// A time far shorter than a node stands back for, and far longer than an election takes.
 const SOON: Duration = Duration::from_secs(7);
 
-/// A device whose next write takes so many milliseconds.
+/// A device whose next write takes this many milliseconds.
 #[derive(Default)]
 struct Slow(AtomicU64);
 
@@ -27,7 +28,7 @@ impl Device for Slow {
     }
 }
 
-/// Voters on such devices, led by the first one.
+/// Makes a cluster of voters on such devices, led by the first one.
 async fn on_slow_devices(count: usize) -> (Cluster, Vec<Arc<Slow>>) {
     let mut cluster = Cluster::apart(count).await;
     let slow: Vec<Arc<Slow>> = (0..count).map(|_| Arc::default()).collect();
@@ -41,7 +42,7 @@ async fn on_slow_devices(count: usize) -> (Cluster, Vec<Arc<Slow>>) {
     (cluster, slow)
 }
 
-/// The leader comes to know whether `index` is unsealed.
+/// Waits until the leader knows whether `index` is unsealed.
 async fn await_known(cluster: &Cluster, leader: usize, index: usize, elects: bool) {
     let name = cluster.nodes[index].name.clone();
     eventually("what the leader knows", || async {
@@ -64,8 +65,8 @@ async fn await_leader_besides(cluster: &Cluster, old: usize) -> usize {
     .await
 }
 
-/// The leader learns by heartbeats who is unsealed. It must not count on having learnt it: a role
-/// that unseals one host and goes on with the next at once is faster.
+/// The leader learns by heartbeats which nodes are unsealed, but must not count on having learnt
+/// it: an Ansible role that unseals one host and goes on with the next at once is faster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_goes_to_a_node_that_was_unsealed_a_moment_ago() {
     let mut cluster = Cluster::apart(3).await;
@@ -208,7 +209,7 @@ async fn leadership_does_not_go_to_and_fro_between_two_slow_devices() {
     let (cluster, slow) = on_slow_devices(2).await;
     let stall = Duration::from_millis(2500);
     slow[0].next_takes(stall);
-    // What becomes of the write is for whoever waits for it.
+    // The outcome of the write is for its caller.
     drop(cluster.up(0).commit(put("a", b"1")).await);
     assert_eq!(await_leader_besides(&cluster, 0).await, 1, "a control");
     eventually("the new leader serves", || async {
@@ -222,7 +223,7 @@ async fn leadership_does_not_go_to_and_fro_between_two_slow_devices() {
         assert_eq!(cluster.leader(), Some(1));
     }
     assert_eq!(cluster.up(1).status().term, term, "nobody else led");
-    // The operator's word goes before what is known of devices.
+    // The operator's word goes before the record of slow devices.
     cluster
         .up(1)
         .hand_over(Duration::from_secs(5))

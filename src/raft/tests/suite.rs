@@ -1,4 +1,4 @@
-//! openraft's own conformance suite over our log and state machine.
+//! openraft's own conformance suite over coffer's log and state machine.
 
 use crate::raft::applying::state_machine::{Applied, StateMachine};
 use crate::raft::disk::data_dir::DataDir;

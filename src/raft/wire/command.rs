@@ -1,6 +1,6 @@
 //! Commands of the log: transactions, and the steps of a restore.
 //!
-//! A transaction's keys are written as what differs from the key before.
+//! Each key of a transaction is written as the part that differs from the key before.
 //!
 //! The keys of one transaction share their mount's prefix, and a precondition usually names a key
 //! that is written as well. Every byte saved here is saved on the log of every node.
@@ -19,11 +19,11 @@ use crate::store::{Key, Op, Precondition, Revision, Transaction};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// First byte of a command with a transaction.
+/// The first byte of a command with a transaction.
 const VERSION: u8 = 1;
-/// First byte of a command with a step of a restore.
+/// The first byte of a command with a step of a restore.
 const RESTORE: u8 = 2;
-/// Most bytes that keys may share in one command, so that few bytes cannot unpack to very many.
+/// The most bytes that keys may share in one command, so that few bytes cannot unpack to very many.
 const SHARED_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Serialize, Deserialize)]
@@ -45,7 +45,7 @@ struct PackedKey {
     rest: Bytes,
 }
 
-/// Remembers the key before, and how many bytes were shared so far.
+/// Packs and unpacks keys; remembers the key before, and the number of bytes shared so far.
 #[derive(Default)]
 struct Keys {
     before: Key,
@@ -79,7 +79,7 @@ impl Keys {
     }
 }
 
-/// The command that carries `transaction`.
+/// Returns the command that carries `transaction`.
 pub(in crate::raft) fn encode(transaction: &Transaction) -> Result<Command, WireError> {
     let mut keys = Keys::default();
     let mut size = 32;
@@ -120,19 +120,19 @@ pub(in crate::raft) enum Content {
     Restore(Restore),
 }
 
-/// The command that carries `step`.
+/// Returns the command that carries `step`.
 pub(in crate::raft) fn encode_restore(step: &Restore) -> Result<Command, WireError> {
     postcard::to_extend(step, vec![RESTORE])
         .map(|bytes| Command(Bytes::from(bytes)))
         .map_err(|_| WireError::Malformed("restore"))
 }
 
-/// True for a step of a restore.
+/// Returns true for a step of a restore.
 pub(in crate::raft) fn is_restore(command: &Command) -> bool {
     command.0.first() == Some(&RESTORE)
 }
 
-/// Reads what [`encode`] or [`encode_restore`] made.
+/// Decodes a command that [`encode`] or [`encode_restore`] made.
 pub(in crate::raft) fn decode(command: &Command) -> Result<Content, WireError> {
     match command.0.split_first() {
         Some((&RESTORE, rest)) => postcard::from_bytes(rest)

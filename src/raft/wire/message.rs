@@ -1,4 +1,4 @@
-//! Messages between members: our own words, in postcard, with a version.
+//! Messages between members: coffer's own types, in postcard, with a version.
 //!
 //! ```text
 //! request 1   <1: 1 byte> <Envelope> <Ask> <commands, one after the other>
@@ -7,10 +7,10 @@
 //! answer 2    <2: 1 byte> <Status> <standing> <Answer>
 //! ```
 //!
-//! Version 2 carries proofs of the keys (see `proof`): standing, that the sender is unsealed, and
-//! with what only a leader or candidate may say a mandate. Version 1 is spoken while the cluster
-//! requires no proof, and refused afterwards. The bytes of commands follow the message, so that
-//! they are not copied when it is read. New variants go to the end.
+//! Version 2 carries proofs of the keys (see `proof`): standing, that the sender is unsealed, and,
+//! with a message that only a leader or candidate may send, a mandate. Version 1 is spoken while
+//! the cluster requires no proof, and refused afterwards. The bytes of commands follow the message,
+//! so that they are not copied when it is read. New variants go to the end.
 
 use super::record::{Ballot, Members, Position, WireError};
 use super::types::{Command, LogEntry, TypeConfig, Vote, log_id, position};
@@ -22,42 +22,43 @@ use openraft::entry::RaftEntry;
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// First byte of every message.
+/// The version of a message, which is its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::raft) enum Wire {
-    /// Without proofs, as the release before spoke.
+    /// The version without proofs, as the release before spoke.
     Plain = 1,
-    /// With them.
+    /// The version with proofs.
     Proven = 2,
 }
 
 /// The proofs that go with a message; empty ones in version 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::raft) struct Proofs {
-    /// The sender is unsealed.
+    /// The proof that the sender is unsealed.
     pub(in crate::raft) standing: Proof,
-    /// It may lead in the term of which the message speaks.
+    /// The proof that the sender may lead in the term of which the message speaks.
     pub(in crate::raft) mandate: Proof,
 }
 
 /// A node's account of itself, which comes with every message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::raft) struct Status {
-    /// It has its keys and may lead.
+    /// True when the node has its keys and may lead.
     pub(in crate::raft) elects: bool,
-    /// Its host's name.
+    /// The name of the node's host.
     pub(in crate::raft) hostname: String,
-    /// Its version.
+    /// The node's version of coffer.
     pub(in crate::raft) version: String,
-    /// Index of the last entry that it applied.
+    /// The index of the last entry that the node applied.
     pub(in crate::raft) applied: u64,
 }
 
-/// From whom to whom.
+/// The sender of a message, its receiver, and the sender's status.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::raft) struct Envelope {
     pub(in crate::raft) from: u64,
-    /// A node that starts anew has another number; it must not take what was for the old one.
+    /// The receiver's number. A node that starts anew has another; it must not take messages for
+    /// the old one.
     pub(in crate::raft) to: u64,
     pub(in crate::raft) status: Status,
 }
@@ -68,27 +69,29 @@ pub(in crate::raft) enum Ask {
     Append(Append),
     PreVote(Candidacy),
     Vote(Candidacy),
-    /// Campaign at once: the leader says so.
+    /// Asks the receiver to campaign at once, at the leader's word.
     Lead(Transfer),
-    /// Up to where is the log committed?
+    /// Asks for the last committed position.
     ReadIndex,
-    /// Who is in the cluster?
+    /// Asks for the members.
     Members,
-    /// I am called and reached so from now on: name, cluster, API.
+    /// Tells the sender's name, cluster address and API address from now on.
     Addresses(String, String, String),
-    /// You were removed by the entry at this index. Version 1 only.
+    /// Tells the receiver that the entry at this index removed it. Version 1 only.
     Farewell(u64),
-    /// Remove me: I led before you, and was to remove myself. Version 1 only.
+    /// Asks for the sender's removal: it led before the receiver, and was to remove itself. Version
+    /// 1 only.
     Leave,
-    /// You were removed by the last of these entries, which is committed.
+    /// Tells the receiver that the last of these entries, which is committed, removed it.
     Removed(Append),
-    /// Remove me: I led in this term, before you, and was to remove myself.
+    /// Asks for the sender's removal: it led in this term, before the receiver, and was to remove
+    /// itself.
     LeaveAfter(u64),
-    /// Would you lead in another's place?
+    /// Asks whether the receiver would lead in another's place.
     Fit,
 }
 
-/// A batch of entries, or none: a heartbeat.
+/// A batch of entries; an empty one is a heartbeat.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::raft) struct Append {
     pub(in crate::raft) vote: Ballot,
@@ -107,21 +110,21 @@ struct EntryHead {
 #[derive(Debug, Serialize, Deserialize)]
 enum Content {
     Blank,
-    /// A command of so many bytes.
+    /// A command of this many bytes.
     Command(usize),
     Membership(Members),
 }
 
-/// A candidate, and how far its log goes.
+/// A candidate, and the end of its log.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(in crate::raft) struct Candidacy {
     pub(in crate::raft) vote: Ballot,
     pub(in crate::raft) last: Option<Position>,
-    /// The leader itself asked for it.
+    /// True when the leader itself asked for the election.
     pub(in crate::raft) transfer: bool,
 }
 
-/// See [`Ask::Lead`].
+/// A leader's order to campaign: see [`Ask::Lead`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(in crate::raft) struct Transfer {
     pub(in crate::raft) from: Ballot,
@@ -129,7 +132,7 @@ pub(in crate::raft) struct Transfer {
     pub(in crate::raft) last: Option<Position>,
 }
 
-/// Head of the stream of a snapshot; its body is described in `snapshot.rs`.
+/// The head of the stream of a snapshot; its body is described in `snapshot.rs`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::raft) struct SnapshotHead {
     pub(in crate::raft) vote: Ballot,
@@ -168,8 +171,8 @@ pub(in crate::raft) enum Answer {
 }
 
 impl Ask {
-    /// Returns the vote that the sender must have a mandate for; `None` for what every member may
-    /// say.
+    /// Returns the vote for which the sender must have a mandate; `None` for a request that every
+    /// member may send.
     pub(in crate::raft) fn mandated(&self, from: u64) -> Option<Ballot> {
         match self {
             Self::Append(append) | Self::Removed(append) => Some(append.vote),
@@ -189,8 +192,8 @@ impl Ask {
         }
     }
 
-    /// True for what no node says whatever it is: a leader whose vote is not granted by a quorum,
-    /// or a candidate whose vote is.
+    /// Returns true for a request that no node sends, whatever it is: a leader's whose vote is not
+    /// granted by a quorum, or a candidate's whose vote is.
     pub(in crate::raft) fn is_contradictory(&self) -> bool {
         match self {
             Self::Append(append) | Self::Removed(append) => !append.vote.committed,
@@ -200,14 +203,15 @@ impl Ask {
         }
     }
 
-    /// True for what older versions said and nobody may say where proofs are required.
+    /// Returns true for requests of older versions that no member may send where proofs are
+    /// required.
     pub(in crate::raft) fn is_outdated(&self) -> bool {
         matches!(self, Self::Farewell(_) | Self::Leave)
     }
 }
 
 impl Append {
-    /// Takes a request apart: the message, and the bytes of its commands.
+    /// Splits a request into the message and the bytes of its commands.
     pub(in crate::raft) fn of(request: AppendEntriesRequest<TypeConfig>) -> (Self, Vec<Bytes>) {
         let mut bodies = Vec::new();
         let mut entries = Vec::with_capacity(request.entries.len());
@@ -232,7 +236,7 @@ impl Append {
         (message, bodies)
     }
 
-    /// The request again. Commands share the bytes of `bodies`.
+    /// Returns the request again. Its commands share the bytes of `bodies`.
     pub(in crate::raft) fn into_request(
         self,
         mut bodies: Bytes,
@@ -281,7 +285,7 @@ impl From<Candidacy> for VoteRequest<TypeConfig> {
     }
 }
 
-/// A request, and the bytes that follow it.
+/// Encodes a request, followed by `bodies`.
 pub(in crate::raft) fn encode_ask(
     wire: Wire,
     envelope: &Envelope,
@@ -295,7 +299,7 @@ pub(in crate::raft) fn encode_ask(
     }
 }
 
-/// Reads what [`encode_ask`] made.
+/// Decodes a request that [`encode_ask`] made.
 pub(in crate::raft) fn decode_ask<A: DeserializeOwned>(
     bytes: &Bytes,
 ) -> Result<(Wire, Envelope, Proofs, A, Bytes), WireError> {
@@ -312,7 +316,7 @@ pub(in crate::raft) fn decode_ask<A: DeserializeOwned>(
     }
 }
 
-/// An answer.
+/// Encodes an answer.
 pub(in crate::raft) fn encode_answer(
     wire: Wire,
     status: &Status,
@@ -325,7 +329,7 @@ pub(in crate::raft) fn encode_answer(
     }
 }
 
-/// Reads what [`encode_answer`] made.
+/// Decodes an answer that [`encode_answer`] made.
 pub(in crate::raft) fn decode_answer(bytes: &Bytes) -> Result<(Status, Proof, Answer), WireError> {
     match wire(bytes)? {
         Wire::Plain => {
@@ -360,7 +364,7 @@ fn encode(wire: Wire, message: &impl Serialize, bodies: &[Bytes]) -> Result<Byte
     Ok(bytes.freeze())
 }
 
-/// Reads what [`encode`] made, without its version.
+/// Decodes a message that [`encode`] made, after its version.
 fn decode<T: DeserializeOwned>(bytes: &Bytes) -> Result<(T, Bytes), WireError> {
     let head = bytes.get(1..).unwrap_or_default();
     let taken = postcard::take_from_bytes::<T>(head);

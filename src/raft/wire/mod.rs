@@ -1,10 +1,10 @@
-//! The words of the log and of the messages between members: records, commands, messages.
+//! The formats of the log and of the messages between members: records, commands, messages.
 //!
 //! Owns every encoding of raft that leaves memory, with its versions, and the parameters that
 //! openraft is built with. openraft's own types stop here: its next release changes no byte.
 //!
 //! Invariants
-//! - What an earlier release wrote or sent is read; variants are appended, never renumbered.
+//! - Records and messages of earlier releases are read; variants are appended, never renumbered.
 //! - Decoding takes arbitrary bytes and allocates no more than they hold.
 //!
 //! It never decides anything.

@@ -1,4 +1,4 @@
-//! Records of the log, which messages carry too: our own words, in postcard, with a version.
+//! Records of the log, which messages carry too: coffer's own types, in postcard, with a version.
 //!
 //! openraft's types change between its releases; these do not. Variants are numbered by their
 //! order, so new ones go to the end and old ones stay.
@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::store::state::Position;
 
-/// Bytes a record may take besides a command's own: variant, position, length.
+/// The bytes that a record may take besides a command's own: variant, position, length.
 pub(in crate::raft) const RECORD_OVERHEAD_BYTES: usize = 32;
 
-/// A reason for which bytes are not read.
+/// The reason for which bytes cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The operator's: written by a newer version. Run that one.
+    /// The operator's fault: a newer version wrote the bytes. Run that version.
     #[error("format {0} is not known to this version")]
     Version(u8),
     /// Fatal: the bytes are damaged.
@@ -34,20 +34,20 @@ pub enum WireError {
 /// A vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ballot {
-    /// Term voted in.
+    /// The term voted in.
     pub term: u64,
-    /// Node voted for.
+    /// The node voted for.
     pub node: u64,
     /// True once a quorum granted it.
     pub committed: bool,
 }
 
-/// Voters, as one or two overlapping quorums, and the nodes.
+/// The voters, as one or two overlapping quorums, and the nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// Two while membership changes.
+    /// The voters; two sets while the membership changes.
     pub configs: Vec<BTreeSet<u64>>,
-    /// Voters and learners.
+    /// The nodes, voters and learners.
     pub nodes: BTreeMap<u64, Peer>,
 }
 
@@ -91,20 +91,20 @@ pub enum Record {
     Command(Position, Bytes),
     /// An entry with a membership, as nodes without a cluster wrote it.
     MembershipAlone(Position, MembersAlone),
-    /// Entries after this place are void; all when there is none.
+    /// A place after which entries are void; all entries when there is none.
     Truncate(Option<Position>),
-    /// Entries up to this place are no longer needed.
+    /// A place up to which entries are no longer needed.
     Purge(Position),
     /// An entry with a membership.
     Membership(Position, Members),
 }
 
-/// See [`Record::Start`].
+/// The first record of a segment: see [`Record::Start`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// The last saved vote.
     pub vote: Option<Ballot>,
-    /// Up to where the log was purged.
+    /// The last entry that was purged.
     pub purged: Option<Position>,
     /// The last entry before this segment.
     pub last: Option<Position>,
@@ -113,7 +113,7 @@ pub struct Start {
 }
 
 impl Record {
-    /// The place of the entry it holds, if it holds one.
+    /// Returns the place of the entry that the record holds, if it holds one.
     pub fn entry_position(&self) -> Option<Position> {
         match self {
             Self::Blank(position)
@@ -124,7 +124,7 @@ impl Record {
         }
     }
 
-    /// No less than the bytes that it takes when encoded.
+    /// Returns an upper bound of the bytes that the record takes when encoded.
     pub(in crate::raft) fn size_bound(&self) -> usize {
         RECORD_OVERHEAD_BYTES
             + match self {
@@ -148,7 +148,7 @@ impl Record {
             }
     }
 
-    /// The record of an entry.
+    /// Returns the record of an entry.
     pub(in crate::raft) fn of(entry: &LogEntry) -> Self {
         let position = position(&entry.log_id());
         match &entry.payload {
@@ -158,7 +158,7 @@ impl Record {
         }
     }
 
-    /// The entry it holds, if it holds one.
+    /// Returns the entry that the record holds, if it holds one.
     pub(in crate::raft) fn into_entry(self) -> Result<Option<LogEntry>, WireError> {
         let (position, payload) = match self {
             Self::Blank(position) => (position, EntryPayload::Blank),
@@ -219,17 +219,17 @@ impl From<Ballot> for Vote {
     }
 }
 
-/// First byte of a membership in the state's mark. Without it the bytes are a [`MembersAlone`],
+/// The first byte of a membership in the state's mark. Without it the bytes are a [`MembersAlone`],
 /// whose first byte counts configurations and is two at most.
 const MEMBERS_VERSION: u8 = 0x42;
 
-/// A membership's bytes for the state's mark.
+/// Encodes a membership for the state's mark.
 pub(in crate::raft) fn encode_members(membership: &Membership) -> Result<Vec<u8>, WireError> {
     postcard::to_extend(&Members::from(membership), vec![MEMBERS_VERSION])
         .map_err(|_| WireError::Malformed("membership"))
 }
 
-/// Reads what [`encode_members`] made.
+/// Decodes a membership that [`encode_members`] made.
 pub(in crate::raft) fn decode_members(bytes: &[u8]) -> Result<Membership, WireError> {
     let malformed = |_| WireError::Malformed("membership");
     let members: Members = match bytes.split_first() {

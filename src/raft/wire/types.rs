@@ -1,4 +1,4 @@
-//! openraft's parameters and our forms of its words.
+//! openraft's parameters, and coffer's forms of its types.
 
 use super::record;
 use crate::peer::{Member, PublicKey};
@@ -34,7 +34,7 @@ pub(in crate::raft) type StoredMembership = alias::StoredMembershipOf<TypeConfig
 pub struct Command(pub(in crate::raft) Bytes);
 
 impl Command {
-    /// Its size in the log.
+    /// Returns the command's size in the log, in bytes.
     pub(in crate::raft) fn len(&self) -> usize {
         self.0.len()
     }
@@ -55,11 +55,11 @@ impl fmt::Display for Command {
 /// The outcome of applying a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It was applied; its revision is the entry's index.
+    /// The command was applied; its revision is the entry's index.
     Applied,
-    /// A precondition did not hold and nothing changed.
+    /// A precondition did not hold, and nothing changed.
     Conflict,
-    /// There was nothing to apply.
+    /// The entry had nothing to apply.
     Nothing,
 }
 
@@ -68,18 +68,18 @@ pub enum Outcome {
 pub struct Peer {
     /// The operator's `node_id`.
     pub name: String,
-    /// Where its peers reach it.
+    /// The address at which the member's peers reach it.
     pub cluster_address: String,
-    /// Its pinned public key; empty when it was never told.
+    /// The member's pinned public key; empty when it was never told.
     pub public_key: Vec<u8>,
-    /// Where clients reach it.
+    /// The URL at which clients reach the member.
     pub api_address: String,
-    /// It was asked to stay without a vote.
+    /// True when the member was asked to stay without a vote.
     pub non_voter: bool,
 }
 
 impl Peer {
-    /// Returns the part of it that the network needs.
+    /// Returns the part of the record that the network needs.
     pub fn member(&self) -> Member {
         Member {
             name: self.name.clone(),
@@ -89,7 +89,7 @@ impl Peer {
     }
 }
 
-/// The place in the log that `id` names.
+/// Returns the place in the log that `id` names.
 pub(in crate::raft) fn position(id: &LogId) -> record::Position {
     record::Position {
         term: id.committed_leader_id().term,
@@ -97,7 +97,7 @@ pub(in crate::raft) fn position(id: &LogId) -> record::Position {
     }
 }
 
-/// openraft's form of a place in the log.
+/// Returns openraft's form of a place in the log.
 pub(in crate::raft) fn log_id(position: record::Position) -> LogId {
     LogId::new_term_index(position.term, position.index)
 }

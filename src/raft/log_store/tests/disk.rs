@@ -1,4 +1,4 @@
-//! Pictures of the log's files, and what a device may do to them.
+//! Copies of the log's files, and the damage that a device may do to them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ impl Disk {
         Self(files.collect())
     }
 
-    /// Writes the files that differ from `there`, and nothing else.
+    /// Writes the files that differ from `there`, and no others.
     pub(super) fn put(&self, dir: &Path, there: &mut Option<Disk>) {
         let same = |name: &String, bytes: &Vec<u8>| {
             there.as_ref().and_then(|disk| disk.0.get(name)) == Some(bytes)
@@ -38,8 +38,8 @@ impl Disk {
         *there = Some(self.clone());
     }
 
-    /// The blocks in which `later` differs. A file that is new there counts as zeros here: it
-    /// was whole on the device before it got its name.
+    /// Returns the blocks in which `later` differs. A file that is new there counts as zeros here:
+    /// it was whole on the device before it got its name.
     pub(super) fn changed(&self, later: &Disk) -> Vec<Block> {
         let mut blocks = Vec::new();
         for (name, bytes) in &later.0 {
@@ -54,7 +54,7 @@ impl Disk {
         blocks
     }
 
-    /// This picture with some blocks of `later`.
+    /// Returns a copy of this disk with some blocks of `later`.
     pub(super) fn with(&self, later: &Disk, blocks: &[Block]) -> Disk {
         let mut mixed = self.clone();
         for (name, bytes) in &later.0 {
@@ -71,7 +71,7 @@ impl Disk {
     }
 }
 
-/// A small generator, so that a failing run can be had again by its seed.
+/// A small generator of random numbers, so that a failing run can be repeated by its seed.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {

@@ -12,11 +12,11 @@ struct History {
 struct Step {
     disk: Disk,
     content: Content,
-    /// What this write changed.
+    /// The blocks that this write changed.
     blocks: Vec<Block>,
 }
 
-/// Does `count` random things, each waited for, and takes a picture after each.
+/// Does `count` random things, each waited for, and copies the disk after each.
 async fn history(seed: u64, count: usize) -> History {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap();
@@ -74,8 +74,8 @@ async fn history(seed: u64, count: usize) -> History {
     History { steps }
 }
 
-/// A place that a state may have reached before as well as after a write: three of four of the
-/// entries that are in both.
+/// Returns a position that a state may have reached before as well as after a write: three of four
+/// of the entries that are in both.
 fn applied(before: &Content, after: &Content) -> Option<Position> {
     let both = before.entries.iter().filter(|e| after.entries.contains(e));
     let both: Vec<_> = both.collect();
@@ -200,7 +200,7 @@ async fn a_cut_or_missing_file_is_told() {
     }
 }
 
-/// Names of the segments in use, oldest first.
+/// Returns the names of the segments in use, oldest first.
 fn recover_files(disk: &Disk) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
     disk.put(scratch.path(), &mut None);
@@ -213,7 +213,7 @@ fn recover_files(disk: &Disk) -> Vec<String> {
         .collect()
 }
 
-/// Segments whose entries the state has are written over without a word in the log of that.
+/// Segments whose entries the state has are written over, and no record of the log tells of that.
 #[tokio::test]
 async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
     let dir = tempfile::tempdir().unwrap();
@@ -249,8 +249,9 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
     assert!(files <= 4, "segments are recycled: {files} files");
 }
 
-/// A segment that begins with a group larger than any front that is looked at, in a file that held
-/// another before, and the files of the log as they were before that one, newest last.
+/// Makes a segment that begins with a group larger than any front that is looked at, in a file that
+/// held another segment before. Returns the files of the log as they were before that one, newest
+/// last.
 async fn large_after(dir: &Path, fills: u64) -> Vec<(PathBuf, Vec<u8>)> {
     let options = LogOptions {
         dir,
@@ -288,7 +289,8 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// The card lost the first block of a segment and nothing else: what stood there before is back.
+/// The card lost the first block of a segment and nothing else: the block that stood there before
+/// is back.
 #[tokio::test]
 async fn a_lost_first_block_is_told_however_large_its_group_was() {
     let mut reused = 0;

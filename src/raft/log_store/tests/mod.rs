@@ -1,4 +1,4 @@
-//! What the log survives, and what it refuses to pass over.
+//! The damage that the log survives, and the damage that it refuses to pass over.
 
 mod disk;
 mod faults;
@@ -51,17 +51,18 @@ async fn append(store: &mut LogStore, entries: Vec<LogEntry>) {
     receiver.await.unwrap().unwrap();
 }
 
-/// What a recovered log holds.
+/// The contents of a recovered log.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Content {
     vote: Option<Vote>,
     entries: Vec<LogEntry>,
-    /// Index before the first one that must be there.
+    /// The index before the first entry that must be there.
     purged: Option<u64>,
 }
 
 impl Content {
-    /// Equal, but for entries that were purged, or that the state has, and are there still.
+    /// Compares two contents, but for entries that were purged, or that the state has, and that are
+    /// there still.
     fn matches(&self, found: &Content, applied: Option<Position>) -> bool {
         let purged = self.purged.max(applied.map(|applied| applied.index));
         let from = purged.map_or(0, |purged| purged + 1);
