@@ -1,4 +1,4 @@
-//! Messages again, from the frames that they came in.
+//! Assembles messages from the frames that they came in.
 
 use super::frame::{Frame, FrameError, Kind};
 use super::outbox::{Charge, Gauge};
@@ -14,8 +14,8 @@ pub(super) struct Message {
     pub payload: Bytes,
 }
 
-/// The messages of one connection that are not whole yet. What they hold is charged to a gauge
-/// that all connections of one peer share.
+/// The messages of one connection that are not whole yet. Their bytes are charged to a gauge that
+/// all connections of one peer share.
 pub(super) struct Assembly {
     parts: HashMap<u32, Part>,
     message_bytes_max: usize,
@@ -29,7 +29,7 @@ struct Part {
 }
 
 impl Assembly {
-    /// Takes messages of at most `message_bytes_max`.
+    /// Returns an assembly that takes messages of at most `message_bytes_max`.
     pub fn new(message_bytes_max: usize, held: Arc<Gauge>) -> Self {
         Self {
             parts: HashMap::new(),
@@ -38,12 +38,13 @@ impl Assembly {
         }
     }
 
-    /// What the unfinished messages of one peer may hold altogether.
+    /// Returns the gauge for the unfinished messages of one peer: together they may hold the bytes
+    /// of two whole ones.
     pub fn gauge(message_bytes_max: usize) -> Arc<Gauge> {
         Gauge::new(message_bytes_max.saturating_mul(2))
     }
 
-    /// Takes a frame; gives the message that it completes.
+    /// Takes a frame, and returns the message that it completes.
     pub fn take(&mut self, frame: Frame) -> Result<Option<Message>, FrameError> {
         let Frame {
             kind,

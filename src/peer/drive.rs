@@ -12,19 +12,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::TcpStream;
 
-/// Least room for a read, in bytes. Most frames are small, and an idle connection keeps this.
+/// The least room for a read, in bytes. Most frames are small, and an idle connection keeps this.
 const READ_BYTES_MIN: usize = 4 * 1024;
 
-/// Unanswered bytes for so long, and the kernel gives a connection up: a network that comes back
-/// is then met with a new connection instead of a retransmission that is minutes away.
+/// The time after which the kernel gives up a connection with unanswered bytes: a network that
+/// comes back is then met with a new connection instead of a retransmission that is minutes away.
 const UNANSWERED_MAX: Duration = Duration::from_secs(3);
-/// The kernel asks after the other side of an idle connection this often, so that one which lost
-/// its power does not hold a place for ever. The process is not woken.
+/// The idle time after which the kernel probes the other side of a connection, so that one which
+/// lost its power does not hold a place for ever. The process is not woken.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_COUNT: u32 = 3;
 
-/// Why a connection ended.
+/// The reason for which a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
     #[error("{0}")]
@@ -40,12 +40,12 @@ pub(super) enum Ended {
     Closed,
 }
 
-/// What is done with messages that arrive. It must not wait.
+/// Receives the messages of a connection. It must not wait.
 pub(super) trait Receiver {
     fn receive(&mut self, message: Message) -> Result<(), FrameError>;
 }
 
-/// Notes that a member is there with each message of it.
+/// Passes messages on to a receiver, and notes with each that the member is there.
 pub(super) struct Heard<R> {
     pub sign: Sign,
     pub receiver: R,
@@ -58,7 +58,7 @@ impl<R: Receiver> Receiver for Heard<R> {
     }
 }
 
-/// Sets a socket's options and gives a second handle on it.
+/// Sets a socket's options and returns a second handle on it.
 pub(super) fn prepare(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     use rustix::net::sockopt;
     stream.set_nodelay(true)?;
@@ -73,7 +73,7 @@ pub(super) fn prepare(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     Ok((TcpStream::from_std(stream)?, handle))
 }
 
-/// Sends our hello, with the number of this process.
+/// Sends this node's hello, with the number of this process.
 pub(super) async fn send_hello(
     stream: &mut (impl AsyncWrite + Unpin),
     process: u64,
@@ -94,7 +94,7 @@ pub(super) async fn send_hello(
 }
 
 /// Reads the other side's hello, and the number of its process, which the release before did not
-/// say; what comes after it stays in `buffer`.
+/// send; bytes after the hello stay in `buffer`.
 pub(super) async fn read_hello(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
@@ -109,7 +109,7 @@ pub(super) async fn read_hello(
     Ok((hello, process.map(|(process, _later)| process)))
 }
 
-/// Carries frames both ways until the connection ends, and says why it did.
+/// Carries frames both ways until the connection ends, and returns the reason for its end.
 pub(super) async fn drive(
     stream: impl AsyncRead + AsyncWrite,
     buffer: BytesMut,
@@ -140,7 +140,7 @@ async fn read_all(
 ) -> Result<(), Ended> {
     loop {
         let frame = next_frame(stream, &mut buffer).await?;
-        // What a removed member sent before it was cut may still lie in the buffers.
+        // A removed member's messages from before it was cut may still be in the buffers.
         if cut.is_done() {
             return Err(Ended::Cut);
         }

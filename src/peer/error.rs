@@ -1,13 +1,13 @@
-//! Why the network between members cannot be used at all.
+//! Errors that keep a node from using the network between members.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What keeps a node from having an identity or a cluster listener.
+/// The reason for which a node has no identity or no cluster listener.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// The operator's: whoever read the key may speak as this node. If that can have happened,
-    /// remove the peer and join anew; if not, mend the mode.
+    /// The operator's fault: other users may read the key, and its readers may speak as this node.
+    /// If that can have happened, remove the peer and join anew; if not, correct the mode.
     #[error(
         "{path} may be read by others (mode {mode:04o}): run chmod 600 {path}, and if somebody \
          may have copied it, remove this peer from the cluster and let it join with a new key"
@@ -15,43 +15,44 @@ pub enum PeerError {
     Exposed {
         /// The key file.
         path: PathBuf,
-        /// Its permissions.
+        /// The file's permissions.
         mode: u32,
     },
-    /// The operator's: the key is gone. The other members know this node by it.
+    /// The operator's fault: the key is gone. The other members know this node by it.
     #[error(
         "{0} is damaged or is no Ed25519 key: restore the file, or run `operator raft \
          remove-peer` for this node on another one and let it join again with an empty data \
          directory"
     )]
     Damaged(PathBuf),
-    /// The operator's: the disk, or a permission.
+    /// The operator's fault: the disk, or a permission.
     #[error("cannot {action} {path}: {source}")]
     File {
-        /// What was tried.
+        /// The operation that failed, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file or directory that it was tried on.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The operator's: the name of `cluster_address` is not known, or names no port.
+    /// The operator's fault: the name of `cluster_address` is not known, or names no port.
     #[error("cluster address '{address}' cannot be resolved: {source}")]
     Resolve {
-        /// As configured.
+        /// The address as configured.
         address: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// The operator's: taken by another process, or not an address of this machine.
+    /// The operator's fault: the address is taken by another process, or is not one of this
+    /// machine.
     #[error("cannot listen on cluster address '{address}': {source}")]
     Listen {
-        /// As configured.
+        /// The address as configured.
         address: String,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The caller's: it was shut down.
+    /// The caller's fault: the network was shut down.
     #[error("the network between members is shut down")]
     ShutDown,
 }

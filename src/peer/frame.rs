@@ -1,4 +1,4 @@
-//! What goes over a connection: frames.
+//! The frames of a connection.
 //!
 //! ```text
 //! frame   0        4      5      9
@@ -8,35 +8,35 @@
 //!         u32 LE   u8     u32 LE  length - 5 bytes
 //! ```
 //!
-//! `length` counts what follows it. The highest bit of `kind` says that the payload goes on in the
-//! next frame with the same id, so that a large message shares the line with small ones. An id
+//! `length` counts the bytes after it. The highest bit of `kind` tells that the payload goes on in
+//! the next frame with the same id, so that a large message shares the line with small ones. An id
 //! names a call or a stream; the side that dialled counts them up, and after the last one begins
 //! anew with those that are free.
 //!
 //! | kind | from | payload |
 //! |---|---|---|
-//! | 0 hello | both, once, first | postcard [`Hello`], then the number of the process, a `u64`, which the release before did not say; the id is 0 |
+//! | 0 hello | both, once, first | postcard [`Hello`], then the number of the process, a `u64`, which the release before did not send; the id is 0 |
 //! | 1 call | caller | the request |
 //! | 2 open | caller | a stream's head |
 //! | 3 chunk | caller | a piece of its body, once there is credit for it |
 //! | 4 end | caller | none: the body is whole |
 //! | 5 broken | caller | none: the body ends here although it is not whole |
-//! | 6 cancel | caller | none: nobody waits for the answer |
+//! | 6 cancel | caller | none: the caller no longer waits for the answer |
 //! | 7 credit | answerer | u32 LE: so many bytes of the body more may be sent |
 //! | 8 answer | answerer | the answer |
-//! | 9 refusal | answerer | why not, UTF-8 |
-//! | 10 busy | answerer | none: too much at once |
+//! | 9 refusal | answerer | the reason, UTF-8 |
+//! | 10 busy | answerer | none: too many requests at once |
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-/// Largest payload of a frame, in bytes: with its header it fills one TLS record.
+/// The largest payload of a frame, in bytes: with its header it fills one TLS record.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 16 * 1024 - HEADER_BYTES;
-/// Bytes before the payload.
+/// The bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 9;
-/// Bytes of the header that `length` counts.
+/// The bytes of the header that `length` counts.
 const COUNTED_BYTES: usize = 5;
-/// In `kind`: the payload goes on.
+/// The bit in `kind` for a payload that goes on in the next frame.
 const MORE: u8 = 0x80;
 
 /// The newest version of this protocol, and the oldest that is still spoken.
@@ -47,12 +47,13 @@ pub(super) const VERSION: u16 = 1;
 pub(super) struct Hello {
     /// The oldest version that the sender speaks.
     pub oldest: u16,
-    /// The newest; both sides speak the newest that they have in common.
+    /// The newest version that the sender speaks; both sides use the newest that they have in
+    /// common.
     pub newest: u16,
 }
 
 impl Hello {
-    /// Ours.
+    /// Returns the hello of this release.
     pub fn ours() -> Self {
         Self {
             oldest: VERSION,
@@ -60,14 +61,14 @@ impl Hello {
         }
     }
 
-    /// The version that both speak, if there is one.
+    /// Returns the newest version that both sides speak, if there is one.
     pub fn common(self, other: Self) -> Option<u16> {
         let version = self.newest.min(other.newest);
         (version >= self.oldest.max(other.oldest)).then_some(version)
     }
 }
 
-/// See the table above.
+/// The kind of a frame: see the table of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Hello,
@@ -83,7 +84,7 @@ pub(super) enum Kind {
     Busy,
 }
 
-/// By number.
+/// The kinds by their number in a frame.
 const KINDS: [Kind; 11] = [
     Kind::Hello,
     Kind::Call,
@@ -99,13 +100,13 @@ const KINDS: [Kind; 11] = [
 ];
 
 impl Kind {
-    /// May its payload take several frames?
+    /// Returns true when the payload of this kind may take several frames.
     fn may_go_on(self) -> bool {
         matches!(self, Self::Call | Self::Open | Self::Answer | Self::Refusal)
     }
 }
 
-/// Why a connection cannot go on. Each is the other side's doing.
+/// The reason for which a connection cannot go on, always a fault of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("a frame of {0} bytes")]
@@ -130,7 +131,7 @@ pub(super) enum FrameError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub kind: Kind,
-    /// Its payload goes on in the next frame with this id.
+    /// True when the payload goes on in the next frame with this id.
     pub more: bool,
     pub id: u32,
     pub payload: Bytes,
@@ -167,7 +168,8 @@ impl Frame {
         }))
     }
 
-    /// How many bytes more `buffer` needs for its first frame.
+    /// Returns the number of bytes that `buffer` lacks for its first frame, as far as its length is
+    /// known.
     pub fn missing(buffer: &[u8]) -> usize {
         match buffer.first_chunk::<4>() {
             Some(length) => (4 + u32::from_le_bytes(*length) as usize)
@@ -177,7 +179,7 @@ impl Frame {
         }
     }
 
-    /// Writes it behind what is in `out`. The payload is at most [`PAYLOAD_BYTES_MAX`].
+    /// Appends the frame to `out`. The payload is at most [`PAYLOAD_BYTES_MAX`].
     pub fn encode(&self, out: &mut BytesMut) {
         debug_assert!(self.payload.len() <= PAYLOAD_BYTES_MAX);
         let number = KINDS.iter().position(|kind| *kind == self.kind);

@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Its name in the data directory.
+/// The name of the key's file in the data directory.
 pub const IDENTITY_FILE: &str = "identity.key";
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
-/// An Ed25519 key in PKCS#8 takes 83 bytes; more than this is something else.
+/// The most bytes of a key's file: an Ed25519 key in PKCS#8 takes 83.
 const FILE_BYTES_MAX: u64 = 512;
 
-/// An Ed25519 key. The private half signs handshakes and is shown to nobody.
+/// An Ed25519 key. The private half signs handshakes and never leaves the process.
 #[derive(Clone)]
 pub struct Identity {
     signer: Arc<dyn SigningKey>,
@@ -34,8 +34,8 @@ impl Identity {
     /// directory is made too, mode 0700.
     ///
     /// # Errors
-    /// When the file may be read by others, is theirs or a link, is damaged, or cannot be read or
-    /// made. A key that is there is never replaced.
+    /// When other users may read the file, when it is theirs or a link, is damaged, or cannot be
+    /// read or made. A key that is there is never replaced.
     pub fn open(path: &Path) -> Result<Self, PeerError> {
         match crate::file::read_own(path) {
             Ok(file) => Self::read(path, file),
@@ -44,13 +44,13 @@ impl Identity {
         }
     }
 
-    /// A key that is kept nowhere: for tests, and for what never comes back.
+    /// Makes a key that is stored nowhere: for tests, and for nodes that never come back.
     pub fn ephemeral() -> Self {
         let der = fresh_key();
         Self::parse(&der).expect("what ring made, ring and rustls read")
     }
 
-    /// Its public half, which is who this node is to others.
+    /// Returns the public half, by which others know this node.
     pub fn public_key(&self) -> PublicKey {
         self.public_key.clone()
     }
@@ -78,7 +78,7 @@ impl Identity {
         Self::parse(&der).ok_or_else(|| PeerError::Damaged(path.to_path_buf()))
     }
 
-    /// `None` unless the private half is whole and belongs to the public one.
+    /// Parses a key; `None` unless the private half is whole and belongs to the public one.
     fn parse(der: &[u8]) -> Option<Self> {
         // rustls would take a key without its public half too; ours always have both, so that a
         // flipped bit is seen here and not as a refusal by every peer.
@@ -102,13 +102,13 @@ impl Identity {
         let beside = beside(path);
         let done = write_beside(&beside).and_then(|()| move_to(&beside, path));
         if done.is_err() {
-            // What is half made is of no use; that it cannot be removed changes nothing.
+            // A half made file is of no use; a failure to remove it changes nothing.
             let _ = std::fs::remove_file(&beside);
         }
         done.map_err(PeerError::io("create", path))?;
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(PeerError::io("flush", folder))?;
-        // Read back: what counts is what the next start will find.
+        // Read back: the key that the next start will find counts.
         let file = crate::file::read_own(path).map_err(PeerError::io("open", path))?;
         Self::read(path, file)
     }
@@ -126,7 +126,8 @@ fn fresh_key() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(made.as_ref().to_vec())
 }
 
-/// `<path>.<process>`: two processes that start on one directory do not write one file.
+/// Returns `<path>.<process>`, so that two processes that start on one directory do not write one
+/// file.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
@@ -134,7 +135,8 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write_beside(path: &Path) -> io::Result<()> {
-    // What a killed process left may be open to others; the key is not written through it.
+    // A killed process may have left a file that is open to others; the key is not written through
+    // it.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -148,7 +150,7 @@ fn write_beside(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives the file its name unless another process was faster; then that one's key stays.
+/// Gives the file its name, unless another process was faster; then that one's key stays.
 fn move_to(beside: &Path, path: &Path) -> io::Result<()> {
     use rustix::io::Errno;
     match rustix::fs::renameat_with(CWD, beside, CWD, path, RenameFlags::NOREPLACE) {

@@ -1,4 +1,4 @@
-//! The listening side: who knocks, and what is done about it.
+//! The listening side: accepts connections, and asks each for its identity.
 
 use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Connections that the kernel holds until they are accepted.
+/// The number of connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 128;
-/// Pause after a failed accept: descriptors or memory are short, and asking again at once would
+/// The pause after a failed accept: descriptors or memory are short, and asking again at once would
 /// only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,15 +41,15 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Those who have not said yet who they are, by age. Each holds the end of a channel; dropping it
-/// sends the oldest away when there are too many. So whoever only knocks and says nothing keeps
-/// nobody out who comes later.
+/// The connections that have not identified themselves yet, by age. Each holds the end of a
+/// channel; dropping it closes the oldest when there are too many. So connections that stay silent
+/// keep out no later ones.
 #[derive(Default)]
 pub(super) struct Knocking {
     waiting: Mutex<(u64, Visitors)>,
 }
 
-/// Each with a number.
+/// The senders that keep these connections, each with a number.
 type Visitors = VecDeque<(u64, oneshot::Sender<()>)>;
 
 impl Knocking {
@@ -76,7 +76,7 @@ impl Knocking {
     }
 }
 
-/// Accepts until the task is dropped.
+/// Accepts connections until the task is dropped.
 pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
     loop {
         match listener.accept().await {
@@ -111,14 +111,14 @@ fn said_nothing() -> Ended {
     io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is").into()
 }
 
-/// A member on the line, that has said hello and was not answered yet.
+/// A member's connection whose hello has come and was not answered yet.
 struct Guest {
     stream: TlsStream<TcpStream>,
     buffer: BytesMut,
     cut: Arc<Cut>,
     key: PublicKey,
     protocol: Protocol,
-    /// The number of its process.
+    /// The number of the member's process.
     process: Option<u64>,
     address: IpAddr,
 }

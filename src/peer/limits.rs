@@ -1,40 +1,40 @@
-//! Every limit of this room, in one place.
+//! All limits of this room.
 
 use std::time::Duration;
 
-/// Largest request or answer of a call, in bytes. What is larger goes as a stream.
+/// The largest request or answer of a call, in bytes. A larger one goes as a stream.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What tests and small machines may set lower. The rest are constants.
+/// The limits that tests and small machines may set lower. The rest are constants.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Largest request or answer of a call, in bytes.
+    /// The largest request or answer of a call, in bytes.
     pub message_bytes_max: usize,
-    /// Most calls of one connection that wait for their answers; one more is `Busy`.
+    /// The most calls of one connection that wait for their answers; one more is `Busy`.
     pub calls_in_flight_max: usize,
-    /// Most streams of one connection at the same time; one more is `Busy`.
+    /// The most streams of one connection at the same time; one more is `Busy`.
     pub streams_in_flight_max: usize,
-    /// Most bytes that wait to be sent to one peer; a call beyond them is `Busy`.
+    /// The most bytes that wait to be sent to one peer; a call beyond them is `Busy`.
     pub queued_bytes_max: usize,
-    /// Most bytes of requests that one peer may have being answered, and of answers not yet sent,
+    /// The most bytes of requests of one peer that are being answered, and of answers not yet sent,
     /// on all its connections together; one more is `Busy`.
     pub served_bytes_max: usize,
-    /// Most connections that one peer may hold open here; one more closes its oldest.
+    /// The most connections that one peer may hold open here; one more closes its oldest.
     pub connections_per_peer_max: usize,
-    /// Most connections of all peers together; one more is refused.
+    /// The most connections of all peers together; one more is refused.
     pub connections_max: usize,
-    /// Most connections that have not said yet who they are; one more closes the oldest.
+    /// The most connections that have not identified themselves yet; one more closes the oldest.
     pub handshakes_max: usize,
-    /// Longest time from a connection's first byte to its hello, on both sides.
+    /// The longest time from a connection's first byte to its hello, on both sides.
     pub handshake_within: Duration,
-    /// Longest time for a TCP connection to be made.
+    /// The longest time for a TCP connection to be made.
     pub connect_within: Duration,
-    /// Pause after the first failed attempt to connect; each further one doubles it.
+    /// The pause after the first failed attempt to connect; each further one doubles it.
     pub backoff_min: Duration,
-    /// Longest pause between attempts.
+    /// The longest pause between attempts.
     pub backoff_max: Duration,
-    /// How long what an ended process sent may still lie in buffers. A member that speaks longer
-    /// beside the process that followed it is seen twice.
+    /// The time for which messages of an ended process may still lie in buffers. A member whose
+    /// former process speaks longer beside the one that followed it is seen twice.
     pub late_max: Duration,
 }
 

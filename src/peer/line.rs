@@ -1,4 +1,4 @@
-//! The calling side of one connection: who waits for which answer.
+//! The calling side of one connection: matches answers to the callers that wait for them.
 
 use super::assembly::Message;
 use super::drive::Receiver;
@@ -14,18 +14,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
-/// Why no answer came over this connection.
+/// The reason for which no answer came over a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LineError {
-    /// It had ended before anything was sent.
+    /// The connection had ended before anything was sent.
     Stale,
-    /// It ended while the answer was awaited.
+    /// The connection ended while the answer was awaited.
     Lost(String),
-    /// No answer in time.
+    /// No answer came in time.
     TimedOut,
-    /// Too much waits on it, here or there.
+    /// Too many requests wait on the connection, here or at the other side.
     Busy,
-    /// The other side's words.
+    /// The other side refused, in these words.
     Refused(String),
 }
 
@@ -33,7 +33,7 @@ type Answer = Result<Bytes, LineError>;
 
 struct Pending {
     answer: oneshot::Sender<Answer>,
-    /// Of a stream: how much more of its body may be sent.
+    /// The bytes of a stream's body that may still be sent; `None` for a call.
     credit: Option<Arc<Semaphore>>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Line {
     in_flight_max: usize,
 }
 
-/// A place among those who wait; dropped early, it tells the other side not to go on.
+/// A caller's place in the line; dropped early, it tells the other side not to go on.
 struct Turn<'a> {
     line: &'a Line,
     id: u32,
@@ -68,7 +68,7 @@ impl Drop for Turn<'_> {
 }
 
 impl Line {
-    /// A line that carries at most `in_flight_max` calls or streams at a time.
+    /// Returns a line that carries at most `in_flight_max` calls or streams at a time.
     pub fn new(in_flight_max: usize) -> Arc<Self> {
         Arc::new(Self {
             waiting: Mutex::default(),
@@ -77,29 +77,29 @@ impl Line {
         })
     }
 
-    /// What is to be sent.
+    /// Returns the messages to be sent.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 
-    /// Has its connection ended?
+    /// Returns true when the connection has ended.
     pub fn is_over(&self) -> bool {
         self.lock().ended.is_some()
     }
 
-    /// Ends it: all who wait are told `why`.
+    /// Ends the line: all callers that wait get `why`.
     pub fn end(&self, why: &str) {
         let mut waiting = self.lock();
         waiting.ended.get_or_insert_with(|| why.to_owned());
         let all = std::mem::take(&mut waiting.by_id);
         drop(waiting);
         for (_, pending) in all {
-            // Who stopped waiting needs no answer.
+            // A caller that stopped waiting needs no answer.
             let _ = pending.answer.send(Err(LineError::Lost(why.to_owned())));
         }
     }
 
-    /// One request, one answer.
+    /// Sends one request and returns its answer.
     pub async fn call(&self, request: Bytes, charge: Charge, within: Duration) -> Answer {
         let mut turn = self.turn(None)?;
         self.outbox.push(Kind::Call, turn.id, request, Some(charge));
@@ -109,7 +109,7 @@ impl Line {
         }
     }
 
-    /// A head, a body as fast as there is credit for it, one answer.
+    /// Sends a head, and then a body as fast as there is credit for it, and returns the answer.
     pub async fn stream(&self, head: Bytes, mut body: Chunks, stalled: Duration) -> Answer {
         let credit = Arc::new(Semaphore::new(0));
         let mut turn = self.turn(Some(credit.clone()))?;
@@ -132,8 +132,8 @@ impl Line {
         }
     }
 
-    /// Sends the next piece of a body. `rest` is what was taken from it and is not sent yet; none
-    /// once it has ended. Gives the reason if it broke off.
+    /// Sends the next piece of a body. `rest` holds bytes that were taken from it and are not sent
+    /// yet; it is `None` once the body has ended. Returns the reason if the body broke off.
     async fn step(
         &self,
         id: u32,
@@ -193,7 +193,7 @@ impl Line {
 
     fn answered(&self, id: u32, answer: Answer) {
         if let Some(pending) = self.lock().by_id.remove(&id) {
-            // Who stopped waiting needs no answer.
+            // A caller that stopped waiting needs no answer.
             let _ = pending.answer.send(answer);
         }
     }
@@ -235,7 +235,7 @@ impl Receiver for Arc<Line> {
     }
 }
 
-/// How many calls a line of this lane carries.
+/// Returns the number of calls, or of streams, that a line carries.
 pub(super) fn in_flight_max(limits: &Limits, is_for_streams: bool) -> usize {
     if is_for_streams {
         limits.streams_in_flight_max

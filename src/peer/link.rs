@@ -1,4 +1,5 @@
-//! The way to one member: dials when it is asked, once for all who ask, and pauses after failures.
+//! The way to one member: dials when a caller asks, once for all callers, and pauses after
+//! failures.
 
 use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
@@ -22,10 +23,11 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Most addresses of one name that are tried.
+/// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// What a connection is for. Streams have their own, so that calls do not wait behind them.
+/// The member, protocol and use of a connection. Streams have their own, so that calls do not wait
+/// behind them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lane {
     pub key: PublicKey,
@@ -38,7 +40,7 @@ enum LinkState {
     Idle,
     Dialling,
     Up(Arc<Line>),
-    /// Nobody dials until then, unless the address changes or the member itself was heard of.
+    /// No caller dials until then, unless the address changes or the member itself was heard of.
     Pausing {
         until: Instant,
         address: String,
@@ -46,14 +48,14 @@ enum LinkState {
     },
 }
 
-/// See above. One for each [`Lane`].
+/// The way to one member for one [`Lane`]: see the module.
 pub(super) struct Link {
     lane: Lane,
     state: watch::Sender<LinkState>,
-    /// Failures in a row.
+    /// The number of failures in a row.
     failures: AtomicU32,
     config: OnceLock<Arc<ClientConfig>>,
-    /// What waits to be sent to this peer, over all lanes.
+    /// The bytes that wait to be sent to this peer, over all lanes.
     pub gauge: Arc<Gauge>,
 }
 
@@ -65,7 +67,7 @@ enum Next {
 }
 
 impl Link {
-    /// A way that was not gone yet.
+    /// Returns a link without a connection.
     pub fn new(lane: Lane, gauge: Arc<Gauge>) -> Arc<Self> {
         Arc::new(Self {
             lane,
@@ -76,7 +78,7 @@ impl Link {
         })
     }
 
-    /// A line to the member: the one that is there, or a new one. Fails at once during a pause.
+    /// Returns a line to the member: the present one, or a new one. Fails at once during a pause.
     pub async fn line(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
@@ -103,7 +105,7 @@ impl Link {
         }
     }
 
-    /// The member is there, as something else shows: no reason to pause.
+    /// Ends a pause, since the member is there, as a connection of its own shows.
     pub fn end_pause(&self) {
         self.state.send_if_modified(|state| {
             let is_pausing = matches!(state, LinkState::Pausing { .. });
@@ -130,7 +132,7 @@ impl Link {
             if matches!(next, Next::Dial) {
                 *state = LinkState::Dialling;
             }
-            // Who waits for the end of dialling need not be woken by its beginning.
+            // Callers that wait for the end of dialling need not be woken by its beginning.
             false
         });
         next
@@ -198,7 +200,7 @@ impl Link {
     }
 }
 
-/// A connection on which both sides have said hello.
+/// A connection on which both sides have sent a hello.
 struct Connected {
     stream: TlsStream<TcpStream>,
     buffer: BytesMut,
@@ -229,14 +231,15 @@ impl Connected {
     }
 }
 
-/// One attempt, and the line that comes of it. Dropped at any moment it leaves no one waiting.
+/// An attempt to connect, and the line that comes of it. Dropped at any moment it leaves no caller
+/// waiting.
 struct Dialling {
     link: Arc<Link>,
     line: Option<Arc<Line>>,
 }
 
 impl Dialling {
-    /// The link's state says already that it is dialling.
+    /// Begins an attempt for a link whose state is [`LinkState::Dialling`] already.
     fn new(link: &Arc<Link>) -> Self {
         Self {
             link: link.clone(),
@@ -283,7 +286,8 @@ impl Drop for Dialling {
     }
 }
 
-/// Resolves anew each time: names move.
+/// Connects to the first address of a name that answers; resolves the name each time, since names
+/// move.
 async fn connect(address: &str, within: Duration) -> Result<TcpStream, String> {
     let found = tokio::time::timeout(within, tokio::net::lookup_host(address)).await;
     let found = match found {
@@ -302,7 +306,8 @@ async fn connect(address: &str, within: Duration) -> Result<TcpStream, String> {
     Err(why)
 }
 
-/// The pause after one more than `failures` of them: doubled for each, of which a random half.
+/// Returns the pause after one more than `failures` of them: doubled for each, of which a random
+/// half.
 fn pause(min: Duration, max: Duration, failures: u32) -> Duration {
     let full = min.saturating_mul(1 << failures.min(16)).min(max);
     let mut chance = [0; 4];
@@ -324,7 +329,8 @@ fn handshake_error(error: &std::io::Error) -> String {
     }
 }
 
-/// With TLS 1.3 the side that dials learns only here that its key was refused.
+/// Returns the reason of a failed hello. With TLS 1.3 the side that dials learns only here that its
+/// key was refused.
 fn hello_error(ended: &Ended) -> String {
     match ended {
         Ended::Io(_) | Ended::Closed => {

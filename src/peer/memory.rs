@@ -1,4 +1,4 @@
-//! A network without sockets, for tests: in one process, seeded, and as unkind as is asked for.
+//! A network without sockets, for tests: in one process, seeded, and as unkind as a test asks for.
 
 use super::network::{CallError, Member, Network, Protocol, PublicKey, Service};
 use crate::stream::Chunks;
@@ -14,21 +14,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What one direction between two nodes does to what goes over it. Answers go the other way.
+/// The faults of one direction between two nodes. Answers go the other way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Way {
-    /// Nothing arrives, and nobody is told.
+    /// True when nothing arrives, and no node is told.
     pub is_cut: bool,
-    /// How long each message takes; different ones overtake one another.
+    /// The time that each message takes; different ones overtake one another.
     pub delay: RangeInclusive<Duration>,
-    /// How many of a million requests or answers are lost. Streams lose nothing but their answers.
+    /// The number of a million requests or answers that are lost. Streams lose nothing but their
+    /// answers.
     pub lost_ppm: u32,
-    /// How many of a million calls arrive a second time, after a delay of their own.
+    /// The number of a million calls that arrive a second time, after a delay of their own.
     pub repeated_ppm: u32,
 }
 
 impl Default for Way {
-    /// A good one.
+    /// Returns a way without faults.
     fn default() -> Self {
         Self {
             is_cut: false,
@@ -41,7 +42,7 @@ impl Default for Way {
 
 type Ways = HashMap<(PublicKey, PublicKey), Way>;
 
-/// All nodes and the ways between them. For tests: nothing here proves who anybody is.
+/// All nodes and the ways between them. For tests: nothing here proves a node's identity.
 ///
 /// Time is tokio's, so it works under paused time; chance comes from the seed alone. A call whose
 /// caller gave up goes on at the other side, as it may on a real network.
@@ -51,8 +52,8 @@ pub struct Memory {
     ways: watch::Sender<Ways>,
 }
 
-/// One node's [`Network`]. Dropped, it is gone at once, with what it was answering; a node made
-/// anew under the same key takes its place.
+/// One node's [`Network`]. Dropping it ends the requests that it was answering; a node made anew
+/// under the same key takes its place.
 pub struct MemoryNode {
     hub: Arc<Memory>,
     key: PublicKey,
@@ -61,7 +62,7 @@ pub struct MemoryNode {
 }
 
 impl Memory {
-    /// A network without nodes, all of whose ways are good.
+    /// Returns a network without nodes, all of whose ways are good.
     pub fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self {
             chance: Mutex::new(seed),
@@ -116,7 +117,7 @@ impl Memory {
         lock(&self.nodes).get(key).and_then(Weak::upgrade)
     }
 
-    /// The next of the numbers that the seed leads to (SplitMix64).
+    /// Returns the next of the numbers that the seed leads to (SplitMix64).
     fn draw(&self) -> u64 {
         let mut state = lock(&self.chance);
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -129,7 +130,7 @@ impl Memory {
         ppm > 0 && self.draw() % 1_000_000 < u64::from(ppm)
     }
 
-    /// Takes as long as the way does.
+    /// Waits for as long as the way takes.
     async fn travel(&self, way: &Way) {
         let (least, most) = (*way.delay.start(), *way.delay.end());
         let spread_us = most.saturating_sub(least).as_micros() as u64;
@@ -142,7 +143,8 @@ impl Memory {
         }
     }
 
-    /// A message's way; false when it does not arrive. What is under way when it is cut is lost.
+    /// Carries a message; returns false when it does not arrive. A message under way when the way
+    /// is cut is lost.
     async fn carry(&self, from: &PublicKey, to: &PublicKey) -> bool {
         let way = self.way(from, to);
         let is_lost = way.is_cut || self.happens(way.lost_ppm);
@@ -150,7 +152,8 @@ impl Memory {
         !is_lost && !self.way(from, to).is_cut
     }
 
-    /// A piece of a stream waits where a message would be lost, as TCP would send it again.
+    /// Carries a piece of a stream, which waits where a message would be lost, as TCP would send it
+    /// again.
     async fn carry_piece(&self, from: &PublicKey, to: &PublicKey) {
         self.travel(&self.way(from, to)).await;
         let between = (from.clone(), to.clone());
@@ -163,15 +166,15 @@ impl Memory {
 
 type Answer = Result<Bytes, CallError>;
 
-/// What is carried: a call, or a stream's head and body.
+/// The content of a delivery: a call, or a stream's head and body.
 enum Parcel {
     Call(Bytes),
     Stream(Bytes, Chunks),
 }
 
 impl MemoryNode {
-    /// Carries it there, has it answered, and carries the answer back. `None` when something of
-    /// that was lost.
+    /// Carries a parcel there, has it answered, and carries the answer back. `None` when one of the
+    /// two was lost.
     async fn deliver(
         hub: Arc<Memory>,
         from: PublicKey,
@@ -214,7 +217,7 @@ impl MemoryNode {
         lock(&self.services).get(&protocol)?.upgrade()
     }
 
-    /// Waits for the answer of what runs on its own.
+    /// Runs a delivery on a task of its own, and waits for its answer.
     fn run(
         &self,
         to: &Member,
@@ -228,7 +231,7 @@ impl MemoryNode {
             let arrives = async {
                 match tokio::spawn(delivery).await {
                     Ok(Some(answer)) => answer,
-                    // Lost: nobody ever says so.
+                    // Lost: no answer ever comes.
                     Ok(None) => std::future::pending().await,
                     Err(_) => Err(CallError::Refused("it failed inside".to_owned())),
                 }
@@ -243,7 +246,7 @@ impl MemoryNode {
     }
 }
 
-/// Waits until `key` is no member, or who keeps the list is gone.
+/// Waits until `key` is no member any more, or until the node that keeps the list is gone.
 async fn removed(mut members: watch::Receiver<HashSet<PublicKey>>, key: &PublicKey) {
     // An error means that it is gone.
     let _ = members.wait_for(|members| !members.contains(key)).await;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::time::Duration;
 
-/// What a connection carries; each has its own ALPN name and version.
+/// The protocol of a connection; each has its own ALPN name and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// Consensus: `coffer-raft/1`.
@@ -20,36 +20,36 @@ pub enum Protocol {
 pub struct PublicKey(pub Bytes);
 
 impl fmt::Debug for PublicKey {
-    /// Its end: the beginning is the same for all keys of a kind.
+    /// Formats the end of the key: the beginning is the same for all keys of a kind.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tail = self.0.len().saturating_sub(6);
         write!(f, "{}", hex::encode(self.0.get(tail..).unwrap_or_default()))
     }
 }
 
-/// Somebody to speak to.
+/// A node to speak to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Member {
     /// The operator's `node_id`, for messages.
     pub name: String,
-    /// `host:port` of its cluster listener.
+    /// `host:port` of the node's cluster listener.
     pub address: String,
-    /// Its pin.
+    /// The node's pinned key.
     pub public_key: PublicKey,
 }
 
-/// Why a call came to nothing.
+/// The reason for which a call got no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// Not now: no connection could be made, or it broke before the answer. Where something was
     /// sent, the other side may or may not have acted.
     #[error("{name} at {address}: {reason}")]
     Unreachable {
-        /// Whom.
+        /// The member's name.
         name: String,
-        /// Where.
+        /// The member's address.
         address: String,
-        /// Why, in words for the log.
+        /// The reason, in words for the log.
         reason: String,
         /// False when certainly nothing of the request was sent.
         sent: bool,
@@ -60,7 +60,7 @@ pub enum CallError {
     /// Not now: too much is waiting for that member already. Nothing was sent.
     #[error("too many calls wait for {0}")]
     Busy(String),
-    /// The caller's: it is not, or is no longer, a member.
+    /// The caller's fault: the node is not, or is no longer, a member.
     #[error("{0} is not a member")]
     NotMember(String),
     /// The other side refused, in its words.
@@ -70,7 +70,7 @@ pub enum CallError {
 
 /// Calls and streams to members. Cheap to share.
 pub trait Network: Send + Sync + 'static {
-    /// Sends one request and gives its answer, within `within`.
+    /// Sends one request and returns its answer, within `within`.
     fn call(
         &self,
         to: &Member,
@@ -79,7 +79,7 @@ pub trait Network: Send + Sync + 'static {
         within: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>>;
 
-    /// Sends `head` and then all of `body`, as fast as the other side takes it, and gives the
+    /// Sends `head` and then all of `body`, as fast as the other side takes it, and returns the
     /// answer. Fails when nothing moves for `stalled`.
     fn stream(
         &self,
@@ -90,10 +90,10 @@ pub trait Network: Send + Sync + 'static {
         stalled: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>>;
 
-    /// Says who may speak from now on. Connections of anybody else are cut before this returns.
+    /// Sets the members. Connections of all other nodes are cut before this returns.
     fn set_members(&self, members: Vec<Member>);
 
-    /// Names who answers a protocol. Until then its calls are refused.
+    /// Sets the service that answers a protocol. Until then calls of the protocol are refused.
     fn serve(&self, protocol: Protocol, service: std::sync::Weak<dyn Service>);
 }
 

@@ -1,4 +1,4 @@
-//! What waits to be sent over one connection.
+//! The messages that wait to be sent over one connection.
 
 use super::frame::{Frame, Kind, PAYLOAD_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes that are gathered for one write.
+/// The number of bytes that are gathered for one write.
 const GATHER_BYTES: usize = 16 * 1024;
-/// What a message is charged besides its payload, so that empty ones are bounded too.
+/// The bytes that a message is charged besides its payload, so that empty ones are bounded too.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
-/// Counts bytes against a limit; shared by what shares the limit.
+/// Counts bytes against a limit; shared by all users of the limit.
 pub(super) struct Gauge {
     bytes: AtomicUsize,
     bytes_max: usize,
 }
 
 impl Gauge {
-    /// Counts up to `bytes_max`.
+    /// Returns a gauge that counts up to `bytes_max`.
     pub fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             bytes: AtomicUsize::new(0),
@@ -35,14 +35,14 @@ impl Gauge {
         (before == 0 || before + charged <= self.bytes_max).then_some(charge)
     }
 
-    /// Takes `bytes` whatever the limit is.
+    /// Takes `bytes`, even beyond the limit.
     pub fn force(self: &Arc<Self>, bytes: usize) -> Charge {
         let charged = bytes + MESSAGE_OVERHEAD_BYTES;
         self.bytes.fetch_add(charged, Ordering::Relaxed);
         Charge(self.clone(), charged)
     }
 
-    /// True when what was taken by force goes so far that nobody can be reading.
+    /// Returns true when bytes taken by force go so far that the other side cannot be reading.
     pub fn is_overrun(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > self.bytes_max.saturating_mul(2)
     }
@@ -80,8 +80,8 @@ struct Waiting {
     _charge: Option<Charge>,
 }
 
-/// Messages on their way out, of which large ones take turns, frame by frame. What is a single
-/// frame keeps its order.
+/// Messages on their way out, of which large ones take turns, frame by frame. Messages of a single
+/// frame keep their order.
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: Mutex<VecDeque<Waiting>>,
@@ -101,7 +101,8 @@ impl Outbox {
         self.some.notify_one();
     }
 
-    /// Takes back all that waits under `id`, and says whether the other side may know of it.
+    /// Takes back all messages that wait under `id`, and returns true when the other side may know
+    /// of the call.
     pub fn withdraw(&self, id: u32) -> bool {
         let mut waiting = self.lock();
         let mut is_known = true;
@@ -131,7 +132,7 @@ impl Outbox {
         }
     }
 
-    /// Is there nothing to send?
+    /// Returns true when there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }

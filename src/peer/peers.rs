@@ -28,12 +28,12 @@ use tokio::time::Instant;
 
 /// The network between members over TCP and mutual TLS 1.3 with pinned raw public keys.
 ///
-/// Cheap until used: connections are made by the first call to a member. Dropped, it closes all.
+/// Cheap until used: connections are made by the first call to a member. Dropping it closes all.
 pub struct Peers {
     inner: Arc<Inner>,
 }
 
-/// What the tasks of all connections share.
+/// The state that the tasks of all connections share.
 pub(super) struct Inner {
     pub identity: Identity,
     pub limits: Limits,
@@ -41,7 +41,7 @@ pub(super) struct Inner {
     pub server: Arc<ServerConfig>,
     pub knocking: Knocking,
     pub presence: Presence,
-    /// Tells this process from others that have its key.
+    /// The number that tells this process from others that have its key.
     pub process: u64,
     links: Mutex<Links>,
     shares: Mutex<HashMap<PublicKey, Share>>,
@@ -49,13 +49,13 @@ pub(super) struct Inner {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// What all connections of one peer share: a card that was stolen opens as many as it may, and
+/// The gauges that all connections of one peer share: a stolen card opens as many as it may, and
 /// must not fill this node's memory.
 #[derive(Clone)]
 pub(super) struct Share {
-    /// What is being answered.
+    /// The bytes of requests that are being answered.
     pub served: Arc<Gauge>,
-    /// Messages that are not whole yet.
+    /// The bytes of messages that are not whole yet.
     assembling: Arc<Gauge>,
 }
 
@@ -67,7 +67,7 @@ impl Share {
         }
     }
 
-    /// For one connection.
+    /// Returns the assembly of one connection.
     pub fn assembly(&self, limits: &Limits) -> Assembly {
         Assembly::new(limits.message_bytes_max, self.assembling.clone())
     }
@@ -80,8 +80,8 @@ struct Links {
 }
 
 impl Peers {
-    /// A network that nobody hears yet; see [`Peers::listen`]. Members are set by
-    /// [`Network::set_members`]; until then nobody is one.
+    /// Returns a network that no node hears yet; see [`Peers::listen`]. [`Network::set_members`]
+    /// sets the members; until then there are none.
     pub fn new(identity: Identity, limits: Limits) -> Arc<Self> {
         let roster = Roster::new(limits.connections_per_peer_max, limits.connections_max);
         let server = Arc::new(tls::server(&identity, roster.clone()));
@@ -103,17 +103,17 @@ impl Peers {
         })
     }
 
-    /// Who this node is to others.
+    /// Returns the key by which others know this node.
     pub fn public_key(&self) -> PublicKey {
         self.inner.identity.public_key()
     }
 
-    /// Listens on all of `addresses` (`host:port`; a name that has several addresses is listened
-    /// on at each, and without a host all of this machine's; port 0 is any). Gives what was bound,
-    /// in that order. It can be called again for further addresses.
+    /// Listens on all of `addresses` (`host:port`; a name that has several addresses is listened on
+    /// at each, and without a host all of this machine's; port 0 is any). Returns the bound
+    /// addresses, in that order. It can be called again for further addresses.
     ///
     /// # Errors
-    /// When one cannot be resolved or bound; then none of them is listened on.
+    /// When an address cannot be resolved or bound; then none of them is listened on.
     pub async fn listen(&self, addresses: &[String]) -> Result<Vec<SocketAddr>, PeerError> {
         if self.inner.roster.is_shut_down() {
             return Err(PeerError::ShutDown);
@@ -131,7 +131,7 @@ impl Peers {
         Ok(bound)
     }
 
-    /// Members whose keys more than one process uses at the same time.
+    /// Follows the members whose keys more than one process uses at the same time.
     pub fn seen_twice(&self) -> watch::Receiver<AllSeenTwice> {
         self.inner.presence.seen_twice()
     }
@@ -157,7 +157,8 @@ impl Drop for Peers {
     }
 }
 
-/// Without a host: on all addresses of this machine, as listeners of the API.
+/// Binds all addresses of a name; without a host all addresses of this machine, as listeners of the
+/// API.
 async fn bind_all(address: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerError> {
     if let Some(port) = address.strip_prefix(':') {
         return bind_everywhere(address, port);
@@ -180,7 +181,7 @@ async fn bind_all(address: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerE
     })
 }
 
-/// A machine may lack one of the two protocols.
+/// Binds all IPv4 and all IPv6 addresses; a machine may lack one of the two protocols.
 fn bind_everywhere(address: &str, port: &str) -> Result<Vec<(SocketAddr, TcpListener)>, PeerError> {
     let port: u16 = port.parse().map_err(|_| PeerError::Resolve {
         address: address.to_owned(),
@@ -212,7 +213,7 @@ fn bind_everywhere(address: &str, port: &str) -> Result<Vec<(SocketAddr, TcpList
 }
 
 impl Inner {
-    /// Runs a task that ends with the network; false if that has ended.
+    /// Runs a task that ends with the network; returns false if that has ended.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
@@ -223,12 +224,12 @@ impl Inner {
         is_open
     }
 
-    /// Who answers `protocol`.
+    /// Returns the service that answers `protocol`.
     pub fn service(&self, protocol: Protocol) -> Option<Weak<dyn Service>> {
         lock(&self.services).get(&protocol).cloned()
     }
 
-    /// `key` was heard of: no reason to wait before it is dialled.
+    /// Ends the pauses before `key` is dialled again, since it was heard of.
     pub fn end_pauses(&self, key: &PublicKey) {
         for (lane, link) in &lock(&self.links).by_lane {
             if lane.key == *key {
@@ -237,7 +238,7 @@ impl Inner {
         }
     }
 
-    /// What the connections of `key` have in common.
+    /// Returns the gauges that the connections of `key` share.
     pub fn share(&self, key: &PublicKey) -> Share {
         let mut shares = lock(&self.shares);
         let share = shares.entry(key.clone());
@@ -246,7 +247,8 @@ impl Inner {
 
     fn link(&self, to: &Member, protocol: Protocol, is_for_streams: bool) -> Option<Arc<Link>> {
         let mut links = lock(&self.links);
-        // Under the lock, so that `set_members` forgets what is made here for who is removed.
+        // Under the lock, so that `set_members` forgets the links that are made here for a removed
+        // member.
         if !self.roster.has(&to.public_key) {
             return None;
         }

@@ -1,12 +1,12 @@
-//! Whether more than one process speaks with a member's key.
+//! Notices when more than one process speaks with a member's key.
 //!
-//! Each process draws a number when it starts and says it in its hello, so that a restart, a new
-//! address, a second card in the same machine's network all look like what they are: the newest
-//! process of a member is the one whose number came last, and the one before it is gone. When that
-//! one is heard of again there are two. Addresses tell less: they change by themselves, and a host
-//! may have several.
+//! Each process draws a number when it starts and sends it in its hello, so that a restart, a new
+//! address and a second card in the same network can be told apart: the newest process of a member
+//! is the one whose number came last, and the one before it is gone. When that one is heard of
+//! again there are two. Addresses tell less: they change by themselves, and a host may have
+//! several.
 //!
-//! A process of the release before says no number. It counts as number zero, which may be the
+//! A process of the release before sends no number. It counts as number zero, which may be the
 //! newest any number of times, since a member may be upgraded and taken back.
 
 use super::network::{Member, PublicKey};
@@ -17,26 +17,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Of the release before.
+/// The number of processes of the release before, which draw none.
 const UNNUMBERED: u64 = 0;
-/// Former processes of a member that are remembered.
+/// The number of former processes of a member that are remembered.
 const FORMER_MAX: usize = 16;
-/// A sign that follows another within this time is no news.
+/// The time within which a sign that follows another is no news.
 const NEWS_EVERY: Duration = Duration::from_secs(60);
 
-/// A member's key in two hands.
+/// Two processes that use one member's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenTwice {
-    /// From where its processes spoke, or were reached, last: the newest first.
+    /// The addresses from which the two processes spoke, or were reached, last: the newest first.
     pub addresses: [IpAddr; 2],
-    /// When there was a sign of it last; within a minute.
+    /// The time of the last sign, to within a minute.
     pub at: Instant,
 }
 
-/// Of all members, by key.
+/// Members seen twice, by key.
 pub type AllSeenTwice = BTreeMap<PublicKey, SeenTwice>;
 
-/// See above. One for each network.
+/// The processes of all members of a network: see the module.
 pub(super) struct Presence {
     /// See [`super::Limits::late_max`].
     late_max: Duration,
@@ -44,7 +44,7 @@ pub(super) struct Presence {
     seen_twice: Arc<watch::Sender<AllSeenTwice>>,
 }
 
-/// One member's processes.
+/// The processes of one member.
 struct Present {
     newest: AtomicU64,
     history: Mutex<History>,
@@ -52,9 +52,9 @@ struct Present {
 
 struct History {
     late_max: Duration,
-    /// Of the newest.
+    /// The address of the newest process.
     address: IpAddr,
-    /// By when they were followed by another.
+    /// Former processes, in the order in which another followed each.
     former: VecDeque<Former>,
 }
 
@@ -64,7 +64,8 @@ struct Former {
 }
 
 impl History {
-    /// Whether what the process of that number says can only come from one that runs.
+    /// Returns true when a message of the process `number` at `now` can only come from a process
+    /// that runs.
     fn is_over(&self, number: u64, now: Instant) -> bool {
         let former = self.former.iter().find(|former| former.number == number);
         // One that is forgotten ended long ago.
@@ -72,7 +73,7 @@ impl History {
     }
 }
 
-/// A connection's part: whose it is.
+/// The sign of life of one connection, with the member and the process that it belongs to.
 pub(super) struct Sign {
     key: PublicKey,
     number: u64,
@@ -82,7 +83,7 @@ pub(super) struct Sign {
 }
 
 impl Presence {
-    /// Without anybody.
+    /// Returns a presence without members.
     pub fn new(late_max: Duration) -> Self {
         Self {
             late_max,
@@ -91,14 +92,14 @@ impl Presence {
         }
     }
 
-    /// A number for this process.
+    /// Draws a number for this process.
     pub fn draw() -> u64 {
         let mut bytes = [0; 8];
         crate::secret::fill_random(&mut bytes);
         u64::from_le_bytes(bytes).max(UNNUMBERED + 1)
     }
 
-    /// A process said hello, with its number if it has one.
+    /// Notes the hello of a process, with its number if it has one.
     pub fn greet(&self, key: &PublicKey, number: Option<u64>, address: IpAddr) -> Sign {
         self.greet_at(key, number, address, Instant::now())
     }
@@ -134,7 +135,7 @@ impl Presence {
         sign
     }
 
-    /// Forgets who is no member any more.
+    /// Forgets all but `members`.
     pub fn retain(&self, members: &[Member]) {
         let is_member = |key: &PublicKey| members.iter().any(|member| member.public_key == *key);
         lock(&self.members).retain(|key, _| is_member(key));
@@ -145,21 +146,21 @@ impl Presence {
         });
     }
 
-    /// Whose keys are in two hands.
+    /// Follows the members whose keys two processes use.
     pub fn seen_twice(&self) -> watch::Receiver<AllSeenTwice> {
         self.seen_twice.subscribe()
     }
 }
 
 impl Sign {
-    /// Something came over the connection.
+    /// Notes that a message came over the connection.
     pub fn heard(&self) {
         if self.present.newest.load(Ordering::Relaxed) != self.number {
             self.heard_at(Instant::now());
         }
     }
 
-    /// A process that was followed by another speaks.
+    /// Reports a member seen twice when a process speaks that another followed long enough ago.
     fn heard_at(&self, now: Instant) {
         let history = lock(&self.present.history);
         let is_former = self.present.newest.load(Ordering::Relaxed) != self.number;

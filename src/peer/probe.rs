@@ -1,11 +1,11 @@
-//! Arbitrary bytes as what a peer sends: what the fuzzer of the frames calls.
+//! Decodes arbitrary bytes as frames of a peer, for the fuzzer of the frames.
 
 use super::assembly::Assembly;
 use super::frame::Frame;
 use bytes::BytesMut;
 
-/// Reads frames as a connection does and puts messages together. Gives how many messages were
-/// whole and how many bytes they have; `None` when a connection would have been cut.
+/// Reads frames as a connection does and assembles messages. Returns the number of whole messages
+/// and of their bytes; `None` when a connection would have been cut.
 pub fn read_frames(bytes: &[u8], message_bytes_max: usize) -> Option<(usize, usize)> {
     let mut buffer = BytesMut::from(bytes);
     let mut assembly = Assembly::new(message_bytes_max, Assembly::gauge(message_bytes_max));

@@ -1,4 +1,4 @@
-//! Who is a member, and the connections that hang on it.
+//! The members, and the connections that their membership keeps open.
 
 use super::network::{Member, PublicKey};
 use std::collections::{BTreeMap, HashSet};
@@ -16,7 +16,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// For the connection that `socket` is a handle of.
+    /// Makes the cut for the connection that `socket` is a handle of.
     pub fn new(socket: TcpStream) -> Arc<Self> {
         Arc::new(Self {
             socket,
@@ -25,7 +25,8 @@ impl Cut {
         })
     }
 
-    /// When it returns no byte can be sent any more, and no frame is dispatched.
+    /// Cuts the connection: once this returns no byte can be sent any more, and no frame is
+    /// dispatched.
     pub fn now(&self) {
         self.done.store(true, Ordering::SeqCst);
         // It may be closed already, which is as good.
@@ -33,12 +34,12 @@ impl Cut {
         self.told.notify_one();
     }
 
-    /// Was it cut?
+    /// Returns true once the connection was cut.
     pub fn is_done(&self) -> bool {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// Waits until it is cut.
+    /// Waits until the connection is cut.
     pub async fn wait(&self) {
         while !self.is_done() {
             self.told.notified().await;
@@ -46,7 +47,7 @@ impl Cut {
     }
 }
 
-/// Why a connection may not stay.
+/// The reason for which a connection may not stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unwelcome {
     #[error("its key is not that of a member")]
@@ -66,7 +67,7 @@ struct Open {
 #[derive(Default)]
 struct RosterState {
     members: HashSet<PublicKey>,
-    /// By age.
+    /// The open connections, by age.
     open: BTreeMap<u64, Open>,
     opened: u64,
     is_shut_down: bool,
@@ -80,7 +81,7 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Without members.
+    /// Returns a roster without members.
     pub fn new(per_peer_max: usize, all_max: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
@@ -89,13 +90,13 @@ impl Roster {
         })
     }
 
-    /// Is it a member's key?
+    /// Returns true for a member's key.
     pub fn has(&self, key: &PublicKey) -> bool {
         self.lock().members.contains(key)
     }
 
     /// Lets a connection stay, until the place is dropped. A peer that already has as many as it
-    /// may loses its oldest: that is one which its side has forgotten.
+    /// may loses its oldest, which its own side has forgotten.
     pub fn admit(
         self: &Arc<Self>,
         key: &PublicKey,
@@ -159,7 +160,7 @@ impl Roster {
         }
     }
 
-    /// Has it been shut down?
+    /// Returns true once the roster was shut down.
     pub fn is_shut_down(&self) -> bool {
         self.lock().is_shut_down
     }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Answers nothing longer than this in words.
+/// The most bytes of a refusal in words.
 const REFUSAL_BYTES_MAX: usize = 4096;
 
 struct Running {
@@ -22,10 +22,12 @@ struct Running {
 
 type AllRunning = Arc<Mutex<HashMap<u32, Running>>>;
 
-/// Finds who answers; asked anew for each call, since that may change while a connection lives.
+/// Finds the service that answers; called for each request, since it may change while a connection
+/// lives.
 pub(super) type FindService = Box<dyn Fn() -> Option<Weak<dyn Service>> + Send>;
 
-/// Starts what a member asks for. Dropped with its connection, it drops all that is not finished.
+/// Starts the answers to a member's requests. Dropped with its connection, it drops all that are
+/// not finished.
 pub(super) struct Served {
     from: PublicKey,
     service: FindService,
@@ -39,8 +41,8 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// For a connection of `from`, whose answers go to `outbox`. What it asks and what waits for
-    /// it is charged to `gauge`, which its other connections share.
+    /// Serves a connection of `from`, whose answers go to `outbox`. Requests and answers that wait
+    /// are charged to `gauge`, which the peer's other connections share.
     pub fn new(
         from: PublicKey,
         service: FindService,
@@ -105,7 +107,8 @@ impl Served {
         Ok(())
     }
 
-    /// Answers without having done anything. Who asks on without reading such answers is cut off.
+    /// Answers without having done anything. A peer that asks on without reading such answers is
+    /// cut off.
     fn turn_away(&self, kind: Kind, id: u32, words: Bytes) -> Result<(), FrameError> {
         if self.gauge.is_overrun() {
             return Err(FrameError::Unread);
@@ -158,7 +161,7 @@ impl Receiver for Served {
     }
 }
 
-/// The duty to answer. Dropped without an answer (the service panicked), it refuses.
+/// The duty to answer a request. Dropped without an answer (the service panicked), it refuses.
 struct Turn {
     id: u32,
     running: AllRunning,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 const PROTOCOLS: [Protocol; 2] = [Protocol::Raft, Protocol::Forward];
 
 impl Protocol {
-    /// Its ALPN name.
+    /// Returns the protocol's ALPN name.
     pub(super) fn alpn(self) -> &'static [u8] {
         match self {
             Self::Raft => b"coffer-raft/1",
@@ -30,7 +30,7 @@ impl Protocol {
     }
 }
 
-/// For dialling the owner of `pin`, and nobody else.
+/// Configures TLS for dialling the owner of `pin`, and no other.
 pub(super) fn client(identity: &Identity, pin: &PublicKey, protocol: Protocol) -> ClientConfig {
     let provider = provider();
     let verifier = Pinned {
@@ -51,7 +51,7 @@ pub(super) fn client(identity: &Identity, pin: &PublicKey, protocol: Protocol) -
     config
 }
 
-/// For answering whoever is on the roster at that moment.
+/// Configures TLS for answering the members that are on the roster at that moment.
 pub(super) fn server(identity: &Identity, roster: Arc<Roster>) -> ServerConfig {
     let provider = provider();
     let verifier = Members {
@@ -72,12 +72,14 @@ pub(super) fn server(identity: &Identity, roster: Arc<Roster>) -> ServerConfig {
     config
 }
 
-/// The name that the client has to give; nothing is checked against it and it is not sent.
+/// Returns the name that rustls requires of a client; nothing is checked against it and it is not
+/// sent.
 pub(super) fn server_name() -> ServerName<'static> {
     ServerName::try_from("member.invalid").expect("a DNS name")
 }
 
-/// Who the other side proved to be, and what it wants to speak. `None` when it did neither.
+/// Returns the key that the other side proved to have, and the protocol that it wants to speak.
+/// `None` when it lacks either.
 pub(super) fn who(connection: &CommonState) -> Option<(PublicKey, Protocol)> {
     let key = connection.peer_certificates()?.first()?;
     let alpn = connection.alpn_protocol()?;
@@ -89,7 +91,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// rustls carries a raw public key where a certificate would stand.
+/// Returns this node's raw public key, which rustls carries where a certificate would stand.
 fn certified(identity: &Identity) -> Arc<CertifiedKey> {
     let key = CertificateDer::from(identity.public_key().0.to_vec());
     Arc::new(CertifiedKey::new(vec![key], identity.signer()))

@@ -1,4 +1,4 @@
-//! The answering side of a stream's body: what arrived, and credit for more.
+//! The answering side of a stream's body: the pieces that arrived, and credit for more.
 
 use super::frame::{FrameError, Kind};
 use super::outbox::Outbox;
@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
-/// Bytes of a body that may be on their way or wait to be taken.
+/// The bytes of a body that may be on their way or wait to be taken.
 pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
-/// Credit is given back in pieces of this size, so that it costs few frames.
+/// The size of the pieces in which credit is given back, so that it costs few frames.
 const CREDIT_BYTES: usize = WINDOW_BYTES / 4;
 
 enum Piece {
@@ -22,13 +22,13 @@ enum Piece {
     End,
 }
 
-/// Where the connection puts what arrives.
+/// The connection's end of a body, which takes the pieces that arrive.
 pub(super) struct Filling {
     pieces: Option<mpsc::UnboundedSender<Piece>>,
     credit: Arc<AtomicUsize>,
 }
 
-/// A body as a service reads it. It ends with an error unless it came whole.
+/// A body as a service reads it, which ends with an error unless it came whole.
 pub(super) struct Body {
     pieces: mpsc::UnboundedReceiver<Piece>,
     credit: Arc<AtomicUsize>,
@@ -38,7 +38,7 @@ pub(super) struct Body {
     outbox: Arc<Outbox>,
 }
 
-/// Both sides of the body of stream `id`, and its first credit.
+/// Returns both ends of the body of stream `id`, and grants its first credit.
 pub(super) fn window(id: u32, outbox: &Arc<Outbox>) -> (Filling, Body) {
     let (sender, pieces) = mpsc::unbounded_channel();
     let credit = Arc::new(AtomicUsize::new(0));
@@ -74,7 +74,7 @@ impl Filling {
         Ok(())
     }
 
-    /// No more comes: all of it is there, or (`is_whole` false) it broke off.
+    /// Ends the body: all of it is there, or (`is_whole` false) it broke off.
     pub fn end(&mut self, is_whole: bool) {
         if let Some(pieces) = self.pieces.take()
             && is_whole

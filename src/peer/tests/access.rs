@@ -1,4 +1,4 @@
-//! Who is heard, and for how long.
+//! Access to a node: members are heard, and for as long as they are members.
 
 use super::super::assembly::Assembly;
 use super::*;

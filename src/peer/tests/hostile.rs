@@ -1,4 +1,4 @@
-//! Strangers and members who do not keep to the rules.
+//! Strangers, and members that break the rules.
 
 use super::super::frame::{Frame, Kind, PAYLOAD_BYTES_MAX};
 use super::super::{drive, tls};
@@ -13,7 +13,7 @@ fn config(identity: &Identity, to: &Member) -> ClientConfig {
     tls::client(identity, &to.public_key, Protocol::Raft)
 }
 
-/// A connection by hand, without a hello.
+/// Makes a connection by hand, without a hello.
 async fn connect(config: ClientConfig, to: &Member) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(&to.address).await?;
     TlsConnector::from(Arc::new(config))
@@ -21,7 +21,7 @@ async fn connect(config: ClientConfig, to: &Member) -> std::io::Result<TlsStream
         .await
 }
 
-/// A member `b`, and another member whose connections are made by hand.
+/// Makes a member `b`, and the identity of another member whose connections are made by hand.
 async fn member_and_hand(limits: Limits) -> (Node, Identity) {
     let b = Node::start_with("b", Identity::ephemeral(), "127.0.0.1:0", limits).await;
     let identity = Identity::ephemeral();
@@ -349,7 +349,7 @@ async fn an_idle_connection_wakes_nobody() {
     let (a, b) = two().await;
     assert!(a.call(&b.member, "x").await.is_ok());
     let metrics = tokio::runtime::Handle::current().metrics();
-    // Whatever follows the answer has been done.
+    // All that comes before the answer has been done.
     tokio::time::sleep(Duration::from_millis(50)).await;
     let before = metrics.worker_park_count(0);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -357,7 +357,8 @@ async fn an_idle_connection_wakes_nobody() {
     assert!(woken < 4, "{woken} times");
 }
 
-/// By hand: `cargo test --release peer::tests::hostile::cost -- --ignored --nocapture`.
+/// Measures; run it by hand: `cargo test --release peer::tests::hostile::cost -- --ignored
+/// --nocapture`.
 #[tokio::test]
 #[ignore = "a measurement; `tests/bench/run cluster` runs it"]
 async fn cost_of_a_small_call() {

@@ -1,4 +1,4 @@
-//! The network that other rooms' tests run on: it must be unkind in the way that was asked for.
+//! The network that other rooms' tests run on: it must be unkind in the way that a test asked for.
 
 use super::*;
 

@@ -18,15 +18,15 @@ use tokio::sync::Semaphore;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// What a test's service does; the request chooses.
+/// A test's service; the request chooses its behaviour.
 pub(super) struct Echo {
-    /// Calls of `wait` hold until a permit is there.
+    /// The permits for which calls of `wait` hold.
     gate: Semaphore,
-    /// Those that hold now.
+    /// The number of calls that hold now.
     holding: AtomicUsize,
-    /// What the last stream came to.
+    /// The outcome of the last stream.
     stream_end: Mutex<Option<Result<usize, String>>>,
-    /// Bytes of streams taken so far.
+    /// The bytes of streams taken so far.
     taken: AtomicUsize,
 }
 
@@ -72,7 +72,8 @@ impl Service for Echo {
         })
     }
 
-    /// `slow` takes a piece for each permit; `early` answers at once; others take all.
+    /// Takes a stream: `slow` takes a piece for each permit; `early` answers at once; others take
+    /// all.
     fn stream(
         &self,
         _from: PublicKey,
@@ -175,13 +176,13 @@ pub(super) async fn two() -> (Node, Node) {
     (a, b)
 }
 
-/// `count` pieces of `size` bytes.
+/// Returns `count` pieces of `size` bytes.
 pub(super) fn pieces(count: usize, size: usize) -> Chunks {
     let pieces = (0..count).map(move |number| Ok(Bytes::from(vec![number as u8; size])));
     Box::pin(futures_util::stream::iter(pieces))
 }
 
-/// Polls until `is_so`; a test that waits in vain fails.
+/// Polls until `is_so`; fails when the wait is in vain.
 pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
