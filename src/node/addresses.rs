@@ -1,39 +1,41 @@
-//! How this node is reached: what was configured, or what can be told from its listeners.
+//! The addresses of this node: those configured, or those that follow from its listeners.
 //!
-//! A node that others join must be told, because a listener does not know under which name or
-//! address another machine reaches it: `cluster_addr`, or `api_addr`, whose host it then shares.
+//! A node that others join must be told its address, because a listener does not know under which
+//! name or address another machine reaches it: `cluster_addr`, or `api_addr`, whose host the
+//! cluster address then shares.
 
 use super::host;
 use crate::config::{self, Config};
 use crate::http::Bound;
 use std::net::{IpAddr, SocketAddr};
 
-/// Its beginning in Vault's words.
+/// The refusal of [`check`]; it begins in Vault's words.
 const UNSET: &str = "cluster address must be set when using raft storage: set cluster_addr \
      (or VAULT_CLUSTER_ADDR) to where the other nodes reach this one, such as \
      \"https://pi-1.home:8201\", or api_addr (or VAULT_API_ADDR) to where clients do, and the \
      cluster address has its host";
 
-/// URLs as status pages and redirects show them.
+/// The node's URLs, as status pages and redirects show them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// `http://192.168.50.101:8200`.
+    /// The URL of the API: `http://192.168.50.101:8200`.
     pub api: String,
-    /// `https://192.168.50.101:8201`: always https, because nodes speak TLS to each other.
+    /// The URL for members: `https://192.168.50.101:8201`; always https, because nodes speak TLS to
+    /// each other.
     pub cluster: String,
 }
 
 impl Addresses {
-    /// `host:port` of the cluster's address.
+    /// Returns `host:port` of the cluster's address.
     pub fn cluster_host_port(&self) -> String {
         after_scheme(&self.cluster).to_owned()
     }
 }
 
-/// Refuses a replicated store whose members nobody told how to reach.
+/// Refuses a replicated store for which neither `cluster_addr` nor `api_addr` is set.
 ///
 /// # Errors
-/// What to set, for the operator.
+/// The settings that are missing, as a message for the operator.
 pub(super) fn check(config: &Config) -> Result<(), String> {
     let is_raft = matches!(config.storage, Some(config::Storage::Raft(_)));
     match is_raft && config.cluster_address.is_none() && config.api_address.is_none() {
@@ -42,8 +44,8 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     }
 }
 
-/// The addresses of a node with these listeners; `cluster` is what its first cluster listener is
-/// bound to.
+/// Returns the addresses of a node with these listeners; `cluster` is the address that its first
+/// cluster listener is bound to.
 pub(super) fn configured(
     config: &Config,
     bound: &[Bound],
@@ -59,8 +61,8 @@ pub(super) fn configured(
     )
 }
 
-/// Fills what `api` and `cluster` (as configured) leave open from the first TCP listener, given as
-/// what it is bound to and whether it speaks TLS, and from the first cluster listener.
+/// Completes `api` and `cluster` (as configured) from the first TCP listener, by its bound address
+/// and whether it speaks TLS, and from the first cluster listener.
 fn resolve(
     api: Option<&str>,
     cluster: Option<&str>,
@@ -116,7 +118,7 @@ fn after_scheme(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 
-/// Vault's rule: the cluster port is the API's plus one.
+/// Returns the cluster address by Vault's rule: the cluster port is the API's plus one.
 fn next_port(host_port: &str) -> String {
     match host_port.rsplit_once(':') {
         Some((host, port)) => match port.parse::<u16>() {
@@ -127,7 +129,7 @@ fn next_port(host_port: &str) -> String {
     }
 }
 
-/// A listener on all addresses is reached at the private one.
+/// Returns the address at which a listener is reached: for one on all addresses, the private one.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;

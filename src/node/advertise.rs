@@ -1,6 +1,6 @@
-//! Tells the local network where this node is, for others to join it: while it has its keys, and
-//! only where the configuration speaks of multicast DNS, in `retry_join` or as
-//! `service_registration "mdns" {}`.
+//! Announces this node on the local network, for others to join it: while it has its keys, and only
+//! where the configuration speaks of multicast DNS, in `retry_join` or as `service_registration
+//! "mdns" {}`.
 
 use super::error::StartError;
 use super::join::Joiner;
@@ -12,10 +12,10 @@ use crate::router::Role;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The kind of `service_registration` that this is.
+/// The kind of `service_registration` that announces by multicast DNS.
 pub(super) const REGISTRATION: &str = "mdns";
 
-/// The services that this node is announced as.
+/// Returns the services that this node is announced as.
 pub(super) fn services(config: &Config, joiner: &Joiner) -> Result<Vec<Mdns>, StartError> {
     let mut services: Vec<Mdns> = Vec::new();
     let searched = joiner.places.iter().filter_map(|place| place.service());
@@ -41,7 +41,7 @@ pub(super) fn services(config: &Config, joiner: &Joiner) -> Result<Vec<Mdns>, St
     Ok(once)
 }
 
-/// Follows the role until the node is gone.
+/// Announces the node while its role lets it, until the node is gone.
 pub(super) fn spawn(shared: &Arc<Shared>, services: Vec<Mdns>) {
     if services.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! Tells the other members where this node is reached, when that changed since the last start.
+//! Tells the other members this node's addresses, when they changed since the last start.
 
 use super::addresses::Addresses;
 use super::shared::Shared;
@@ -6,11 +6,12 @@ use crate::raft::{ChangeError, RaftStorage};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between attempts while there are other nodes that may hear of it. A node without others waits
-/// for itself to lead.
+/// The time between attempts while there are other nodes that may hear of it. A node without others
+/// waits until it leads itself.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Goes on in the background until it is told. Nothing is written where nothing changed.
+/// Tells the members in the background until one has taken the addresses. Nothing is written where
+/// nothing changed.
 pub(super) fn spawn(shared: &Arc<Shared>) {
     let Some(raft) = shared.leadership.raft().cloned() else {
         return;

@@ -1,4 +1,4 @@
-//! The router of an unsealed node.
+//! Assembles the router of an unsealed node.
 
 use super::shared::Shared;
 use crate::barrier::Unsealed;
@@ -6,7 +6,7 @@ use crate::router::{Lifetimes, Router};
 use crate::sys::{self, Assembly, LifecycleError};
 use std::sync::Arc;
 
-/// The router of an unsealed node.
+/// Returns the router of an unsealed node.
 pub(super) fn router(
     shared: &Arc<Shared>,
     barrier: &Arc<Unsealed>,

@@ -1,4 +1,4 @@
-//! Brings the node's phase in line with the situation, and does what that asks for.
+//! Brings the node's phase in line with the situation, and carries out the effects of a change.
 
 use super::identity::{self, Cluster};
 use super::phase::{self, Effect, Phase, Situation};
@@ -11,14 +11,15 @@ use crate::sys::autopilot;
 use std::sync::{Arc, Weak};
 use tokio::task::AbortHandle;
 
-/// Called on the applying thread: it takes note, and the controller acts.
+/// Runs on the applying thread: it takes note, and the controller acts.
 impl Observer for Shared {
     fn applied(&self, _revision: Revision, keys: &[Key]) {
         if keys.is_empty() || keys.iter().any(|key| barrier::is_reserved(key)) {
             self.keys_changed.notify_one();
         }
         if !self.storage.status().leads {
-            // Who leads stamped the entry; what ends, ends for readers here at the same time.
+            // The leader stamped the entry; records that expire there expire for readers here at
+            // the same time.
             self.clock.raise(self.storage.status().time_floor);
         }
     }
@@ -31,7 +32,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
     };
     while let Some(alive) = shared.upgrade() {
         if alive.state().stopping {
-            // The store closes, and nobody is served any more.
+            // The store closes, and no client is served any more.
             return;
         }
         alive.follow_cluster_key();
@@ -48,8 +49,8 @@ pub(super) async fn run(shared: Weak<Shared>) {
 }
 
 impl Shared {
-    /// Brings the phase in line with the situation. Never waits; whoever changed something calls
-    /// it.
+    /// Brings the phase in line with the situation. Never waits; the code that changed the
+    /// situation calls it.
     pub(super) fn settle(self: &Arc<Self>) {
         let mut state = self.state();
         let situation = Situation {
@@ -96,7 +97,7 @@ impl Shared {
         }
     }
 
-    /// Begins what only the active node does.
+    /// Starts the duties of the active node.
     fn duties(self: &Arc<Self>, session: &Session) -> Vec<AbortHandle> {
         let router = Arc::clone(&session.router);
         let mut duties = vec![sweeper::spawn(router, Arc::clone(&self.clock))];
@@ -113,7 +114,7 @@ impl Shared {
         duties
     }
 
-    /// What the old router remembers of deadlines was true while this node did not lead; it
+    /// Replaces the router, whose record of deadlines dates from before this node led; the old one
     /// serves on when a new one cannot be made.
     fn renew_router(self: &Arc<Self>, session: &mut Session) {
         match super::assembly::router(self, &session.barrier) {
@@ -122,7 +123,7 @@ impl Shared {
         }
     }
 
-    /// Gives up being active for a moment, so that it begins anew.
+    /// Ends being active for a moment, so that it begins anew.
     pub(super) fn interrupt(self: &Arc<Self>) {
         let mut state = self.state();
         let situation = Situation {
@@ -134,7 +135,8 @@ impl Shared {
         self.enter(&mut state, &situation);
     }
 
-    /// Reads again what an applied entry, or a snapshot, may have changed under this node.
+    /// Reads the seal and the keyring again, which an applied entry, or a snapshot, may have
+    /// changed.
     fn follow_keys(self: &Arc<Self>) {
         match self.sealed.seal_record() {
             Ok(Some(seal)) => {
@@ -174,7 +176,8 @@ impl Shared {
         }
     }
 
-    /// Who is no member any more serves nobody, not even what it still has.
+    /// Seals this node once it is no member any more: it must not serve, not even data that it
+    /// still has.
     fn follow_removal(self: &Arc<Self>) {
         if self.leadership.is_removed() && self.state().session.is_some() {
             tracing::error!(
@@ -189,7 +192,8 @@ impl Shared {
         self.end_session(|_| true);
     }
 
-    /// Closes the gate first, so that no new request finds a router without keys.
+    /// Ends the session that `which` accepts. Closes the gate first, so that no new request finds a
+    /// router without keys.
     fn end_session(self: &Arc<Self>, which: impl FnOnce(&mut Session) -> bool) {
         let session = self.state().session.take_if(which);
         self.settle();
@@ -200,7 +204,7 @@ impl Shared {
     }
 }
 
-/// What operators look for in the log when the role of a node changes.
+/// Logs a change of the node's role, in the words that operators look for.
 fn tell(before: &Phase, after: &Phase) {
     if before == after {
         return;
@@ -223,7 +227,7 @@ fn tell(before: &Phase, after: &Phase) {
     }
 }
 
-/// The phase as the listeners see it.
+/// Returns the phase as the listeners see it.
 fn role(phase: &Phase, session: Option<&Session>) -> Role {
     let router = session.map(|session| Arc::clone(&session.router));
     match (phase, router) {

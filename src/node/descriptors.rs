@@ -1,4 +1,4 @@
-//! Descriptors: how many the process may have, and how many of them connections get.
+//! File descriptors: the number that the process may have, and the number of them for connections.
 //!
 //! A log or an audit file that cannot be opened fails a write, so strangers must not be able to
 //! take the last descriptor.
@@ -6,12 +6,12 @@
 use crate::http::{connections_within, descriptors_for};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For the log, the state (64 files are kept open, more while tables are merged), audit files,
-/// other nodes, and what a request opens for a moment.
+/// Descriptors for the log, the state (64 files are kept open, more while tables are merged), audit
+/// files, other nodes, and files that a request opens for a moment.
 const RESERVED: u64 = 256;
 
-/// Raises the soft limit to what is of use, as far as the hard limit lets it, and tells how many
-/// connections fit: `wanted`, or fewer.
+/// Raises the soft limit to the number that is of use, as far as the hard limit lets it, and
+/// returns the number of connections that fit: `wanted`, or fewer.
 pub(super) fn connections_max(wanted: usize) -> usize {
     let needed = descriptors_for(wanted).saturating_add(RESERVED);
     let limit = raise(needed);
@@ -26,7 +26,7 @@ pub(super) fn connections_max(wanted: usize) -> usize {
     most
 }
 
-/// The soft limit, after it was raised to `needed`.
+/// Returns the soft limit, after it was raised to `needed`.
 fn raise(needed: u64) -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let (Some(soft), hard) = (limit.current, limit.maximum) else {
@@ -49,7 +49,8 @@ fn raise(needed: u64) -> u64 {
     }
 }
 
-/// A limit that is too low for both is shared: a quarter for connections.
+/// Returns the number of connections that fit into `limit`; of a limit that is too low for both
+/// they get a quarter.
 fn fitting(limit: u64, wanted: usize) -> usize {
     let free = limit.saturating_sub(RESERVED).max(limit / 4);
     connections_within(free).min(wanted)

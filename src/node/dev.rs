@@ -1,8 +1,8 @@
 //! Dev mode: initialised, unsealed and with a kv engine from the first moment.
 //!
 //! With a data directory it keeps its only share and its root token beside the data, in a file for
-//! the owner alone, so that the next start opens it again. That is what makes it a toy: whoever
-//! has the directory has everything in it.
+//! the owner alone, so that the next start opens it again. That makes it a toy: the directory gives
+//! its holder everything in it.
 
 use super::shared::Shared;
 use crate::engine::{Client, Operation};
@@ -17,18 +17,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What dev mode shall make.
+/// Options of dev mode.
 #[derive(Debug, Default)]
 pub struct Dev {
     /// The root token's text; random when absent.
     pub root_token: Option<SecretString>,
-    /// Mount kv version 2 at `secret/`?
+    /// True to mount kv version 2 at `secret/`.
     pub mount_kv: bool,
     /// The file that keeps share and root token for the next start; `None` in memory.
     pub keys: Option<PathBuf>,
 }
 
-/// What dev mode made.
+/// The keys that dev mode made or read.
 #[derive(Debug)]
 pub struct DevStart {
     /// The only share.
@@ -67,7 +67,7 @@ async fn initialize(shared: &Arc<Shared>, dev: &Dev) -> Result<DevStart, Lifecyc
     Ok(start)
 }
 
-/// Two lines: the share in base64, and the root token.
+/// Writes two lines: the share in base64, and the root token.
 fn write_keys(path: &Path, start: &DevStart) -> Result<(), LifecycleError> {
     let share = STANDARD.encode(start.unseal_key.expose());
     let text = Secret::new(format!("{share}\n{}\n", start.root_token.expose()));

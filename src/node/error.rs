@@ -1,15 +1,15 @@
-//! Why a node did not start.
+//! Errors of starting a node.
 
 use crate::http::ServeError;
 use crate::sys::LifecycleError;
 
-/// Why a node did not start. Always the operator's to mend.
+/// The reason for which a node did not start, always one that the operator can remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration asks for what this build cannot do.
+    /// The configuration asks for a feature that this build lacks.
     #[error("{0}")]
     Unsupported(String),
-    /// The store cannot be opened: the message tells why and what to do.
+    /// The store cannot be opened: the message gives the reason and the remedy.
     #[error("error initializing storage: {0}")]
     Storage(String),
     /// A listener cannot start.
@@ -24,8 +24,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// True when the same start may succeed later: a network that is not up yet, a port that
-    /// another process holds.
+    /// Returns true when the same start may succeed later: a network that is not up yet, a port
+    /// that another process holds.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Listener(error) => {

@@ -1,6 +1,6 @@
-//! What the machine is called.
+//! The name of the machine.
 
-/// The host's name, `localhost` where it has none.
+/// Returns the host's name; `localhost` where it has none.
 pub fn name() -> String {
     let uname = rustix::system::uname();
     match uname.nodename().to_str() {

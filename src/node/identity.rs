@@ -1,6 +1,6 @@
 //! The cluster's name and id, made at initialisation.
 //!
-//! They stand in a local record in clear, which no restore carries over, and once more behind the
+//! Both are in a local record in clear, which no restore carries over, and once more behind the
 //! barrier, where release 0.2 looks for them.
 
 use crate::barrier::{BarrierError, Batch, LocalRecord, Unsealed};
@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 const RECORD: &str = "cluster";
 
-/// What tells this cluster from others.
+/// The name and the id that tell this cluster from others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cluster {
-    /// `vault-cluster-1a2b3c4d` where nothing was configured.
+    /// The configured name, or one such as `vault-cluster-1a2b3c4d`.
     pub name: String,
-    /// UUID.
+    /// The id, a UUID.
     pub id: String,
 }
 
@@ -27,7 +27,7 @@ enum ClusterRecord {
 }
 
 impl Cluster {
-    /// A new one, named `name` or after chance.
+    /// Makes a new cluster, named `name` or at random.
     pub fn new(name: Option<&str>) -> Self {
         let random = uuid::Uuid::new_v4().simple().to_string();
         let name = match name {
@@ -54,8 +54,8 @@ impl Cluster {
         }
     }
 
-    /// Reads the local record, or where release 0.2 made the cluster the other one. A cluster
-    /// without both is damaged.
+    /// Reads the local record, or for a cluster that release 0.2 made the record behind the
+    /// barrier. A cluster without both is damaged.
     pub fn read(barrier: &Arc<Unsealed>) -> Result<Self, BarrierError> {
         if let Some(record) = barrier.local(LocalRecord::Cluster)? {
             let decoded = postcard::take_from_bytes(&record.value);
@@ -77,7 +77,7 @@ fn put_local(batch: &mut Batch, stored: &ClusterRecord) -> Result<(), BarrierErr
     Ok(())
 }
 
-/// On the active node: writes the local record of a cluster that release 0.2 made, once.
+/// Writes the local record of a cluster that release 0.2 made, once, on the active node.
 pub(super) async fn keep_local(barrier: Arc<Unsealed>, clock: Arc<dyn Clock>) {
     let written = write_local(&barrier, &*clock).await;
     if let Err(error) = written {

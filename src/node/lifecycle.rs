@@ -1,4 +1,4 @@
-//! What the API asks of the node, whatever its role is.
+//! Answers the API's requests to the node itself, in every role.
 
 use super::shared::Shared;
 use crate::clock::Timestamp;
@@ -85,8 +85,8 @@ impl Lifecycle for Handle {
     }
 }
 
-/// Takes a step to its end even when the client goes away: one that is cut short would leave a
-/// store that is initialised beside a node that does not know, or a node that serves nobody.
+/// Runs a step to its end even when the client goes away: one that is cut short would leave a store
+/// that is initialised beside a node that does not know, or a node that serves no client.
 fn to_the_end<T: Send + 'static>(
     step: impl Future<Output = Result<T, LifecycleError>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, LifecycleError>> {

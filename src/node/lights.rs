@@ -1,8 +1,8 @@
-//! What the status lights show of this node.
+//! Shows the condition of this node on the status lights.
 //!
-//! The condition follows from the node's phase and from what the phase leaves out: unseal
-//! progress, joining, members, room on the disk. Whatever changes one of these wakes the task
-//! here; without a change it sleeps, but for a look at the other members where a matrix shows them.
+//! The condition follows from the node's phase, and from unseal progress, joining, members and room
+//! on the disk, which the phase leaves out. A change of one of these wakes the task here; without a
+//! change it sleeps, but for a look at the other members where a matrix shows them.
 
 use super::phase::Phase;
 use super::shared::Shared;
@@ -12,20 +12,21 @@ use crate::raft::MemberInfo;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// How long no active node may be known before that is shown. An election takes about two seconds
-/// at worst; `performance_multiplier` makes it longer, and this.
+/// The longest time without a known active node before that is shown. An election takes about two
+/// seconds at worst; `performance_multiplier` makes it longer, and this time with it.
 const LEADERLESS_MAX: Duration = Duration::from_secs(5);
-/// Between two looks at the other members.
+/// The time between two looks at the other members.
 const MEMBERS_EVERY: Duration = Duration::from_secs(2);
-/// Who leads hears of all others far more often.
+/// The time without a message after which a member is shown as silent. The leader hears of all
+/// others far more often.
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 
-/// Lights them.
+/// Starts the configured status lights.
 pub(super) fn start(config: &Config) -> Lights {
     Lights::start(&config.indicators, &Condition::Starting)
 }
 
-/// Follows the node in the background until it stops. Nothing runs where no light is configured.
+/// Follows the node in the background until it stops. Starts no task where no light is configured.
 pub(super) fn follow(shared: &Arc<Shared>, panel: Panel, config: &Config) {
     if panel.is_empty() {
         return;
@@ -53,20 +54,20 @@ struct Follower {
     leaderless_since: Option<Instant>,
 }
 
-/// Everything that the condition depends on.
+/// All that the condition depends on.
 struct Seen {
     phase: Phase,
     has_failed: bool,
     has_room: bool,
-    /// It looks for a cluster, or its answer to one is on its way.
+    /// True while the node looks for a cluster, or its answer to one is on its way.
     joins: bool,
-    /// Unseal keys: given, needed.
+    /// The number of unseal keys given, and of those needed.
     keys: (u8, u8),
-    /// Others wait for this sealed node.
+    /// True while others wait for this sealed node.
     is_needed: bool,
-    /// A member's key is in two hands.
+    /// True while two processes use one member's key.
     is_seen_twice: bool,
-    /// No leader was known for longer than an election takes.
+    /// True when no leader was known for longer than an election takes.
     is_leaderless: bool,
     members: Members,
 }
@@ -124,8 +125,8 @@ impl Follower {
         Seen {
             has_failed: node.storage.status().failed.is_some(),
             has_room: raft.is_none_or(|raft| *raft.room().borrow()),
-            // Who looks for a cluster stops when it has one of its own: that it is sealed, then,
-            // says more.
+            // A node that looks for a cluster stops when it has one of its own: that it is sealed,
+            // then, tells more.
             joins: node.joiner.is_answering()
                 || phase == Phase::Uninitialised && node.joiner.is_looking(),
             keys: (status.progress, status.t),
@@ -144,7 +145,7 @@ impl Follower {
         self.leaderless_since.map(|since| since.elapsed())
     }
 
-    /// When to look again although nothing changed.
+    /// Returns the time after which to look again although nothing changed.
     fn wait(&self, seen: &Seen) -> Option<Duration> {
         let serves = matches!(seen.phase, Phase::Standby { .. } | Phase::Active { .. });
         let looks = self.shows_members && serves && seen.members.len() > 1;
@@ -157,7 +158,7 @@ impl Follower {
     }
 }
 
-/// What the lights show.
+/// Returns the condition that the lights show.
 fn condition(seen: &Seen) -> Condition {
     let members = || seen.members.clone();
     match &seen.phase {

@@ -1,4 +1,4 @@
-//! From `listener` stanzas to the edge's options.
+//! Translates `listener` stanzas into the edge's options.
 
 use super::descriptors;
 use crate::config::{self, MinimumTls};
@@ -8,7 +8,7 @@ use crate::http::{
     Tls, TlsVersion, UnixOwner,
 };
 
-/// What the edge is told.
+/// Returns the options for the edge.
 pub(super) fn options(listeners: &[config::Listener]) -> Options {
     Options {
         listeners: listeners.iter().map(listener).collect(),
@@ -16,7 +16,7 @@ pub(super) fn options(listeners: &[config::Listener]) -> Options {
     }
 }
 
-/// A bound address as people read it.
+/// Returns a bound address as people read it.
 pub fn shown(bound: &Bound) -> String {
     match bound {
         Bound::Tcp(address) => address.to_string(),

@@ -9,11 +9,11 @@ use crate::sys::{
 };
 use std::sync::{Arc, Weak};
 
-/// Holds nobody alive: the router that it is handed to belongs to the node.
+/// A handle on the cluster that keeps no node alive: the router that holds it belongs to the node.
 pub(super) struct Members(Weak<Shared>);
 
 impl Shared {
-    /// The members; `None` for a store that has no others.
+    /// Returns the cluster of this node; `None` for a store without other nodes.
     pub(super) fn cluster(self: &Arc<Self>) -> Option<Arc<dyn Cluster>> {
         self.leadership.raft()?;
         Some(Arc::new(Members(Arc::downgrade(self))))

@@ -7,17 +7,16 @@
 //! ```
 //!
 //! Owns the role that every listener watches, the cluster's name and id, this node's identity and
-//! its listeners for other nodes, what only the active node does (sweeping, autopilot), signals,
-//! what the status lights show, and what the process does to keep its memory to itself.
+//! its listeners for other nodes, the duties of the active node (sweeping, autopilot), signals, the
+//! condition that the status lights show, and the hardening of the process.
 //!
 //! Invariants
 //! - The listeners answer before anything else that takes time; start-up does no work in
 //!   proportion to the data.
 //! - One step (initialise, unseal, seal, step down) at a time. The role does not wait for it: it
 //!   follows from the situation ([`phase`]), so a lost leadership is published at once.
-//! - Nothing that a standby does commits.
-//! - Keys live from unseal to seal; sealing drops the router and with it everything that holds
-//!   plaintext.
+//! - A standby commits nothing.
+//! - Keys live from unseal to seal; sealing drops the router and with it all holders of plaintext.
 //! - Idle means idle: in a node without others no timer runs that is shorter than a minute, and
 //!   the sweeper writes only when something has expired.
 //! - A store that failed ends the node.

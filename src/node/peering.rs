@@ -1,4 +1,4 @@
-//! How other nodes reach this one: its identity, and the cluster's listeners.
+//! This node's identity, and the listeners at which other nodes reach it.
 
 use super::addresses;
 use super::error::StartError;
@@ -9,24 +9,26 @@ use crate::raft;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What exists on a node whose store is replicated, from before the store is opened.
+/// The network and the addresses of a node whose store is replicated, made before the store is
+/// opened.
 pub(super) struct Peering {
     pub peers: Arc<Peers>,
-    /// What the first cluster listener is bound to.
+    /// The address that the first cluster listener is bound to.
     pub bound: Option<SocketAddr>,
     /// `host:port` at which members find this node.
     pub address: String,
-    /// `http://192.168.50.101:8200`, as far as it is known before the API listens.
+    /// The URL of the API, `http://192.168.50.101:8200`, as far as it is known before the API
+    /// listens.
     pub api_address: String,
 }
 
 impl Peering {
-    /// Reads or makes the node's key and listens for members. `None` where the store has no
-    /// other nodes, and in dev mode, which stays alone.
+    /// Reads or makes the node's key and listens for members. `None` where the store has no other
+    /// nodes, and in dev mode, which stays alone.
     ///
     /// # Errors
-    /// When nothing says how members reach this node, when the data directory is somebody else's,
-    /// when the key cannot be used, or when a port is taken.
+    /// When no setting tells members this node's address, when the data directory is another
+    /// program's, when the key cannot be used, or when a port is taken.
     pub async fn start(config: &Config, is_dev: bool) -> Result<Option<Self>, StartError> {
         let Some(config::Storage::Raft(raft)) = &config.storage else {
             return Ok(None);
@@ -54,7 +56,7 @@ impl Peering {
     }
 }
 
-/// Where to listen, each place once.
+/// Returns the addresses to listen on, each once.
 fn listened(config: &Config) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for listener in &config.listeners {
@@ -66,7 +68,7 @@ fn listened(config: &Config) -> Vec<String> {
     all
 }
 
-/// The API's listeners as they will be bound, where the configuration already tells.
+/// Returns the API's listeners as they will be bound, where the configuration already tells.
 fn configured_listeners(config: &Config) -> Vec<Bound> {
     let tcp = config.listeners.iter().filter(|listener| !listener.is_unix);
     tcp.filter_map(|listener| listener.address.parse::<SocketAddr>().ok())

@@ -1,4 +1,4 @@
-//! What the node is for its clients, as a small state machine without effects of its own.
+//! The node's phase for its clients, as a small state machine without effects of its own.
 //!
 //! ```text
 //!                 seal configuration appears        keys given
@@ -8,78 +8,78 @@
 //! any ---- stopping ----> Stopping
 //! ```
 //!
-//! The phase follows from the situation alone, and what must be done follows from the phase that
-//! was and the one that is. So it does not matter how many changes were missed in between.
+//! The phase follows from the situation alone, and the effects follow from the phase before and the
+//! phase after. So it does not matter how many changes were missed in between.
 
 use crate::router::Leader;
 
-/// Who leads, as consensus tells it.
+/// The leader, as consensus tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Leads {
-    /// Nobody that this node knows of.
+    /// No leader that this node knows of.
     #[default]
     Nobody,
     /// Another node.
     Other(Leader),
-    /// This node, and it has applied all that was acknowledged before.
+    /// This node, which has applied all entries that were acknowledged before.
     Me {
-        /// In which term: it may be lost and won again between two looks.
+        /// The term in which it leads: leadership may be lost and won again between two looks.
         term: u64,
     },
 }
 
-/// Everything that the phase depends on.
+/// All that the phase depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Situation {
-    /// A seal configuration is known.
+    /// True once a seal configuration is known.
     pub initialised: bool,
-    /// The keys are in memory, and the router stands.
+    /// True while the keys are in memory, and the router stands.
     pub unsealed: bool,
-    /// See there.
+    /// The leader, as consensus tells it.
     pub leads: Leads,
-    /// The end has begun.
+    /// True once the node is stopping.
     pub stopping: bool,
 }
 
-/// What the node is.
+/// The phase of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No keyring exists, as far as this node knows.
     #[default]
     Uninitialised,
-    /// The keys are not in memory. It replicates and votes all the same.
+    /// The keys are not in memory. The node replicates and votes all the same.
     Sealed,
-    /// It answers reads; another node is active, or none.
+    /// The node answers reads; another node is active, or none.
     Standby {
-        /// Who is active, when known.
+        /// The active node, when known.
         leader: Option<Leader>,
     },
-    /// It serves everything.
+    /// The node serves all requests.
     Active {
-        /// Since which term.
+        /// The term since which it does.
         term: u64,
     },
-    /// For good.
+    /// The node stops, for good.
     Stopping,
 }
 
-/// What a change of the phase asks for, in this order.
+/// The effects of a change of the phase, to be carried out in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Ends what only the active node does in the background.
+    /// Stops the duties of the active node.
     StopDuties,
-    /// Takes the cluster's time up where the last active node left it.
+    /// Raises this node's clock to the time at which the last active node left it.
     RaiseClock,
-    /// Makes a router that knows nothing of what was before.
+    /// Makes a router that remembers nothing of the time before.
     RenewRouter,
-    /// Sweeps what expires, and watches the members.
+    /// Starts the duties of the active node: sweeping, autopilot and the like.
     StartDuties,
     /// Tells the listeners and systemd.
     Publish,
 }
 
 impl Situation {
-    /// The phase that belongs to it.
+    /// Returns the phase that belongs to the situation.
     fn phase(&self) -> Phase {
         match self {
             Self { stopping: true, .. } => Phase::Stopping,
@@ -98,7 +98,7 @@ impl Situation {
     }
 }
 
-/// What the node is next, and what must be done for it.
+/// Returns the next phase of the node, and the effects of the change.
 pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>) {
     let next = match phase {
         Phase::Stopping => Phase::Stopping,
@@ -119,7 +119,7 @@ pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>)
 }
 
 impl Phase {
-    /// For `systemctl status`.
+    /// Returns a description for `systemctl status`.
     pub fn describe(&self) -> String {
         match self {
             Self::Uninitialised => "not initialised".into(),

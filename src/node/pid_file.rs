@@ -1,4 +1,4 @@
-//! `pid_file`.
+//! The file of the setting `pid_file`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ impl PidFile {
     /// Writes the file, replacing an old one.
     ///
     /// # Errors
-    /// The path is not writable, or what is there is a link or another user's.
+    /// The path is not writable, or there is a link or another user's file.
     pub fn write(path: &Path) -> std::io::Result<Self> {
         let mut file = crate::file::replace(path, 0o644)?;
         file.write_all(std::process::id().to_string().as_bytes())?;
@@ -21,7 +21,7 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Somebody else removed it: then it is gone, as it should be.
+        // Another process removed it: then it is gone, as it should be.
         let _ = std::fs::remove_file(&self.0);
     }
 }

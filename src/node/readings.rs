@@ -1,4 +1,4 @@
-//! What this node tells in numbers, whatever its role.
+//! The figures of this node, in every role.
 
 use super::shared::Shared;
 use crate::raft::RaftStorage;
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Folders below the data directory that are looked into.
+/// The levels of folders below the data directory that are looked into.
 const DEPTH_MAX: usize = 4;
 
 impl Shared {
-    /// For `sys/metrics`.
+    /// Returns the figures for `sys/metrics`.
     pub(super) async fn metering(&self) -> Metering {
         let (router, is_active) = {
             let state = self.state();
@@ -151,7 +151,7 @@ fn consensus(raft: &RaftStorage, term: u64, applied: u64) -> Vec<Reading> {
     readings
 }
 
-/// Of the process and its disk; what cannot be read is left out.
+/// Returns figures of the process and its disk; those that cannot be read are left out.
 fn machine(data: Option<&Path>) -> Vec<Reading> {
     let mut readings = Vec::new();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -212,7 +212,7 @@ fn disk(data: &Path) -> Vec<Reading> {
     readings
 }
 
-/// There are a few dozen files, however much is in them.
+/// Sums up the bytes of the files in a folder and below: a few dozen files, however large.
 fn bytes_below(folder: &Path, depth: usize) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;

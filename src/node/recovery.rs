@@ -1,8 +1,8 @@
-//! A node that serves nobody but who repairs its store.
+//! A node that serves only the repair of its store.
 //!
 //! It opens the data directory that a stopped node left, takes no part in its cluster, and answers
-//! `sys/generate-recovery-token` and `sys/raw` only. What it writes, and what that means for the
-//! other members, is said in [`crate::raft::Recovered`].
+//! `sys/generate-recovery-token` and `sys/raw` only. [`crate::raft::Recovered`] describes its
+//! writes, and their consequences for the other members.
 
 use super::error::StartError;
 use super::run::Runs;
@@ -80,12 +80,12 @@ impl Recovery {
         Ok((server, role))
     }
 
-    /// Where it listens, in the order of the configuration.
+    /// Returns the addresses that the node listens on, in the order of the configuration.
     pub fn bound(&self) -> &[Bound] {
         self.server.addresses()
     }
 
-    /// What it was started with.
+    /// Returns the configuration that the node was started with.
     pub const fn config(&self) -> &Config {
         &self.config
     }

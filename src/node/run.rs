@@ -1,24 +1,24 @@
-//! From ready to gone.
+//! Runs a node from its start to its end.
 
 use super::signals::{Signal, Signals};
 use super::{Node, systemd};
 use std::time::Duration;
 
-/// What runs until it is told to stop.
+/// A node, in whichever mode, that runs until it is told to stop.
 pub trait Runs {
-    /// Reads its files again.
+    /// Reads the node's files again.
     fn reload(&self);
 
     /// Returns once each part that must work has taken a turn; not while one is stuck.
     fn progress(&self) -> impl Future<Output = ()>;
 
-    /// What it is, for `systemctl status`.
+    /// Describes the node, for `systemctl status`.
     fn describe(&self) -> String;
 
-    /// Completes with the reason once it cannot go on.
+    /// Completes with the reason once the node cannot go on.
     fn failed(&self) -> impl Future<Output = String>;
 
-    /// Finishes what is in flight and closes everything.
+    /// Finishes the requests in flight and closes everything.
     fn shutdown(self) -> impl Future<Output = ()>;
 }
 
@@ -48,7 +48,7 @@ impl Runs for Node {
 /// reloads its own files. A second signal to stop cuts the draining short.
 ///
 /// # Errors
-/// Why the node could not go on.
+/// The reason why the node could not go on.
 pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Result<(), String> {
     systemd::ready(&node.describe());
     let failure = serve(&node, &mut signals, reload).await;
@@ -64,7 +64,7 @@ pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Re
     }
 }
 
-/// Returns when it is told to stop, or with the reason why it must.
+/// Serves until a signal to stop, and returns `None`, or until a failure, and returns the reason.
 async fn serve(node: &impl Runs, signals: &mut Signals, reload: impl Fn()) -> Option<String> {
     let watched = watched(node, systemd::watchdog_interval(), systemd::alive);
     // One for the whole life: a signal must not put the next sign of life off.

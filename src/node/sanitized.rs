@@ -1,10 +1,11 @@
-//! The configuration as `sys/config/state/sanitized` shows it: nothing that may be a credential.
+//! The configuration as `sys/config/state/sanitized` shows it, without anything that may be a
+//! credential.
 
 use crate::config::{Config, Listener, Storage};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The keys that Vault shows.
+/// Returns the keys that Vault shows.
 pub(super) fn sanitized(config: &Config) -> Map<String, Value> {
     let seconds = |ttl: Option<Duration>| ttl.unwrap_or_default().as_secs();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();

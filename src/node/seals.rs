@@ -1,8 +1,8 @@
-//! Providers of the seal key: which ones the configuration names, and unsealing by them.
+//! Providers of the seal key: those that the configuration names, and unsealing by them.
 //!
-//! A provider may be away when the node starts. The node is sealed then, says why, and tries again
-//! with a wait that grows, until it is open. A node that an operator sealed stays sealed until it
-//! is started again, and so does one that was removed from its cluster.
+//! A provider may be away when the node starts. The node is sealed then, reports the reason, and
+//! tries again with a wait that grows, until it is open. A node that an operator sealed stays
+//! sealed until it is started again, and so does one that was removed from its cluster.
 
 use super::error::StartError;
 use super::shared::Shared;
@@ -18,11 +18,11 @@ use std::time::Duration;
 const RETRY_MIN: Duration = Duration::from_secs(1);
 /// The longest wait.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// The most that is added to a wait by chance, so that nodes whose power came back together do not
-/// ask together.
+/// The most milliseconds that are added to a wait at random, so that nodes whose power came back
+/// together do not ask together.
 const JITTER_MS: u64 = 500;
 
-/// The providers of the configuration. Shamir's is none: people are.
+/// Returns the providers of the configuration. Shamir's seal has none: people keep its key.
 ///
 /// # Errors
 /// [`StartError::Unsupported`] names a stanza of a kind that is not in this build.
@@ -81,7 +81,7 @@ fn jitter() -> Duration {
     Duration::from_millis(u64::from_be_bytes(random) % JITTER_MS)
 }
 
-/// What became of one round.
+/// The result of one round.
 enum Tried {
     /// There was nothing to do, or it is done.
     Idle,
@@ -107,7 +107,7 @@ impl Shared {
         tried
     }
 
-    /// How the seal key is kept, when this node is to be unsealed by providers now.
+    /// Returns the record of the seal key, when this node is to be unsealed by providers now.
     fn waits_for_providers(&self) -> Option<SealRecord> {
         let record = {
             let state = self.state();
@@ -125,7 +125,7 @@ impl Shared {
     async fn open_with(self: &Arc<Self>, key: Key256) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
         if self.waits_for_providers().is_none() {
-            // Somebody was faster, or sealed it.
+            // Another step unsealed it first, or sealed it.
             return Ok(());
         }
         let is_member = self.state().seal.is_some();
@@ -135,7 +135,7 @@ impl Shared {
         }
     }
 
-    /// Keeps, and tells once, why this node is still sealed.
+    /// Keeps, and logs once, the reason why this node is still sealed.
     fn set_locked(&self, why: Option<String>) {
         let mut state = self.state();
         if state.locked == why {
@@ -148,7 +148,7 @@ impl Shared {
         state.locked = why;
     }
 
-    /// A new seal key, and how all providers keep it.
+    /// Makes a seal key, and has all providers keep it.
     pub(super) async fn new_kept_key(&self) -> Result<(Key256, SealRecord), LifecycleError> {
         let key = Key256::generate();
         let wrapped = self.providers.wrap(&key).await;

@@ -1,4 +1,4 @@
-//! Members whose keys are in two hands: told in the log, by `list-peers`, in the metrics and by
+//! Reports members whose keys two processes use: in the log, by `list-peers`, in the metrics and by
 //! the lights.
 //!
 //! There are two signs. The network hears two processes with one key; such a member is shown for
@@ -15,15 +15,15 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long after the last sign.
+/// The time for which a member is shown after the last sign.
 const SHOWN_FOR: Duration = Duration::from_secs(3600);
-/// Between two looks whether a member whose log fell behind is one still.
+/// The time between two looks whether a member whose log fell behind is a member still.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Between two lines of the log about one member.
+/// The time between two lines of the log about one member.
 const TOLD_EVERY: Duration = Duration::from_secs(3600);
 
-/// Follows what the network sees, until that or the node is gone. It sleeps while nobody is seen
-/// twice.
+/// Follows the members that the network sees twice, until the network or the node is gone. Sleeps
+/// while none is seen twice.
 pub(super) fn follow(shared: &Arc<Shared>, peers: &Peers) {
     let follower = Follower {
         shared: Arc::downgrade(shared),
@@ -85,7 +85,7 @@ impl Follower {
     }
 }
 
-/// Who is to be told of now.
+/// Returns the members that are due to be logged now.
 fn due(
     told: &mut BTreeMap<PublicKey, Instant>,
     all: &AllSeenTwice,
@@ -130,7 +130,7 @@ async fn sleep(until: Option<Instant>) {
 }
 
 impl Shared {
-    /// The keys of the members of these raft ids.
+    /// Returns the keys of the members of these raft ids.
     fn member_keys(&self, ids: &BTreeSet<u64>) -> Vec<PublicKey> {
         let members = self.leadership.raft().map(|raft| raft.members());
         let members = members.into_iter().flatten();
@@ -140,7 +140,7 @@ impl Shared {
             .collect()
     }
 
-    /// What the operator calls the member of that key.
+    /// Returns the operator's name for the member of that key; the key's end when there is none.
     pub(super) fn member_name(&self, key: &PublicKey) -> String {
         let members = self.leadership.raft().map(|raft| raft.members());
         let mut members = members.into_iter().flatten();

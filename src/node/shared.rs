@@ -1,4 +1,4 @@
-//! What the node is made of, and the state it is in.
+//! The parts of a node, and its state.
 
 use super::addresses::Addresses;
 use super::identity::Cluster;
@@ -20,87 +20,87 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-/// What the configuration settles once and for all.
+/// The facts that the configuration settles once and for all.
 pub(super) struct Facts {
-    /// `raft`, `inmem`.
+    /// The kind of the store: `raft` or `inmem`.
     pub storage_type: &'static str,
-    /// Can there be other nodes?
+    /// True when there can be other nodes.
     pub ha_enabled: bool,
-    /// `cluster_name`, for the first initialisation.
+    /// The setting `cluster_name`, for the first initialisation.
     pub cluster_name: Option<String>,
-    /// `default_lease_ttl`.
+    /// The setting `default_lease_ttl`.
     pub default_lease_ttl: Duration,
-    /// `max_lease_ttl`.
+    /// The setting `max_lease_ttl`.
     pub max_lease_ttl: Duration,
-    /// `raw_storage_endpoint`.
+    /// The setting `raw_storage_endpoint`.
     pub raw_storage_endpoint: bool,
-    /// `metrics_prefix`.
+    /// The setting `metrics_prefix`.
     pub metrics_prefix: String,
-    /// False once `prometheus_retention_time` is zero.
+    /// False when `prometheus_retention_time` is zero.
     pub prometheus: bool,
     /// The data directory; `None` where nothing lasts.
     pub data: Option<std::path::PathBuf>,
-    /// For `sys/config/state/sanitized`.
+    /// The configuration as `sys/config/state/sanitized` shows it.
     pub sanitized: serde_json::Map<String, serde_json::Value>,
-    /// Audit stanzas, and where else audit files may lie.
+    /// The audit stanzas, and the folders in which other audit files may be.
     pub audit: crate::audit::Options,
 }
 
-/// Shared by the listeners, the controller and whoever stops the node.
+/// The node's parts, shared by the listeners, the controller and the code that stops the node.
 pub(super) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub leadership: Leadership,
     pub sealed: Sealed,
-    /// What keeps the seal key, where people do not.
+    /// The providers that keep the seal key; none where people keep it.
     pub providers: Providers,
     pub clock: Arc<dyn Clock>,
     pub facts: Facts,
-    /// One step at a time: initialise, unseal, seal, step down.
+    /// Held during a step, so that one runs at a time: initialise, unseal, seal, step down.
     pub step: tokio::sync::Mutex<()>,
-    /// Rung when an applied entry may concern the keys or the seal.
+    /// Notified when an applied entry may concern the keys or the seal.
     pub keys_changed: Arc<Notify>,
-    /// Rung when what the lights show may have changed, and the role has not.
+    /// Notified when the condition that the lights show may have changed, and the role has not.
     pub lights_changed: Arc<Notify>,
-    /// While this node looks for a cluster.
+    /// The state of this node as a joiner.
     pub joiner: Joiner,
-    /// While others come to this one.
+    /// The challenges to joiners of this node's cluster.
     pub gatekeeper: Gatekeeper,
-    /// What autopilot remembers of the members.
+    /// Autopilot's record of the members.
     pub autopilot: Arc<Autopilot>,
-    /// How snapshots by the clock went.
+    /// The record of scheduled snapshots.
     pub snapshots: Arc<Auto>,
-    /// How many tokens and leases there are.
+    /// The numbers of tokens and leases.
     pub tally: Arc<Tally>,
-    /// Members whose keys are in two hands.
+    /// The members whose keys two processes use.
     pub seen_twice: watch::Sender<BTreeSet<PublicKey>>,
     addresses: OnceLock<Addresses>,
     role: watch::Sender<Role>,
     state: Mutex<NodeState>,
 }
 
-/// What steps and the controller change. The lock is held for moments only, never across an
-/// await.
+/// The state that steps and the controller change. The lock is held for moments only, never across
+/// an await.
 #[derive(Default)]
 pub(super) struct NodeState {
-    /// How the seal key is kept; `None` before initialisation.
+    /// The record of the seal key; `None` before initialisation.
     pub seal: Option<SealRecord>,
-    /// An operator sealed this node: providers do not open it until the next start.
+    /// True when an operator sealed this node: providers do not open it until the next start.
     pub held: bool,
-    /// Why no provider opened it yet.
+    /// The reason why no provider opened the node yet.
     pub locked: Option<String>,
-    /// Shares given so far.
+    /// The shares given so far.
     pub progress: UnsealProgress,
-    /// From unseal to seal.
+    /// The session, from unseal to seal.
     pub session: Option<Session>,
-    /// While this node is active.
+    /// The reign, while this node is active.
     pub reign: Option<Reign>,
-    /// The end has begun.
+    /// True once the node is stopping.
     pub stopping: bool,
-    /// What the listeners were told last.
+    /// The phase that the listeners were told last.
     pub phase: Phase,
 }
 
-/// What exists only while the keys are in memory.
+/// The state that exists only while the keys are in memory.
 #[derive(Clone)]
 pub(super) struct Session {
     pub barrier: Arc<Unsealed>,
@@ -108,15 +108,15 @@ pub(super) struct Session {
     pub cluster: Cluster,
 }
 
-/// What exists only while this node is active.
+/// The state that exists only while this node is active.
 pub(super) struct Reign {
     pub since: Timestamp,
-    /// What goes on in the background meanwhile.
+    /// The tasks that run in the background meanwhile.
     pub duties: Vec<AbortHandle>,
 }
 
 impl Shared {
-    /// Reads whether the store is initialised, and nothing else.
+    /// Makes the node's parts. Reads whether the store is initialised, and nothing else.
     pub fn new(
         storage: Arc<dyn Storage>,
         leadership: Leadership,
@@ -160,12 +160,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For the listeners.
+    /// Follows the role, for the listeners.
     pub fn role(&self) -> watch::Receiver<Role> {
         self.role.subscribe()
     }
 
-    /// Tells the listeners.
+    /// Publishes a role to the listeners.
     pub fn publish(&self, role: Role) {
         self.role.send_replace(role);
     }
@@ -182,7 +182,7 @@ impl Shared {
         self.addresses.get().cloned().unwrap_or_default()
     }
 
-    /// Known once the listeners are bound.
+    /// Sets the addresses, which are known once the listeners are bound.
     pub fn set_addresses(&self, addresses: Addresses) {
         // The node sets them once, at its start.
         let _ = self.addresses.set(addresses);

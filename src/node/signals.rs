@@ -1,8 +1,8 @@
-//! What the operator's signals ask for.
+//! The operator's signals.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What was asked.
+/// The request that a signal stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGHUP: read certificates, log level and files again.
@@ -19,10 +19,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Must be called inside the runtime.
+    /// Catches the signals. Must be called inside the runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// The operating system's error.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
@@ -31,7 +31,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Reload,

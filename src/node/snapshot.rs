@@ -1,4 +1,4 @@
-//! Snapshots, as the API asks the node for them.
+//! Saves and restores snapshots, for the API.
 
 use super::shared::{Session, Shared};
 use crate::barrier::Unsealed;
@@ -25,7 +25,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes snapshots by the clock, for as long as this node is active.
+    /// Takes scheduled snapshots, for as long as this node is active.
     pub(super) fn snapshots(&self, session: &Session) -> impl Future<Output = ()> + use<> {
         auto::run(
             Arc::clone(&self.snapshots),
@@ -35,7 +35,7 @@ impl Shared {
         )
     }
 
-    /// The barrier of the active node, and the cluster's id.
+    /// Returns the barrier of this unsealed node, and the cluster's id.
     pub(super) fn unsealed(&self) -> Result<(Arc<Unsealed>, String), LifecycleError> {
         let state = self.state();
         let session = state.session.as_ref().ok_or(LifecycleError::Sealed)?;

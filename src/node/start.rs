@@ -1,4 +1,4 @@
-//! Putting a node together, and taking it apart.
+//! Puts a node together, and takes it apart.
 
 use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
@@ -19,11 +19,12 @@ use crate::seal::Providers;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where audit files may lie that are asked for over the API; the configuration may name any place.
+/// The folders for audit files that are asked for over the API; the configuration may name any
+/// place.
 const AUDIT_DIRECTORIES: &[&str] = &["/var/log", "/tmp"];
 /// Vault's default for both lease limits.
 const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(768 * 3600);
-/// How long requests in flight may take to finish when the node stops.
+/// The longest that requests in flight may take to finish when the node stops.
 pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// A running node.
@@ -34,12 +35,12 @@ pub struct Node {
     server: http::Server,
     config: Config,
     dev: Option<DevStart>,
-    /// Off when it is gone.
+    /// The status lights, off when the node is gone.
     lights: Lights,
 }
 
 impl Node {
-    /// Opens the store, binds the listeners, answers. With `dev` it is active on return,
+    /// Opens the store, binds the listeners, answers. With `dev` the node is active on return,
     /// otherwise uninitialised or sealed.
     ///
     /// # Errors
@@ -49,7 +50,7 @@ impl Node {
         Self::start_with(config, dev, providers).await
     }
 
-    /// As [`Node::start`], with these providers of the seal key.
+    /// Starts a node as [`Node::start`] does, with these providers of the seal key.
     pub(super) async fn start_with(
         config: Config,
         dev: Option<Dev>,
@@ -126,32 +127,32 @@ impl Node {
         &self.shared
     }
 
-    /// Where it listens, in the order of the configuration.
+    /// Returns the addresses that the node listens on, in the order of the configuration.
     pub fn bound(&self) -> &[Bound] {
         self.server.addresses()
     }
 
-    /// Client connections open now.
+    /// Counts the client connections that are open now.
     pub fn connections(&self) -> usize {
         self.server.connections()
     }
 
-    /// How it is reached.
+    /// Returns the node's addresses for clients and members.
     pub fn addresses(&self) -> Addresses {
         self.shared.addresses()
     }
 
-    /// What it was started with.
+    /// Returns the configuration that the node was started with.
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// What dev mode made.
+    /// Returns the keys of dev mode, if the node runs in it.
     pub const fn dev_start(&self) -> Option<&DevStart> {
         self.dev.as_ref()
     }
 
-    /// Reads certificates and audit files again. What is bad stays as it was.
+    /// Reads certificates and audit files again. Bad ones are not taken: the old ones stay.
     pub fn reload(&self) {
         for (address, error) in self.server.reload().err().unwrap_or_default() {
             tracing::error!(%address, %error, "certificates were not reloaded");
@@ -178,7 +179,7 @@ impl Node {
         }
     }
 
-    /// What the node is, for `systemctl status`.
+    /// Describes the node, for `systemctl status`.
     pub fn describe(&self) -> String {
         self.shared.state().phase.describe()
     }
@@ -206,7 +207,7 @@ impl Node {
     }
 }
 
-/// What the configuration may say but this build cannot do.
+/// Refuses settings that this build cannot act on.
 pub(super) fn check(config: &Config) -> Result<(), StartError> {
     seals::providers(config).map(drop)?;
     for listener in &config.listeners {
@@ -224,7 +225,7 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Valid settings that this build reads and does not act on: better said than discovered.
+/// Warns of valid settings that this build reads and does not act on.
 fn warn_of_missing(config: &Config) {
     if let Some(registration) = &config.service_registration
         && registration.kind != advertise::REGISTRATION
@@ -274,7 +275,7 @@ fn warn_of_missing(config: &Config) {
     }
 }
 
-/// What `retry_join` says; nothing where the store has no other nodes.
+/// Makes the joiner that `retry_join` describes; an empty one where the store has no other nodes.
 fn joiner(config: &Config, peering: Option<&Peering>) -> Result<Joiner, StartError> {
     let (Some(crate::config::Storage::Raft(raft)), Some(peering)) = (&config.storage, peering)
     else {
@@ -314,7 +315,8 @@ fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts
     }
 }
 
-/// Devices of the configuration have no uuid: their path makes their key their own.
+/// Returns the specification of a configured audit device. Those have no uuid: their path makes
+/// their key unique.
 fn audit_device(device: &crate::config::AuditDevice) -> audit::DeviceSpec {
     audit::DeviceSpec {
         description: device.description.clone(),

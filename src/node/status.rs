@@ -1,4 +1,4 @@
-//! What the node says of itself.
+//! The node's account of itself.
 
 use super::host;
 use super::phase::Phase;
@@ -36,7 +36,8 @@ impl Shared {
         }
     }
 
-    /// Who is active, as far as this node knows. The time is only the active node's to tell.
+    /// Returns the active node, as far as this node knows. Only the active node tells since when it
+    /// is.
     pub(super) fn leader_status(&self) -> LeaderStatus {
         if !self.facts.ha_enabled {
             return LeaderStatus::default();
@@ -71,9 +72,9 @@ impl Shared {
         status
     }
 
-    /// The active node first, then those that could take over. What is known to be sealed is
-    /// not in the list, as in Vault; the rest is what this node knows, and the active one knows
-    /// most.
+    /// Lists the nodes, the active one first, then those that could take over. Members known to be
+    /// sealed are left out, as in Vault; this node tells of the rest as far as it knows, and the
+    /// active one knows most.
     pub(super) fn ha_status(&self) -> Vec<HaStatus> {
         let members = self.leadership.raft().map(|raft| raft.members());
         let mut others = members.unwrap_or_default();
@@ -101,7 +102,7 @@ impl Shared {
     }
 }
 
-/// Another member, heard of `last_contact` before `now`.
+/// Returns the row of another member, heard of `last_contact` before `now`.
 fn row(member: MemberInfo, now: Timestamp) -> HaStatus {
     let echo = member.last_contact.map(|ago| now.minus(ago));
     HaStatus {

@@ -14,11 +14,11 @@ use crate::token;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an unseal key may wait for a member's own store to be known.
+/// The longest that an unseal key waits for a member's own store to be known.
 const STORE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Shared {
-    /// Makes everything that a cluster starts with, in one log entry. The node stays sealed.
+    /// Makes all records that a cluster starts with, in one log entry. The node stays sealed.
     pub(super) async fn initialize_with(
         self: &Arc<Self>,
         shares: i64,
@@ -54,7 +54,7 @@ impl Shared {
         Ok(InitResult { shares, root_token })
     }
 
-    /// A seal key, how it is kept, and the shares of it that people are to keep.
+    /// Makes a seal key; returns it with its record, and the shares of it that people are to keep.
     async fn new_seal_key(
         &self,
         shares: i64,
@@ -140,8 +140,8 @@ impl Shared {
         Ok(self.seal_status())
     }
 
-    /// A member that has just started may not know yet how much of its own log is committed, and
-    /// so not how it is sealed: the leader tells it with the next heartbeat.
+    /// Waits until the seal of a member that has just started is known: it may not know yet which
+    /// part of its own log is committed, and the leader tells it with the next heartbeat.
     async fn wait_for_store(&self) {
         let is_known = || self.state().seal.is_some() || self.joiner.seal().is_some();
         if is_known() || !self.leadership.has_others() {
@@ -166,8 +166,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Builds what needs the keys, from what is applied here, and writes nothing. A node without
-    /// others is active on return; any other answers as a standby, and may be elected from now on.
+    /// Builds the parts that need the keys, from the applied state, and writes nothing. A node
+    /// without others is active on return; any other answers as a standby, and may be elected from
+    /// now on.
     async fn begin_session(
         self: &Arc<Self>,
         barrier: &Arc<Unsealed>,
@@ -187,7 +188,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Another node leads before the keys are gone, where one can.
+    /// Seals the node. Another node leads before the keys are gone, where one can.
     pub(super) async fn seal(self: &Arc<Self>) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
         self.let_others_lead().await;
@@ -197,8 +198,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Whoever steps down stands back for ten seconds, as in Vault. With no other node to take
-    /// over, this one is active again at once.
+    /// Steps down. The node stands back for ten seconds then, as in Vault. With no other node to
+    /// take over, this one is active again at once.
     pub(super) async fn step_down(self: &Arc<Self>) -> Result<(), LifecycleError> {
         let _one = self.step.lock().await;
         if self.state().session.is_none() {
@@ -212,7 +213,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The end: others take over while requests are still answered, then the gate closes.
+    /// Stops the node: others take over while requests are still answered, then the gate closes.
     pub(super) async fn stop(self: &Arc<Self>) {
         self.joiner.stop();
         self.let_others_lead().await;
@@ -220,14 +221,15 @@ impl Shared {
         self.settle();
     }
 
-    /// Before this node goes: it goes whether or not another one leads.
+    /// Hands leadership over before this node goes; it goes even when no other one leads.
     async fn let_others_lead(self: &Arc<Self>) {
         if let Err(why) = self.hand_over().await {
             crate::telemetry::debug!(%why, "no other node has taken over yet");
         }
     }
 
-    /// Another node leads now, or did before; or else why not.
+    /// Hands leadership over if this node is active, and returns once another node leads, or the
+    /// reason why none does.
     async fn hand_over(self: &Arc<Self>) -> Result<(), String> {
         if self.state().reign.is_none() {
             return Ok(());
@@ -238,7 +240,7 @@ impl Shared {
     }
 }
 
-/// In Vault's words, so that scripts that look for them find them.
+/// The refusal of wrong keys, in Vault's words, so that scripts that look for them find them.
 const WRONG_KEY: &str =
     "failed to decrypt encrypted stored keys: cipher: message authentication failed";
 

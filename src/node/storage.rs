@@ -1,4 +1,4 @@
-//! Opening the store that the configuration names.
+//! Opens the store that the configuration names.
 
 use super::host;
 use super::peering::Peering;
@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Longest wait for another node to take over; the network may be gone, and the operator waits.
+/// The longest wait for another node to take over; the network may be gone, and the operator waits.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who may lead, and how.
+/// The way in which a node comes to lead.
 pub(super) enum Leadership {
-    /// A store without other nodes.
+    /// A store without other nodes, whose node always leads.
     Always,
-    /// By election.
+    /// A replicated store, whose leader is elected.
     Raft(Arc<RaftStorage>),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Opened {
     pub ha_enabled: bool,
 }
 
-/// Opens it. `Err` is for the operator.
+/// Opens the configured store. The error is a message for the operator.
 pub(super) async fn open(config: &Config, peering: Option<&Peering>) -> Result<Opened, String> {
     match &config.storage {
         Some(config::Storage::Inmem) => Ok(Opened {
@@ -70,7 +70,7 @@ async fn open_raft(raft: &config::Raft, peering: Option<&Peering>) -> Result<Ope
     })
 }
 
-/// The configured name, or the host's.
+/// Returns the configured name of this node, or the host's.
 pub(super) fn node_id(raft: &config::Raft) -> String {
     match raft.node_id.as_str() {
         "" => host::name(),
@@ -79,7 +79,7 @@ pub(super) fn node_id(raft: &config::Raft) -> String {
 }
 
 impl Leadership {
-    /// Who leads right now.
+    /// Returns the present leader.
     pub fn leads(&self) -> Leads {
         let Some(raft) = self.raft() else {
             return Leads::Me { term: 0 };
@@ -94,7 +94,7 @@ impl Leadership {
         }
     }
 
-    /// Tells when that changes.
+    /// Watches for changes of the leader.
     pub fn watch(&self) -> Watch {
         Watch(self.raft().map(|raft| raft.leadership()))
     }
@@ -107,7 +107,8 @@ impl Leadership {
         }
     }
 
-    /// True where other nodes decide, too: then nobody can be made to wait for this one to lead.
+    /// Returns true where other nodes decide, too: then no caller can be made to wait for this one
+    /// to lead.
     pub fn has_others(&self) -> bool {
         let Some(raft) = self.raft() else {
             return false;
@@ -119,29 +120,31 @@ impl Leadership {
             .any(|member| member.voter && member.raft_id != id)
     }
 
-    /// True once this node was told that it is no member any more.
+    /// Returns true once this node was told that it is no member any more.
     pub fn is_removed(&self) -> bool {
         self.raft().is_some_and(|raft| raft.is_removed())
     }
 
-    /// Whether members have to prove that they are unsealed. The cluster begins to ask for it once
-    /// all its members can, and never stops; until then the release before is understood.
+    /// Returns true when members have to prove that they are unsealed. The cluster begins to ask
+    /// for it once all its members can, and never stops; until then the release before is
+    /// understood.
     pub fn requires_proof(&self) -> bool {
         self.raft().is_some_and(|raft| raft.requires_proof())
     }
 
-    /// True while others wait for this sealed node: it has acknowledged entries that no unsealed
-    /// one has, and nobody leads. `None` where that is never so.
+    /// Follows whether others wait for this sealed node: it has acknowledged entries that no
+    /// unsealed one has, and no node leads. `None` where that is never so.
     pub fn needed(&self) -> Option<watch::Receiver<bool>> {
         self.raft().map(|raft| raft.needed())
     }
 
-    /// Raft ids of members whose logs fell behind what they had acknowledged.
+    /// Follows the raft ids of members whose logs fell behind the entries that they had
+    /// acknowledged.
     pub fn fallen(&self) -> Option<watch::Receiver<BTreeSet<u64>>> {
         self.raft().map(|raft| raft.fallen())
     }
 
-    /// Lets this node lead, by what an unsealed one signs with; `None` before there are keys. A
+    /// Lets this node lead, with the signer of an unsealed one; `None` before there are keys. A
     /// node without others leads when this returns.
     pub async fn take(&self, signer: Option<Arc<dyn Signer>>) -> Result<(), String> {
         let Some(raft) = self.raft() else {
@@ -162,14 +165,14 @@ impl Leadership {
         }
     }
 
-    /// A sealed node must not lead.
+    /// Keeps this node from leading, as a sealed one must be.
     pub fn give_up(&self) {
         if let Some(raft) = self.raft() {
             raft.set_signer(None);
         }
     }
 
-    /// Makes another node lead, and returns once it does. `Err` says why none does.
+    /// Makes another node lead, and returns once it does. The error gives the reason why none does.
     pub async fn hand_over(&self) -> Result<(), String> {
         match self.raft() {
             None => Err("there are no other nodes".into()),
@@ -180,7 +183,7 @@ impl Leadership {
         }
     }
 
-    /// The replicated store; `None` for one without other nodes.
+    /// Returns the replicated store; `None` for one without other nodes.
     pub fn raft(&self) -> Option<&Arc<RaftStorage>> {
         match self {
             Self::Always => None,
@@ -189,11 +192,11 @@ impl Leadership {
     }
 }
 
-/// See [`Leadership::watch`].
+/// Watches for changes of the leader: see [`Leadership::watch`].
 pub(super) struct Watch(Option<watch::Receiver<raft::Leadership>>);
 
 impl Watch {
-    /// Returns at the next change; false when there will be none.
+    /// Returns at the next change of the leader; false when there will be none.
     pub async fn changed(&mut self) -> bool {
         match &mut self.0 {
             Some(leadership) => leadership.changed().await.is_ok(),

@@ -1,4 +1,4 @@
-//! Undoes what has expired, in the background of an active node.
+//! Removes expired records, in the background of an active node.
 
 use crate::clock::Clock;
 use crate::router::Router;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// Longest pause: deadlines made meanwhile are noticed then. What has expired reads as absent
-/// long before it is swept, so nobody waits for this.
+/// The longest pause: deadlines made meanwhile are noticed then. An expired record reads as absent
+/// long before it is swept, so no client waits for this.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Shortest pause: a store that refuses writes is not asked again at once.
+/// The shortest pause: a store that refuses writes is not asked again at once.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 
-/// Runs until aborted.
+/// Sweeps until the task is aborted.
 pub(super) fn spawn(router: Arc<Router>, clock: Arc<dyn Clock>) -> AbortHandle {
     let task = crate::task::spawn(async move {
         loop {

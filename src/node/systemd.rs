@@ -1,29 +1,30 @@
-//! Telling systemd how it goes: ready, status, watchdog. Nothing happens outside systemd.
+//! Notifies systemd: ready, status, watchdog. Nothing happens outside systemd.
 
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Says that the API answers, and what `systemctl status` shows.
+/// Notifies systemd that the API answers, and of the text that `systemctl status` shows.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Changes what `systemctl status` shows.
+/// Changes the text that `systemctl status` shows.
 pub fn status(status: &str) {
     send(&[NotifyState::Status(status)]);
 }
 
-/// Says that the end has begun.
+/// Notifies systemd that the node is stopping.
 pub fn stopping() {
     send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Says that the node made progress.
+/// Notifies systemd that the node made progress.
 pub fn alive() {
     send(&[NotifyState::Watchdog]);
 }
 
-/// How often [`alive`] must be called; `None` when nobody watches.
+/// Returns the interval at which [`alive`] must be called; `None` when systemd does not watch this
+/// process.
 pub fn watchdog_interval() -> Option<Duration> {
     let timeout_us: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
     let for_us = match std::env::var("WATCHDOG_PID") {

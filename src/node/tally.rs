@@ -1,17 +1,17 @@
-//! How many tokens and leases there are, counted when somebody asks and not too often.
+//! Counts tokens and leases, when a request asks and not too often.
 
 use crate::router::{Counts, Router};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long an answer waits for tokens and leases to be counted; the next one has them.
+/// The longest that an answer waits for a count; the next answer has it.
 const COUNT_WAIT: Duration = Duration::from_secs(1);
 /// The least time from one count to the next.
 const COUNT_PAUSE_MIN: Duration = Duration::from_secs(1);
-/// And as a multiple of what the last one took, so that counting takes a hundredth of a core.
+/// The least time to the next count as a multiple of the last one's duration, so that counting
+/// takes a hundredth of a core.
 const COUNT_PAUSE_TIMES: u32 = 100;
-/// How many tokens and leases there were when they were counted last. Nothing counts them until
-/// somebody asks.
+/// The numbers of tokens and leases at the last count. Nothing counts them until a request asks.
 #[derive(Default)]
 pub(super) struct Tally(Mutex<Known>);
 
@@ -27,7 +27,7 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the turn to count, when it is time.
+    /// Takes the turn to count, and returns true, when it is time.
     fn begin(&self) -> bool {
         let mut known = self.known();
         let is_due = known.counted.is_none_or(|(at, took)| {
@@ -46,7 +46,7 @@ impl Tally {
         known.is_counting = false;
     }
 
-    /// The counts, a new one if it is time and does not take long.
+    /// Returns the counts, new ones if it is time and counting does not take long.
     pub(super) async fn counts(self: &Arc<Self>, router: Arc<Router>) -> Option<Counts> {
         if self.begin() {
             let tally = Arc::clone(self);

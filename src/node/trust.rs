@@ -1,9 +1,9 @@
 //! Proof of the keys, as this node gives and requires it.
 //!
-//! The seed of the cluster's signing key comes from the keyring, so every unsealed node has it and
-//! nobody else. Its public half is a record that is readable while sealed; raft is told whenever
-//! that record changes. A cluster that was made by a release before proofs gets the record from
-//! its active node, as soon as every member was heard to run a release that gives them.
+//! The seed of the cluster's signing key comes from the keyring, so only unsealed nodes have it.
+//! Its public half is a record that is readable while sealed; raft is told whenever that record
+//! changes. A cluster that was made by a release before proofs gets the record from its active
+//! node, as soon as every member was heard to run a release that gives them.
 
 use super::shared::Shared;
 use crate::barrier::{BarrierError, Batch, ClusterKey, PublishedKey, Unsealed};
@@ -12,19 +12,19 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Between two looks at the members' versions, while one is too old.
+/// The time between two looks at the members' versions, while one is too old.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Looks between two lines of the log that name the members that are too old.
+/// The number of looks between two lines of the log that name the members that are too old.
 const TELL_AFTER: u32 = 60;
 /// The first release that gives proofs of the keys.
 const PROVES_SINCE: (u64, u64) = (0, 2);
 
 /// The cluster's signing key. Boxed, so that moving it leaves no copy; ring does not wipe its keys,
-/// so the last thing written over this one is the key of a zero seed.
+/// so on drop this one is overwritten by the key of a zero seed.
 pub(super) struct ClusterSigner(Box<Ed25519KeyPair>);
 
 impl ClusterSigner {
-    /// Derives it from the keyring.
+    /// Derives the cluster's signing key from the keyring.
     ///
     /// # Errors
     /// [`BarrierError::Sealed`].
@@ -60,7 +60,7 @@ impl Signer for ClusterSigner {
 }
 
 impl Shared {
-    /// Tells raft which proofs to require, when the store says so.
+    /// Tells raft which proofs to require, as the store has it.
     pub(super) fn follow_cluster_key(&self) {
         let Some(raft) = self.leadership.raft() else {
             return;
@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// While this node is active: has the store name the cluster's public key.
+    /// Has the store name the cluster's public key, while this node is active.
     pub(super) fn publish_cluster_key(
         self: &Arc<Self>,
         barrier: &Arc<Unsealed>,
@@ -128,7 +128,7 @@ async fn publish(shared: Weak<Shared>, barrier: Arc<Unsealed>) {
     }
 }
 
-/// The members that were not heard to run a release that gives proofs.
+/// Returns the members that were not heard to run a release that gives proofs.
 fn too_old(raft: &RaftStorage) -> Vec<String> {
     let members = raft.members().into_iter();
     let old = members.filter(|member| !proves(member));
@@ -139,7 +139,7 @@ fn proves(member: &MemberInfo) -> bool {
     gives_proofs(&member.version)
 }
 
-/// True for the version of a release that gives proofs of the keys.
+/// Returns true for the version of a release that gives proofs of the keys.
 pub(super) fn gives_proofs(version: &str) -> bool {
     let mut numbers = version.split(['.', '-', '+']);
     let mut number = || numbers.next().and_then(|text| text.parse::<u64>().ok());

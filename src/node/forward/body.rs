@@ -1,5 +1,5 @@
-//! A streamed body, sealed in frames. All but the last carry [`FRAME_BYTES`], so their ends need
-//! no mark; the last says that it is, so a body that was cut, even between frames, is no body.
+//! A streamed body, sealed in frames. All but the last carry [`FRAME_BYTES`], so their ends need no
+//! mark; the last is marked as such, so a body that was cut, even between frames, is no body.
 
 use super::sealed::{self, Ends, Nonce, Place};
 use crate::barrier::{MESSAGE_OVERHEAD_BYTES, Unsealed};
@@ -10,17 +10,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a frame holds of the body.
+/// The bytes of the body in one frame.
 pub(super) const FRAME_BYTES: usize = 32 << 10;
-/// A whole frame as it travels.
+/// The size of a whole frame as it travels, in bytes.
 const SEALED_BYTES: usize = 1 + FRAME_BYTES + MESSAGE_OVERHEAD_BYTES;
 
-/// What the frames of one body have in common.
+/// The keys, the ends and the nonce that all frames of one body share.
 #[derive(Clone)]
 pub(super) struct Binding {
     pub barrier: Arc<Unsealed>,
     pub ends: Ends,
-    /// Of the request that the body belongs to.
+    /// The nonce of the request that the body belongs to.
     pub nonce: Nonce,
 }
 
@@ -34,7 +34,7 @@ impl Binding {
     }
 }
 
-/// `body` in frames, sealed as they are asked for.
+/// Splits `body` into frames, sealed as they are asked for.
 pub(super) fn seal(binding: Binding, body: Bytes) -> Chunks {
     let frames = stream::unfold(Some((body, 0)), move |left| {
         let binding = binding.clone();
@@ -50,11 +50,11 @@ pub(super) fn seal(binding: Binding, body: Bytes) -> Chunks {
     Box::pin(frames)
 }
 
-/// Told by a body that was not what its sender sealed.
+/// A flag, set when a body is not the one that its sender sealed.
 pub(super) type Forged = Arc<AtomicBool>;
 
-/// The body whose frames come as `pieces` of any size. It breaks off at the first that is not what
-/// it should be, and `forged` says so.
+/// Opens the body whose frames come as `pieces` of any size. The body breaks off at the first frame
+/// that does not open, and `forged` is set.
 pub(super) fn open(binding: Binding, pieces: Chunks, forged: Forged) -> Chunks {
     let opening = Opening {
         binding,
@@ -116,7 +116,7 @@ impl Opening {
         opened.map_err(|_| self.refuse())
     }
 
-    /// Reads until there are `bytes`, or all: then it is true.
+    /// Reads until there are `bytes`, or until the pieces end; returns true in the second case.
     async fn fill(&mut self, bytes: usize) -> io::Result<bool> {
         while self.buffer.len() < bytes {
             match self.pieces.next().await {

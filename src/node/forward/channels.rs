@@ -1,9 +1,9 @@
-//! Which messages have been here: each number of a channel is let in once.
+//! Lets each number of a channel in once, so that no forwarded message is executed twice.
 //!
 //! The active node names a channel when a standby asks for one, and forgets it when it names that
-//! standby another. Names are random, so one that it does not know was named by another process or
-//! for another member. A message can therefore be let in twice neither while a channel lasts nor
-//! after, and what has to be remembered is a window of numbers for each member.
+//! standby another. Names are random, so an unknown one was named by another process or for another
+//! member. A message can therefore be let in twice neither while a channel lasts nor after, and
+//! only a window of numbers has to be remembered for each member.
 
 use super::sealed::{CHANNEL_BYTES, Channel, Refusal};
 use crate::peer::PublicKey;
@@ -11,9 +11,9 @@ use crate::secret::fill_random;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// How far a message may be overtaken. Far more than may be under way at a time.
+/// The number of later messages that may overtake one: far more than are under way at a time.
 pub(super) const WINDOW: u64 = 1 << 14;
-/// Most channels: one for each member; the one that was opened first goes.
+/// The most channels: one for each member; the one that was opened first goes.
 const CHANNELS_MAX: usize = 64;
 const WORD_BITS: u64 = 64;
 const WORDS: usize = (WINDOW / WORD_BITS) as usize;
@@ -46,7 +46,7 @@ impl Channels {
         name
     }
 
-    /// Lets a message in, once. It must have been opened before: a number is believed here.
+    /// Lets a message in, once. The caller has opened it: its number is believed here.
     pub fn admit(&self, from: &PublicKey, name: &Channel, number: u64) -> Result<(), Refusal> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all
@@ -58,7 +58,7 @@ impl Channels {
 
 /// The last [`WINDOW`] numbers, a bit for each that was seen.
 struct Window {
-    /// One more than the highest that was seen.
+    /// One more than the highest number that was seen.
     next: u64,
     seen: Box<[u64; WORDS]>,
 }
@@ -90,7 +90,7 @@ impl Window {
         Ok(())
     }
 
-    /// Makes room for `number`: what falls out of the window at its end is forgotten.
+    /// Makes room for `number`: numbers that fall out of the window at its end are forgotten.
     fn advance(&mut self, number: u64) {
         let steps = (number - self.next).saturating_add(1);
         if steps >= WINDOW {

@@ -3,8 +3,8 @@
 //! A member proves to the network that it is one, and that is not enough here: a request holds a
 //! token, and a member's card may have been stolen. So requests and answers are sealed under a key
 //! that only unsealed nodes have, for one receiver, apart from the connection (`sealed.rs`). A node
-//! that was wrongly taken for the active one reads nothing and can pass nothing on, and what it
-//! makes up is neither executed nor believed.
+//! that was wrongly taken for the active one reads nothing and can pass nothing on, and messages
+//! that it makes up are neither executed nor believed.
 //!
 //! A message is executed once: see `channels.rs`.
 
@@ -26,17 +26,17 @@ use crate::barrier::Unsealed;
 use crate::peer::PublicKey;
 use std::sync::{Arc, Weak};
 
-/// What forwarding needs to know of its node.
+/// The node, as forwarding sees it.
 pub(super) trait Node: Send + Sync {
-    /// The keys; `None` while it is sealed.
+    /// Returns the keys; `None` while the node is sealed.
     fn barrier(&self) -> Option<Arc<Unsealed>>;
 
-    /// Whether the cluster takes only what was sealed. Until all members run a release that seals,
-    /// it does not, and requests in the form of the release before are sent to who knows no other,
-    /// and served.
+    /// Returns true when the cluster takes only sealed messages. Until all members run a release
+    /// that seals, it does not, and requests in the form of the release before are sent to nodes
+    /// that know no other, and served.
     fn requires_proof(&self) -> bool;
 
-    /// What the operator calls the member of that key.
+    /// Returns the operator's name for the member of that key.
     fn name_of(&self, key: &PublicKey) -> String;
 }
 

@@ -1,4 +1,4 @@
-//! The receiving side: opens what members send, lets each message in once, and seals the answers.
+//! The receiving side: opens the messages of members, lets each in once, and seals the answers.
 
 use super::Node;
 use super::body::{self, Binding, Forged};
@@ -14,12 +14,12 @@ use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-/// Executes requests. The node's is [`Entry`].
+/// Executes forwarded requests. The node's is [`Entry`].
 pub(in crate::node) trait Desk: Send + Sync {
-    /// One in one piece. `None` when its answer could not be wrapped.
+    /// Executes a request in one piece. `None` when its answer could not be wrapped.
     fn whole<'a>(&'a self, request: Bytes, wrap: Wrap<'a>) -> BoxFuture<'a, Option<Bytes>>;
 
-    /// One whose body follows its head.
+    /// Executes a request whose body follows its head. `None` when its answer could not be wrapped.
     fn stream<'a>(
         &'a self,
         head: Bytes,
@@ -43,7 +43,7 @@ impl Desk for Entry {
     }
 }
 
-/// What takes the requests that members send here.
+/// Takes the requests that members forward to this node.
 pub(in crate::node) struct FromMembers {
     node: Arc<dyn Node>,
     desk: Box<dyn Desk>,
@@ -60,7 +60,8 @@ struct Opened {
 }
 
 impl FromMembers {
-    /// Answers them, at the node whose pinned key is `me`, for as long as what is returned lives.
+    /// Answers forwarded requests, at the node whose pinned key is `me`, for as long as the
+    /// returned value lives.
     pub fn serve(
         network: &dyn Network,
         node: Arc<dyn Node>,
@@ -108,7 +109,7 @@ impl FromMembers {
                 let body = body::open(binding.clone(), body, Arc::clone(&forged));
                 let answer = self.desk.stream(inside, body, &seal).await;
                 if forged.load(Ordering::Acquire) {
-                    // Whoever waited for the rest of the body got an error instead.
+                    // The desk, which waited for the rest of the body, got an error instead.
                     return Ok(self.refuse(&from, Refusal::DoesNotOpen));
                 }
                 answer.ok_or_else(|| UNSEALABLE.to_owned())
@@ -142,7 +143,7 @@ impl FromMembers {
         })
     }
 
-    /// In the form of the release before, which has no other words for "not executed".
+    /// Answers in the form of the release before, which has no other words for "not executed".
     async fn take_plain(&self, from: &PublicKey, message: Bytes, body: Option<Chunks>) -> Answered {
         if self.node.requires_proof() {
             self.refusals.plain(&self.node.name_of(from));
@@ -163,7 +164,7 @@ impl FromMembers {
 
 type Answered = Result<Bytes, String>;
 
-/// It was executed, so this must not pass for a refusal.
+/// The error for a request that was executed: it must not pass for a refusal.
 const UNSEALABLE: &str = "the answer could not be sealed: this node was sealed meanwhile";
 
 fn sealed_answer(binding: &Binding, nonce: &Nonce, answer: &[u8]) -> Option<Bytes> {

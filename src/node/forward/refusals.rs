@@ -1,14 +1,14 @@
-//! What was refused of what members sent: counted, and told once in a while.
+//! Counts refused messages of members, and logs them once in a while.
 
 use super::sealed::Refusal;
 use crate::telemetry::{Counter, Seldom, metrics};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two lines of the log about the same thing.
+/// The time between two lines of the log about the same kind of refusal.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// See above. One for each process.
+/// The refusals of one process, by kind.
 pub(super) struct Refusals {
     counted: Arc<Counter>,
     unopened: Seldom,
@@ -17,7 +17,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Counts from zero, or goes on.
+    /// Returns refusals that go on with the process's counter.
     pub fn new() -> Self {
         Self {
             counted: counted(),
@@ -27,7 +27,7 @@ impl Refusals {
         }
     }
 
-    /// A sealed message of `name` was refused.
+    /// Notes that a sealed message of `name` was refused.
     pub fn sealed(&self, name: &str, why: Refusal) {
         match why {
             Refusal::DoesNotOpen => {
@@ -48,12 +48,12 @@ impl Refusals {
                     tracing::warn!(name, times, "{what}");
                 }
             }
-            // What happens when nodes start, seal or are slow.
+            // These happen when nodes start, seal or are slow.
             Refusal::Sealed | Refusal::UnknownChannel | Refusal::Overtaken => {}
         }
     }
 
-    /// A message of `name` in the form of the release before was refused.
+    /// Notes that a message of `name` in the form of the release before was refused.
     pub fn plain(&self, name: &str) {
         self.counted.increment();
         if let Some(times) = self.plain.happened() {
@@ -67,7 +67,7 @@ impl Refusals {
     }
 }
 
-/// How many there were.
+/// Returns the counter of refused messages.
 pub(super) fn counted() -> Arc<Counter> {
     metrics().counter(
         "coffer.forward.refused_total",

@@ -12,10 +12,11 @@
 //! ```
 //!
 //! Inside of a request and its answer are the messages of `http/forward/message.rs`; inside of the
-//! answer to kind 0 is a channel (16). Associated data of all: label, version, what it is, the
-//! pinned keys of who asks and who answers. Of a request also channel and number; of frames and
-//! answers the nonce of the request that they belong to. So a message opens only at the node that
-//! it was sealed for, only as what it was sealed as, and an answer only for its own request.
+//! answer to kind 0 is a channel (16). Associated data of all: label, version, kind of message, the
+//! pinned keys of the asking and the answering node. Of a request also channel and number; of
+//! frames and answers the nonce of the request that they belong to. So a message opens only at the
+//! node that it was sealed for, only as the kind that it was sealed as, and an answer only for its
+//! own request.
 //!
 //! Version 1, of the release before, is the inside alone. See [`super::Node::requires_proof`].
 
@@ -24,80 +25,81 @@ use crate::peer::PublicKey;
 use crate::secret::Wiped;
 use bytes::Bytes;
 
-/// First byte of what is sealed.
+/// The first byte of a sealed message.
 pub(super) const VERSION: u8 = 2;
-/// First byte of what is not.
+/// The first byte of a message that is not sealed.
 pub(super) const VERSION_PLAIN: u8 = 1;
 const LABEL: &[u8] = b"coffer forward";
 const ANSWERED: u8 = 0;
 const REFUSED: u8 = 1;
 const HEAD_BYTES: usize = 2 + CHANNEL_BYTES + 8;
 
-/// Length of a channel's name.
+/// The length of a channel's name, in bytes.
 pub(super) const CHANNEL_BYTES: usize = 16;
 
-/// Names a channel: what numbers count in.
+/// The name of a channel, in which the numbers of requests count.
 pub(super) type Channel = [u8; CHANNEL_BYTES];
-/// Of the request; binds what belongs to it.
+/// The nonce of a request, which binds its frames and its answer to it.
 pub(super) type Nonce = [u8; MESSAGE_NONCE_BYTES];
 
-/// Who asks and who answers, by their pinned keys.
+/// The asking and the answering node, by their pinned keys.
 #[derive(Clone)]
 pub(super) struct Ends {
     pub asks: PublicKey,
     pub answers: PublicKey,
 }
 
-/// What a request is.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// For a channel.
+    /// A request for a channel.
     Open,
-    /// In one piece.
+    /// A request in one piece.
     Whole,
-    /// Its body follows.
+    /// A request whose body follows.
     Stream,
 }
 
-/// What of a request is not inside.
+/// The part of a request that is not sealed, but covered as associated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub kind: Kind,
     pub channel: Channel,
-    /// Each is used once in a channel.
+    /// The request's number; each is used once in a channel.
     pub number: u64,
 }
 
-/// Why nothing was executed. Not sealed: who cannot open a request has nothing to seal with, and
-/// whoever says so cannot have executed it.
+/// The reason for which nothing was executed. A refusal is not sealed: a node that cannot open a
+/// request has nothing to seal with, and one that sends a refusal cannot have executed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// Ask who is unsealed.
+    /// The node is sealed: ask an unsealed one.
     #[error("it is sealed")]
     Sealed,
-    /// Other keys, another receiver, another sender, or altered.
+    /// Other keys, another receiver, another sender, or an altered message.
     #[error("the message does not open there")]
     DoesNotOpen,
-    /// That node started anew, or another channel was opened since: open one.
+    /// The node started anew, or another channel was opened since: open one.
     #[error("it does not know the channel")]
     UnknownChannel,
-    /// A number that was used: the message came twice, and was executed once.
+    /// The number was used: the message came twice, and was executed once.
     #[error("it had the message before")]
     Repeated,
-    /// A number so far behind others that nobody can tell: send it under a new one.
+    /// The number is too far behind others to know whether it was used: send the request under a
+    /// new one.
     #[error("too many messages overtook it")]
     Overtaken,
 }
 
-/// What came back.
+/// The result of a request.
 pub(super) enum Answer {
-    /// What was asked for.
+    /// The answer, opened.
     Opened(Bytes),
-    /// Nothing was executed.
+    /// A refusal; nothing was executed.
     Refused(Refusal),
-    /// The node speaks only what the release before spoke, and has executed nothing.
+    /// The node speaks only the form of the release before, and has executed nothing.
     OlderNode,
-    /// Anything else; what became of the request is not known.
+    /// Anything else; the outcome of the request is not known.
     Unreadable,
 }
 
@@ -110,7 +112,7 @@ const REFUSALS: [Refusal; 5] = [
     Refusal::Overtaken,
 ];
 
-/// Its number in a message.
+/// Returns the number of `one` in a message.
 fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
     let at = all.iter().position(|other| other == one);
     at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
@@ -140,7 +142,7 @@ impl Head {
     }
 }
 
-/// The part of the associated data that says who speaks to whom.
+/// Returns the part of the associated data that names the kind of message and its ends.
 fn between<'a>(what: &'a [u8], ends: &'a Ends, bound_to: &'a [u8]) -> [&'a [u8]; 5] {
     [LABEL, what, &ends.asks.0, &ends.answers.0, bound_to]
 }
@@ -149,7 +151,7 @@ const REQUEST: &[u8] = &[VERSION, 0];
 const ANSWER: &[u8] = &[VERSION, 1];
 const FRAME: &[u8] = &[VERSION, 2];
 
-/// Seals a request. Its nonce is what frames and the answer are bound to.
+/// Seals a request. Returns it with the nonce that frames and the answer are bound to.
 pub(super) fn seal_request(
     barrier: &Unsealed,
     ends: &Ends,
@@ -190,12 +192,12 @@ pub(super) fn seal_answer(
     Ok(message.into())
 }
 
-/// "Nothing was executed."
+/// Returns a refusal: nothing was executed.
 pub(super) fn refuse(why: Refusal) -> Bytes {
     Bytes::copy_from_slice(&[VERSION, REFUSED, code(&REFUSALS, &why)])
 }
 
-/// Reads what `ends.answers` gave to the request of that nonce.
+/// Opens the answer of `ends.answers` to the request of that nonce.
 pub(super) fn open_answer(
     barrier: &Unsealed,
     ends: &Ends,
@@ -218,7 +220,7 @@ pub(super) fn open_answer(
     }
 }
 
-/// Seals a piece of a streamed body: the one of that number, for the request of that nonce.
+/// Seals a piece of a streamed body at its place.
 pub(super) fn seal_frame(
     barrier: &Unsealed,
     ends: &Ends,
@@ -232,7 +234,7 @@ pub(super) fn seal_frame(
     Ok(frame.into())
 }
 
-/// Opens a piece of a streamed body; `sealed` is what follows its first byte.
+/// Opens a piece of a streamed body at its place; `sealed` holds the bytes after its first.
 pub(super) fn open_frame(
     barrier: &Unsealed,
     ends: &Ends,
@@ -243,14 +245,14 @@ pub(super) fn open_frame(
     open(barrier, &between(FRAME, ends, &bound_to), sealed)
 }
 
-/// Where a piece of a body belongs.
+/// The place of a piece in a streamed body.
 #[derive(Clone)]
 pub(super) struct Place {
-    /// Of the request.
+    /// The nonce of the request.
     pub nonce: Nonce,
-    /// From zero.
+    /// The number of the piece, from zero.
     pub number: u64,
-    /// The body ends with it.
+    /// True when the body ends with this piece.
     pub is_last: bool,
 }
 

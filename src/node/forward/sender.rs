@@ -1,4 +1,4 @@
-//! The sending side: a channel to a node, and requests in it.
+//! The sending side: opens a channel to a node, and sends requests in it.
 
 use super::Node;
 use super::body::{self, Binding};
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Larger bodies are sent as a stream, so that they do not hold up the calls behind them.
+/// The largest body in one piece, in bytes; larger ones are sent as a stream, so that they do not
+/// hold up the calls behind them.
 pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
-/// How long the answer to the question for a channel is awaited. It takes the other side next to
-/// nothing.
+/// The longest wait for a channel to be opened, which takes the other side next to no time.
 const OPEN_WITHIN: Duration = Duration::from_secs(4);
 
 /// Sends to one node at a time: the one that is taken for active.
@@ -26,13 +26,13 @@ pub(super) struct Sender {
     network: Arc<dyn Network>,
     me: PublicKey,
     way: Mutex<Option<Arc<Way>>>,
-    /// One asks for a channel; the others wait for what comes of it.
+    /// Held while one request asks for a channel; the others wait for the outcome.
     opening: tokio::sync::Mutex<()>,
-    /// Questions for a channel that came to nothing.
+    /// The number of questions for a channel that failed.
     failures: AtomicU64,
 }
 
-/// How a node is spoken to.
+/// A node, and the form in which it is spoken to.
 struct Way {
     to: PublicKey,
     speech: Speech,
@@ -41,14 +41,14 @@ struct Way {
 enum Speech {
     /// Sealed, under the numbers of a channel.
     Sealed { channel: Channel, next: AtomicU64 },
-    /// As in the release before, which is what it runs.
+    /// In the form of the release before, which that node runs.
     Plain,
 }
 
 type Answered = Result<ForwardAnswer, ForwardError>;
 
 impl Sender {
-    /// For the node whose pinned key is `me`.
+    /// Returns a sender for the node whose pinned key is `me`.
     pub fn new(node: Arc<dyn Node>, network: Arc<dyn Network>, me: PublicKey) -> Self {
         Self {
             node,
@@ -60,7 +60,7 @@ impl Sender {
         }
     }
 
-    /// Sends `request` to `to`, which is taken for active, and gives its answer.
+    /// Sends `request` to `to`, which is taken for active, and returns its answer.
     pub async fn send(&self, to: &Member, request: &ForwardRequest, within: Duration) -> Answered {
         let barrier = self.node.barrier();
         let barrier = barrier.ok_or_else(|| not_executed(&"this node is sealed"))?;
@@ -155,7 +155,8 @@ impl Sender {
         }
     }
 
-    /// How to speak to `to`: as is known, or as it says when it is asked for a channel.
+    /// Returns the way to speak to `to`: the known one, or the one that its answer to a question
+    /// for a channel shows.
     async fn way(
         &self,
         barrier: &Unsealed,
@@ -249,14 +250,14 @@ const NO_PROOF: &str = "its answer does not prove that it has the cluster's keys
 const NO_SEAL: &str = "runs a release that does not seal what is forwarded, and this cluster \
                        requires it: upgrade it";
 
-/// The request was not executed, and the way is not to be used again.
+/// An error of a request that was not executed, over a way that is not to be used again.
 struct Stale(ForwardError);
 
 fn read(answer: Answer, to: &Member) -> Result<Answered, Stale> {
     match answer {
         Answer::Opened(message) => Ok(decoded(message)),
         Answer::Refused(why) => match why {
-            // The number is used up, and with it somebody's message.
+            // The number is used up, and a message under it was executed.
             Refusal::Repeated => Ok(Err(unknown(&why))),
             Refusal::Overtaken => Ok(Err(not_executed(&why))),
             Refusal::Sealed | Refusal::DoesNotOpen | Refusal::UnknownChannel => {
@@ -286,7 +287,7 @@ fn unanswered(error: &CallError) -> ForwardError {
     }
 }
 
-/// It may be sent again.
+/// Returns the error of a request that was not executed and may be sent again.
 pub(super) fn not_executed(reason: &dyn std::fmt::Display) -> ForwardError {
     ForwardError::NotExecuted(reason.to_string())
 }

@@ -74,7 +74,7 @@ fn node(barrier: Option<&Arc<Unsealed>>, requires_proof: bool) -> Arc<FakeNode> 
     })
 }
 
-/// Executes by noting the request.
+/// Executes a request by noting it.
 #[derive(Clone, Default)]
 struct FakeDesk {
     executed: Arc<Mutex<Vec<ForwardRequest>>>,
@@ -131,7 +131,7 @@ impl Desk for FakeDesk {
     }
 }
 
-/// A way out that keeps what goes over it.
+/// A network that keeps the bytes that go over it.
 struct Tap {
     inner: Arc<MemoryNode>,
     sent: Mutex<Vec<Bytes>>,
@@ -145,7 +145,7 @@ impl Tap {
     }
 }
 
-/// To share what [`Tap`] keeps with a body on its way.
+/// A handle on [`Tap`], for a body on its way.
 struct Tapped(Arc<Tap>);
 
 impl Network for Tapped {
@@ -203,7 +203,8 @@ impl Network for Tapped {
 
 type Answering = Box<dyn Fn(&[u8]) -> Bytes + Send + Sync>;
 
-/// Answers whatever it is told to, and keeps what it gets: a member without keys, or an old one.
+/// Answers as the test sets, and keeps the messages that it gets: a member without keys, or an old
+/// one.
 struct Stub {
     got: Mutex<Vec<u8>>,
     answer: Answering,
@@ -300,7 +301,7 @@ impl Two {
         }
     }
 
-    /// The active node's process is another.
+    /// Replaces the active node's process.
     fn restart_active(&mut self) {
         self._serving = serve(&self.active_net, &self.active, &self.desk, &self.to);
     }
@@ -482,7 +483,7 @@ async fn other_keys_open_nothing() {
     assert_eq!(two.desk.times(), 0);
 }
 
-/// As the release before it: it reads version 1, and calls everything else "not active".
+/// Answers as the release before does: it reads version 1, and calls everything else "not active".
 fn older(desk: FakeDesk) -> impl Fn(&[u8]) -> Bytes {
     move |message| match ForwardRequest::decode(Bytes::copy_from_slice(message)) {
         Ok(request) => desk.execute(request),
@@ -648,7 +649,8 @@ async fn frames(keys: &Arc<Unsealed>, nonce: u8, body: &[u8]) -> Vec<Bytes> {
     sealed.map(|frame| frame.unwrap()).collect().await
 }
 
-/// What comes out of frames that arrive in pieces of `size`; `None` when it breaks off.
+/// Returns the body that comes out of frames that arrive in pieces of `size`; `None` when it breaks
+/// off.
 async fn opened(keys: &Arc<Unsealed>, frames: &[Bytes], size: usize) -> (Option<Vec<u8>>, bool) {
     let bytes: Vec<u8> = frames.iter().flatten().copied().collect();
     let pieces: Vec<io::Result<Bytes>> = bytes

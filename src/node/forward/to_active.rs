@@ -1,4 +1,4 @@
-//! The way to whoever is active.
+//! The way to the active node.
 
 use super::sender::{Sender, not_executed};
 use crate::http::forward::{ForwardAnswer, ForwardError, ForwardRequest, Forwarder};
@@ -9,10 +9,10 @@ use crate::store::BoxFuture;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// How long an answer is still awaited from a node that has stopped leading.
+/// The time for which an answer is still awaited from a node that has stopped leading.
 const LATE_ANSWER_MAX: Duration = Duration::from_millis(500);
 
-/// The way to the active node.
+/// Forwards requests to the active node.
 pub(in crate::node) struct ToActive {
     shared: Weak<Shared>,
     raft: Arc<RaftStorage>,
@@ -20,7 +20,8 @@ pub(in crate::node) struct ToActive {
 }
 
 impl ToActive {
-    /// From this node, whose pinned key is `me`.
+    /// Returns the way from this node, whose pinned key is `me`; `None` for a store without other
+    /// nodes.
     pub fn new(
         shared: &Arc<Shared>,
         network: Arc<dyn Network>,
@@ -51,7 +52,7 @@ impl ToActive {
                 Leadership::Follower { leader: now } => now.public_key == leader.public_key,
                 Leadership::None | Leadership::Leader { .. } => false,
             };
-            // An error means that the storage is gone, and nobody leads any more.
+            // An error means that the storage is gone, and no node leads any more.
             let _ = leadership.wait_for(|now| !leads(now)).await;
             tokio::time::sleep(LATE_ANSWER_MAX).await;
         };

@@ -1,4 +1,4 @@
-//! The joiner's questions: who has a cluster, and does it take these keys?
+//! The joiner's questions: for the servers of a cluster, and whether they take these keys.
 
 use super::conversation::{self, Statement};
 use super::joining::Found;
@@ -14,26 +14,26 @@ use std::sync::Arc;
 
 pub(super) const WRONG_KEYS: &str = "the unseal keys are not those of that cluster";
 
-/// Why an answer came to nothing.
+/// The reason for which no server took the answer.
 pub(super) enum AnswerError {
-    /// The keys are not those of what was found, which is sealed so.
+    /// The keys are not those of the server's cluster, which has this seal.
     WrongKeys(SealRecord),
-    /// It does not answer, so it says nothing about the keys.
+    /// The server does not answer, so nothing is known about the keys.
     Unreachable(String),
-    /// Nobody took it; the last reason.
+    /// No server took the answer; the last reason.
     Nobody(String),
 }
 
-/// What became of asking one server for a challenge.
+/// The result of asking one server for a challenge.
 struct Asked<'a> {
     place: &'a Arc<Place>,
-    /// Empty where a search found nobody.
+    /// The server's URL; empty where a search found none.
     url: String,
     challenged: Result<(SealRecord, Vec<u8>), AnswerError>,
 }
 
 impl Asked<'_> {
-    /// Tells the log of `why`, and gives it as people read it.
+    /// Logs `why`, and returns it as people read it.
     fn failed(&self, why: &str) -> String {
         if self.url.is_empty() {
             return why.to_owned();
@@ -44,8 +44,8 @@ impl Asked<'_> {
 }
 
 impl Shared {
-    /// Asks all places for a challenge, each a moment after the one before; who answered last time
-    /// is asked first.
+    /// Asks all places for a challenge, each a moment after the one before; the server that
+    /// answered last time is asked first.
     fn survey<'a>(&'a self, places: &'a [Arc<Place>]) -> Survey<'a, Asked<'a>> {
         let mut survey = Survey::new();
         let mut turns = 0..;
@@ -94,7 +94,7 @@ impl Shared {
         })
     }
 
-    /// The seal of the first cluster that answers; the error is the last one's.
+    /// Returns the seal of the first cluster that answers; the error is the last server's.
     pub(super) async fn find(&self, places: &[Arc<Place>]) -> Result<SealRecord, String> {
         let mut last = String::from("no address to try");
         let mut survey = self.survey(places);
@@ -113,7 +113,7 @@ impl Shared {
         Err(last)
     }
 
-    /// The addresses of a place that are not this node's own.
+    /// Returns the addresses of a place that are not this node's own.
     pub(super) async fn urls(&self, place: &Place) -> Result<Vec<String>, String> {
         let mut urls = place.addresses().await.inspect_err(|error| {
             tracing::warn!(error, "the search for servers failed");
@@ -130,9 +130,9 @@ impl Shared {
         }
     }
 
-    /// The keys are wrong only when every server that can be reached says so: one of another
-    /// cluster may be among them, while the right one elects its leader. No more than one server
-    /// at a time is given an answer.
+    /// Answers the challenges of all servers until one takes the answer. The keys are wrong only
+    /// when every server that can be reached says so: one of another cluster may be among them,
+    /// while the right one elects its leader. No more than one server at a time is given an answer.
     pub(super) async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
         let mut wrong = Vec::new();
         let mut is_open = false;
@@ -236,7 +236,7 @@ impl Shared {
     }
 }
 
-/// A search that came to nothing says nothing about the keys.
+/// Returns the result of a search that found no server, which tells nothing about the keys.
 fn nobody<'a>(place: &'a Arc<Place>, why: String) -> BoxFuture<'a, Asked<'a>> {
     Box::pin(std::future::ready(Asked {
         place,
@@ -245,8 +245,9 @@ fn nobody<'a>(place: &'a Arc<Place>, why: String) -> BoxFuture<'a, Asked<'a>> {
     }))
 }
 
-/// How many keys to expect next, after those for `tried` were wrong everywhere: clusters that were
-/// found together may need different numbers, so each has its turn. `None`: nobody said wrong.
+/// Returns the seal whose keys to expect next, after those for `tried` were wrong everywhere:
+/// clusters that were found together may need different numbers, so each has its turn. `None` when
+/// no server called them wrong.
 fn next_seal(wrong: &[SealRecord], tried: &SealRecord) -> Option<SealRecord> {
     let behind = wrong.iter().skip_while(|seal| *seal != tried);
     let other = behind.chain(wrong).find(|seal| *seal != tried);

@@ -1,4 +1,4 @@
-//! What joiner and leader say to each other, inside what the proof covers.
+//! The messages between joiner and leader, inside the part that the proof covers.
 //!
 //! ```text
 //! statement: version 1 | postcard of Statement      in clear, covered by the proof
@@ -11,49 +11,49 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const VERSION: u8 = 1;
-/// Of a reply with the cluster's public key.
+/// The version of a reply with the cluster's public key.
 const VERSION_WITH_KEY: u8 = 2;
-/// The longest address.
+/// The longest address, in bytes.
 const ADDRESS_BYTES_MAX: usize = 512;
-/// The longest public key; Ed25519 takes 44 bytes.
+/// The longest public key, in bytes; Ed25519 takes 44.
 const PUBLIC_KEY_BYTES_MAX: usize = 256;
 
-/// What a joiner says of itself.
+/// A joiner's account of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Statement {
-    /// Makes each answer, and so each reply, its own.
+    /// Random bytes that make each answer, and so each reply, unique.
     pub nonce: [u8; 16],
-    /// Its number in the log.
+    /// The joiner's number in the log.
     pub raft_id: u64,
-    /// `host:port`.
+    /// The joiner's cluster address, `host:port`.
     pub cluster_address: String,
-    /// `http://192.168.50.101:8200`.
+    /// The joiner's API: `http://192.168.50.101:8200`.
     pub api_address: String,
-    /// Its pin.
+    /// The joiner's public key, which the others pin.
     pub public_key: Vec<u8>,
-    /// It wants no vote.
+    /// True when the joiner wants no vote.
     pub non_voter: bool,
-    /// Of its program.
+    /// The version of the joiner's program.
     pub version: String,
 }
 
-/// What a leader tells a new member.
+/// A leader's reply to a new member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reply {
     /// The cluster's id.
     pub cluster_id: String,
-    /// Whom it is to hear.
+    /// The members that the new one is to hear.
     pub members: Vec<Introduced>,
 }
 
-/// A member, to a new one.
+/// A member, as a new one is told of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Introduced {
-    /// Its `node_id`.
+    /// The member's `node_id`.
     pub name: String,
-    /// `host:port`.
+    /// The member's cluster address, `host:port`.
     pub cluster_address: String,
-    /// Its pin.
+    /// The member's pinned key.
     pub public_key: Vec<u8>,
 }
 
@@ -63,7 +63,8 @@ pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
         .expect("a vector takes all bytes, and these types have a length")
 }
 
-/// `None` for anything that is not of this version or does not end where it should.
+/// Decodes a message; `None` for bytes that are not of this version or do not end where they
+/// should.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let (version, rest) = bytes.split_first()?;
     match postcard::take_from_bytes(rest) {
@@ -72,7 +73,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-/// A reply; `key` is the cluster's public one, for joiners that understand it.
+/// Encodes a reply; `key` is the cluster's public one, for joiners that understand it.
 pub(super) fn encode_reply(reply: &Reply, key: Option<&[u8]>) -> Vec<u8> {
     let Some(key) = key else {
         return encode(reply);
@@ -81,8 +82,8 @@ pub(super) fn encode_reply(reply: &Reply, key: Option<&[u8]>) -> Vec<u8> {
         .expect("a vector takes all bytes, and these types have a length")
 }
 
-/// Reads what [`encode_reply`] made: the reply, and the cluster's public key where proof of the
-/// keys is required.
+/// Decodes a message that [`encode_reply`] made: the reply, and the cluster's public key where
+/// proof of the keys is required.
 pub(super) fn decode_reply(bytes: &[u8]) -> Option<(Reply, Option<[u8; 32]>)> {
     match bytes.split_first()? {
         (&VERSION_WITH_KEY, rest) => {
@@ -98,7 +99,7 @@ pub(super) fn decode_reply(bytes: &[u8]) -> Option<(Reply, Option<[u8; 32]>)> {
 }
 
 impl Statement {
-    /// What is wrong with it, for the joiner's log.
+    /// Returns the fault in the statement, for the joiner's log; `None` when there is none.
     pub fn problem(&self) -> Option<&'static str> {
         let too_long = |text: &str| text.len() > ADDRESS_BYTES_MAX;
         let has_port = self
@@ -120,7 +121,7 @@ impl Statement {
 }
 
 impl Introduced {
-    /// As the network knows members.
+    /// Returns the member as the network knows it.
     pub fn member(self) -> Member {
         Member {
             name: self.name,

@@ -1,4 +1,4 @@
-//! Which challenges this process gave, and which of them were answered.
+//! Remembers the answered challenges of this process.
 
 use crate::barrier::Issuer;
 use crate::clock::Timestamp;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 /// The most answers within a challenge's life. Only holders of the unseal keys use any up.
 const ANSWERS_MAX: usize = 256;
 
-/// Remembers which challenges were answered, so that none is twice.
+/// Remembers the challenges that were answered, so that none is answered twice.
 pub(in crate::node) struct Gatekeeper {
     pub(super) issuer: Issuer,
     answered: Mutex<Vec<([u8; 16], Timestamp)>>,
@@ -24,7 +24,8 @@ impl Gatekeeper {
         }
     }
 
-    /// False when this challenge was answered before.
+    /// Returns true once for each challenge; false when it was answered before, or when too many
+    /// were.
     pub(super) fn first_time(&self, nonce: [u8; 16], expires: Timestamp, now: Timestamp) -> bool {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.retain(|(_, expires)| *expires > now);

@@ -1,4 +1,4 @@
-//! The joiner's side: looking for a cluster, waiting for the unseal keys, answering.
+//! The joiner's side: looks for a cluster, waits for the unseal keys, answers.
 
 use super::asking::{AnswerError, WRONG_KEYS};
 use super::joining::Found;
@@ -13,21 +13,23 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Between two rounds of all places, as in Vault.
+/// The time between two rounds of all places, as in Vault.
 const RETRY: Duration = Duration::from_secs(2);
-/// The most that is added to it by chance, so that nodes started together spread out.
+/// The most milliseconds that are added to it at random, so that nodes started together spread out.
 const RETRY_JITTER_MS: u64 = 500;
-/// How often `unseal` answers before it says why nobody took it.
+/// The number of rounds in which `unseal` answers before it returns the reason why no server took
+/// it.
 const ROUNDS: u32 = 3;
-/// How long `unseal` waits for the store after the node has joined; it arrives later just as well.
+/// The longest that `unseal` waits for the store after the node has joined; it arrives later just
+/// as well.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
-/// How long `init` waits for one other node to say whether it is in a cluster.
+/// The longest that `init` waits for one other node to tell whether it is in a cluster.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
 const WAITING: &str = "waiting for unseal keys to be supplied";
 
 impl Shared {
-    /// `retry_join`: looks for a cluster until one is found, unless this node is in one.
+    /// Looks for a cluster as `retry_join` asks, until one is found, unless this node is in one.
     pub(in crate::node) fn retry_join(self: &Arc<Self>) {
         let joiner = &self.joiner;
         if joiner.places.is_empty() || self.belongs() {
@@ -37,7 +39,7 @@ impl Shared {
         self.look_for(joiner.places.clone(), joiner.non_voter, None);
     }
 
-    /// `sys/storage/raft/join`.
+    /// Joins a cluster as `sys/storage/raft/join` asks.
     pub(in crate::node) async fn join(
         self: &Arc<Self>,
         request: JoinRequest,
@@ -62,7 +64,7 @@ impl Shared {
         }
     }
 
-    /// Is this node in a cluster, or about to found one?
+    /// Returns true when this node is in a cluster, or about to found one.
     fn belongs(&self) -> bool {
         let in_one = |raft: &Arc<RaftStorage>| raft.has_membership();
         self.state().seal.is_some() || self.leadership.raft().is_none_or(in_one)
@@ -108,8 +110,8 @@ impl Shared {
         }
     }
 
-    /// The unseal keys are there: answers a fresh challenge, and unseals with them when the store
-    /// has arrived.
+    /// Answers a fresh challenge with the unseal keys, and unseals with them when the store has
+    /// arrived.
     pub(in crate::node) async fn join_with(
         self: &Arc<Self>,
         key: Key256,
@@ -159,8 +161,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns once this node's own store has arrived as far as these keys open it: what comes
-    /// first may still bear an older seal.
+    /// Returns once this node's own store has arrived so far that these keys open it: its first
+    /// entries may still bear an older seal.
     async fn open_on_arrival(self: &Arc<Self>, key: &Key256, locks: bool) {
         loop {
             let arrived = self.joiner.arrived.notified();
@@ -182,8 +184,9 @@ impl Shared {
         }
     }
 
-    /// Where nobody goes on trying afterwards, an election, or the time until a wiped node's old
-    /// self is given up, must not be the operator's trouble.
+    /// Answers the cluster; tries again for a while when no task will do so afterwards: an
+    /// election, or the time until a wiped node's former self is given up, must not be the
+    /// operator's trouble.
     async fn answer_patiently(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
         let rounds = if found.retry { 1 } else { ROUNDS };
         for _ in 1..rounds {
@@ -195,8 +198,8 @@ impl Shared {
         self.answer(found, key).await
     }
 
-    /// The address of a cluster that this node is configured, or was told, to join. A second one
-    /// beside it must not be founded by accident.
+    /// Returns the address of a cluster that this node is configured, or was told, to join. A
+    /// second one beside it must not be founded by accident.
     pub(in crate::node) async fn cluster_to_join(&self) -> Option<String> {
         if self.joiner.seal().is_some() {
             return Some("the cluster that it was told to join".into());
@@ -233,7 +236,7 @@ async fn pause() {
     tokio::time::sleep(RETRY + Duration::from_millis(jitter)).await;
 }
 
-/// Round after round, until a cluster is found or this node has one.
+/// Looks round after round, until a cluster is found or this node has one.
 async fn look_for(
     shared: Weak<Shared>,
     places: Vec<Arc<Place>>,
@@ -262,7 +265,7 @@ async fn look_for(
     }
 }
 
-/// The keys were given, and nobody took the answer yet.
+/// Answers with the keys that were given, until a server takes the answer.
 async fn answer_until(shared: Weak<Shared>, found: Found, key: Key256) {
     loop {
         pause().await;

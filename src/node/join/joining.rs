@@ -1,4 +1,4 @@
-//! How far a node is on its way into a cluster.
+//! The progress of a node on its way into a cluster.
 
 use super::place::Place;
 use crate::barrier::SealRecord;
@@ -6,32 +6,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// Who this node is to others, and where it looks for them.
+/// This node's identity as a joiner, and the places where it looks for a cluster.
 #[derive(Default)]
 pub(in crate::node) struct Joiner {
-    /// `node_id`.
+    /// The operator's `node_id`.
     pub node_id: String,
-    /// Its pin.
+    /// The node's public key, which the others pin.
     pub public_key: Vec<u8>,
-    /// `retry_join`.
+    /// The places of `retry_join`.
     pub places: Vec<Arc<Place>>,
-    /// `retry_join_as_non_voter`.
+    /// The setting `retry_join_as_non_voter`.
     pub non_voter: bool,
-    /// Rung when this node's store has its seal.
+    /// Notified when this node's store has its seal.
     pub arrived: Notify,
     state: Mutex<Progress>,
 }
 
-/// How far it is.
+/// The progress of joining.
 #[derive(Default)]
 pub(super) struct Progress {
     /// The cluster that waits for the keys.
     pub(super) found: Option<Found>,
-    /// Looks for one, or answers again.
+    /// The task that looks for a cluster, or answers again.
     pub(super) task: Option<AbortHandle>,
-    /// The keys were given for what was found.
+    /// True when the keys were given for the cluster that was found.
     pub(super) answers: bool,
-    /// Who answered last, and which place led to it.
+    /// The server that answered last, by URL, and the place that led to it.
     pub(super) answered: Option<(Arc<Place>, String)>,
 }
 
@@ -64,12 +64,12 @@ impl Joiner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The seal of the cluster that this node is about to join.
+    /// Returns the seal of the cluster that this node is about to join.
     pub fn seal(&self) -> Option<SealRecord> {
         self.state().found.as_ref().map(|found| found.seal.clone())
     }
 
-    /// Who answered last of `places`, and which of them led to it.
+    /// Returns the server that answered last, if one of `places` led to it, and that place.
     pub(super) fn answered(&self, places: &[Arc<Place>]) -> Option<(Arc<Place>, String)> {
         let answered = self.state().answered.clone()?;
         let known = places.iter().any(|place| Arc::ptr_eq(place, &answered.0));
@@ -80,27 +80,28 @@ impl Joiner {
         self.state().answered = Some((Arc::clone(place), url.to_owned()));
     }
 
-    /// What is expected of the operator was another cluster's, or has changed since it was found.
+    /// Replaces the seal of the cluster that was found: the seal that the operator was asked for
+    /// was another cluster's, or has changed.
     pub(super) fn reseal(&self, seal: SealRecord) {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
         }
     }
 
-    /// True while it looks for a cluster.
+    /// Returns true while the node looks for a cluster.
     pub fn is_looking(&self) -> bool {
         let state = self.state();
         let works = |task: &AbortHandle| !task.is_finished();
         state.found.is_none() && state.task.as_ref().is_some_and(works)
     }
 
-    /// True while it answers the cluster that was found, or waits for its store.
+    /// Returns true while the node answers the cluster that was found, or waits for its store.
     pub fn is_answering(&self) -> bool {
         let state = self.state();
         state.found.is_some() && state.answers
     }
 
-    /// Looks no further, and forgets keys that wait for a store.
+    /// Stops the search, and forgets keys that wait for a store.
     pub fn stop(&self) {
         self.keep_task(None);
     }

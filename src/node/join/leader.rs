@@ -1,4 +1,4 @@
-//! The active node's side: who may come in.
+//! The active node's side: admits joiners.
 
 use super::conversation::{self, Introduced, Reply, Statement};
 use crate::barrier::{BarrierError, CHALLENGE_TTL};
@@ -9,11 +9,11 @@ use crate::sys::{Challenge, JoinAnswer, MemberError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A member that was heard of within this time lives, and its name is taken.
+/// The time within which a member that was heard of counts as alive, and its name as taken.
 const ALIVE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Shared {
-    /// A challenge for a joiner of this name. Costs no memory here.
+    /// Makes a challenge for a joiner of this name, which costs no memory here.
     pub(in crate::node) fn challenge_joiner(
         &self,
         node_id: &str,
@@ -27,8 +27,8 @@ impl Shared {
         })
     }
 
-    /// Judges a joiner's answer, adds it as a member without a vote, and returns what only it can
-    /// read.
+    /// Judges a joiner's answer, adds it as a member without a vote, and returns a reply that only
+    /// that joiner can read.
     pub(in crate::node) async fn judge_joiner(
         &self,
         answer: JoinAnswer,
@@ -108,7 +108,7 @@ impl Shared {
     }
 }
 
-/// Why a joiner of this name cannot be let in beside these members.
+/// Returns the reason for which a joiner of this name cannot be let in beside these members.
 fn conflict(members: &[MemberInfo], me: u64, node_id: &str, said: &Statement) -> Option<String> {
     let key = |member: &MemberInfo| member.public_key.0 == said.public_key;
     let same_raft_id = |member: &&MemberInfo| member.raft_id == said.raft_id;
@@ -219,7 +219,7 @@ mod tests {
             ("new", says(9, 9, "new:8201"), None),
             ("silent", says(9, 9, "else:8201"), None),
             ("unknown", says(9, 9, "else:8201"), None),
-            // Wiped and back at once: two cannot listen at one address.
+            // Wiped and back at once: two nodes cannot listen at one address.
             ("live", says(9, 9, "live:8201"), None),
             // Once more, because the reply was lost.
             ("live", says(2, 2, "live:8201"), None),
@@ -247,7 +247,7 @@ mod tests {
             ),
             ("new", says(9, 9, "live:8201"), Some("live member \"live\"")),
             ("silent", says(9, 9, "me:8201"), Some("live member \"me\"")),
-            // Whoever was there is gone.
+            // The member that was there is gone.
             ("new", says(9, 9, "silent:8201"), None),
         ] {
             let found = refused(name, said.clone());

@@ -8,14 +8,14 @@
 //!
 //! The joiner asks for a challenge, which also tells how many unseal keys there are; with the keys
 //! it asks for a fresh one and answers it ([`crate::barrier::JoinKey`]). The leader then adds it as
-//! a member without a vote and tells it whom to hear; the store arrives through consensus, and the
-//! keys that were given open it.
+//! a member without a vote and tells it the members to hear; the store arrives through consensus,
+//! and the keys that were given open it.
 //!
 //! Invariants
 //! - A node that is in a cluster never joins another.
 //! - The joiner believes a reply only when it was sealed by a holder of the unseal keys; the leader
 //!   believes an answer only when it proves the same, once.
-//! - A node that lives keeps its name: only one that is not heard of any more is replaced.
+//! - A live node keeps its name: only one that is not heard of any more is replaced.
 //! - While the operator fetches the keys, nothing runs.
 
 mod asking;

@@ -8,10 +8,10 @@ use crate::sys::JoinRequest;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The API's port where a search says nothing else.
+/// The API's port where a search finds none.
 const PORT_DEFAULT: u16 = 8200;
 
-/// A place to look.
+/// A place to look for a cluster.
 #[derive(Debug)]
 pub(in crate::node) struct Place {
     at: At,
@@ -21,21 +21,21 @@ pub(in crate::node) struct Place {
 
 #[derive(Debug)]
 enum At {
-    /// `http://192.168.50.101:8200`.
+    /// The address of a server: `http://192.168.50.101:8200`.
     Address(String),
-    /// Whatever a search finds.
+    /// The servers that a search finds.
     Search {
-        /// Where.
+        /// The search.
         auto_join: AutoJoin,
-        /// Instead of what is announced.
+        /// The scheme in place of the one announced.
         scheme: Option<String>,
-        /// Instead of what is announced.
+        /// The port in place of the one announced.
         port: Option<u16>,
     },
 }
 
 impl Place {
-    /// What a stanza says. The error is the operator's.
+    /// Reads a stanza. The error is the operator's.
     pub fn of_stanza(stanza: &RetryJoin) -> Result<Self, String> {
         let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let pem = |text: Option<String>, path: &Option<PathBuf>| match text {
@@ -63,7 +63,7 @@ impl Place {
         })
     }
 
-    /// What a request says. The error is the client's.
+    /// Reads a request. The error is the client's.
     pub fn of_request(request: JoinRequest) -> Result<Self, String> {
         let given = |text: String| (!text.is_empty()).then_some(text);
         let pem = |text: String| given(text).map(|text| Pem::Text(Secret::new(text)));
@@ -99,7 +99,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The service that is searched for, when one is.
+    /// Returns the service that is searched for, when one is.
     pub fn service(&self) -> Option<&AutoJoin> {
         match &self.at {
             At::Address(_) => None,
@@ -107,7 +107,7 @@ impl Place {
         }
     }
 
-    /// Addresses to try, as URLs. A search takes its time.
+    /// Returns the addresses to try, as URLs. A search takes its time.
     pub async fn addresses(&self) -> Result<Vec<String>, String> {
         let (auto_join, scheme, port) = match &self.at {
             At::Address(address) => return Ok(vec![address.clone()]),
@@ -131,12 +131,12 @@ impl Place {
         Ok(urls.collect())
     }
 
-    /// What asks there. It reads the files anew, if TLS is spoken.
+    /// Returns a client for this place, which reads the files anew, if TLS is spoken.
     pub fn client(&self) -> Client {
         Client::new(Options {
             tls: Arc::clone(&self.tls),
             server_name: self.server_name.clone(),
-            // A member is near; what programs of this host use to see the world is not for it.
+            // A member is near; the proxies of this host's environment are not for it.
             proxies: Proxies::default(),
         })
     }

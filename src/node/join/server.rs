@@ -12,18 +12,21 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// How many redirects are followed: a standby names the active node, which may just have changed.
+/// The most redirects that are followed: a standby names the active node, which may just have
+/// changed.
 const REDIRECTS_MAX: usize = 3;
-/// For an exchange that only asks.
+/// The longest exchange that only asks.
 const ASK_MAX: Duration = Duration::from_secs(10);
-/// For an answer, which the leader commits.
+/// The longest exchange of an answer, which the leader commits.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// The longest answer that is read. Whoever is asked may be anyone: nothing has been proved yet.
+/// The longest answer that is read, in bytes. The server may be anyone: nothing has been proved
+/// yet.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-/// The most that is passed on of why an exchange failed, for the other side may have written it.
+/// The most characters of a failure's reason that are passed on, for the other side may have
+/// written it.
 const REASON_CHARS_MAX: usize = 200;
 
-/// Another node, or who claims to be one.
+/// Another node, or a server that claims to be one.
 pub(super) struct Server {
     client: Client,
     address: Address,
@@ -40,12 +43,12 @@ impl Server {
         })
     }
 
-    /// Has it answered anything?
+    /// Returns true once the server has answered anything.
     pub fn is_reached(&self) -> bool {
         self.is_reached.load(Relaxed)
     }
 
-    /// How the cluster is sealed, and a challenge for a node of this name.
+    /// Returns the cluster's seal, and a challenge for a node of this name.
     pub async fn challenge(&self, node_id: &str) -> Result<(SealRecord, Vec<u8>), String> {
         let body = json!({ "server_id": node_id });
         let path = "sys/storage/raft/bootstrap/challenge";
@@ -74,7 +77,7 @@ impl Server {
         bytes(&answer, "/data/reply")
     }
 
-    /// Whether it is in a cluster.
+    /// Returns true when the server is in a cluster.
     pub async fn is_initialized(&self) -> Result<bool, String> {
         let answer = self
             .exchange("GET", "sys/seal-status", None, ASK_MAX)
@@ -132,7 +135,8 @@ impl Server {
         }
     }
 
-    /// What is told of a failure. Where it is a redirect's, the server at `asked` was reached.
+    /// Returns the reason of a failure. A failure after a redirect shows that the server at `asked`
+    /// was reached.
     fn failed(&self, error: ExchangeError, asked: &str, within: Duration) -> String {
         let (reached, why) = match error {
             ExchangeError::Late { url } => (
@@ -157,13 +161,13 @@ impl Server {
     }
 }
 
-/// Fit for a log and a terminal.
+/// Returns `text` fit for a log and a terminal.
 fn printable(text: &str) -> String {
     let shown = text.chars().filter(|c| !c.is_control());
     shown.take(REASON_CHARS_MAX).collect()
 }
 
-/// The first of the answer's errors.
+/// Returns the first of the answer's errors.
 fn refusal(status: u16, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     match body.pointer("/errors/0").and_then(Value::as_str) {
@@ -181,7 +185,8 @@ fn bytes(answer: &Value, pointer: &str) -> Result<Vec<u8>, String> {
     bytes.ok_or_else(|| "the answer is not a coffer's".into())
 }
 
-/// How the cluster keeps its seal key. Shares alone say so in words that release 0.2 has, too.
+/// Reads the cluster's seal from a challenge. A seal of shares alone is told in fields that release
+/// 0.2 has, too.
 fn seal_record(value: &Value) -> Option<SealRecord> {
     if let Some(record) = value.get("record") {
         let record = BASE64.decode(record.as_str()?).ok()?;
@@ -229,7 +234,7 @@ mod tests {
         assert!(why.starts_with("reading the answer: "), "{why}");
     }
 
-    /// Why a challenge from a server that answers so is none.
+    /// Asks for a challenge from a server that answers so, and returns the reason why that is none.
     async fn ask_stranger(status: &str, body: &str) -> String {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -239,7 +244,7 @@ mod tests {
         let stranger = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _some = stream.read(&mut [0; 1024]).await.unwrap();
-            // Whoever asked may hang up before the end.
+            // The client may hang up before the end.
             let _ = stream.write_all(answer.as_bytes()).await;
         });
         let place = Place::of_request(crate::sys::JoinRequest {

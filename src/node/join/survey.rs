@@ -1,16 +1,16 @@
 //! Asking many servers at once, each a moment after the one before.
 //!
-//! Where all is well the first one answers alone; one that is dead, or slow to answer, keeps nobody
-//! from the next.
+//! Where all is well the first one answers alone; one that is dead, or slow to answer, does not
+//! hold up the next.
 
 use crate::store::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::time::Duration;
 
-/// Between one question and the next.
+/// The time between one question and the next.
 pub(super) const STAGGER: Duration = Duration::from_millis(250);
 
-/// Questions under way. Dropped, it asks nobody any more.
+/// Questions under way. Dropped, it asks no further server.
 pub(super) struct Survey<'a, T> {
     questions: FuturesUnordered<BoxFuture<'a, T>>,
     searches: FuturesUnordered<BoxFuture<'a, Vec<BoxFuture<'a, T>>>>,
@@ -32,7 +32,8 @@ impl<'a, T: Send + 'a> Survey<'a, T> {
         }));
     }
 
-    /// Looks for servers once `turn` others have been asked, and then asks what was found.
+    /// Searches for servers once `turn` others have been asked, and then asks those that were
+    /// found.
     pub fn search(
         &mut self,
         turn: u32,
@@ -44,8 +45,8 @@ impl<'a, T: Send + 'a> Survey<'a, T> {
         }));
     }
 
-    /// The next answer, in the order in which they come; `None` once all are there. An answer is
-    /// not lost when this is dropped while it waits.
+    /// Returns the next answer, in the order in which they come; `None` once all are there. An
+    /// answer is not lost when this is dropped while it waits.
     pub async fn next(&mut self) -> Option<T> {
         loop {
             tokio::select! {
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
     use tokio::time::Instant;
 
-    /// Answers with `name` after so long.
+    /// Answers with `name` after the time `after`.
     fn server<'a>(name: &'a str, after: Duration) -> BoxFuture<'a, &'a str> {
         Box::pin(async move {
             tokio::time::sleep(after).await;

@@ -10,10 +10,10 @@ use crate::sys::SealStatus;
 use std::path::Path;
 use std::time::Instant;
 
-/// Longest wait for what happens in the background.
+/// The longest wait for work in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A free port, the same at each start of the node.
+/// Returns a free port, the same at each start of the node.
 fn cluster_port(home: &Path) -> u16 {
     let kept = home.with_extension("port");
     let known = std::fs::read_to_string(&kept).ok();

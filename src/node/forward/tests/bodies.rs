@@ -1,4 +1,4 @@
-//! Bodies that come in pieces, and what sealing costs.
+//! Bodies that come in pieces, and the cost of sealing.
 
 use super::*;
 
@@ -80,7 +80,7 @@ async fn a_body_that_was_cut_reordered_repeated_or_exchanged_breaks_off() {
     }
 }
 
-/// Prints what sealing costs a request of 1 KiB and its answer, both sides together.
+/// Prints the cost of sealing a request of 1 KiB and its answer, both sides together.
 #[test]
 #[ignore = "a measurement: `tests/bench/run cluster` makes it"]
 fn what_sealing_costs() {
