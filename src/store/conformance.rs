@@ -1,11 +1,11 @@
-//! What every implementation of [`Storage`] keeps, as tests: run over the store in memory and over
-//! the replicated one.
+//! Tests of the promises that every implementation of [`Storage`] keeps, run over the store in
+//! memory and over the replicated one.
 
 use super::{CommitError, Key, Observer, Op, Precondition, Revision, Storage, Transaction, Visit};
 use crate::clock::Timestamp;
 use std::sync::{Arc, Mutex};
 
-/// Runs all of it. `open` gives an empty store that leads, and what keeps its files.
+/// Runs all of the tests. `open` returns an empty store that leads, and the keeper of its files.
 pub async fn holds<G>(open: impl AsyncFn() -> (G, Arc<dyn Storage>)) {
     macro_rules! each {
         ($($case:ident),* $(,)?) => {$(
@@ -182,7 +182,7 @@ async fn keys_are_walked_in_the_order_of_their_bytes(storage: &dyn Storage) {
     assert_eq!(walk(storage, "b/", leaves), ["b/"], "not beyond the prefix");
 }
 
-/// Keeps what it is told.
+/// Keeps the changes that it is told of.
 #[derive(Default)]
 struct Told(Mutex<Vec<(Revision, Vec<Key>)>>);
 
@@ -227,7 +227,7 @@ async fn nothing_works_after_the_end(storage: &dyn Storage) {
     assert!(storage.commit(of(vec![put("a", "2")])).await.is_err());
 }
 
-/// Each adds one to a counter, again and again when another came between: none is lost.
+/// Has writers add one to a counter, each again and again when another came between: none is lost.
 async fn of_those_who_compare_one_wins(storage: &Arc<dyn Storage>) {
     const WRITERS: usize = 8;
     const ROUNDS: usize = 10;

@@ -25,7 +25,7 @@ struct InmemState {
 }
 
 impl Inmem {
-    /// An empty store.
+    /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -34,7 +34,7 @@ impl Inmem {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, for readers.
+    /// Locks the state, unless the store is closed.
     fn open(&self) -> Result<MutexGuard<'_, InmemState>, ReadError> {
         let state = self.state();
         match state.closed {

@@ -1,4 +1,5 @@
-//! The store: the [`Storage`] seam between the barrier and what replicates and keeps its records.
+//! The store: the [`Storage`] seam between the barrier and the rooms that replicate and keep its
+//! records.
 //!
 //! Owns the words of that seam ([`Transaction`], [`Record`], [`Revision`]) and the local key-value
 //! state. Everything here is ciphertext or a public parameter; no key ever comes this far down.
@@ -30,8 +31,8 @@ pub use crate::task::BoxFuture;
 
 use std::sync::{Arc, Weak};
 
-/// What the barrier needs of a store. `raft` implements it over a replicated log; [`Inmem`] over
-/// a map for dev mode and tests.
+/// The store as the barrier needs it. `raft` implements it over a replicated log; [`Inmem`] over a
+/// map for dev mode and tests.
 pub trait Storage: Send + Sync + 'static {
     /// Reads one record of the applied state. Cheap, may touch the disk, never waits for a quorum.
     fn get(&self, key: &[u8]) -> Result<Option<Record>, ReadError>;
@@ -54,12 +55,12 @@ pub trait Storage: Send + Sync + 'static {
         WriteIntent(None)
     }
 
-    /// Registers for the keys of every applied transaction (also those of other nodes), called
-    /// on the applying thread before `commit` returns. Keep it short. The observer is not kept
-    /// alive: what followed a barrier goes with it.
+    /// Registers an observer of the keys of every applied transaction (also those of other nodes),
+    /// called on the applying thread before `commit` returns. It must be brief. The store does not
+    /// keep the observer alive: an observer that belongs to a barrier goes with it.
     fn observe(&self, observer: Weak<dyn Observer>);
 
-    /// Indexes and role for status pages.
+    /// Returns indexes and role for status pages.
     fn status(&self) -> StorageStatus;
 
     /// Completes with the reason once the store is poisoned, and never otherwise. The node waits
@@ -74,7 +75,8 @@ pub trait Storage: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
-    /// The store as a whole, where it can be saved and replaced: one that lasts.
+    /// Returns the store as a whole, where it can be saved and replaced; `None` for a store that
+    /// does not outlive the process.
     fn whole(&self) -> Option<&dyn Whole> {
         None
     }
@@ -83,7 +85,7 @@ pub trait Storage: Send + Sync + 'static {
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
 
-/// See [`Storage::announce_write`].
+/// A write that was announced: see [`Storage::announce_write`].
 pub struct WriteIntent(pub Option<Arc<std::sync::atomic::AtomicUsize>>);
 
 impl Drop for WriteIntent {

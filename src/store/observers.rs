@@ -1,21 +1,21 @@
-//! Who is told of applied transactions.
+//! The observers of applied transactions.
 
 use super::{Key, Observer, Revision};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A list that holds nobody alive: a cache that went with its barrier is forgotten.
+/// A list of observers that keeps none alive: a cache that went with its barrier is forgotten.
 #[derive(Default)]
 pub struct Observers(Mutex<Vec<Weak<dyn Observer>>>);
 
 impl Observers {
-    /// Adds one, and forgets those that are gone.
+    /// Adds an observer, and forgets those that are gone.
     pub fn add(&self, observer: Weak<dyn Observer>) {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         list.retain(|known| known.strong_count() > 0);
         list.push(observer);
     }
 
-    /// Tells all that are left.
+    /// Notifies all observers that are left.
     pub fn notify(&self, revision: Revision, keys: &[Key]) {
         let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let alive: Vec<Arc<dyn Observer>> = list.iter().filter_map(Weak::upgrade).collect();

@@ -1,4 +1,4 @@
-//! The words of the storage seam.
+//! The types of the storage seam.
 
 use crate::clock::Timestamp;
 use bytes::Bytes;
@@ -16,61 +16,62 @@ pub struct Revision(pub u64);
 /// A stored value with the revision it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Entry that wrote it.
+    /// The entry that wrote the record.
     pub revision: Revision,
-    /// Ciphertext, or a public parameter.
+    /// The ciphertext, or a public parameter.
     pub value: Bytes,
 }
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
-    /// Write `value` at `key`.
+    /// Writes `value` at `key`.
     Put {
-        /// Where.
+        /// The key to write.
         key: Key,
-        /// What.
+        /// The new value.
         value: Bytes,
     },
-    /// Remove `key`; nothing happens when it is absent.
+    /// Removes `key`; does nothing when it is absent.
     Delete {
-        /// Where.
+        /// The key to remove.
         key: Key,
     },
 }
 
-/// `key` must still have `revision` (zero: be absent), or the whole transaction does nothing.
+/// A condition of a transaction: `key` must still have `revision` (zero: be absent), or the whole
+/// transaction does nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precondition {
-    /// Which record.
+    /// The key of the record.
     pub key: Key,
-    /// What the writer saw.
+    /// The revision that the writer saw.
     pub revision: Revision,
 }
 
-/// What one request changes: one log entry.
+/// The changes of one request, which become one log entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// Cluster time at the active node; becomes the floor of the clock.
+    /// The cluster time at the active node; becomes the floor of the clock.
     pub time: Timestamp,
-    /// All must hold.
+    /// The conditions, all of which must hold.
     pub preconditions: Vec<Precondition>,
-    /// Applied in order.
+    /// The changes, applied in order.
     pub ops: Vec<Op>,
 }
 
-/// What a scan does after a key.
+/// The continuation of a scan after a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visit {
-    /// Go on with the next key.
+    /// Goes on with the next key.
     Next,
-    /// Go on with the first key at or after this one.
+    /// Goes on with the first key at or after this one.
     Seek(Vec<u8>),
-    /// Enough.
+    /// Ends the scan.
     Stop,
 }
 
-/// Why a read failed.
+/// The reason for which a read failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// Not now: no leader, or no quorum answered in time. Try again.
@@ -81,7 +82,7 @@ pub enum ReadError {
     Fatal(String),
 }
 
-/// Why a commit failed. [`CommitError::Conflict`], [`CommitError::TooLarge`] and
+/// The reason for which a commit failed. [`CommitError::Conflict`], [`CommitError::TooLarge`] and
 /// [`CommitError::NotLeader`] promise that nothing was written; after `Unavailable` the write may
 /// still appear.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -89,15 +90,16 @@ pub enum CommitError {
     /// A precondition did not hold: read again and retry.
     #[error("a record changed underneath")]
     Conflict,
-    /// Client's fault: the transaction is larger than one log entry may be.
+    /// The client's fault: the transaction is larger than one log entry may be.
     #[error("write of {bytes} bytes exceeds the limit of {limit} bytes")]
     TooLarge {
-        /// Its size.
+        /// The transaction's size, in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// Not now: this node does not lead. It was not proposed, so another node may be asked.
+    /// Not now: this node does not lead. The transaction was not proposed, so another node may be
+    /// asked.
     #[error("not the leader")]
     NotLeader,
     /// Not now: no quorum in time, or the node is stopping.
@@ -111,26 +113,26 @@ pub enum CommitError {
     Fatal(String),
 }
 
-/// Told of every applied transaction's keys.
+/// An observer of the keys of every applied transaction.
 pub trait Observer: Send + Sync {
-    /// `keys` were put or deleted by the entry `revision`. An empty slice with a revision means
-    /// that everything may have changed (a snapshot was installed).
+    /// Notes that the entry `revision` put or deleted `keys`. An empty slice means that everything
+    /// may have changed (a snapshot was installed).
     fn applied(&self, revision: Revision, keys: &[Key]);
 }
 
-/// Indexes and role.
+/// The indexes and the role of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStatus {
-    /// Highest index known to be committed.
+    /// The highest index known to be committed.
     pub committed_index: u64,
-    /// Highest index applied here.
+    /// The highest index applied here.
     pub applied_index: u64,
     /// Raft's term; zero for a store without one.
     pub term: u64,
     /// True when this node may commit.
     pub leads: bool,
-    /// Highest cluster time among the applied transactions.
+    /// The highest cluster time among the applied transactions.
     pub time_floor: Timestamp,
-    /// Set once the store is poisoned, with the reason.
+    /// The reason, once the store is poisoned.
     pub failed: Option<String>,
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 /// nothing changed.
 pub type Records = Box<dyn Iterator<Item = std::io::Result<(Key, Bytes)>> + Send>;
 
-/// Why a restore failed. Nothing has changed, but for [`CommitError::Unavailable`] of the last
-/// step, which may still take effect.
+/// The reason for which a restore failed. Nothing has changed, but for [`CommitError::Unavailable`]
+/// of the last step, which may still take effect.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The records could not be read to their end.
@@ -19,39 +19,39 @@ pub enum RestoreError {
     /// Not now: another restore began, or another node leads.
     #[error("the restore was superseded by another one, or by a change of leader; nothing changed")]
     Superseded,
-    /// As the store says.
+    /// The store's own error.
     #[error(transparent)]
     Commit(#[from] CommitError),
 }
 
-/// What only a store that lasts can do.
+/// A store that can be saved and replaced as a whole.
 pub trait Whole: Send + Sync {
-    /// Saves what was applied and gives a view of all of it, at one instant.
+    /// Saves the applied entries and returns a view of all records, at one instant.
     fn view(&self) -> BoxFuture<'_, Result<View, ReadError>>;
 
-    /// Replaces everything by `records`, on every node, as one change; the members stay as they
+    /// Replaces all records by `records`, on every node, as one change; the members stay as they
     /// are. The clock's floor becomes at least `time_floor`. Reads and writes go on meanwhile;
-    /// what was written until the end is replaced, too.
+    /// records written before the end are replaced, too.
     fn restore(
         &self,
         records: Records,
         time_floor: Timestamp,
     ) -> BoxFuture<'_, Result<Revision, RestoreError>>;
 
-    /// Forgets what a restore that ended with its leader has left behind. Only on a leader;
-    /// writes nothing when there is nothing.
+    /// Forgets the records that a restore which ended with its leader has left behind. Only on a
+    /// leader; writes nothing when there are none.
     fn abandon_restore(&self) -> BoxFuture<'_, Result<(), CommitError>>;
 
-    /// A nameless file on the store's device, for a snapshot on its way in: gone once it is
+    /// Makes a nameless file on the store's device, for a snapshot on its way in: gone once it is
     /// dropped. One at a time: `WouldBlock` while there is another.
     fn scratch(&self) -> std::io::Result<Scratch>;
 }
 
-/// See [`Whole::scratch`].
+/// A file for a snapshot on its way in: see [`Whole::scratch`].
 #[derive(Debug)]
 pub struct Scratch {
-    /// Empty at first.
+    /// The file, empty at first.
     pub file: std::fs::File,
-    /// The turn.
+    /// The turn, which lets no other file be made.
     pub turn: tokio::sync::OwnedMutexGuard<()>,
 }

@@ -1,22 +1,22 @@
-//! What is in a state, counted by what can be told without its keys.
+//! Counts the records of a state by kind, as far as that shows without its keys.
 
 use std::collections::BTreeMap;
 
-/// What a record is, as far as its key tells.
+/// The records of one kind, as far as their keys show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
-    /// How many.
+    /// The number of records.
     pub count: u64,
-    /// Bytes of their keys and values.
+    /// The bytes of their keys and values.
     pub bytes: u64,
 }
 
-/// Kinds by name: the public parameters by theirs, and `sealed records` for all whose names are
-/// ciphertext too.
+/// Kinds by name: a public parameter by its own, and `sealed records` for all records whose names
+/// are ciphertext too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents(pub BTreeMap<String, Kind>);
 
-/// More public parameters than there are would come from a damaged archive.
+/// The most kinds: more public parameters than there are would come from a damaged archive.
 const KINDS_MAX: usize = 16;
 const SEALED_RECORDS: &str = "sealed records";
 

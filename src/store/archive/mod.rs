@@ -1,8 +1,7 @@
-//! A whole state as one file: what `operator raft snapshot save` writes and `restore` reads.
+//! A whole state as one file, which `operator raft snapshot save` writes and `restore` reads.
 //!
-//! Owns the archive's layout, which Vault's and OpenBao's clients know how to check, and the
-//! format of the state inside, which is ours. Everything in it is ciphertext or a public
-//! parameter.
+//! Owns the archive's layout, which Vault's and OpenBao's clients know how to check, and the format
+//! of the state inside, which is coffer's. Everything in it is ciphertext or a public parameter.
 //!
 //! ```text
 //! gzip of tar, members in this order
@@ -17,7 +16,7 @@
 //! - [`read`] has looked at every byte before it says that an archive is whole.
 //! - No membership is written, and none is read.
 //!
-//! It knows no keys: who writes brings the seal, who reads checks it.
+//! It knows no keys: the writer brings the seal, and the reader checks it.
 
 mod error;
 mod gather;
@@ -32,7 +31,7 @@ pub use read::{Checked, Meta, check, restore};
 pub use records::{Header, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use write::{Sizes, write};
 
-/// Members of the archive.
+/// The members of the archive.
 const META: &str = "meta.json";
 const STATE: &str = "state.bin";
 const SUMS: &str = "SHA256SUMS";

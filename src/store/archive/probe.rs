@@ -1,9 +1,9 @@
-//! Arbitrary bytes as `state.bin`: what the fuzzer calls.
+//! Decodes arbitrary bytes as `state.bin`, for the fuzzer.
 
 use super::records::RecordsReader;
 use super::{ArchiveError, Header};
 
-/// Reads bytes as the state; gives its header, and how many records and bytes there were.
+/// Reads bytes as the state; returns its header, and the number of its records and of their bytes.
 pub fn read_state(bytes: &[u8]) -> Result<(Header, u64, u64), ArchiveError> {
     let mut records = RecordsReader::begin(bytes)?;
     let (mut count, mut length) = (0, 0);

@@ -1,4 +1,4 @@
-//! Reading an archive: once whole to check it, and once more for its records.
+//! Reads an archive: once whole to check it, and once more for its records.
 
 use super::gather::Contents;
 use super::records::{Header, RecordsReader};
@@ -10,50 +10,50 @@ use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The largest of the small members that is read.
+/// The most bytes that are read of a small member.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
-/// Read at once from the file.
+/// The bytes that are read from the file at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// The most zeros that tar may pad its end with.
+/// The most zeros with which tar may pad its end.
 const TAIL_BYTES_MAX: usize = 1 << 20;
-/// Read of them at once.
+/// The number of these zeros that are read at once.
 const TAIL_BLOCK_BYTES: usize = 4 << 10;
 
-/// `meta.json`, as far as anybody reads it.
+/// The fields of `meta.json` that a reader needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Meta {
-    /// Of the archive's layout.
+    /// The version of the archive's layout.
     pub version: u64,
-    /// Whose it is.
+    /// The id of the snapshot.
     #[serde(rename = "ID", default)]
     pub id: String,
-    /// The last entry that is in it.
+    /// The index of the last entry that is in it.
     #[serde(default)]
     pub index: u64,
     /// Raft's term of that entry.
     #[serde(default)]
     pub term: u64,
-    /// Bytes of `state.bin`.
+    /// The bytes of `state.bin`.
     #[serde(default)]
     pub size: u64,
 }
 
-/// An archive that is whole: every member is there and has the sum it should have.
+/// An archive that is whole: every member is there and has the right sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// `meta.json`.
+    /// The contents of `meta.json`.
     pub meta: Meta,
-    /// The state's header, and what is in it; `None` when another program wrote it.
+    /// The state's header and contents; `None` when another program wrote it.
     pub state: Option<(Header, Contents)>,
-    /// `SHA256SUMS`.
+    /// The bytes of `SHA256SUMS`.
     pub sums: Vec<u8>,
-    /// `SHA256SUMS.sealed`.
+    /// The bytes of `SHA256SUMS.sealed`.
     pub sealed: Vec<u8>,
 }
 
 impl Checked {
-    /// The state's header, when the state is one of ours.
+    /// Returns the state's header, when the state is one of coffer's.
     pub fn header(&self) -> Result<&Header, ArchiveError> {
         let state = self.state.as_ref().ok_or(ArchiveError::Foreign)?;
         Ok(&state.0)
@@ -85,8 +85,8 @@ pub fn check(input: impl Read) -> Result<Checked, ArchiveError> {
     Ok(checked)
 }
 
-/// Reads what is behind the last member: the zeros that tar ends with, then gzip's own checksum,
-/// and no byte more. What no sum covers could be anything, and other programs may read it.
+/// Reads the archive to its end: the zeros that tar ends with, then gzip's own checksum, and no
+/// byte more. Bytes that no sum covers could be anything, and other programs may read them.
 fn ensure_end(mut gzip: GzDecoder<impl BufRead>) -> Result<(), ArchiveError> {
     let more = || ArchiveError::Layout("data after its end".into());
     let reading = ArchiveError::reading("its end");
@@ -108,8 +108,8 @@ fn ensure_end(mut gzip: GzDecoder<impl BufRead>) -> Result<(), ArchiveError> {
     }
 }
 
-/// Hands each record of an archive to `each`, in order. The archive was [`check`]ed before, and is
-/// not believed the more for it.
+/// Hands each record of an archive to `each`, in order. The archive was [`check`]ed before, but is
+/// checked again as far as the records go.
 pub fn restore<E: From<ArchiveError>>(
     input: impl Read,
     mut each: impl FnMut(Key, Bytes) -> Result<(), E>,
@@ -133,7 +133,8 @@ pub fn restore<E: From<ArchiveError>>(
     Err(ArchiveError::Truncated(STATE).into())
 }
 
-/// tar says `other` for what is cut short within a header, and so on.
+/// Translates an error of tar, which says `other` for an archive that is cut short within a header,
+/// and so on.
 fn tar_error(error: io::Error) -> ArchiveError {
     match error.kind() {
         io::ErrorKind::Other => match error.to_string() {
@@ -149,7 +150,7 @@ fn tar_error(error: io::Error) -> ArchiveError {
 type Sum = [u8; 32];
 type StatePart = Option<(Header, Contents)>;
 
-/// What was read so far.
+/// The members that were read so far.
 #[derive(Default)]
 struct Found {
     meta: Option<(Vec<u8>, Sum)>,
@@ -169,8 +170,8 @@ impl Found {
         Ok(())
     }
 
-    /// Every member must be there, with the sum that stands in SHA256SUMS. Damage is told by the
-    /// sum first, and only then by what it did to the state.
+    /// Checks that every member is there, with the sum in SHA256SUMS. Damage is reported by the sum
+    /// first, and only then by its effect on the state.
     fn compare(self) -> Result<Checked, ArchiveError> {
         let (meta, meta_sum) = self.meta.ok_or(ArchiveError::Truncated(META))?;
         let (state, state_sum) = self.state.ok_or(ArchiveError::Truncated(STATE))?;
@@ -234,7 +235,7 @@ fn read_state(input: impl Read) -> Result<(Header, Contents), ArchiveError> {
     Ok((records.header, contents))
 }
 
-/// Passes bytes on, and knows their sum.
+/// Passes bytes on, and computes their sum.
 struct Hashed<R> {
     input: R,
     hash: Context,

@@ -8,7 +8,7 @@
 //! end      00 <CRC-32 of everything before: u32 LE>
 //! ```
 //!
-//! A record has no revision: restored, it has that of the log entry that restored it.
+//! A record has no revision: once restored, it has that of the log entry that restored it.
 
 use super::ArchiveError;
 use crate::clock::Timestamp;
@@ -21,29 +21,29 @@ const MAGIC: &[u8; 8] = b"COFRSTAT";
 const VERSION: u8 = 1;
 const RECORD: u8 = 1;
 const END: u8 = 0;
-/// Bytes before a record's key: what it is, and two lengths.
+/// The bytes before a record's key: its kind, and two lengths.
 const FRAME_BYTES: u64 = 9;
-/// Bytes of the end.
+/// The bytes of the end.
 const END_BYTES: u64 = 5;
-/// The longest key that is read; the longest path makes a fraction of it.
+/// The longest key that is read, in bytes; the longest path makes a fraction of it.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
-/// The longest value that is read; a log entry is no longer.
+/// The longest value that is read, in bytes; a log entry is no longer.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// What the state is of.
+/// The origin and the size of the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The cluster's UUID.
     pub cluster_id: String,
-    /// Raft's term of the last entry.
+    /// Raft's term of the last entry that is in it.
     pub term: u64,
-    /// The last entry that is in it.
+    /// The index of the last entry that is in it.
     pub index: u64,
-    /// Highest cluster time among the entries in it.
+    /// The highest cluster time among the entries in it.
     pub time_floor: Timestamp,
-    /// How many records follow.
+    /// The number of records that follow.
     pub records: u64,
-    /// Bytes of their keys and values.
+    /// The bytes of their keys and values.
     pub bytes: u64,
 }
 
@@ -61,7 +61,7 @@ impl Header {
         Ok(bytes)
     }
 
-    /// The length of the whole `state.bin`.
+    /// Returns the length of the whole `state.bin`, in bytes.
     pub(super) fn state_bytes(&self) -> Result<u64, ArchiveError> {
         let head = u64::try_from(self.encode()?.len()).unwrap_or(u64::MAX);
         Ok(head + self.records * FRAME_BYTES + self.bytes + END_BYTES)
@@ -108,11 +108,11 @@ impl<W: Write> RecordsWriter<W> {
     }
 }
 
-/// Reads `state.bin`, and believes nothing of it.
+/// Reads `state.bin`, without trust in any of it.
 pub(super) struct RecordsReader<R> {
     input: R,
     crc: crc32fast::Hasher,
-    /// What the header said.
+    /// The header as read.
     pub(super) header: Header,
     last: Option<Key>,
     records: u64,
@@ -149,7 +149,7 @@ impl<R: Read> RecordsReader<R> {
         Ok(reader)
     }
 
-    /// The next record; `None` once everything was there and the checksum is right.
+    /// Returns the next record; `None` once all were there and the checksum is right.
     pub(super) fn next(&mut self) -> Result<Option<(Key, Bytes)>, ArchiveError> {
         let [what] = self.array()?;
         match what {

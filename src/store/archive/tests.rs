@@ -120,7 +120,7 @@ fn a_flipped_bit_is_refused_wherever_it_is() {
         let mut damaged = archive.clone();
         damaged[at] ^= 0x10;
         match check(&damaged[..]) {
-            // gzip has bits that nobody reads: a time, codes of bytes that do not occur.
+            // gzip has bits that no reader uses: a time, codes of bytes that do not occur.
             Ok(_) => assert!(tar_of(&damaged) == whole, "{at}"),
             Err(error) => assert!(error.is_clients(), "{at}: {error}"),
         }
@@ -141,8 +141,8 @@ fn damage_behind_gzip_is_told_by_the_sum() {
     );
 }
 
-/// Nobody vouches for such bytes, and other programs may read them: gzip's members are one stream
-/// to most.
+/// No sum covers such bytes, and other programs may read them: gzip's members are one stream to
+/// most.
 #[test]
 fn whatever_follows_the_end_is_refused() {
     let archive = archive(&records(4));

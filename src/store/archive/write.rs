@@ -1,4 +1,4 @@
-//! Writing an archive.
+//! Writes an archive.
 
 use super::records::{Header, RecordsWriter};
 use super::{ArchiveError, META, SEALED, STATE, SUMS};
@@ -10,21 +10,21 @@ use ring::digest::{Context, SHA256};
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Tar's block.
+/// The size of tar's blocks, in bytes.
 const BLOCK_BYTES: usize = 512;
 const FILE_MODE: u32 = 0o600;
 
-/// How much there is to write: known before, because tar wants it first.
+/// The size of the state, known before it is written, because tar wants it first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
-    /// Bytes of their keys and values.
+    /// The bytes of their keys and values.
     pub bytes: u64,
 }
 
-/// Writes the archive of `records` to `out`: as many as `header` says, in order of their keys.
-/// `seal` gets SHA256SUMS and gives SHA256SUMS.sealed.
+/// Writes the archive of `records` to `out`: as many as `header` names, in order of their keys.
+/// `seal` gets SHA256SUMS and returns SHA256SUMS.sealed.
 pub fn write<W, E>(
     out: W,
     header: &Header,
@@ -37,7 +37,7 @@ where
 {
     let time_s = header.time_floor.as_secs();
     let mut archive = Archive {
-        // What is in it is ciphertext, which does not get smaller.
+        // The contents are ciphertext, which does not get smaller.
         gzip: GzEncoder::new(out, Compression::fast()),
         time_s,
     };
@@ -60,7 +60,7 @@ fn sums(members: &[(&str, Sum)]) -> String {
     lines.collect()
 }
 
-/// As raft's tools know it; the members of the cluster do not go along.
+/// Returns `meta.json` as raft's tools know it, without the members of the cluster.
 fn meta(header: &Header) -> Result<Vec<u8>, ArchiveError> {
     let meta = json!({
         "Version": 1,
@@ -138,7 +138,7 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// Passes bytes on, and knows their sum.
+/// Passes bytes on, and computes their sum.
 struct Hashed<W> {
     out: W,
     hash: Context,

@@ -1,5 +1,5 @@
-//! A state that comes in from a peer: written to keyspaces of its own, and counted only when it
-//! is whole and its time has come.
+//! A state that comes in from a peer: written to keyspaces of its own, and in force only once it is
+//! whole and raft adopts it.
 
 use super::overlay::Overlay;
 use super::restore::Staged;
@@ -7,21 +7,21 @@ use super::tree::Tree;
 use super::{Image, Mark, State, StateError};
 use std::sync::{Arc, PoisonError};
 
-/// A whole state beside the one in force. Dropped without [`State::adopt`] it leaves nothing.
+/// A whole state beside the one in force. Dropping it without [`State::adopt`] leaves nothing.
 pub struct Arrival {
     mark: Mark,
-    /// Taken when it is adopted.
+    /// The keyspaces, taken out when the state is adopted.
     trees: Option<Trees>,
 }
 
 struct Trees {
     fresh: Arc<Tree>,
-    /// What a restore has gathered.
+    /// The records that a restore has gathered.
     staged: Option<Arc<Tree>>,
 }
 
 impl Arrival {
-    /// How far it is.
+    /// Returns the mark of the state: the last entry that is in it.
     pub fn mark(&self) -> &Mark {
         &self.mark
     }
@@ -41,8 +41,8 @@ impl Drop for Arrival {
 }
 
 impl State {
-    /// Fills keyspaces of their own with `image`, which stands at `mark`. The state in force stays
-    /// as it is, and is read and written meanwhile. Nothing is left when it fails.
+    /// Fills keyspaces of their own with `image`, whose mark is `mark`. The state in force stays as
+    /// it is, and is read and written meanwhile. A failure leaves nothing behind.
     pub fn receive(&self, mark: &Mark, image: Image) -> Result<Arrival, StateError> {
         let mut arrival = Arrival {
             mark: mark.clone(),
@@ -58,7 +58,7 @@ impl State {
         Ok(arrival)
     }
 
-    /// Replaces everything by what arrived.
+    /// Replaces the state in force by the one that arrived.
     pub fn adopt(&self, mut arrival: Arrival) -> Result<(), StateError> {
         let _one = self
             .checkpointing
@@ -94,7 +94,7 @@ impl State {
         retired.iter().try_for_each(|old| old.retire())
     }
 
-    /// Replaces everything by `image`, which stands at `mark`.
+    /// Replaces the state in force by `image`, whose mark is `mark`.
     pub fn install(&self, mark: &Mark, image: Image) -> Result<(), StateError> {
         self.adopt(self.receive(mark, image)?)
     }

@@ -1,20 +1,20 @@
-//! What goes wrong with the state.
+//! Errors of the state.
 
 use std::io;
 
-/// Why the state could not be read or saved.
+/// The reason for which the state could not be read or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Not now: the disk is full. Nothing was lost; free space and try again.
     #[error("no space left for a checkpoint")]
     DiskFull,
-    /// The operator's: this version does not know the format. Run the version that wrote it.
+    /// The operator's fault: this version does not know the format. Run the version that wrote it.
     #[error("state format {0} is not known to this version")]
     Version(u8),
     /// Fatal: a record on the disk is damaged.
     #[error("damaged state: {0}")]
     Damaged(&'static str),
-    /// Not now: what a peer sent ended early, or was damaged on its way. It sends it again.
+    /// Not now: a peer's snapshot ended early, or was damaged on its way. The peer sends it again.
     #[error("a state from a peer was not whole: {0}")]
     Cut(String),
     /// Fatal: fjall failed.
@@ -31,7 +31,7 @@ impl From<fjall::Error> for StateError {
     }
 }
 
-/// The operating system's error beneath fjall's, if there is one.
+/// Returns the operating system's error beneath fjall's, if there is one.
 fn io_error(error: &fjall::Error) -> Option<&io::Error> {
     match error {
         fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io)) => Some(io),
@@ -40,12 +40,12 @@ fn io_error(error: &fjall::Error) -> Option<&io::Error> {
 }
 
 impl StateError {
-    /// Somebody has it open, perhaps only for a moment more.
+    /// Returns true when another holder has the state open, perhaps only for a moment more.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Fjall(fjall::Error::Locked))
     }
 
-    /// The operating system's error, when that is what failed.
+    /// Returns the operating system's error; `None` for any other failure.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
             Self::Fjall(error) => io_error(error),

@@ -1,4 +1,4 @@
-//! Keys and values as fjall has them; the diagram is in `mod.rs`.
+//! The encoding of keys and values in fjall; the diagram is in `mod.rs`.
 
 use super::StateError;
 use crate::store::{Key, Record, Revision};

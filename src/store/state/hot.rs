@@ -1,20 +1,20 @@
-//! Records read from fjall lately, so that a hot read costs one map access.
+//! Records that were read from fjall lately, so that a hot read costs one map access.
 //!
-//! It also knows keys that are absent: a new key is looked up twice, once by its engine and once
-//! by the precondition that it is still absent.
+//! The cache also knows keys that are absent: a new key is looked up twice, once by its engine and
+//! once by the precondition that it is still absent.
 
 use crate::store::{Key, Record};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-/// Bytes of keys and values kept.
+/// The most bytes of keys and values that are kept.
 const BYTES_MAX: u64 = 768 << 10;
-/// What an entry costs besides them, about.
+/// The bytes that an entry costs besides them, about.
 const ENTRY_BYTES: u64 = 128;
-/// A larger record would push out too many others.
+/// The largest record that is kept, in bytes: a larger one would push out too many others.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
-/// Keys and what fjall holds at them. Whoever changes a key must [`Hot::forget`] it.
+/// Keys and the records that fjall holds at them. Code that changes a key must [`Hot::forget`] it.
 pub(super) struct Hot(Cache<Key, Option<Record>, Weight>);
 
 #[derive(Clone)]
@@ -33,7 +33,8 @@ impl Hot {
         Self(Cache::with_weighter(items, BYTES_MAX, Weight))
     }
 
-    /// The outer `None`: not known here. The inner: absent.
+    /// Returns the record of `key`. The outer `None` means that it is not known here, the inner
+    /// that it is absent.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Record>> {
         self.0.get(key)
     }

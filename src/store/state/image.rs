@@ -6,7 +6,7 @@ use crate::store::{Key, Record};
 /// One record of an [`Image`].
 pub type ImageItem = Result<(Key, Record), StateError>;
 
-/// Records in key order. Holds a read view of fjall, or whatever a peer sends.
+/// Records in key order. Holds a read view of fjall, or the stream of a peer.
 pub struct Image(Box<dyn Iterator<Item = ImageItem> + Send>);
 
 impl Image {

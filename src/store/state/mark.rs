@@ -1,4 +1,4 @@
-//! How far a state is.
+//! The progress of a state.
 
 use super::StateError;
 use crate::clock::Timestamp;
@@ -9,45 +9,45 @@ use serde::{Deserialize, Serialize};
 pub struct Position {
     /// Raft's term of the leader that wrote the entry.
     pub term: u64,
-    /// Its index.
+    /// The entry's index.
     pub index: u64,
 }
 
-/// The last applied entry and what it leaves behind besides records.
+/// The last applied entry, and its effects besides records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The last applied entry.
     pub position: Option<Position>,
     /// The last applied membership, as `raft` encodes it, and its entry.
     pub membership: Option<(Position, Vec<u8>)>,
-    /// Highest cluster time among the applied transactions.
+    /// The highest cluster time among the applied transactions.
     pub time_floor: Timestamp,
-    /// A restore under way.
+    /// The restore under way, if there is one.
     pub staging: Option<Staging>,
 }
 
-/// How far a restore is.
+/// The progress of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staging {
-    /// Which.
+    /// The restore's id.
     pub id: u128,
-    /// Chunks applied.
+    /// The number of chunks applied.
     pub chunks: u64,
 }
 
-/// First byte of an encoded mark. In version 1 nothing was ever being restored.
+/// The first byte of an encoded mark. A mark of version 1 names no restore.
 const VERSION: u8 = 2;
 
-/// How postcard writes that there is none.
+/// The byte by which postcard encodes that there is no restore.
 const NO_STAGING: u8 = 0;
 
 impl Mark {
-    /// The bytes kept in fjall.
+    /// Encodes the mark as it is kept in fjall.
     pub(super) fn encode(&self) -> Result<Vec<u8>, StateError> {
         postcard::to_extend(self, vec![VERSION]).map_err(|_| StateError::Damaged("mark"))
     }
 
-    /// Reads [`Mark::encode`]'s bytes.
+    /// Decodes the bytes of [`Mark::encode`].
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StateError> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => {

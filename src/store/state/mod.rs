@@ -1,12 +1,12 @@
 //! The durable key-value state: a bounded overlay in memory over one fjall keyspace.
 //!
-//! Owns what has been applied: records, the position of the last applied entry, the membership
-//! (opaque here) and the clock's floor. It is the only place that names fjall.
+//! Owns the applied state: records, the position of the last applied entry, the membership (opaque
+//! here) and the clock's floor. It is the only place that names fjall.
 //!
 //! Invariants
-//! - fjall is filled only by ingestion: sorted, whole or not at all, past its journal. What is not
-//!   ingested yet lives in the overlay and can be replayed from the log.
-//! - A checkpoint is one ingestion: records, tombstones and the [`Mark`] that says how far it goes.
+//! - fjall is filled only by ingestion: sorted, whole or not at all, past its journal. Records that
+//!   are not ingested yet live in the overlay and can be replayed from the log.
+//! - A checkpoint is one ingestion: records, tombstones and the [`Mark`] with the last entry in it.
 //! - A read looks at the overlay first, so that it never sees an older record than the applied one.
 //!
 //! It never reads a clock, a key or the network, and never writes on a timer.
@@ -50,14 +50,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tree::{Opened, Tree};
 
-/// When a checkpoint is due.
+/// The limits from which a checkpoint is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of records in the overlay.
+    /// The most bytes of records in the overlay.
     pub overlay_bytes_max: usize,
-    /// Records in the overlay.
+    /// The most records in the overlay.
     pub overlay_records_max: usize,
-    /// Bytes of applied transactions since the last checkpoint, which a restart would replay.
+    /// The most bytes of applied transactions since the last checkpoint, which a restart would
+    /// replay.
     pub replay_bytes_max: usize,
 }
 
@@ -71,16 +72,16 @@ impl Default for Limits {
     }
 }
 
-/// What one log entry does to the state.
+/// The change that one log entry makes to the state.
 #[derive(Debug)]
 pub enum Change<'a> {
-    /// Nothing but move the position.
+    /// Moves the position, and changes nothing else.
     Nothing,
-    /// Run a transaction that took `bytes` in the log.
+    /// Runs a transaction that took `bytes` in the log.
     Run(&'a Transaction, usize),
-    /// Replace the membership.
+    /// Replaces the membership.
     Membership(Vec<u8>),
-    /// Take a step of a restore that took `bytes` in the log. The last one may wait for the disk.
+    /// Takes a step of a restore that took `bytes` in the log. The last step may wait for the disk.
     Restore(&'a Restore, usize),
 }
 
@@ -91,29 +92,29 @@ pub struct State {
     tree: RwLock<Arc<Tree>>,
     hot: Hot,
     checkpointing: Mutex<()>,
-    /// For the next keyspace.
+    /// The number of the next keyspace.
     next_number: AtomicU64,
 }
 
-/// What there is for a checkpoint.
+/// The records for a checkpoint.
 enum Freeze {
     Nothing,
     Frozen(Arc<Frozen>, Arc<Tree>),
-    /// What a restore has gathered has nowhere to go yet.
+    /// The records that a restore has gathered have no keyspace yet.
     NoKeyspace,
 }
 
 struct Memory {
     active: Overlay,
     frozen: Option<Arc<Frozen>>,
-    /// What a restore has gathered.
+    /// The records that a restore has gathered.
     staged: Option<Staged>,
     /// Keyspaces that were replaced, and that a crash before the next checkpoint needs.
     retiring: Vec<(Position, Arc<Tree>)>,
     mark: Mark,
     /// The mark that fjall holds.
     saved: Mark,
-    /// Counts checkpoints, so that a scan notices that records moved.
+    /// The number of checkpoints, so that a scan notices that records moved.
     generation: u64,
 }
 
@@ -148,7 +149,7 @@ impl State {
         })
     }
 
-    /// The record at `key`, as applied.
+    /// Returns the record at `key`, as applied.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>, StateError> {
         let generation = {
             let memory = self.read();
@@ -162,15 +163,15 @@ impl State {
         };
         let found = self.tree().get(key)?;
         let memory = self.read();
-        // Kept only while fjall is as it was and nothing newer waits in memory: whoever applies
-        // holds the lock alone, so nothing comes between this look and the keeping.
+        // Kept only while fjall is as it was and nothing newer waits in memory: an applier holds
+        // the lock alone, so nothing comes between this look and the keeping.
         if memory.generation == generation && memory.find(key).is_none() {
             self.hot.keep(key, &found);
         }
         Ok(found)
     }
 
-    /// Visits keys as [`super::Storage::scan`] says.
+    /// Visits keys as [`super::Storage::scan`] does.
     pub fn scan(
         &self,
         prefix: &[u8],
@@ -179,9 +180,10 @@ impl State {
         scan::scan(self, prefix, visit)
     }
 
-    /// Applies one entry. False: a precondition did not hold, and only the position moved.
+    /// Applies one entry. Returns false when a precondition did not hold, and only the position
+    /// moved.
     pub fn apply(&self, position: Position, change: Change<'_>) -> Result<bool, StateError> {
-        // Only the applier changes records, so what is checked here still holds below.
+        // Only the applier changes records, so preconditions that hold here still hold below.
         let holds = match &change {
             Change::Run(transaction, _) => self.holds(transaction)?,
             Change::Nothing | Change::Membership(_) => true,
@@ -217,24 +219,24 @@ impl State {
         Ok(true)
     }
 
-    /// How far this state is.
+    /// Returns the mark of the applied state.
     pub fn mark(&self) -> Mark {
         self.read().mark.clone()
     }
 
-    /// The last applied entry and the clock's floor.
+    /// Returns the last applied entry and the clock's floor.
     pub fn progress(&self) -> (Option<Position>, Timestamp) {
         let memory = self.read();
         (memory.mark.position, memory.mark.time_floor)
     }
 
-    /// How far fjall is: what survives without the log.
+    /// Returns the mark of the state in fjall, which survives without the log.
     pub fn saved(&self) -> Mark {
         self.read().saved.clone()
     }
 
-    /// Replaces what the last membership says, at the place of its entry, and saves that. Nothing
-    /// happens before there is one.
+    /// Replaces the last membership, at the place of its entry, and saves that. Changes nothing
+    /// while there is none.
     pub fn replace_membership(&self, bytes: Vec<u8>) -> Result<(), StateError> {
         if let Some((_, said)) = &mut self.write().mark.membership {
             *said = bytes;
@@ -242,18 +244,19 @@ impl State {
         self.checkpoint().map(drop)
     }
 
-    /// True when the overlay has grown enough for a checkpoint.
+    /// Returns true when the overlay has grown enough for a checkpoint.
     pub fn is_checkpoint_due(&self) -> bool {
         let memory = self.read();
         memory.frozen.is_some() || !memory.retiring.is_empty() || memory.exceeds(&self.limits, 1)
     }
 
-    /// True when the overlay has grown so far that no more may be applied before a checkpoint.
+    /// Returns true when the overlay has grown so far that no more may be applied before a
+    /// checkpoint.
     pub fn is_overfull(&self) -> bool {
         self.read().exceeds(&self.limits, 2)
     }
 
-    /// True when a checkpoint would save records.
+    /// Returns true when a checkpoint would save records.
     pub fn is_dirty(&self) -> bool {
         let memory = self.read();
         let staged = memory.staged.as_ref();
@@ -263,14 +266,14 @@ impl State {
             || staged.is_some_and(|staged| !staged.overlay.is_empty())
     }
 
-    /// Saves everything applied so far. On an error the records stay in memory and readable; the
+    /// Saves all entries applied so far. On an error the records stay in memory and readable; the
     /// next call tries again.
     pub fn checkpoint(&self) -> Result<Mark, StateError> {
         let _one = self
             .checkpointing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // Twice when an earlier attempt failed: what was frozen then, and what came since.
+        // Twice when an earlier attempt failed: the records frozen then, and those that came since.
         loop {
             let (frozen, tree) = match self.freeze() {
                 Freeze::Nothing => return Ok(self.saved()),
@@ -328,8 +331,8 @@ impl State {
         Freeze::Frozen(frozen, self.tree())
     }
 
-    /// The checkpoint as a stream of records, with its mark. `None` before the first one. What a
-    /// restore has gathered so far is in it.
+    /// Returns the last checkpoint as a stream of records, with its mark. `None` before the first
+    /// one. Records that a restore has gathered so far are in it.
     pub fn image(&self) -> Result<Option<(Mark, Image)>, StateError> {
         loop {
             let (tree, staged) = {
@@ -351,7 +354,7 @@ impl State {
         }
     }
 
-    /// The checkpoint at one instant, for an archive. `None` before the first one.
+    /// Returns the last checkpoint at one instant, for an archive. `None` before the first one.
     pub fn view(&self) -> Result<Option<View>, StateError> {
         self.tree().view()
     }
@@ -379,7 +382,8 @@ impl Memory {
         self.active.exceeds(staged, limits, times)
     }
 
-    /// The outer `None`: not in memory, ask fjall. The inner: deleted.
+    /// Returns the record of `key`. The outer `None` means that it is not in memory, so fjall must
+    /// be asked, the inner that it is deleted.
     fn find(&self, key: &[u8]) -> Option<Option<Record>> {
         let found = self.active.get(key);
         found
@@ -388,7 +392,7 @@ impl Memory {
     }
 }
 
-/// Keys that an operation touches.
+/// Iterates over the keys that a transaction touches.
 pub fn touched(transaction: &Transaction) -> impl Iterator<Item = &Key> {
     transaction.ops.iter().map(|op| match op {
         Op::Put { key, .. } | Op::Delete { key } => key,

@@ -6,7 +6,7 @@ use crate::store::{Key, Op, Record, Revision};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a key costs besides its bytes: the map's node and two handles.
+/// The bytes that a key costs besides its own: the map's node and two handles.
 const RECORD_OVERHEAD_BYTES: usize = 128;
 
 /// Records and tombstones, with their size.
@@ -14,20 +14,20 @@ const RECORD_OVERHEAD_BYTES: usize = 128;
 pub(super) struct Overlay {
     map: Records,
     bytes: usize,
-    /// Bytes of the transactions that made it.
+    /// The bytes of the transactions whose changes are in the overlay.
     pub(super) replay_bytes: usize,
 }
 
-/// An overlay on its way into fjall, and how far it goes.
+/// An overlay on its way into fjall, with its mark.
 pub(super) struct Frozen {
     pub(super) map: Records,
     pub(super) mark: Mark,
-    /// What a restore has gathered, and where it goes.
+    /// The keyspace of a restore, and the records for it.
     pub(super) staged: Option<(Arc<Tree>, Records)>,
 }
 
 impl Frozen {
-    /// The same without what a restore has gathered.
+    /// Returns a copy without the records that a restore has gathered.
     pub(super) fn without_staged(&self) -> Self {
         Self {
             map: self.map.clone(),
@@ -81,7 +81,7 @@ impl Overlay {
         self.map.is_empty()
     }
 
-    /// True when this and `other` together reach any of the limits, `times` over.
+    /// Returns true when this overlay and `other` together reach any of the limits, `times` over.
     pub(super) fn exceeds(&self, other: Option<&Self>, limits: &Limits, times: usize) -> bool {
         let (bytes, records) = other.map_or((0, 0), |other| (other.bytes, other.map.len()));
         self.bytes + bytes >= limits.overlay_bytes_max * times

@@ -1,4 +1,4 @@
-//! Arbitrary bytes as what lies in fjall: what the fuzzer of the state's formats calls.
+//! Decodes arbitrary bytes as entries of fjall, for the fuzzer of the state's formats.
 
 use super::{Mark, StateError, form};
 use crate::store::Record;

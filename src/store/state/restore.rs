@@ -1,8 +1,8 @@
-//! Replacing everything by records that come through the log, a piece at a time.
+//! Replaces all records by records that come through the log, a chunk at a time.
 //!
-//! They gather in a keyspace of their own, which no reader sees. The last step makes that one the
-//! state. Until a checkpoint has put a mark into it, the old keyspace stays and counts after a
-//! crash, and the log is replayed over it.
+//! The new records gather in a keyspace of their own, which no reader sees. The last step makes
+//! that one the state. Until a checkpoint has put a mark into it, the old keyspace stays and counts
+//! after a crash, and the log is replayed over it.
 
 use super::mark::Staging;
 use super::overlay::Overlay;
@@ -18,52 +18,53 @@ use std::sync::{Arc, PoisonError};
 /// nothing, on every node alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restore {
-    /// Begins; whatever another restore had gathered is forgotten.
+    /// Begins a restore; the records that another one had gathered are forgotten.
     Begin {
-        /// Drawn at random.
+        /// The restore's id, drawn at random.
         id: u128,
     },
-    /// Further records.
+    /// Adds further records.
     Chunk {
-        /// Of which restore.
+        /// The restore's id.
         id: u128,
-        /// Counted from zero; one that is not the next does nothing.
+        /// The chunk's number, counted from zero; a chunk that is not the next does nothing.
         number: u64,
-        /// In order of their keys.
+        /// The records, in order of their keys.
         records: Vec<(Key, Bytes)>,
     },
-    /// What was gathered becomes everything.
+    /// Replaces all records by those that were gathered.
     Commit {
-        /// Of which restore.
+        /// The restore's id.
         id: u128,
-        /// How many chunks there were.
+        /// The number of chunks.
         chunks: u64,
-        /// The clock's floor is at least this from here on.
+        /// The least floor of the clock from here on.
         time_floor: Timestamp,
     },
-    /// What was gathered is forgotten.
+    /// Forgets the records that were gathered.
     Abandon {
-        /// Of which restore.
+        /// The restore's id.
         id: u128,
     },
 }
 
-/// What a restore has gathered so far.
+/// The records that a restore has gathered so far.
 #[derive(Default)]
 pub(super) struct Staged {
-    /// Made by the first checkpoint that has something for it.
+    /// The keyspace, made by the first checkpoint that has records for it.
     pub(super) tree: Option<Arc<Tree>>,
-    /// What that checkpoint did not save.
+    /// The records that that checkpoint did not save.
     pub(super) overlay: Overlay,
 }
 
 impl State {
-    /// The restore under way, if there is one.
+    /// Returns the id of the restore under way, if there is one.
     pub fn restoring(&self) -> Option<u128> {
         self.read().mark.staging.map(|staging| staging.id)
     }
 
-    /// Applies a step. False: it belongs to no restore under way, and only the position moved.
+    /// Applies a step. Returns false when it belongs to no restore under way, and only the position
+    /// moved.
     pub(super) fn apply_restore(
         &self,
         position: Position,
@@ -84,7 +85,7 @@ impl State {
         Ok(memory.stage(position, step))
     }
 
-    /// Runs beside reads; waits for a checkpoint under way.
+    /// Makes the gathered records the state. Runs beside reads; waits for a checkpoint under way.
     fn commit_restore(
         &self,
         position: Position,
@@ -128,7 +129,8 @@ impl State {
         Ok(true)
     }
 
-    /// The keyspace that a restore gathers in, made if need be. Only under `checkpointing`.
+    /// Returns the keyspace that a restore gathers in, and makes it if need be. Only under
+    /// `checkpointing`.
     pub(super) fn staging_tree(&self) -> Result<Arc<Tree>, StateError> {
         let found = self.read().staged.as_ref().and_then(|s| s.tree.clone());
         if let Some(tree) = found {
@@ -196,8 +198,8 @@ impl Memory {
         let staged = self.staged.take();
         let tree = staged.and_then(|staged| staged.tree);
         self.retiring.extend(tree.map(|tree| (position, tree)));
-        // What a failed checkpoint has left for it is not wanted any more, either; its other
-        // records are.
+        // A failed checkpoint may have left records for it, which are not wanted any more, either;
+        // its other records are.
         if let Some(frozen) = self.frozen.take() {
             self.frozen = Some(Arc::new(frozen.without_staged()));
         }

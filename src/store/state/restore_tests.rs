@@ -37,7 +37,7 @@ struct World {
     dir: tempfile::TempDir,
     state: State,
     log: Vec<Entry>,
-    /// What readers should see, and what the restore under way has gathered.
+    /// The records that readers should see, and those that the restore under way has gathered.
     model: Model,
     staged: Option<(u128, u64, Model)>,
 }
@@ -78,7 +78,7 @@ impl World {
         self.state.apply(at(index), change).unwrap()
     }
 
-    /// Power is cut: what no checkpoint has is replayed from the log.
+    /// Cuts the power: entries that no checkpoint has are replayed from the log.
     fn crash(&mut self) {
         let elsewhere = tempfile::tempdir().unwrap();
         let spare = State::open(elsewhere.path(), LIMITS).unwrap();
@@ -94,7 +94,8 @@ impl World {
         }
     }
 
-    /// A follower that is behind gets the last checkpoint and the log behind it.
+    /// Replaces the state by an image, as for a follower that is behind: it gets the last
+    /// checkpoint and the log after it.
     fn move_by_image(&mut self) {
         let Some((mark, image)) = self.state.image().unwrap() else {
             return;

@@ -1,14 +1,14 @@
-//! Walking keys over overlay and fjall at once.
+//! Walks keys over overlay and fjall at once.
 
 use super::{Memory, State, StateError};
 use crate::store::{Key, Visit};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// Overlay keys copied at a time, so that `visit` runs without a lock.
+/// The number of overlay keys that are copied at a time, so that `visit` runs without a lock.
 const CHUNK_KEYS: usize = 128;
 
-/// Keys of the overlay in order (`false`: deleted), and up to where they were copied.
+/// Keys of the overlay in order (`false`: deleted), and the end of the part that was copied.
 struct Chunk {
     keys: BTreeMap<Key, bool>,
     /// The first key not looked at; `None` when the overlay ended.
@@ -16,7 +16,8 @@ struct Chunk {
     generation: u64,
 }
 
-/// See [`State::scan`]. Every key that is there all through the walk is visited once.
+/// Walks keys as [`State::scan`] does. Every key that is there all through the walk is visited
+/// once.
 pub(super) fn scan(
     state: &State,
     prefix: &[u8],

@@ -208,7 +208,7 @@ fn limits_ask_for_a_checkpoint() {
     assert!(!state.is_checkpoint_due());
 }
 
-/// What a reader keeps hot is never older than what was applied before it asked.
+/// A record that a reader keeps hot is never older than the applied one before it asked.
 #[test]
 fn a_hot_record_is_never_stale() {
     const ENTRIES: u64 = 600;

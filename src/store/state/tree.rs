@@ -1,4 +1,4 @@
-//! fjall beneath the overlay.
+//! The keyspaces of fjall beneath the overlay.
 
 use super::form::{RECORDS, decode_record, encode_record, record_key, user_key};
 use super::overlay::{Frozen, Records};
@@ -10,32 +10,34 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Read
 use std::path::Path;
 use std::sync::Arc;
 
-/// fjall's block cache. Overlay and `Hot` hold the hot records, so it can be small.
+/// The size of fjall's block cache. Overlay and `Hot` hold the hot records, so it can be small.
 const CACHE_BYTES: u64 = 512 << 10;
-/// Open table and blob files.
+/// The most open table and blob files.
 const OPEN_FILES_MAX: usize = 64;
-/// Values from this size on go to blob files, so that compaction does not move them.
+/// The least size of values in blob files, so that compaction does not move them.
 const SEPARATION_BYTES_MIN: u32 = 512;
-/// Checkpoints that gather before they are merged into what is below. A merge rewrites all keys
-/// below it, so fewer merges write less; more tables cost a bloom filter each on a read.
+/// The number of checkpoints that gather before they are merged into the level below. A merge
+/// rewrites all keys below it, so fewer merges write less; more tables cost a bloom filter each on
+/// a read.
 const TABLES_GATHERED: u8 = 28;
-/// A merged table's size, which also bounds the level that a merge rewrites (28 times this).
+/// The size of a merged table, which also bounds the level that a merge rewrites (28 times this).
 const TABLE_BYTES: u64 = 1 << 20;
-/// Keyspaces are named this and a number; the highest one with a mark is the state.
+/// The beginning of a keyspace's name, before its number; the highest one with a mark is the state.
 const NAME: &str = "state-";
 
 const MARK_KEY: &[u8] = &[0];
 const STAGING_KEY: &[u8] = &[0, 1];
-/// In an image, keys of records that a restore has gathered; no other key starts so.
+/// The beginning, in an image, of the keys of records that a restore has gathered; no other key
+/// starts so.
 const STAGED: &[u8] = &[0, 0];
 
-/// What [`Tree::open`] found.
+/// The keyspaces that [`Tree::open`] found.
 pub(super) struct Opened {
     /// The state.
     pub tree: Tree,
-    /// What a restore has gathered.
+    /// The records that a restore has gathered.
     pub staged: Option<Tree>,
-    /// No keyspace has this number or a higher one.
+    /// The next number: no keyspace has it or a higher one.
     pub next_number: u64,
 }
 
@@ -97,7 +99,7 @@ impl Tree {
         })
     }
 
-    /// An empty keyspace of the same database.
+    /// Makes an empty keyspace of the same database.
     pub(super) fn sibling(&self, number: u64) -> Result<Self, StateError> {
         Self::keyspace(&self.database, number)
     }
@@ -138,14 +140,14 @@ impl Tree {
         found.map(|bytes| decode_record(&bytes)).transpose()
     }
 
-    /// The number of the keyspace that a restore gathers in.
+    /// Returns the number of the keyspace that a restore gathers in.
     fn staging(&self) -> Result<Option<u64>, StateError> {
         let found = self.keyspace.get(STAGING_KEY)?;
         found.map(|bytes| staging_number(&bytes)).transpose()
     }
 
-    /// Saves an overlay whole, or leaves everything as it was. What a restore has gathered goes
-    /// first, so that the mark never says more than there is.
+    /// Saves an overlay whole, or leaves all as it was. Records that a restore has gathered go
+    /// first, so that the mark never counts more than there are.
     pub(super) fn ingest(&self, frozen: &Frozen) -> Result<(), StateError> {
         let mut head = vec![(MARK_KEY, Some(frozen.mark.encode()?))];
         match &frozen.staged {
@@ -161,8 +163,8 @@ impl Tree {
         ingest(&self.keyspace, head, &frozen.map)
     }
 
-    /// A read view of everything saved, what a restore has gathered first. `None` for the image
-    /// when that is in none of `staged`.
+    /// Returns a read view of all that is saved, the records that a restore has gathered first. The
+    /// image is `None` when those are in none of `staged`.
     pub(super) fn image(
         &self,
         staged: &[Arc<Self>],
@@ -196,7 +198,8 @@ impl Tree {
         Ok(Some((mark, Some(image))))
     }
 
-    /// A read view of everything saved, for an archive. `None` before the first checkpoint.
+    /// Returns a read view of all that is saved, for an archive. `None` before the first
+    /// checkpoint.
     pub(super) fn view(&self) -> Result<Option<View>, StateError> {
         let view = self.database.snapshot();
         let Some(mark) = view.get(&self.keyspace, MARK_KEY)? else {
@@ -206,8 +209,8 @@ impl Tree {
         Ok(Some(View::new(view, self.keyspace.clone(), mark)))
     }
 
-    /// Fills this keyspace with `image`, and `staged` with what a restore has gathered. It counts
-    /// after [`Tree::make_whole`], and not before.
+    /// Fills this keyspace with `image`, and `staged` with the records that a restore has gathered.
+    /// The keyspace counts only after [`Tree::make_whole`].
     pub(super) fn fill(&self, image: Image, staged: Option<&Self>) -> Result<(), StateError> {
         let mut image = image.peekable();
         if let Some(staged) = staged {
@@ -227,7 +230,7 @@ impl Tree {
         Ok(ingestion.finish()?)
     }
 
-    /// Says that this keyspace stands at `mark`, and that a restore gathers in `staged`.
+    /// Records that this keyspace stands at `mark`, and that a restore gathers in `staged`.
     pub(super) fn make_whole(&self, mark: &Mark, staged: Option<&Self>) -> Result<(), StateError> {
         let mut ingestion = self.keyspace.start_ingestion()?;
         ingestion.write(MARK_KEY, mark.encode()?)?;
@@ -237,12 +240,12 @@ impl Tree {
         Ok(ingestion.finish()?)
     }
 
-    /// Deletes this keyspace's files once nobody reads them.
+    /// Deletes this keyspace's files once no reader uses them.
     pub(super) fn retire(&self) -> Result<(), StateError> {
         Ok(self.database.delete_keyspace(self.keyspace.clone())?)
     }
 
-    /// A walk over the saved keys that start with `prefix`, from `from` on.
+    /// Walks over the saved keys that start with `prefix`, from `from` on.
     pub(super) fn walk(
         &self,
         prefix: &[u8],
@@ -261,7 +264,7 @@ impl Tree {
 
 type Head = Vec<(&'static [u8], Option<Vec<u8>>)>;
 
-/// Writes `head` and, behind it, `records`, or nothing.
+/// Writes `head` and, after it, `records`, or nothing.
 fn ingest(keyspace: &Keyspace, head: Head, records: &Records) -> Result<(), StateError> {
     let mut ingestion = keyspace.start_ingestion()?;
     for (key, value) in head {

@@ -1,4 +1,4 @@
-//! Everything that a checkpoint saved, at one instant.
+//! The saved records of a checkpoint, at one instant.
 
 use super::form::{self, RECORDS};
 use super::{Mark, Position, StateError};
@@ -8,8 +8,8 @@ use crate::store::archive::Sizes;
 use bytes::Bytes;
 use fjall::{Keyspace, Readable, Snapshot};
 
-/// Records as they were at [`View::position`], whatever is applied meanwhile. Holds files that
-/// were replaced since, so it is not to be kept for long.
+/// Records as they were at [`View::position`], whatever is applied meanwhile. Holds files that were
+/// replaced since, so it is not to be kept for long.
 pub struct View {
     snapshot: Snapshot,
     keyspace: Keyspace,
@@ -25,12 +25,12 @@ impl View {
         }
     }
 
-    /// The last entry that is in it.
+    /// Returns the position of the last entry that is in the view.
     pub fn position(&self) -> Option<Position> {
         self.mark.position
     }
 
-    /// Highest cluster time among the entries in it.
+    /// Returns the highest cluster time among the entries in the view.
     pub fn time_floor(&self) -> Timestamp {
         self.mark.time_floor
     }
@@ -50,7 +50,7 @@ impl View {
         Ok(sizes)
     }
 
-    /// The records in order of their keys.
+    /// Returns the records in order of their keys.
     pub fn records(&self) -> impl Iterator<Item = Result<(Key, Bytes), StateError>> + use<> {
         let walk = self.snapshot.prefix(&self.keyspace, RECORDS);
         walk.map(|guard| {
