@@ -6,32 +6,33 @@ use crate::store::{Key, Revision};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Changes and preconditions under absolute barrier paths (`logical/<uuid>/data/x`). Made through
-/// a [`super::View`], so an engine cannot write outside its own subtree.
+/// The changes and preconditions of one request, under absolute barrier paths
+/// (`logical/<uuid>/data/x`). Made through a [`super::View`], so an engine cannot write outside its
+/// own subtree.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(super) changes: Vec<Change>,
     pub(super) expectations: Vec<(Target, Revision)>,
     /// Preconditions on reserved keys.
     pub(super) raw_expectations: Vec<(&'static [u8], Revision)>,
-    /// About the bytes of the log entry to be.
+    /// The approximate bytes of the log entry that the batch becomes.
     weight: usize,
 }
 
-/// From this weight on whoever can leave the rest to a later batch should; far below what one
-/// log entry may hold.
+/// The weight from which code that can leave the rest to a later batch should; far below the limit
+/// of one log entry.
 const HEAVY_BYTES: usize = 256 << 10;
-/// Bytes that encryption adds to each segment of a path, and to a record and its place.
+/// The bytes that encryption adds to each segment of a path, and to a record and its place.
 const SEGMENT_OVERHEAD_BYTES: usize = 18;
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
-/// Addresses a change. Cheap to clone.
+/// The address of a change. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     path: Arc<str>,
     /// The view's prefix, encrypted already, and its length in `path`.
     prefix: Option<(Arc<Place>, usize)>,
-    /// The whole of it encrypted, where somebody read there.
+    /// The whole path encrypted, where a reader has encrypted it already.
     key: Option<Key>,
 }
 
@@ -44,7 +45,7 @@ impl Target {
         }
     }
 
-    /// The same, known to be at `key`.
+    /// Returns the same target, known to be at `key`.
     pub(super) fn at(self, key: Key) -> Self {
         Self {
             key: Some(key),
@@ -56,7 +57,7 @@ impl Target {
         self.key.as_ref()
     }
 
-    /// The absolute barrier path.
+    /// Returns the absolute barrier path.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
@@ -66,7 +67,7 @@ impl Target {
         RECORD_OVERHEAD_BYTES + self.path.len() + (slashes + 1) * SEGMENT_OVERHEAD_BYTES
     }
 
-    /// The encrypted prefix and what follows it.
+    /// Returns the encrypted prefix and the rest of the path.
     pub(super) fn from(&self) -> Option<(&Place, &str)> {
         let (place, length) = self.prefix.as_ref()?;
         Some((place, self.path.get(*length..)?))
@@ -94,22 +95,22 @@ pub(super) enum Change {
 pub struct Commit {
     /// The entry's index; zero when the batch was empty and nothing was written.
     pub revision: Revision,
-    /// When it was acknowledged.
+    /// The time at which the commit was acknowledged.
     pub at: Instant,
 }
 
 impl Batch {
-    /// No changes.
+    /// Makes a batch without changes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// True when committing would write nothing.
+    /// Returns true when committing would write nothing.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Adds everything of `other`, after what is already here.
+    /// Appends all changes and preconditions of `other`.
     pub fn append(&mut self, other: Self) {
         self.changes.extend(other.changes);
         self.expectations.extend(other.expectations);
@@ -117,12 +118,12 @@ impl Batch {
         self.weight += other.weight;
     }
 
-    /// Is there so much in it that more belongs into another one?
+    /// Returns true when the batch is so large that further changes belong into another one.
     pub fn is_heavy(&self) -> bool {
         self.weight >= HEAVY_BYTES
     }
 
-    /// Is the last change of `path` its end?
+    /// Returns true when the last change of `path` deletes it.
     pub(super) fn deletes(&self, path: &str) -> bool {
         let last = self.changes.iter().rev().find(|change| match change {
             Change::Put { target, .. } | Change::Delete { target } => target.path() == path,
@@ -131,7 +132,7 @@ impl Batch {
         matches!(last, Some(Change::Delete { .. }))
     }
 
-    /// The value that the last change of `path` puts there.
+    /// Returns the value that the last change of `path` puts there.
     pub(super) fn pending(&self, path: &str) -> Option<&SecretBytes> {
         self.changes.iter().rev().find_map(|change| match change {
             Change::Put { target, value } if target.path() == path => Some(Some(value)),
@@ -140,7 +141,7 @@ impl Batch {
         })?
     }
 
-    /// What lies below `prefix` and whose last change puts something there, relative to it.
+    /// Returns the paths below `prefix`, relative to it, whose last change puts a value there.
     pub(super) fn pending_below(&self, prefix: &str) -> Vec<String> {
         let put = self.changes.iter().filter_map(|change| match change {
             Change::Put { target, .. } => {

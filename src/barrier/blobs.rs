@@ -1,11 +1,12 @@
-//! Keyed hashes and sealed blobs, for rooms that need the keyring's keys and must not see them.
+//! Makes keyed hashes and sealed blobs, for rooms that need the keyring's keys and must not see
+//! them.
 
 use super::record::{Kind, Parsed};
 use super::{BarrierError, Unsealed};
 use crate::secret::SecretBytes;
 
 impl Unsealed {
-    /// A keyed hash of `data` (HMAC-SHA256 under a key of the keyring that never changes).
+    /// Computes a keyed hash of `data` (HMAC-SHA256 under a key of the keyring that never changes).
     /// `domain` names the use, such as `token id`; hashes of different domains are unrelated.
     pub fn mac(&self, domain: &str, data: &[u8]) -> Result<[u8; 32], BarrierError> {
         // The length in front makes (domain, data) unambiguous.
@@ -14,13 +15,14 @@ impl Unsealed {
     }
 
     /// Seals `plaintext` to be handed out (a batch token): only [`Unsealed::open_blob`] with the
-    /// same domain, here or on another unsealed node, opens it. 45 bytes longer than `plaintext`.
+    /// same domain, here or on another unsealed node, opens it. The blob is 45 bytes longer than
+    /// `plaintext`.
     pub fn seal_blob(&self, domain: &str, plaintext: &[u8]) -> Result<Vec<u8>, BarrierError> {
         self.usage.count(1);
         Ok(self.seal_record(&*self.keys()?, Kind::Blob(domain), plaintext))
     }
 
-    /// Opens what [`Unsealed::seal_blob`] made. `blob` comes from a client: here
+    /// Opens a blob that [`Unsealed::seal_blob`] made. `blob` comes from a client: here
     /// [`BarrierError::Tampered`] and [`BarrierError::UnknownKeyTerm`] are the client's fault.
     pub fn open_blob(&self, domain: &str, blob: &[u8]) -> Result<SecretBytes, BarrierError> {
         let parsed = Parsed::new(blob)?;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The derivation key never changes, so a rotation leaves cluster keys alone, and nothing more has
-//! to be stored or handed to a node that joins: whoever is unsealed has them. A sealed node has
+//! to be stored or handed to a node that joins: every unsealed node has them. A sealed node has
 //! none, and a snapshot of another cluster brings that cluster's.
 
 use super::mac::MacKey;
@@ -24,7 +24,7 @@ pub enum ClusterKey {
 }
 
 impl ClusterKey {
-    /// Stands in the derivation: never changed, never used for anything else.
+    /// Returns the purpose's name in the derivation: never changed, never used for anything else.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Leadership => "leadership",
@@ -55,19 +55,19 @@ impl Sealed {
     }
 }
 
-/// The cluster's signing key, as a store tells it.
+/// The public half of the cluster's signing key, as a store has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
-    /// Nothing: a release before proofs of the keys made it.
+    /// No key: a release before proofs of the keys made the store.
     Never,
-    /// The one that was known before is void: another cluster's snapshot was restored, and that
-    /// cluster published none.
+    /// No key, and the one that was known before is void: another cluster's snapshot was restored,
+    /// and that cluster published none.
     Void,
-    /// Its public half.
+    /// The public half.
     Key([u8; 32]),
 }
 
-/// The record that makes the key known so far void, as the store has it.
+/// Returns the record that makes the key known so far void.
 pub(super) fn void_cluster_key() -> (Key, Bytes) {
     (Key::from_static(reserved::CLUSTER_KEY), Bytes::new())
 }
@@ -80,8 +80,8 @@ impl Batch {
 }
 
 impl Unsealed {
-    /// The cluster's key for `purpose`: the same on all unsealed nodes, before and after a
-    /// rotation. Wiped when the caller drops it; nothing of it is kept here.
+    /// Returns the cluster's key for `purpose`: the same on all unsealed nodes, before and after a
+    /// rotation. It is wiped when the caller drops it, and no copy is kept here.
     ///
     /// # Errors
     /// [`BarrierError::Sealed`].

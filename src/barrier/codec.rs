@@ -1,11 +1,11 @@
-//! Records as text, for people who repair a store: each kind is shown as JSON and taken back as
-//! such.
+//! Records as text, for people who repair a store: each kind of record is shown as JSON, and taken
+//! back as JSON.
 
 use crate::secret::{Secret, SecretBytes, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How the records of one kind are shown and taken back. Who owns the kind makes it.
+/// Translates the records of one kind into text and back. The room that owns the kind makes it.
 #[derive(Clone, Copy)]
 pub struct Codec {
     show: fn(&[u8]) -> Option<String>,
@@ -13,7 +13,7 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// For what [`super::View::put_record`] writes of a `T`.
+    /// Returns the codec of the records that [`super::View::put_record`] writes of a `T`.
     pub const fn of<T: Serialize + DeserializeOwned>() -> Self {
         Self {
             show: show::<T>,
@@ -21,8 +21,8 @@ impl Codec {
         }
     }
 
-    /// For records that are written otherwise: `show` gives JSON, and `take` the bytes of it or
-    /// what is wrong with it.
+    /// Returns the codec of records that are written otherwise: `show` returns JSON, and `take` the
+    /// bytes of it or the fault in it.
     pub const fn new(
         show: fn(&[u8]) -> Option<String>,
         take: fn(&str) -> Result<Vec<u8>, String>,
@@ -30,14 +30,15 @@ impl Codec {
         Self { show, take }
     }
 
-    /// The record as JSON; `None` when it is not of this kind, or would not come back as it is.
+    /// Returns the record as JSON; `None` when it is not of this kind, or would not come back as it
+    /// is.
     pub fn show(&self, record: &SecretBytes) -> Option<SecretString> {
         let text = Secret::new((self.show)(record.expose())?);
         let again = Secret::new((self.take)(text.expose()).ok()?);
         (again.expose() == record.expose()).then_some(text)
     }
 
-    /// The record that `text` shows.
+    /// Returns the record that `text` shows.
     ///
     /// # Errors
     /// The reason for which it is not one of this kind.

@@ -1,5 +1,5 @@
-//! Joining: how a node that holds the unseal keys, and nothing else, proves it to the active node,
-//! and how it knows that the active node is the one it looks for.
+//! Joining: a node that holds the unseal keys, and nothing else, proves that to the active node,
+//! and the active node proves to it that it is the one looked for.
 //!
 //! Both sides can know the *join key*: HMAC-SHA256 of the seal key. The joiner computes it from
 //! the shares; the active node, which forgot the seal key after unsealing, keeps it sealed by the
@@ -13,11 +13,11 @@
 //! reply:      record sealed by the key for replies, bound to the proof
 //! ```
 //!
-//! So: nothing is stored for a challenge, and a flood of questions costs no memory. Only who holds
-//! the unseal keys reads a challenge; the proof covers all that the joiner says; a reply belongs to
-//! one proof and opens for nobody else, so who only pretends to lead learns nothing and is not
-//! believed. A challenge is good for [`CHALLENGE_TTL`], for one name, with the process that issued
-//! it.
+//! So nothing is stored for a challenge, and a flood of questions costs no memory. Only a holder of
+//! the unseal keys reads a challenge; the proof covers the joiner's whole statement; a reply
+//! belongs to one proof and opens for no other node, so a node that only pretends to lead learns
+//! nothing and is not believed. A challenge is good for [`CHALLENGE_TTL`], for one name, with the
+//! process that issued it.
 
 use super::mac::MacKey;
 use super::record::{self, Kind, Parsed};
@@ -28,20 +28,20 @@ use crate::secret::{Key256, fill_random};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// How long a challenge may be answered. A joiner asks for it when it has its keys, so this is a
-/// few exchanges over a slow network.
+/// The time for which a challenge may be answered. A joiner asks for it when it has its keys, so
+/// this is a few exchanges over a slow network.
 pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
-/// The longest challenge that is looked at.
+/// The longest challenge that is looked at, in bytes.
 pub const CHALLENGE_BYTES_MAX: usize = 1024;
-/// The longest `node_id` that joins.
+/// The longest `node_id` that joins, in bytes.
 pub const NODE_ID_BYTES_MAX: usize = 256;
-/// Length of a proof.
+/// The length of a proof, in bytes.
 pub const PROOF_BYTES: usize = 32;
 
 const TOKEN_VERSION: u8 = 1;
 const ID_BYTES: usize = 16;
 
-/// The process that issued a challenge: made anew at each start of the active node's work.
+/// The id of the process that issued a challenge, made anew at each start of the node.
 pub type Issuer = [u8; ID_BYTES];
 
 /// The key that all holders of the seal key can derive.
@@ -57,14 +57,14 @@ pub struct OpenedChallenge {
 pub struct AcceptedAnswer {
     key: JoinKey,
     proof: [u8; PROOF_BYTES],
-    /// Tells this challenge from all others.
+    /// The nonce, which tells this challenge from all others.
     pub nonce: [u8; ID_BYTES],
-    /// When the challenge would have expired.
+    /// The time at which the challenge would have expired.
     pub expires: Timestamp,
 }
 
 impl JoinKey {
-    /// The join key of a store that `seal_key` opens.
+    /// Derives the join key of a store that `seal_key` opens.
     pub fn of_seal_key(seal_key: &Key256) -> Self {
         Self(MacKey::new(seal_key).derive("join"))
     }
@@ -95,8 +95,8 @@ impl JoinKey {
         key.sign(&[&length, inner, statement])
     }
 
-    /// The joiner's step. [`BarrierError::WrongJoinKey`]: the challenge is of a cluster that other
-    /// keys unseal, or was altered.
+    /// Opens a challenge, as the joiner's step. [`BarrierError::WrongJoinKey`] means that the
+    /// challenge is of a cluster that other keys unseal, or was altered.
     pub fn open(self, challenge: &[u8]) -> Result<OpenedChallenge, BarrierError> {
         if challenge.len() > CHALLENGE_BYTES_MAX {
             return Err(BarrierError::WrongJoinKey);
@@ -112,13 +112,13 @@ impl JoinKey {
 }
 
 impl OpenedChallenge {
-    /// Proves that this node holds the unseal keys and says `statement`.
+    /// Computes the proof that this node holds the unseal keys and makes `statement`.
     pub fn prove(&self, statement: &[u8]) -> [u8; PROOF_BYTES] {
         self.key.proof(&self.inner, statement)
     }
 
-    /// What the leader replied to that proof. [`BarrierError::Tampered`]: whoever replied does not
-    /// hold the keys, or replied to something else.
+    /// Opens the leader's reply to that proof. [`BarrierError::Tampered`] means that the sender of
+    /// the reply does not hold the keys, or replied to something else.
     pub fn open_reply(
         &self,
         proof: &[u8; PROOF_BYTES],
@@ -131,7 +131,7 @@ impl OpenedChallenge {
 }
 
 impl AcceptedAnswer {
-    /// Seals what the joiner needs to know, for this joiner alone.
+    /// Seals the reply to the joiner, for this joiner alone.
     pub fn reply(&self, plaintext: &[u8]) -> Vec<u8> {
         let cipher = self.key.cipher("join reply");
         let kind = Kind::JoinReply(&self.proof);
@@ -175,7 +175,7 @@ impl<'a> Token<'a> {
 }
 
 impl Unsealed {
-    /// A challenge for a joiner of this name, good until `now` and [`CHALLENGE_TTL`].
+    /// Makes a challenge for a joiner of this name, good from `now` for [`CHALLENGE_TTL`].
     pub fn challenge(
         &self,
         issuer: Issuer,
@@ -203,9 +203,9 @@ impl Unsealed {
         Ok(record::seal(&outer, 0, &nonces::single(), kind, &inner))
     }
 
-    /// Judges an answer: `challenge` as it was given, what the joiner says, and its proof.
+    /// Judges an answer: `challenge` as it was given, the joiner's statement, and its proof.
     /// [`BarrierError::WrongJoinKey`], [`BarrierError::ChallengeExpired`] and
-    /// [`BarrierError::WrongProof`] are the joiner's.
+    /// [`BarrierError::WrongProof`] are the joiner's fault.
     pub fn judge_answer(
         &self,
         issuer: Issuer,
@@ -239,8 +239,8 @@ impl Unsealed {
         })
     }
 
-    /// What stands in the store since the seal was made, or else what this node's own unsealing
-    /// left behind.
+    /// Returns the join key that the store has had since the seal was made, or else the one that
+    /// this node's own unsealing derived.
     fn join_key(&self) -> Result<JoinKey, BarrierError> {
         let keys = self.keys()?;
         if let Some(record) = self.storage.get(reserved::JOIN_KEY)? {

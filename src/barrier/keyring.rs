@@ -1,4 +1,4 @@
-//! The keyring: what records are sealed with, itself sealed by the root key.
+//! The keyring: the keys that seal records, itself sealed by the root key.
 //!
 //! Plaintext of the keyring record, version 1; integers are big-endian:
 //!
@@ -14,7 +14,8 @@
 //! 84      44*n   key terms, ascending: number (4), installed (8, ns since the epoch), key (32)
 //! ```
 //!
-//! The last key term is the active one. Old ones stay, so that what they sealed stays readable.
+//! The last key term is the active one. Old ones stay, so that records sealed under them stay
+//! readable.
 
 use super::BarrierError;
 use super::xchacha::Cipher;
@@ -25,26 +26,27 @@ const FORMAT_VERSION: u8 = 1;
 const HEAD_BYTES: usize = 1 + 2 * KEY_BYTES + 8 + 8 + 1 + 2;
 const TERM_BYTES: usize = 4 + 8 + KEY_BYTES;
 
-/// Most key terms a keyring holds; with Vault's shortest interval of a day that is 11 years.
+/// The most key terms that a keyring holds; with Vault's shortest interval of a day that is 11
+/// years.
 pub const KEY_TERMS_MAX: usize = 4096;
-/// Encryptions after which a key term is replaced even where that is switched off. A random
-/// 192-bit nonce repeats within that many with a chance of 2^-113.
+/// The number of encryptions after which a key term is replaced even where rotation is switched
+/// off. A random 192-bit nonce repeats within that many with a chance of 2^-113.
 pub const ENCRYPTIONS_HARD_MAX: u64 = 1 << 40;
-/// Vault's default and largest for the configured limit.
+/// Vault's default for the configured limit of encryptions, and the largest that it takes.
 pub const ENCRYPTIONS_MAX: u64 = 3_865_470_566;
-/// Vault's smallest.
+/// The smallest limit of encryptions that Vault takes.
 pub const ENCRYPTIONS_MIN: u64 = 1_000_000;
-/// Vault's shortest interval, in seconds.
+/// The shortest interval that Vault takes, in seconds.
 pub const INTERVAL_S_MIN: u64 = 24 * 60 * 60;
 
-/// When a key term is replaced by itself (`sys/rotate/config`).
+/// The limits at which a key term is replaced without a request (`sys/rotate/config`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationConfig {
-    /// Encryptions per key term.
+    /// The most encryptions per key term.
     pub max_operations: u64,
-    /// Seconds per key term; zero for no such limit.
+    /// The longest use of a key term, in seconds; zero for no such limit.
     pub interval_s: u64,
-    /// Off leaves only [`ENCRYPTIONS_HARD_MAX`].
+    /// True to rotate by these limits; otherwise only [`ENCRYPTIONS_HARD_MAX`] holds.
     pub enabled: bool,
 }
 
@@ -59,7 +61,7 @@ impl Default for RotationConfig {
 }
 
 impl RotationConfig {
-    /// Refuses what is outside the limits above.
+    /// Refuses limits outside Vault's.
     pub fn check(&self) -> Result<(), BarrierError> {
         if !(ENCRYPTIONS_MIN..=ENCRYPTIONS_MAX).contains(&self.max_operations) {
             return Err(BarrierError::RotationOperations);
@@ -87,7 +89,7 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
-    /// Fresh keys, key term 1.
+    /// Makes fresh keys, with key term 1.
     pub(super) fn generate(now: Timestamp) -> Self {
         Self {
             path_key: Key256::generate(),
@@ -101,18 +103,18 @@ impl Keyring {
         }
     }
 
-    /// The key term that new records are sealed under.
+    /// Returns the key term that new records are sealed under.
     pub(super) fn active(&self) -> &KeyTerm {
         self.terms.last().expect("decode and generate leave one")
     }
 
-    /// The key of `number`.
+    /// Returns the cipher of the key term `number`.
     pub(super) fn cipher(&self, number: u32) -> Option<&Cipher> {
         let index = self.terms.binary_search_by_key(&number, |term| term.number);
         Some(&self.terms.get(index.ok()?)?.cipher)
     }
 
-    /// This keyring with one more key term, which is active.
+    /// Returns this keyring with one more key term, which is active.
     pub(super) fn rotated(&self, now: Timestamp) -> Result<Self, BarrierError> {
         if self.terms.len() >= KEY_TERMS_MAX {
             return Err(BarrierError::TooManyKeyTerms);
@@ -127,7 +129,7 @@ impl Keyring {
         Ok(next)
     }
 
-    /// This keyring under another rotation configuration.
+    /// Returns this keyring under another rotation configuration.
     pub(super) fn configured(&self, rotation: RotationConfig) -> Self {
         Self {
             path_key: self.path_key.duplicate(),

@@ -1,4 +1,4 @@
-//! Everything secret that an unsealed barrier holds, dropped and wiped as one.
+//! All secrets that an unsealed barrier holds, dropped and wiped as one.
 
 use super::BarrierError;
 use super::cluster_key::ClusterKey;
@@ -12,7 +12,7 @@ use super::{nonces, reserved};
 use crate::secret::{KEY_BYTES, Key256};
 use crate::store::{Revision, Storage};
 
-/// Seals the keyring, and nothing else.
+/// The root key, which seals the keyring and the join key.
 pub(super) struct RootKey(Cipher);
 
 impl RootKey {
@@ -62,13 +62,14 @@ impl RootKey {
 pub(super) struct Keys {
     pub(super) root_key: RootKey,
     pub(super) keyring: Keyring,
-    /// Of the keyring record these keys were read from.
+    /// The revision of the keyring record that these keys were read from.
     pub(super) revision: Revision,
     pub(super) names: Names,
     pub(super) mac: MacKey,
-    /// Of messages between nodes.
+    /// The cipher of messages between nodes.
     pub(super) forwarding: Cipher,
-    /// For a store that was sealed before join keys were kept.
+    /// The join key by this node's own unsealing, for a store that was sealed before join keys were
+    /// kept.
     pub(super) derived_join_key: Option<JoinKey>,
 }
 

@@ -1,11 +1,12 @@
-//! Records that belong to this cluster alone, whatever else its store is replaced by.
+//! Records that belong to this cluster alone, whatever its other records are replaced by.
 //!
-//! They lie in clear at reserved keys, so that a sealed node reads them and no keyring has to fit.
-//! Together with the seal's records they stay what they are when a snapshot is restored, and are
-//! left out where one cluster replicates to another.
+//! Local records are stored in clear at reserved keys, so that a sealed node reads them and no
+//! keyring has to fit. Together with the seal's records they stay what they are when a snapshot is
+//! restored, and are left out where one cluster replicates to another.
 //!
 //! One case is different. A keyring that the root key in memory does not open is of another
-//! cluster, or of a root key before this one: then what opens it comes with it, or nobody could.
+//! cluster, or of a root key before this one: then the seal's records come with it, or no key could
+//! open it.
 
 use super::{BarrierError, Batch, Sealed, Unsealed, reserved};
 use crate::store::{Key, ReadError, Record, Records, Revision, Storage, Visit};
@@ -14,14 +15,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// Far more reserved records than any release has.
+/// The most reserved records of a snapshot: far more than any release has.
 const RESERVED_MAX: usize = 1024;
 
-/// The records that belong to this cluster alone, beside the seal's. A new one is one line here
-/// and in `key`.
+/// A record that belongs to this cluster alone, beside the seal's. A new one is one line here and
+/// in `key`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalRecord {
-    /// Its name and id.
+    /// The cluster's name and id.
     Cluster,
 }
 
@@ -44,7 +45,7 @@ impl Sealed {
 }
 
 impl Unsealed {
-    /// As [`Sealed::local`].
+    /// Reads a local record as [`Sealed::local`] does.
     ///
     /// # Errors
     /// [`BarrierError::Read`].
@@ -52,8 +53,9 @@ impl Unsealed {
         Ok(self.storage().get(record.key())?)
     }
 
-    /// The records of a snapshot as this cluster takes them over, in their order. With `is_foreign`
-    /// a cluster's signing key that the snapshot does not bring is void, because nobody holds it.
+    /// Returns the records of a snapshot as this cluster takes them over, in their order. With
+    /// `is_foreign` a cluster's signing key that the snapshot does not bring is void, because no
+    /// node holds it.
     pub fn restorable(self: &Arc<Self>, records: Records, is_foreign: bool) -> Records {
         Box::new(Restorable {
             barrier: Arc::clone(self),
@@ -63,7 +65,7 @@ impl Unsealed {
         })
     }
 
-    /// True when the root key in memory opens the keyring record `sealed`.
+    /// Returns true when the root key in memory opens the keyring record `sealed`.
     fn opens(&self, sealed: &[u8]) -> Result<bool, BarrierError> {
         Ok(self.keys()?.root_key.opens_keyring(sealed))
     }
@@ -77,8 +79,8 @@ impl Batch {
     }
 }
 
-/// See [`Unsealed::restorable`]. Reserved records come before all others, so they are gathered and
-/// settled first.
+/// The records of [`Unsealed::restorable`]. Reserved records come before all others, so they are
+/// gathered and settled first.
 struct Restorable {
     barrier: Arc<Unsealed>,
     records: std::iter::Peekable<Records>,
@@ -143,7 +145,7 @@ fn is_of_seal(key: &[u8]) -> bool {
     reserved::SEAL.contains(&key)
 }
 
-/// All local records of this store.
+/// Returns all local records of this store.
 fn local_records(storage: &dyn Storage) -> Result<Vec<(Key, Bytes)>, ReadError> {
     let mut keys: Vec<Key> = reserved::SEAL.map(Key::from_static).into();
     storage.scan(reserved::LOCAL, &mut |key| {
@@ -173,7 +175,7 @@ mod tests {
         Key256::from_slice(&[byte; 32]).unwrap()
     }
 
-    /// An initialised store with a local record, and its barrier.
+    /// Makes an initialised store with a local record, and its barrier.
     async fn cluster(byte: u8) -> Arc<Unsealed> {
         let sealed = Sealed::new(Arc::new(Inmem::new()));
         let config = SealConfig {

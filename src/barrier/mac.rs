@@ -4,13 +4,13 @@ use crate::secret::{KEY_BYTES, Key256};
 use ring::hmac::{Context, HMAC_SHA256, Key};
 use zeroize::Zeroize;
 
-/// No less than the frames of an HMAC take.
+/// A size that covers the stack frames of an HMAC, in bytes.
 const STACK_BYTES: usize = 8 << 10;
-/// Length of a whole tag.
+/// The length of a whole tag, in bytes.
 pub(super) const MAC_BYTES: usize = 32;
 
-/// A prepared HMAC key. Boxed, so that moving it leaves no copy; ring does not wipe its keys, so
-/// the last thing written over this one is the schedule of a zero key.
+/// A prepared HMAC key. Boxed, so that moving it leaves no copy; ring does not wipe its keys, so on
+/// drop this one is overwritten by the schedule of a zero key.
 pub(super) struct MacKey(Box<Key>);
 
 impl MacKey {
@@ -18,7 +18,7 @@ impl MacKey {
         Self(Box::new(Key::new(HMAC_SHA256, key.expose())))
     }
 
-    /// The tag of the concatenation of `parts`. The caller makes the parts unambiguous.
+    /// Computes the tag of the concatenation of `parts`. The caller makes the parts unambiguous.
     pub(super) fn sign(&self, parts: &[&[u8]]) -> [u8; MAC_BYTES] {
         let mut context = Context::with_key(&self.0);
         for part in parts {
@@ -30,7 +30,7 @@ impl MacKey {
         bytes
     }
 
-    /// A key for `purpose`, independent of those for all other purposes.
+    /// Derives a key for `purpose`, independent of those for all other purposes.
     pub(super) fn derive(&self, purpose: &str) -> Key256 {
         let mut bytes = self.sign(&[b"coffer key ", purpose.as_bytes()]);
         let key = Key256::from_slice(&bytes).expect("a tag is as long as a key");
@@ -40,8 +40,8 @@ impl MacKey {
     }
 }
 
-/// Overwrites what finished calls left on the stack: ring returns a tag, which is a key here, by
-/// value and wipes none of its copies.
+/// Overwrites the stack frames of finished calls: ring returns a tag, which is a key here, by value
+/// and wipes none of its copies.
 #[inline(never)]
 fn wipe_stack() {
     let mut unused = [0_u8; STACK_BYTES];
@@ -67,7 +67,8 @@ mod tests {
         assert_eq!(key.sign(&[b"ab", b"c"]), key.sign(&[b"abc"]));
     }
 
-    /// RFC 4231, test case 2, with its key padded by zeros to our length (HMAC pads the same).
+    /// RFC 4231, test case 2, with its key padded by zeros to the length of this room's keys (HMAC
+    /// pads the same).
     #[test]
     fn agrees_with_rfc_4231() {
         let mut padded = [0; 32];

@@ -7,20 +7,20 @@
 //!
 //! The key is the cluster's for forwarding ([`super::ClusterKey::Forwarding`]), so a member that
 //! was never unsealed can neither make nor read one. Associated data: the parts of the context,
-//! each behind its length (4 bytes, big-endian). What a message is, from whom, for whom and in
-//! answer to what is the context, which the caller makes.
+//! each behind its length (4 bytes, big-endian). The caller makes the context, of the kind of the
+//! message, its sender, its receiver and the request that it answers.
 
 use super::xchacha::{NONCE_BYTES, TAG_BYTES};
 use super::{BarrierError, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 
-/// Bytes that sealing adds to a message.
+/// The bytes that sealing adds to a message.
 pub const MESSAGE_OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
-/// Length of the nonce, with which a sealed message begins.
+/// The length of the nonce with which a sealed message begins, in bytes.
 pub const MESSAGE_NONCE_BYTES: usize = NONCE_BYTES;
 
 impl Unsealed {
-    /// Writes `plaintext` behind what is in `out`, sealed and bound to `context`.
+    /// Appends `plaintext` to `out`, sealed and bound to `context`.
     ///
     /// # Errors
     /// [`BarrierError::Sealed`]; `out` is as it was.
@@ -45,12 +45,12 @@ impl Unsealed {
         Ok(())
     }
 
-    /// Opens what [`Unsealed::seal_message`] made with the same context, here or on another
-    /// unsealed node.
+    /// Opens a message that [`Unsealed::seal_message`] made with the same context, here or on
+    /// another unsealed node.
     ///
     /// # Errors
-    /// [`BarrierError::Tampered`] when it was made by other keys, for another context, or altered;
-    /// [`BarrierError::Sealed`].
+    /// [`BarrierError::Tampered`] when the message was made by other keys, for another context, or
+    /// altered; [`BarrierError::Sealed`].
     pub fn open_message(
         &self,
         context: &[&[u8]],

@@ -10,10 +10,11 @@
 //!
 //! Invariants
 //! - [`Sealed`] and [`Unsealed`] are types: only an unsealed barrier can encrypt or decrypt, and
-//!   only the right seal key makes one. Sealing drops the keys, whoever still holds a handle.
+//!   only the right seal key makes one. Sealing drops the keys, even while other rooms hold
+//!   handles.
 //! - A record opens only at the path it was sealed for.
 //! - One [`Batch`] becomes one log entry.
-//! - What belongs to this cluster alone, the seal's records among it, outlives a restore
+//! - Records that belong to this cluster alone, the seal's among them, outlive a restore
 //!   (`local.rs`).
 //! - A node joins by proving that it holds the unseal keys, which never travel (`join.rs`).
 //! - Keys are wiped when dropped and leave this room only as sealed records.
@@ -68,13 +69,13 @@ pub use slot::Slot;
 pub use unsealed::Unsealed;
 pub use view::{Entry, View};
 
-/// A reason for which the barrier does not serve.
+/// The reason for which the barrier does not serve.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BarrierError {
-    /// Not now or fatal, as the store says.
+    /// Not now or fatal: the store's error tells which.
     #[error(transparent)]
     Read(#[from] crate::store::ReadError),
-    /// As the store says.
+    /// The store refused or failed a commit; its error tells why.
     #[error(transparent)]
     Commit(#[from] crate::store::CommitError),
     /// Fatal: a record failed authentication; the disk or the data was tampered with.
@@ -89,7 +90,7 @@ pub enum BarrierError {
     /// A stored record does not decode; the message names the kind, never the content.
     #[error("stored {0} record does not decode")]
     Decode(&'static str),
-    /// Ours: what is to be stored does not fit its format; the message names the kind.
+    /// A fault of this program: a value does not fit its stored format; the message names the kind.
     #[error("{0} does not fit its record")]
     Encode(&'static str),
     /// Not now: the barrier was sealed meanwhile.
@@ -113,7 +114,7 @@ pub enum BarrierError {
     /// Not now: ask for a fresh challenge.
     #[error("the challenge has expired")]
     ChallengeExpired,
-    /// The joiner's fault: what it says is not what it proved.
+    /// The joiner's fault: its statement is not the one that it proved.
     #[error("the proof does not fit what the joiner says")]
     WrongProof,
     /// Not now: the store was sealed before join keys were kept; unseal this node once more.

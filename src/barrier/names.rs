@@ -8,11 +8,11 @@
 //! length: 0x00..0x7f in one byte, else two bytes: 0x80 | high, low
 //! ```
 //!
-//! The synthetic nonce (SIV, after RFC 5297) is the first 12 bytes of
-//! `chain_i = HMAC-SHA256(mac key, chain_(i-1) | segment)` with `chain_0` = 32 zeros, and the
-//! ciphertext is the segment under ChaCha20 (RFC 8439) with that nonce. So equal names in
-//! different folders look unrelated, and what a stolen card shows of a path is its depth, the
-//! lengths of its segments and which paths share a folder.
+//! The synthetic nonce (SIV, after RFC 5297) is the first 12 bytes of `chain_i = HMAC-SHA256(mac
+//! key, chain_(i-1) | segment)` with `chain_0` = 32 zeros, and the ciphertext is the segment under
+//! ChaCha20 (RFC 8439) with that nonce. So equal names in different folders look unrelated, and a
+//! stolen card shows of a path its depth, the lengths of its segments and the paths that share a
+//! folder with it.
 //!
 //! Why 12 bytes are enough: two different (folder, segment) pairs must share a nonce before a
 //! keystream repeats. Among 2^30 names that has a chance of 2^-37, and its cost would be the
@@ -29,11 +29,11 @@ use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use subtle::ConstantTimeEq;
 
-/// First byte of every encrypted name; also the version of this scheme.
+/// The first byte of every encrypted name; also the version of this scheme.
 const NAMESPACE: u8 = 0x01;
 const SIV_BYTES: usize = 12;
 const ITEM_OVERHEAD_BYTES_MAX: usize = SIV_BYTES + 2;
-/// Longest storage key that a checked path can have.
+/// The longest storage key that a checked path can have, in bytes.
 pub(super) const STORAGE_KEY_BYTES_MAX: usize =
     1 + path::PATH_BYTES_MAX + path::SEGMENTS_MAX * ITEM_OVERHEAD_BYTES_MAX;
 const _: () = assert!(
@@ -59,9 +59,9 @@ pub(super) struct Place {
 /// One decrypted name below a folder.
 pub(super) struct Child {
     pub(super) name: String,
-    /// Where it is.
+    /// The place that the name leads to.
     pub(super) place: Place,
-    /// Nothing follows: a record, not a folder.
+    /// True for a record, false for a folder.
     pub(super) is_leaf: bool,
 }
 
@@ -81,7 +81,7 @@ impl Place {
         self.key.into()
     }
 
-    /// The first storage key after everything below this place.
+    /// Returns the first storage key after all keys below this place.
     pub(super) fn successor(&self) -> Vec<u8> {
         let mut key = self.key.clone();
         while let Some(last) = key.pop() {
@@ -103,8 +103,8 @@ impl Names {
         }
     }
 
-    /// Walks from `from` along `path`, which was checked; empty segments (a trailing slash) are
-    /// skipped.
+    /// Returns the place that `path` leads to from `from`. The path was checked; empty segments (a
+    /// trailing slash) are skipped.
     pub(super) fn place(&self, from: &Place, path: &str) -> Place {
         let mut place = Place {
             key: Vec::with_capacity(from.key.len() + path.len() + 4 * ITEM_OVERHEAD_BYTES_MAX),
@@ -117,7 +117,7 @@ impl Names {
         place
     }
 
-    /// The first name of `key`, a storage key below `parent`.
+    /// Decrypts the first name of `key`, a storage key below `parent`.
     pub(super) fn child(&self, parent: &Place, key: &[u8]) -> Result<Child, BarrierError> {
         let rest = key.strip_prefix(parent.key.as_slice());
         let (siv, sealed, after) = rest.and_then(split_item).ok_or(BarrierError::Tampered)?;
@@ -138,7 +138,7 @@ impl Names {
         })
     }
 
-    /// The whole path of `key`, a storage key below `folder`, relative to it.
+    /// Decrypts the whole path of `key`, a storage key below `folder`, relative to it.
     pub(super) fn path_below(&self, folder: &Place, key: &[u8]) -> Result<String, BarrierError> {
         let mut child = self.child(folder, key)?;
         let mut path = child.name;

@@ -4,10 +4,10 @@ use super::xchacha::{NONCE_BYTES, XNonce};
 use crate::secret::fill_random;
 use std::sync::{Mutex, PoisonError};
 
-/// Nonces per draw: one system call serves this many records.
+/// The number of nonces per draw: one system call serves this many records.
 const NONCES_PER_DRAW: usize = 64;
 
-/// Hands every nonce out once. They are not secret; they must not repeat.
+/// Hands out each nonce once. Nonces are not secret; they must not repeat.
 pub(super) struct Nonces(Mutex<Vec<XNonce>>);
 
 impl Nonces {
@@ -28,7 +28,7 @@ impl Nonces {
     }
 }
 
-/// One nonce without a source at hand: for the few seals of keys under keys.
+/// Draws one nonce without a source at hand: for the few seals of keys under keys.
 pub(super) fn single() -> XNonce {
     let mut nonce = [0; NONCE_BYTES];
     fill_random(&mut nonce);

@@ -1,4 +1,4 @@
-//! The sealed form of everything that is stored or handed out.
+//! The sealed form of all that is stored or handed out.
 //!
 //! ```text
 //! offset  bytes  field
@@ -19,7 +19,7 @@ use crate::secret::{Secret, SecretBytes};
 
 const FORMAT_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
-/// Bytes that sealing adds to a plaintext.
+/// The bytes that sealing adds to a plaintext.
 pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
 /// The purpose of a sealed thing, and the place where it belongs.
@@ -86,7 +86,7 @@ pub(super) struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    /// Splits `sealed`; too short or of another version is as good as tampered.
+    /// Splits `sealed`; bytes that are too short or of another version count as tampered.
     pub(super) fn new(sealed: &'a [u8]) -> Result<Self, BarrierError> {
         let (version, rest) = sealed.split_first().ok_or(BarrierError::Tampered)?;
         let (key_term, rest) = rest.split_first_chunk().ok_or(BarrierError::Tampered)?;

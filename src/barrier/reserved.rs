@@ -20,16 +20,16 @@ pub(super) const ROOT_KEY: &[u8] = b"\0root-key";
 pub(super) const KEYRING: &[u8] = b"\0keyring";
 pub(super) const JOIN_KEY: &[u8] = b"\0join-key";
 pub(super) const CLUSTER_KEY: &[u8] = b"\0cluster-key";
-/// Begins the keys of local records, apart from those in [`SEAL`].
+/// The beginning of the keys of local records, apart from those in [`SEAL`].
 pub(super) const LOCAL: &[u8] = b"\0local/";
-/// The first byte of all of them, and of nothing else.
+/// The first byte of all reserved keys, and of no others.
 pub(super) const NAMESPACE: u8 = 0;
 
-/// The local records that say how the root key is sealed. They change together.
+/// The keys of the local records that hold the sealed root key. They change together.
 pub(super) const SEAL: [&[u8]; 3] = [SEAL_CONFIG, ROOT_KEY, JOIN_KEY];
 
-/// Is it one of the keys that stay readable while sealed: the seal's, the root key's, the
-/// keyring's, the cluster's public one, a local one? `key` is a storage key.
+/// Returns true when `key`, a storage key, stays readable while sealed: the seal's, the root key's,
+/// the keyring's, the cluster's public one, or a local one.
 pub fn is_reserved(key: &[u8]) -> bool {
     [SEAL_CONFIG, ROOT_KEY, KEYRING, CLUSTER_KEY].contains(&key) || key.starts_with(LOCAL)
 }

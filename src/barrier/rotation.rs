@@ -19,9 +19,9 @@ use crate::store::{CommitError, Key, Op, Precondition, Revision, Transaction};
 pub struct KeyStatus {
     /// Number of the active key term, from 1.
     pub key_term: u32,
-    /// When it became active.
+    /// The time at which it became active.
     pub installed: Timestamp,
-    /// Encryptions under it. After a crash a little too high, or too low by the blobs that were
+    /// The encryptions under it. After a crash a little too high, or too low by the blobs that were
     /// sealed since the last write.
     pub encryptions: u64,
 }
@@ -33,7 +33,7 @@ pub(super) struct Replacement {
 }
 
 impl Unsealed {
-    /// Number, age and use of the active key term.
+    /// Returns number, age and use of the active key term.
     pub fn key_status(&self) -> Result<KeyStatus, BarrierError> {
         let keys = self.keys()?;
         let term = keys.keyring.active();
@@ -44,15 +44,15 @@ impl Unsealed {
         })
     }
 
-    /// When the key term is replaced by itself.
+    /// Returns the limits at which the key term is replaced without a request.
     pub fn rotation_config(&self) -> Result<RotationConfig, BarrierError> {
         Ok(self.keys()?.keyring.rotation)
     }
 
     /// Installs a new key term for all records to come and returns its number. It takes effect,
-    /// here and on every unsealed node, when the entry is applied.
-    /// Who rotates at the same moment asks for the same; a conflict with another change of the
-    /// keyring is the caller's to try again.
+    /// here and on every unsealed node, when the entry is applied. Two rotations at the same moment
+    /// ask for the same; a conflict with another change of the keyring is the caller's to try
+    /// again.
     pub async fn rotate(&self, now: Timestamp) -> Result<u32, BarrierError> {
         let keys = self.keys()?;
         let before = keys.keyring.active().number;
@@ -65,8 +65,8 @@ impl Unsealed {
         }
     }
 
-    /// Changes when the key term is replaced by itself. A conflict with another change of the
-    /// keyring is the caller's to try again.
+    /// Changes the limits at which the key term is replaced without a request. A conflict with
+    /// another change of the keyring is the caller's to try again.
     pub async fn configure_rotation(
         &self,
         change: impl FnOnce(&mut RotationConfig),
@@ -80,8 +80,8 @@ impl Unsealed {
         self.install(change, now).await
     }
 
-    /// Changes the seal: the root key under `seal_key`, which is kept as `how` says. The old seal
-    /// key stops working when the returned batch is committed.
+    /// Changes the seal: the root key under `seal_key`, which `how` describes. The old seal key
+    /// stops working when the returned batch is committed.
     pub fn reseal(
         &self,
         seal_key: &Key256,
@@ -98,7 +98,7 @@ impl Unsealed {
         Ok(batch)
     }
 
-    /// Takes over what earlier processes or other nodes have counted.
+    /// Takes over the count of earlier processes or other nodes.
     pub(super) fn adopt_usage(&self) -> Result<(), BarrierError> {
         let Some(record) = self.storage.get(self.changes.usage_key())? else {
             return Ok(());

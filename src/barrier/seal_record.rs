@@ -1,7 +1,7 @@
-//! The public record of how the seal key is kept, readable while sealed.
+//! The public record of the seal key's holders, readable while sealed.
 //!
-//! Version 1 knows shares alone. Every release writes it where it says everything, so that members
-//! of release 0.2 read what a newer active node wrote.
+//! Version 1 knows shares alone. Every release writes it where it suffices, so that members of
+//! release 0.2 read the record of a newer active node.
 //!
 //! ```text
 //! offset  bytes  field
@@ -41,9 +41,9 @@ pub const WRAPPED_KEYS_MAX: usize = 16;
 /// The holders of the seal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealType {
-    /// People, as shares of it.
+    /// People hold the key, as shares of it.
     Shamir,
-    /// Providers, each of which wraps it; there may be shares besides.
+    /// Providers hold the key, each of which wraps it; there may be shares besides.
     Auto,
 }
 
@@ -52,9 +52,9 @@ pub enum SealType {
 pub struct SealConfig {
     /// The holders of the seal key.
     pub seal_type: SealType,
-    /// Shares made; zero where providers alone hold the key.
+    /// The number of shares made; zero where providers alone hold the key.
     pub shares: u8,
-    /// Shares needed; at least 1 and at most `shares`, or zero with them.
+    /// The number of shares needed; at least 1 and at most `shares`, or zero with them.
     pub threshold: u8,
 }
 
@@ -63,15 +63,16 @@ pub struct SealConfig {
 pub struct WrappedKey {
     /// The provider's kind, as its `seal` stanza spells it: `transit`. At most 255 bytes.
     pub kind: String,
-    /// Tells providers of one kind from each other; often empty. At most 255 bytes.
+    /// The name that tells providers of one kind from each other; often empty. At most 255 bytes.
     pub name: String,
-    /// Names the provider's key that wrapped it; empty where there is one. At most 255 bytes.
+    /// The id of the provider's key that wrapped it; empty where there is only one. At most 255
+    /// bytes.
     pub key_id: String,
     /// The wrapped key, in the provider's own form.
     pub ciphertext: Vec<u8>,
 }
 
-/// The record of how the seal key is kept.
+/// The record of the seal key's holders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealRecord {
     /// The shares that operators hold.
@@ -93,7 +94,7 @@ impl From<SealConfig> for SealRecord {
 }
 
 impl SealRecord {
-    /// A seal key that providers alone hold.
+    /// Makes the record of a seal key that providers alone hold.
     pub fn of_providers(wrapped: Vec<WrappedKey>) -> Self {
         let config = SealConfig {
             seal_type: SealType::Auto,
@@ -106,18 +107,18 @@ impl SealRecord {
         }
     }
 
-    /// As `sys/seal-status` spells the type: `shamir`, or the kind of the provider that is asked
-    /// first.
+    /// Returns the type as `sys/seal-status` spells it: `shamir`, or the kind of the provider that
+    /// is asked first.
     pub fn kind(&self) -> &str {
         self.wrapped.first().map_or("shamir", |first| &first.kind)
     }
 
-    /// True where providers unseal.
+    /// Returns true where providers unseal.
     pub fn is_auto(&self) -> bool {
         !self.wrapped.is_empty()
     }
 
-    /// The stored form.
+    /// Returns the stored form.
     ///
     /// # Errors
     /// [`BarrierError::Encode`] when a text or a ciphertext is too long, or there are too many.
@@ -144,7 +145,7 @@ impl SealRecord {
         Ok(out)
     }
 
-    /// Reads what [`SealRecord::encode`] made, and what earlier releases did.
+    /// Decodes a record that [`SealRecord::encode`] made, here or in an earlier release.
     ///
     /// # Errors
     /// [`BarrierError::Decode`].
@@ -188,7 +189,7 @@ impl SealRecord {
         if record.wrapped.is_empty() {
             record.config.seal_type = SealType::Shamir;
         }
-        // Somebody must be able to open it.
+        // People or providers must be able to open it.
         (record.is_auto() || record.config.shares > 0).then_some(record)
     }
 }
@@ -279,7 +280,7 @@ mod tests {
             assert_eq!(SealRecord::decode(&bytes).unwrap(), record);
             let read = |length| SealRecord::decode(&bytes[..length]);
             let good: Vec<usize> = (0..bytes.len()).filter(|at| read(*at).is_ok()).collect();
-            // A record that ends behind its first provider is whole, too.
+            // A record that ends after its first provider is whole, too.
             assert!(good.len() <= 2, "{good:?}");
             assert!(good.iter().all(|at| read(*at).unwrap() != record));
         }

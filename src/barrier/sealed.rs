@@ -18,31 +18,31 @@ pub struct Sealed {
 
 /// A barrier whose keys exist in memory only, until `batch` is committed through it.
 pub struct Fresh {
-    /// Views of it are empty; build what must exist from the start.
+    /// The barrier. Its views are empty; build the records that must exist from the start.
     pub barrier: Arc<Unsealed>,
-    /// The keyring and its seals, with preconditions that no other exists. Append what belongs
-    /// to the first moment (root token, default mounts) and commit all as one entry:
-    /// [`crate::store::CommitError::Conflict`] means that someone else initialised meanwhile.
+    /// The keyring and its seals, with preconditions that no other exists. Append the records of
+    /// the first moment (root token, default mounts) and commit all as one entry:
+    /// [`crate::store::CommitError::Conflict`] means that another node initialised meanwhile.
     pub batch: Batch,
 }
 
 impl Sealed {
-    /// Nothing is read yet.
+    /// Makes a sealed barrier over `storage`, which is not read yet.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage }
     }
 
-    /// The storage below.
+    /// Returns the storage below.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
 
-    /// True once a keyring exists.
+    /// Returns true once a keyring exists.
     pub fn is_initialized(&self) -> Result<bool, BarrierError> {
         Ok(self.storage.get(reserved::KEYRING)?.is_some())
     }
 
-    /// Reads how the seal key is kept; `None` before initialization.
+    /// Reads the record of the seal key's holders; `None` before initialization.
     pub fn seal_record(&self) -> Result<Option<SealRecord>, BarrierError> {
         match self.storage.get(reserved::SEAL_CONFIG)? {
             Some(record) => SealRecord::decode(&record.value).map(Some),
@@ -50,14 +50,15 @@ impl Sealed {
         }
     }
 
-    /// Reads how many shares of the seal key operators hold; `None` before initialization.
+    /// Reads the number of shares of the seal key, and of those needed; `None` before
+    /// initialization.
     pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
         Ok(self.seal_record()?.map(|record| record.config))
     }
 
-    /// Makes root key and keyring; `record` says how `seal_key` is kept. Nothing is written before
-    /// [`Fresh::batch`] is committed, so a power cut leaves either nothing or a whole, usable
-    /// start.
+    /// Makes root key and keyring; `record` names the holders of `seal_key`. Nothing is written
+    /// before [`Fresh::batch`] is committed, so a power cut leaves either nothing or a whole,
+    /// usable start.
     pub fn initialize(
         &self,
         seal_key: &Key256,
@@ -90,8 +91,8 @@ impl Sealed {
         Ok(barrier)
     }
 
-    /// Is `seal_key` the one? [`BarrierError::WrongSealKey`] when it is not. For what the holders
-    /// of the shares may do beside unsealing.
+    /// Checks that `seal_key` is the store's; [`BarrierError::WrongSealKey`] when it is not. For
+    /// acts of the share holders other than unsealing.
     pub fn check(&self, seal_key: &Key256) -> Result<(), BarrierError> {
         self.open_root_key(seal_key).map(drop)
     }
@@ -106,7 +107,7 @@ impl Sealed {
     }
 }
 
-/// Adds the root key under `seal_key`, and how that key is kept, to `batch`.
+/// Adds the root key under `seal_key`, and the record of that key's holders, to `batch`.
 pub(super) fn seal_root_key(
     batch: &mut Batch,
     root_key: &RootKey,

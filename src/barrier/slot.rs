@@ -1,4 +1,4 @@
-//! A place in the store as it was read, on its way to being written.
+//! A place in the store as it was read, through which it is written.
 
 use super::batch::{Batch, Target};
 use super::{BarrierError, Entry};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Slot {
     target: Target,
-    /// Zero where no record is.
+    /// The record's revision; zero where there is none.
     revision: Revision,
     value: Option<Arc<SecretBytes>>,
 }
@@ -33,22 +33,22 @@ impl Slot {
         }
     }
 
-    /// The absolute barrier path.
+    /// Returns the absolute barrier path.
     pub fn path(&self) -> &str {
         self.target.path()
     }
 
-    /// True where a record was found.
+    /// Returns true where a record was found.
     pub fn is_taken(&self) -> bool {
         self.value.is_some()
     }
 
-    /// The plaintext of the record, if there is one.
+    /// Returns the plaintext of the record, if there is one.
     pub fn value(&self) -> Option<&SecretBytes> {
         self.value.as_deref()
     }
 
-    /// The record that [`Batch::replace_record`] wrote; `kind` names it in errors.
+    /// Decodes the record that [`Batch::replace_record`] wrote; `kind` names it in errors.
     pub fn record<T: DeserializeOwned>(
         &self,
         kind: &'static str,
@@ -60,7 +60,7 @@ impl Slot {
         decoded.map(Some).map_err(|_| BarrierError::Decode(kind))
     }
 
-    /// The same place, taken to be empty: what is written through it conflicts with a record that
+    /// Returns the same place, taken to be empty: a change through it conflicts with a record that
     /// is there.
     pub fn as_absent(&self) -> Self {
         Self {
@@ -72,14 +72,15 @@ impl Slot {
 }
 
 impl Batch {
-    /// Adds "write `value` in place of what was read".
+    /// Adds a change: write `value` in place of the record that was read.
     pub fn replace(&mut self, slot: &Slot, value: SecretBytes) {
         self.keep(slot);
         self.put(slot.target.clone(), value);
     }
 
-    /// Adds "write `value`, encoded with postcard, in place of what was read". Types of records
-    /// are versioned by their owners: append fields only behind an enum or a version number.
+    /// Adds a change: write `value`, encoded with postcard, in place of the record that was read.
+    /// Types of records are versioned by their owners: append fields only behind an enum or a
+    /// version number.
     pub fn replace_record<T: Serialize>(
         &mut self,
         slot: &Slot,
@@ -90,19 +91,20 @@ impl Batch {
         Ok(())
     }
 
-    /// Adds "write `value` there, whatever is there by then": for what replaces a whole value
-    /// without regard to the one before, so that two writers need not take turns.
+    /// Adds a change: write `value`, whatever is in the place by then. For a whole value that
+    /// replaces the one before without regard to it, so that two writers need not take turns.
     pub fn overwrite_blindly(&mut self, slot: &Slot, value: SecretBytes) {
         self.put(slot.target.clone(), value);
     }
 
-    /// Adds "delete what was read".
+    /// Adds a change: delete the record that was read.
     pub fn remove(&mut self, slot: &Slot) {
         self.keep(slot);
         self.delete(slot.target.clone());
     }
 
-    /// Adds the condition that the place is still as it was read, for what follows from it.
+    /// Adds the condition that the place is still as it was read, for other changes that follow
+    /// from it.
     pub fn keep(&mut self, slot: &Slot) {
         self.expect(slot.target.clone(), slot.revision);
     }
@@ -127,8 +129,8 @@ mod tests {
         Secret::new(text.as_bytes().to_vec())
     }
 
-    /// Reads the slot `a/b` in a store where `before` is there; then `meanwhile` is written there
-    /// or not; commits what `change` makes of the slot.
+    /// Reads the slot `a/b` in a store where `before` is there, writes `meanwhile` there or not,
+    /// and commits the changes that `change` makes of the slot.
     fn tried(
         before: Option<&str>,
         meanwhile: Option<&str>,

@@ -32,7 +32,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// An initialised store and the key that opens it.
+/// Makes an initialised store; returns it with the key that opens it, and its barrier.
 pub(super) fn initialized() -> (Arc<dyn Storage>, Key256, Arc<Unsealed>) {
     let storage: Arc<dyn Storage> = Arc::new(Inmem::new());
     let key = Key256::generate();
@@ -622,7 +622,7 @@ fn a_stale_revision_is_a_conflict_and_changes_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Against a map in clear: whatever is put and deleted, get and list agree.
+    /// Compares with a map in clear: after any puts and deletes, get and list agree.
     #[test]
     fn behaves_like_a_map(steps in prop::collection::vec(
         ("[ab]{1,2}(/[ab]{1,2}){0,2}", prop::option::of("[a-z]{0,40}")), 1..40,
@@ -660,7 +660,7 @@ proptest! {
     }
 }
 
-/// Looks at the keyring the moment it is told of a change.
+/// Reads the keyring the moment it is told of a change.
 struct ToldFirst {
     barrier: OnceLock<Arc<Unsealed>>,
     looked: Mutex<Vec<(bool, bool)>>,
@@ -694,6 +694,6 @@ fn who_is_told_before_the_barrier_sees_a_keyring_that_does_not_open() {
     let keyring = value_at(&*foreign, reserved::KEYRING);
     write_raw(&*storage, reserved::KEYRING, &keyring);
     let looked = first.looked.lock().unwrap().clone();
-    // The mark comes with the barrier's own turn; the keyring itself is there already.
+    // The mark comes when the barrier is told in its turn; the keyring itself is there already.
     assert_eq!(looked, [(true, true), (true, false)]);
 }

@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Holds the keyring; the only type that can encrypt or decrypt. After [`Unsealed::seal`] every
-/// call fails with [`BarrierError::Sealed`], whoever still holds a handle.
+/// call fails with [`BarrierError::Sealed`], through every handle.
 pub struct Unsealed {
     pub(super) storage: Arc<dyn Storage>,
-    /// `None` once sealed, and never again anything else.
+    /// The keys; `None` once sealed, for good.
     keys: ArcSwapOption<Keys>,
     /// Held while keys are replaced, so that a reload cannot undo a seal.
     replacing: Mutex<()>,
@@ -31,7 +31,7 @@ pub struct Unsealed {
 }
 
 impl Unsealed {
-    /// A barrier for tests: keys are made up on the spot and die with it.
+    /// Makes a barrier for tests, with fresh keys that are stored nowhere.
     pub fn for_test(storage: Arc<dyn Storage>) -> Arc<Self> {
         let keyring = Keyring::generate(Timestamp(0));
         Self::with_keys(
@@ -54,12 +54,12 @@ impl Unsealed {
         })
     }
 
-    /// The subtree `prefix` (empty, or ending in `/`).
+    /// Returns a view of the subtree `prefix` (empty, or ending in `/`).
     pub fn view(self: &Arc<Self>, prefix: &str) -> View {
         View::new(Arc::clone(self), prefix)
     }
 
-    /// The storage below, for status and linearizable reads.
+    /// Returns the storage below, for status and linearizable reads.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
@@ -74,13 +74,13 @@ impl Unsealed {
         self.keys.store(None);
     }
 
-    /// True after [`Unsealed::seal`].
+    /// Returns true after [`Unsealed::seal`].
     pub fn is_sealed(&self) -> bool {
         self.keys.load().is_none()
     }
 
-    /// Seals `batch` into one transaction stamped with `now` and commits it. An empty batch
-    /// writes nothing. Replaces the key term first when its limits say so.
+    /// Seals `batch` into one transaction stamped with `now` and commits it. An empty batch writes
+    /// nothing. Replaces the key term first when its limits are reached.
     pub async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Commit, BarrierError> {
         if batch.is_empty() {
             return Ok(Commit {
@@ -215,7 +215,7 @@ impl Unsealed {
 // === Reading, for View ===
 
 impl Unsealed {
-    /// The place of `prefix` below `from`; fails when sealed, or when the path is refused.
+    /// Returns the place of `path` below `from`; fails when sealed.
     pub(super) fn place(&self, from: &Place, path: &str) -> Result<Place, BarrierError> {
         Ok(self.keys()?.names.place(from, path))
     }
@@ -268,8 +268,8 @@ impl Unsealed {
         Ok(count)
     }
 
-    /// Visits what is below `folder`, without the record of the folder's own name; the first
-    /// error ends it.
+    /// Visits the keys below `folder`, without the record of the folder's own name; the first error
+    /// ends the visit.
     fn scan(
         &self,
         folder: &Place,
@@ -301,8 +301,8 @@ impl Unsealed {
     }
 
     /// Reads the keyring as it is in storage now, whether or not this barrier was told yet that it
-    /// changed: another observer may have been told first. [`BarrierError::Tampered`]: the root
-    /// key in memory does not open it.
+    /// changed: another observer may have been told first. [`BarrierError::Tampered`] means that
+    /// the root key in memory does not open it.
     pub fn follow_keyring(&self) -> Result<(), BarrierError> {
         self.reload()
     }

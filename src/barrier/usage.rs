@@ -1,21 +1,21 @@
-//! Counts how often the active key term has encrypted.
+//! Counts the encryptions under the active key term.
 //!
 //! The count lives in memory; storage holds an upper bound of it, the reservation, which joins a
 //! write's log entry whenever the count passes it. So one entry in a thousand is a few bytes
 //! longer, an idle node writes nothing, and after a crash the count is too high by at most
 //! [`RESERVATION_STEP`].
 //!
-//! It is never too low for what storage holds. Blobs (batch tokens) are written nowhere: those
-//! sealed past the reservation since the last write are forgotten by a crash. The limits have room
-//! for that: they stand far below what random 192-bit nonces bear.
+//! The count is never too low for the records in storage. Blobs (batch tokens) are written nowhere:
+//! those sealed past the reservation since the last write are forgotten by a crash. The limits have
+//! room for that: they stand far below what random 192-bit nonces bear.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Encryptions that one reservation covers.
+/// The number of encryptions that one reservation covers.
 pub(super) const RESERVATION_STEP: u64 = 1024;
 
-/// Where the reservation is stored.
+/// The path of the stored reservation.
 pub(super) const USAGE_PATH: &str = "core/key-usage";
 
 /// The stored reservation.
@@ -29,7 +29,7 @@ pub(super) struct Reservation {
 #[derive(Default)]
 pub(super) struct Usage {
     counted: AtomicU64,
-    /// Highest reservation this node committed or adopted.
+    /// The highest reservation that this node committed or adopted.
     reserved: AtomicU64,
 }
 
@@ -42,30 +42,32 @@ impl Usage {
         self.counted.load(Ordering::Relaxed)
     }
 
-    /// The reservation that must join the entry that brings the count to `counted`.
+    /// Returns the reservation that must join the entry that brings the count to `counted`, if one
+    /// is due.
     pub(super) fn reservation_due(&self, counted: u64) -> Option<u64> {
         (counted > self.reserved.load(Ordering::Relaxed)).then(|| counted + RESERVATION_STEP)
     }
 
-    /// This node is about to commit a reservation of its own; gives back the one before.
+    /// Notes that this node is about to commit a reservation of its own; returns the one before.
     pub(super) fn reserve(&self, encryptions: u64) -> u64 {
         self.reserved.fetch_max(encryptions, Ordering::Relaxed)
     }
 
-    /// The commit failed: `before` stands again, so that the next write reserves anew.
+    /// Restores the reservation `before` after a failed commit, so that the next write reserves
+    /// anew.
     pub(super) fn unreserve(&self, before: u64) {
         self.reserved.fetch_min(before, Ordering::Relaxed);
     }
 
-    /// Takes over a reservation from storage. One that this node did not make stands for
-    /// encryptions that it did not see.
+    /// Takes over a reservation from storage. One that this node did not make counts as encryptions
+    /// that it did not see.
     pub(super) fn adopt(&self, encryptions: u64) {
         if encryptions > self.reserved.fetch_max(encryptions, Ordering::Relaxed) {
             self.counted.fetch_max(encryptions, Ordering::Relaxed);
         }
     }
 
-    /// Starts over: the key term changed.
+    /// Starts over, since the key term changed.
     pub(super) fn reset(&self) {
         self.counted.store(0, Ordering::Relaxed);
         self.reserved.store(0, Ordering::Relaxed);

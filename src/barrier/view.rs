@@ -21,9 +21,9 @@ pub struct View {
 /// A decrypted record.
 #[derive(Debug)]
 pub struct Entry {
-    /// Entry that wrote it; goes into [`View::expect`].
+    /// The entry that wrote the record, for [`View::expect`].
     pub revision: Revision,
-    /// Plaintext.
+    /// The plaintext.
     pub value: SecretBytes,
 }
 
@@ -42,7 +42,7 @@ impl View {
         }
     }
 
-    /// The subtree `prefix` (ends in `/`) below this one.
+    /// Returns a view of the subtree `prefix` (ends in `/`) below this one.
     pub fn sub(&self, prefix: &str) -> Self {
         Self::at(
             Arc::clone(&self.barrier),
@@ -51,19 +51,19 @@ impl View {
         )
     }
 
-    /// The absolute barrier path of `path`.
+    /// Returns the absolute barrier path of `path`.
     pub fn absolute(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
     }
 
-    /// The storage key of `path`: what observers are told. It never changes. That of a folder
-    /// (empty, or with a trailing `/`) is the beginning of the keys of everything below it.
+    /// Returns the storage key of `path`, as observers are told it. It never changes. The key of a
+    /// folder (empty, or with a trailing `/`) is the beginning of all keys below it.
     pub fn key(&self, path: &str) -> Result<crate::store::Key, BarrierError> {
         crate::path::check(&self.absolute(path))?;
         Ok(self.locate(path)?.into_key())
     }
 
-    /// Reads and decrypts one record. A folder (empty, or with a trailing `/`) is none.
+    /// Reads and decrypts one record. A folder (empty, or with a trailing `/`) has none.
     pub fn get(&self, path: &str) -> Result<Option<Entry>, BarrierError> {
         let absolute = self.absolute(path);
         crate::path::check(&absolute)?;
@@ -73,8 +73,8 @@ impl View {
         self.barrier.read(self.locate(path)?.key(), &absolute)
     }
 
-    /// Reads one place, to be written from what was read. A folder (empty, or with a trailing `/`)
-    /// has no record, and none can be committed there.
+    /// Reads one place, to be written from the record that was read. A folder (empty, or with a
+    /// trailing `/`) has no record, and none can be committed there.
     pub fn read(&self, path: &str) -> Result<Slot, BarrierError> {
         let target = self.target(path);
         crate::path::check(target.path())?;
@@ -99,7 +99,7 @@ impl View {
         Target::new(self.absolute(path), prefix)
     }
 
-    /// Reads a record that was written by [`View::put_record`]; `kind` names it in errors.
+    /// Reads a record that [`View::put_record`] wrote; `kind` names it in errors.
     pub fn get_record<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -113,32 +113,32 @@ impl View {
         Ok(Some((entry.revision, value)))
     }
 
-    /// Child names directly below `prefix` (empty, or ending in `/`), sorted; a name with
+    /// Lists the child names directly below `prefix` (empty, or ending in `/`), sorted; a name with
     /// children has a trailing `/`, and a name that is both leaf and folder appears twice.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>, BarrierError> {
         crate::path::check(&self.absolute(prefix))?;
         self.barrier.list(&self.locate(prefix)?)
     }
 
-    /// Every record path below `prefix`, relative to it, at most `limit` of them, in storage
-    /// order (not sorted). For purges.
+    /// Returns the paths of all records below `prefix`, relative to it, at most `limit` of them, in
+    /// storage order (not sorted). For purges.
     pub fn walk(&self, prefix: &str, limit: usize) -> Result<Vec<String>, BarrierError> {
         crate::path::check(&self.absolute(prefix))?;
         self.barrier.walk(&self.locate(prefix)?, limit)
     }
 
-    /// How many records lie below this view: a walk over their keys, in which nothing is decrypted.
+    /// Counts the records below this view: a walk over their keys, in which nothing is decrypted.
     pub fn count(&self) -> Result<u64, BarrierError> {
         self.barrier.count(&self.locate("")?)
     }
 
-    /// Adds "write `value` at `path`" to `batch`.
+    /// Adds a change to `batch`: write `value` at `path`.
     pub fn put(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
         batch.put(self.target(path), value);
     }
 
-    /// Adds "write `value`, encoded with postcard, at `path`" to `batch`. Types of records are
-    /// versioned by their owners: append fields only behind an enum or a version number.
+    /// Adds a change to `batch`: write `value`, encoded with postcard, at `path`. Types of records
+    /// are versioned by their owners: append fields only behind an enum or a version number.
     pub fn put_record<T: Serialize>(
         &self,
         batch: &mut Batch,
@@ -150,30 +150,31 @@ impl View {
         Ok(())
     }
 
-    /// What `batch` will write at `path`, when its last word on it is a put. For a record that
-    /// two rooms change in one request: the second must go on from what the first wrote.
+    /// Returns the value that `batch` will write at `path`, when its last change there is a put.
+    /// For a record that two rooms change in one request: the second must go on from the value of
+    /// the first.
     pub fn pending<'a>(&self, batch: &'a Batch, path: &str) -> Option<&'a SecretBytes> {
         batch.pending(&self.absolute(path))
     }
 
-    /// The paths below `prefix` (empty, or ending in `/`), relative to it, where `batch` will write
-    /// something: what a purge in the same batch must delete beside what is stored.
+    /// Returns the paths below `prefix` (empty, or ending in `/`), relative to it, at which `batch`
+    /// will write: a purge in the same batch must delete them beside the stored records.
     pub fn pending_below(&self, batch: &Batch, prefix: &str) -> Vec<String> {
         batch.pending_below(&self.absolute(prefix))
     }
 
-    /// Is deleting `path` the last word of `batch` on it?
+    /// Returns true when the last change of `batch` at `path` deletes it.
     pub fn deletes(&self, batch: &Batch, path: &str) -> bool {
         batch.deletes(&self.absolute(path))
     }
 
-    /// Adds "delete `path`" to `batch`.
+    /// Adds a change to `batch`: delete `path`.
     pub fn delete(&self, batch: &mut Batch, path: &str) {
         batch.delete(self.target(path));
     }
 
-    /// Adds a precondition: the record at `path` still has `revision` (zero: is absent).
-    /// Whoever reads a record and writes what follows from it must add this.
+    /// Adds a precondition to `batch`: the record at `path` still has `revision` (zero: is absent).
+    /// Code that reads a record and writes a value that follows from it must add this.
     pub fn expect(&self, batch: &mut Batch, path: &str, revision: Revision) {
         batch.expect(self.target(path), revision);
     }

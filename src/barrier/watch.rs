@@ -1,15 +1,16 @@
-//! Notices when the keyring or its usage changes in storage, also by another node's hand.
+//! Notices changes of the keyring or its usage in storage, also those of another node.
 
 use super::reserved;
 use crate::store::{Key, Observer, Revision};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Marks set on the applying thread and looked at by each call that needs the keys. Holds none.
+/// Marks that are set on the applying thread and read by each call that needs the keys. Holds no
+/// keys.
 pub(super) struct Changes {
     usage_key: Key,
-    /// Counts the changes of the keyring.
+    /// The number of changes of the keyring.
     keyring: AtomicU64,
-    /// The last of them that was followed.
+    /// The last of these changes that was followed.
     followed: AtomicU64,
     usage: AtomicBool,
 }
@@ -28,8 +29,8 @@ impl Changes {
         &self.usage_key
     }
 
-    /// Returns the last change of the keyring unless it was followed. Until somebody has followed
-    /// it all calls see it: nobody goes on with keys of before because another is just reading.
+    /// Returns the last change of the keyring unless it was followed. Until a call has followed it
+    /// all calls see it: none goes on with the keys from before because another is just reading.
     pub(super) fn keyring(&self) -> Option<u64> {
         let change = self.keyring.load(Ordering::Acquire);
         (change != self.followed.load(Ordering::Acquire)).then_some(change)
@@ -40,13 +41,14 @@ impl Changes {
         self.followed.fetch_max(change, Ordering::AcqRel);
     }
 
-    /// True once after every change of the usage.
+    /// Returns true once after every change of the usage.
     pub(super) fn take_usage(&self) -> bool {
         take(&self.usage)
     }
 }
 
-/// Reads before it writes: in the usual case many threads look and nothing has changed.
+/// Takes a mark. Reads before it writes: in the usual case many threads look and nothing has
+/// changed.
 fn take(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Acquire) && flag.swap(false, Ordering::AcqRel)
 }

@@ -1,7 +1,7 @@
 //! Test: after sealing, none of the keys that open stored data is left in the process's memory.
 //!
 //! Not covered: the derived key of the name stream. The stream cipher spills it to the stack of
-//! whichever thread used it, where it stays until other calls overwrite it. It deciphers names, no
+//! each thread that used it, where it stays until other calls overwrite it. It deciphers names, no
 //! values; locked memory and no core dumps keep it off the disk.
 
 use super::tests::{NOW, initialized, put, read};
@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// Keys are looked for in halves, each kept under a mask so as not to find itself.
+/// The size of the halves in which keys are looked for, each kept under a mask so as not to find
+/// itself.
 const HALF_BYTES: usize = 16;
 const MASK: u8 = 0xa5;
 
@@ -39,7 +40,7 @@ fn keys_in_use(barrier: &Arc<Unsealed>) -> Vec<(&'static str, Vec<[u8; HALF_BYTE
     ]
 }
 
-/// How many halves of each key are somewhere in writable memory.
+/// Counts the halves of each key that are somewhere in writable memory.
 fn found(keys: &[(&'static str, Vec<[u8; HALF_BYTES]>)]) -> Vec<(&'static str, usize)> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let mut memory = File::open("/proc/self/mem").unwrap();
@@ -68,7 +69,8 @@ fn found(keys: &[(&'static str, Vec<[u8; HALF_BYTES]>)]) -> Vec<(&'static str, u
     counts
 }
 
-/// Keys are aligned to words, on the heap and on the stack.
+/// Counts the places of `half` in `content`. Keys are aligned to words, on the heap and on the
+/// stack.
 fn hits(content: &[u8], half: &[u8; HALF_BYTES]) -> usize {
     let words = content.len() / 4;
     (0..words)

@@ -7,9 +7,9 @@ use chacha20::{R20, hchacha};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroize;
 
-/// Length of a nonce; long enough to be drawn at random for every record.
+/// The length of a nonce, in bytes; long enough to be drawn at random for every record.
 pub(super) const NONCE_BYTES: usize = 24;
-/// Length of the authentication tag that follows the ciphertext.
+/// The length of the authentication tag that follows the ciphertext, in bytes.
 pub(super) const TAG_BYTES: usize = 16;
 /// The part of the nonce that goes into the subkey, in bytes.
 const SUBKEY_NONCE_BYTES: usize = 16;
@@ -71,7 +71,8 @@ impl Cipher {
     }
 }
 
-/// ring does not wipe its keys, so the last thing written over this one is zeros.
+/// The subkey of one nonce. ring does not wipe its keys, so on drop this one is overwritten by
+/// zeros.
 struct Subkey(LessSafeKey);
 
 impl Drop for Subkey {

@@ -1,4 +1,4 @@
-//! Named by attack.
+//! Attacks on joining; each test is named by its attack.
 
 use super::super::{SealConfig, SealType, Sealed};
 use super::*;
