@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Where the time comes from. Tests inject [`ManualClock`].
+/// The source of time. Tests inject [`ManualClock`].
 pub trait Clock: Send + Sync {
-    /// Cluster time now. It never goes backwards, but for once: a node that has seen nothing of
-    /// its cluster knows no better than its wall clock, and takes the cluster's time when it does.
+    /// Returns cluster time now. It never goes backwards, but for once: a node that has seen
+    /// nothing of its cluster knows no better than its wall clock, and takes the cluster's time
+    /// when it does.
     fn now(&self) -> Timestamp;
 
-    /// Raises the floor: time has reached `floor` somewhere in the cluster.
+    /// Raises the floor: time has reached `floor` on another node of the cluster.
     fn raise(&self, floor: Timestamp);
 
-    /// A cluster begins here: what this node takes for the time is its time.
+    /// Begins a cluster here: this node's time is the cluster's from now on.
     fn found(&self) {}
 }
 
@@ -29,23 +30,25 @@ struct Base {
     time: Timestamp,
     taken: Duration,
     wall_checked: Option<Duration>,
-    /// From a wall clock that nobody vouches for, before anything was heard of the cluster.
+    /// True while the time is a guess: from a wall clock that is not trusted, before anything was
+    /// heard of the cluster.
     is_guess: bool,
 }
 
-/// How often it is asked again whether the wall clock is trusted.
+/// The interval at which the wall clock is checked again for trust.
 const WALL_CHECK_INTERVAL: Duration = Duration::from_secs(16);
 
 impl ClusterClock {
     /// Starts at `floor`, or at the wall clock where that is trusted and later. A floor of zero
-    /// (nothing was ever written here) takes the wall clock as it is, until the cluster tells.
+    /// (nothing was ever written here) takes the wall clock as it is, until the cluster's time is
+    /// known.
     pub fn start(floor: Timestamp) -> Self {
         Self::on(ThisMachine::default(), floor)
     }
 }
 
 impl<M: Machine> ClusterClock<M> {
-    /// As [`ClusterClock::start`], on another machine.
+    /// Starts as [`ClusterClock::start`] does, on another machine.
     pub fn on(machine: M, floor: Timestamp) -> Self {
         let wall = machine.wall();
         let is_trusted = machine.wall_is_trusted();
@@ -108,7 +111,7 @@ impl<M: Machine> Clock for ClusterClock<M> {
     }
 }
 
-/// A clock that only moves when told to.
+/// A clock that moves only when told to.
 #[derive(Default)]
 pub struct ManualClock(AtomicU64);
 
@@ -163,7 +166,8 @@ mod tests {
             (lab.1, lab.2) = (wall, is_trusted);
         }
 
-        /// Off for `time`; a machine without a battery-backed clock begins where it was.
+        /// Turns the machine off for `time`; one without a battery-backed clock begins where it
+        /// was.
         fn reboot(&self, time: Duration, has_rtc: bool) {
             let mut lab = self.0.lock().unwrap();
             lab.0 = Duration::ZERO;

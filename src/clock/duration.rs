@@ -1,8 +1,8 @@
-//! Durations as Vault reads and prints them (Go's notation, plus bare seconds and `d`).
+//! Reads and prints durations as Vault does (Go's notation, plus bare seconds and `d`).
 
 use std::time::Duration;
 
-/// Reads `90`, `"90"`, `1h30m`, `1.5s`, `250ms`, `2d`. `None` when it is not a duration, is
+/// Reads `90`, `"90"`, `1h30m`, `1.5s`, `250ms`, `2d`. `None` when the text is not a duration, is
 /// negative, or is too long for a `Duration` of nanoseconds in 63 bits.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();

@@ -1,9 +1,9 @@
-//! Instants as people and clients write them.
+//! Reads instants as people and clients write them.
 
 use super::Timestamp;
 
-/// Reads RFC 3339 (`2030-01-01T12:00:00.5+02:00`) or seconds since 1970. What lies before 1970 is
-/// read as 1970, what lies after the last [`Timestamp`] as that. `None` for anything else.
+/// Reads RFC 3339 (`2030-01-01T12:00:00.5+02:00`) or seconds since 1970. A time before 1970 is read
+/// as 1970, one after the last [`Timestamp`] as that. `None` for anything else.
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -29,7 +29,7 @@ pub fn parse_instant(text: &str) -> Option<Timestamp> {
     Some(Timestamp(u64::try_from(instant.max(0)).unwrap_or(u64::MAX)))
 }
 
-/// Numbers of exactly so many digits each, between `mark`s.
+/// Reads numbers of exactly as many digits as `digits` gives for each, between `mark`s.
 fn numbers<const N: usize>(text: &str, mark: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut parts = text.split(mark);
     let mut found = [0; N];
@@ -43,7 +43,7 @@ fn numbers<const N: usize>(text: &str, mark: char, digits: [usize; N]) -> Option
     parts.next().is_none().then_some(found)
 }
 
-/// Nine digits count, what follows is cut off.
+/// Reads a fraction of a second, of which nine digits count; the rest is cut off.
 fn nanoseconds(fraction: &str) -> Option<u32> {
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -56,7 +56,7 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
     nine.parse().ok()
 }
 
-/// `Z`, `+02:00`, `-11:30`.
+/// Reads the offset of a zone, in seconds: `Z`, `+02:00`, `-11:30`.
 fn offset_s(zone: &str) -> Option<i64> {
     let sign = match zone.chars().next()? {
         'Z' if zone.len() == 1 => return Some(0),

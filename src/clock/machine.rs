@@ -1,22 +1,22 @@
-//! What this machine knows of time.
+//! The clocks of this machine.
 
 use super::Timestamp;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A machine's clocks. Tests inject one that lies.
+/// The clocks of a machine. Tests inject ones that lie.
 pub trait Machine: Send + Sync {
-    /// Since some moment that stays the same; never goes back, and goes on while the process is
-    /// stopped.
+    /// Returns the time since some moment that stays the same; never goes back, and goes on while
+    /// the process is stopped.
     fn monotonic(&self) -> Duration;
 
-    /// The wall clock, right or wrong.
+    /// Returns the wall clock, right or wrong.
     fn wall(&self) -> Timestamp;
 
-    /// Did somebody who should know set the wall clock?
+    /// Returns true when a trusted source has set the wall clock.
     fn wall_is_trusted(&self) -> bool;
 }
 
-/// The one that the process runs on.
+/// The machine that the process runs on.
 pub struct ThisMachine {
     started: Instant,
 }
@@ -43,7 +43,7 @@ impl Machine for ThisMachine {
     }
 }
 
-/// This machine's wall clock, right or wrong: for log lines, never for deadlines.
+/// Returns this machine's wall clock, right or wrong: for log lines, never for deadlines.
 pub fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -51,17 +51,18 @@ pub fn wall_clock() -> Timestamp {
     Timestamp(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Did somebody who should know set the wall clock? Either a time service, or a hardware clock
+/// Returns true when a trusted source has set the wall clock: a time service, or a hardware clock
 /// at boot.
 fn wall_is_trusted() -> bool {
     timesyncd_has_synchronised() || std::path::Path::new("/sys/class/rtc/rtc0").exists()
 }
 
-/// systemd-timesyncd's own mark. The kernel's flag (`STA_UNSYNC`, which chrony and ntpd clear
-/// too) is told by a system call only, which no safe wrapper here offers, and those two leave no
-/// file that means "synchronised" rather than "running". So on a machine with one of them and
-/// without a hardware clock cluster time goes on from the last write by the monotonic clock: the
-/// time that the machine was off does not count, and what has an end ends later, never sooner.
+/// Returns true when systemd-timesyncd has marked the clock as synchronised. The kernel's flag
+/// (`STA_UNSYNC`, which chrony and ntpd clear too) is told by a system call only, which no safe
+/// wrapper here offers, and those two leave no file that means "synchronised" rather than
+/// "running". So on a machine with one of them and without a hardware clock cluster time goes on
+/// from the last write by the monotonic clock: the time that the machine was off does not count,
+/// and deadlines come later, never sooner.
 fn timesyncd_has_synchronised() -> bool {
     std::path::Path::new("/run/systemd/timesync/synchronized").exists()
 }

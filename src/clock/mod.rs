@@ -1,8 +1,8 @@
-//! Time. The only room that reads a clock; everything else is handed a [`Timestamp`].
+//! Time. The only room that reads a clock; all others are handed a [`Timestamp`].
 //!
-//! Cluster time continues from the replicated floor by this machine's monotonic clock. It adopts
-//! the wall clock only when the kernel says that it is synchronised (or the machine has a
-//! battery-backed clock), and only forwards.
+//! Cluster time continues from the replicated floor by this machine's monotonic clock. Cluster time
+//! adopts the wall clock only when systemd-timesyncd has synchronised it (or the machine has a
+//! hardware clock), and only forwards.
 
 mod cluster;
 mod duration;

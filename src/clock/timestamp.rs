@@ -10,22 +10,22 @@ use std::time::{Duration, UNIX_EPOCH};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The instant `seconds` after the epoch.
+    /// Returns the instant `seconds` after the epoch.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1_000_000_000))
     }
 
-    /// Whole seconds since the epoch.
+    /// Returns whole seconds since the epoch.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000_000
     }
 
-    /// True for the zero value.
+    /// Returns true for the zero value.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// This instant plus `duration`, stopping at the end of time.
+    /// Returns this instant plus `duration`, stopping at the end of time.
     pub fn plus(self, duration: Duration) -> Self {
         Self(
             self.0
@@ -33,7 +33,7 @@ impl Timestamp {
         )
     }
 
-    /// This instant less `duration`, stopping at the epoch.
+    /// Returns this instant less `duration`, stopping at the epoch.
     pub fn minus(self, duration: Duration) -> Self {
         Self(
             self.0
@@ -41,12 +41,13 @@ impl Timestamp {
         )
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// Returns the time from `earlier` to this instant; zero when it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// RFC 3339 in UTC, with as many fraction digits as needed: the form that Vault prints.
+    /// Formats the instant by RFC 3339 in UTC, with as many fraction digits as needed, as Vault
+    /// prints it.
     pub fn rfc3339(self) -> String {
         let text = humantime::format_rfc3339(UNIX_EPOCH + Duration::from_nanos(self.0)).to_string();
         match text.strip_suffix('Z') {
@@ -55,7 +56,7 @@ impl Timestamp {
         }
     }
 
-    /// Reads what [`Self::rfc3339`] writes of a whole second; `None` for anything else.
+    /// Reads the form that [`Self::rfc3339`] gives a whole second; `None` for anything else.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         // Looked for, not parsed: the library reads nothing after 2038 on 32 bits. Such texts are
         // in the order of their times.
