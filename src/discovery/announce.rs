@@ -1,4 +1,4 @@
-//! Telling the local network where this node is.
+//! Announces this node's address on the local network.
 
 use super::DiscoveryError;
 use super::auto_join::Mdns;
@@ -6,25 +6,26 @@ use super::mdns::{daemon, failed, stop};
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 use std::net::IpAddr;
 
-/// Between looks for new interfaces and addresses: Wi-Fi comes up after the node.
+/// Seconds between looks for new interfaces and addresses: Wi-Fi comes up after the node.
 const INTERFACES_EVERY_S: u32 = 60;
-/// The longest name of an instance.
+/// The longest name of an instance, in bytes.
 const INSTANCE_BYTES_MAX: usize = 63;
 
-/// What a node says of itself.
+/// A node's announcement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announcement {
     /// The operator's `node_id`.
     pub node_id: String,
-    /// Tells it from all other nodes.
+    /// A text that tells the node from all others.
     pub unique: String,
-    /// Where its API is, when that is an address; every address of its interfaces otherwise.
+    /// The address of the node's API, when that is an IP address; every address of its interfaces
+    /// otherwise.
     pub address: Option<IpAddr>,
-    /// Port of its API.
+    /// The port of the node's API.
     pub port: u16,
-    /// `http` or `https`.
+    /// The scheme of the API: `http` or `https`.
     pub scheme: String,
-    /// Id of its cluster.
+    /// The id of the node's cluster.
     pub cluster_id: String,
 }
 
@@ -52,7 +53,7 @@ impl Announcer {
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        // Says goodbye on its way; nobody waits for it.
+        // Says goodbye on its way; no caller waits for it.
         drop(self.daemon.shutdown());
     }
 }
@@ -101,7 +102,7 @@ mod tests {
         }
     }
 
-    /// Over the loopback interface, which carries multicast of IPv4 but not of IPv6.
+    /// Runs over the loopback interface, which carries multicast of IPv4 but not of IPv6.
     #[tokio::test]
     async fn several_servers_are_found_and_only_those_of_the_service() {
         let unique = uuid::Uuid::new_v4().simple().to_string();

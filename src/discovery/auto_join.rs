@@ -1,19 +1,19 @@
-//! `provider=mdns service=_coffer._tcp domain=local`, in the notation of go-discover.
+//! Parses `provider=mdns service=_coffer._tcp domain=local`, in the notation of go-discover.
 
 use super::DiscoveryError;
 use crate::clock::parse_duration;
 use std::time::Duration;
 
-/// The service that nodes look for when nothing else is said.
+/// The service that nodes look for by default.
 const SERVICE_DEFAULT: &str = "_coffer._tcp";
-/// How long a search waits for answers when nothing else is said, as go-discover does.
+/// The default time for which a search waits for answers, as in go-discover.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
-/// The longest search.
+/// The longest time for which a search waits.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
-/// The longest label of a DNS name.
+/// The longest label of a DNS name, in bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Providers of go-discover that ask a cloud or an orchestrator.
+/// The providers of go-discover that ask a cloud or an orchestrator.
 const OTHERS: &[&str] = &[
     "aliyun",
     "aws",
@@ -32,25 +32,25 @@ const OTHERS: &[&str] = &[
     "vsphere",
 ];
 
-/// Where to look.
+/// The place of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AutoJoin {
-    /// On the local network.
+    /// The local network.
     Mdns(Mdns),
 }
 
-/// What to ask the local network for.
+/// A search of the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mdns {
-    /// `_coffer._tcp`.
+    /// The service: `_coffer._tcp`.
     pub service: String,
-    /// `local`.
+    /// The domain: `local`.
     pub domain: String,
-    /// How long to wait for answers.
+    /// The time to wait for answers.
     pub timeout: Duration,
-    /// Over IPv4, for IPv4 addresses.
+    /// True to search over IPv4, for IPv4 addresses.
     pub v4: bool,
-    /// Over IPv6, for IPv6 addresses.
+    /// True to search over IPv6, for IPv6 addresses.
     pub v6: bool,
 }
 
@@ -110,7 +110,7 @@ impl Mdns {
         Ok(mdns)
     }
 
-    /// `_coffer._tcp.local.`
+    /// Returns the full name, such as `_coffer._tcp.local.`
     pub(super) fn full_name(&self) -> String {
         format!("{}.{}.", self.service, self.domain)
     }
@@ -144,7 +144,7 @@ fn switch(key: &str, value: &str) -> Result<bool, DiscoveryError> {
     }
 }
 
-/// `key=value key="a value"`, with `\` before a quote or a backslash inside quotes.
+/// Splits `key=value key="a value"`, with `\` before a quote or a backslash inside quotes.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, DiscoveryError> {
     let mut pairs = Vec::new();
     let mut rest = text.trim_start();
@@ -169,7 +169,7 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, DiscoveryError> {
     Ok(pairs)
 }
 
-/// Up to the closing quote, and what follows it.
+/// Reads up to the closing quote; returns the value, and the text after the quote.
 fn unquoted(text: &str) -> Result<(String, &str), DiscoveryError> {
     let mut value = String::new();
     let mut chars = text.chars();

@@ -1,4 +1,4 @@
-//! The search on the local network.
+//! Searches the local network for servers.
 
 use super::DiscoveryError;
 use super::auto_join::{AutoJoin, Mdns};
@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Once somebody has answered, the others have this long after the last new answer.
+/// The time after the last new answer in which further servers may answer.
 const QUIET: Duration = Duration::from_millis(700);
 /// The most servers of one search.
 const FOUND_MAX: usize = 64;
-/// How long the search's thread may take to end.
+/// The longest that the search's thread may take to end.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
-/// A server that somebody on the network claims to be.
+/// A server that an answer on the network claims to be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
-    /// Where its API is.
+    /// The address of the server's API.
     pub address: SocketAddr,
-    /// `http` or `https`, when it says.
+    /// The scheme of the API, `http` or `https`, when the answer has it.
     pub scheme: Option<String>,
-    /// The id of its cluster, when it says.
+    /// The id of the server's cluster, when the answer has it.
     pub cluster_id: Option<String>,
 }
 
@@ -77,7 +77,8 @@ impl Mdns {
             .collect()
     }
 
-    /// A link-local address means nothing without its interface, which no URL can name.
+    /// Returns true for an address that the search asks for. A link-local address of IPv6 means
+    /// nothing without its interface, which no URL can name.
     fn wants(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(_) => self.v4,
@@ -86,7 +87,7 @@ impl Mdns {
     }
 }
 
-/// Speaks on the interfaces of the families asked for.
+/// Starts a daemon that speaks on the interfaces of the families asked for.
 pub(super) fn daemon(v4: bool, v6: bool) -> Result<ServiceDaemon, DiscoveryError> {
     let daemon = ServiceDaemon::new().map_err(failed)?;
     for (wanted, kind) in [(v4, IfKind::IPv4), (v6, IfKind::IPv6)] {
@@ -97,7 +98,7 @@ pub(super) fn daemon(v4: bool, v6: bool) -> Result<ServiceDaemon, DiscoveryError
     Ok(daemon)
 }
 
-/// Ends its thread.
+/// Stops a daemon, and waits for its thread to end.
 pub(super) fn stop(daemon: &ServiceDaemon) {
     if let Ok(stopped) = daemon.shutdown() {
         // It ends on its own if it needs longer.
