@@ -58,7 +58,7 @@ impl Saver {
 }
 
 /// Tells raft of the last checkpoint, and purges the entries that it holds, but for the last `kept`
-/// bytes. A lone node keeps none: there is nobody to catch up.
+/// bytes. A lone node keeps none, since no other has to catch up.
 pub(in crate::raft) async fn purge(
     raft: &Raft<TypeConfig, StateMachine>,
     log: &LogStore,
@@ -69,7 +69,7 @@ pub(in crate::raft) async fn purge(
     let knows = raft.wait(Some(KNOWS_WITHIN));
     let saved = saved.map_or(0, |saved| saved.index);
     let is_known = move |id: &Option<LogId>| id.as_ref().is_some_and(|id| id.index() >= saved);
-    // What raft does not know of yet goes with the next checkpoint.
+    // A checkpoint that raft does not know of yet goes with the next one.
     drop(
         knows
             .metrics(|seen| is_known(&seen.snapshot), "the checkpoint")

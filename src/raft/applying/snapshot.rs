@@ -245,6 +245,6 @@ fn take(block: &mut Bytes) -> Option<(Key, Record)> {
     }
     let key = block.split_to(key);
     let value = block.split_to(value);
-    // `Key` is a slice of the block; what is kept of it is copied when it is written.
+    // `Key` is a slice of the block; the parts that are kept are copied when they are written.
     Some((key, Record { revision, value }))
 }

@@ -54,7 +54,7 @@ impl DataDir {
     /// Takes the directory, or makes it. Changes nothing in a directory that belongs to something
     /// else.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        // fjall makes files with the process's mask; nobody else may read any of them.
+        // fjall makes files with the process's mask; no other user may read any of them.
         rustix::process::umask(Mode::from_raw_mode(0o077));
         check_owner(path)?;
         make_dir(path)?;

@@ -114,7 +114,7 @@ impl Recovered {
         let mut leads = self.leading.lock().await;
         if !*leads {
             let fatal = |error: OpenError| CommitError::Fatal(error.to_string());
-            // Reopening: whoever began it was cancelled.
+            // Reopening: the call that began it was cancelled.
             let is_begun = matches!(&*self.open.borrow(), Store::Reopening);
             if is_begun || self.others() > 0 {
                 self.cut_off().await.map_err(fatal)?;
@@ -184,7 +184,7 @@ fn make_only_member(options: &Options) -> Result<(), OpenError> {
     let deadline = Instant::now() + RELEASE_WITHIN;
     let mut files = loop {
         match opening::open_files(options, Arc::new(Poison::default())) {
-            // Whoever still reads from the closed store is about to end.
+            // A reader of the closed store is about to end.
             Err(OpenError::State { source, .. })
                 if source.is_locked() && Instant::now() < deadline =>
             {

@@ -77,7 +77,7 @@ impl RaftStorage {
         }
         if opening::is_alone(&files)? {
             // One that the operator made the only voter may have stopped while it took a snapshot
-            // over: what its log has not, its state has.
+            // over: the state has the entries that the log lacks.
             if !files.log.is_forced() {
                 files.log.refuse_to_lag(files.state.saved().position)?;
             }
@@ -187,7 +187,7 @@ impl RaftStorage {
         if begun.map_err(|error| unavailable(error.to_string()))? {
             return Ok(());
         }
-        // What is left of another cluster is void in a new one.
+        // A key that is left of another cluster is void in a new one.
         let forgotten = shared.voice.proofs.require(None);
         forgotten.map_err(|error| unavailable(error.to_string()))?;
         let first = BTreeMap::from([(shared.id, shared.me().clone())]);
@@ -394,7 +394,7 @@ impl RaftStorage {
         let mut leadership = self.leadership();
         let leads = |now: &Leadership| matches!(now, Leadership::Leader { .. });
         loop {
-            // It fails only with the whole storage, and then nobody waits any more.
+            // It fails only with the whole storage, and then no caller waits any more.
             drop(leadership.wait_for(|now| !leads(now)).await);
             let again = leadership.wait_for(leads);
             let again = tokio::time::timeout(self.shared.timing.silence(), again).await;

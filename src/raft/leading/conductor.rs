@@ -88,7 +88,7 @@ impl Conductor {
             let seen = metrics.borrow_and_update().clone();
             let works = !shared.applied.poison.is_set();
             self.follow(&seen).await;
-            // Only a leader that is not ready yet has to wait for what it applies.
+            // Only a leader that is not ready yet has to wait for its applied entries.
             let is_pending = is_leader(&seen) && *shared.leadership.borrow() == Leadership::None;
             let waits = is_pending && shared.may_lead();
             let ticks = self.timers.0;

@@ -154,7 +154,7 @@ impl Proposer {
                 break;
             }
             self.wake_at.store(wanted, Ordering::Release);
-            // Bounded by time, whoever comes.
+            // Bounded by time, however many come.
             let woken = tokio::time::timeout(LINGER_STEP, self.wake.notified()).await;
             let none_came = woken.is_err() && self.waiting() == waiting;
             if none_came || begun.elapsed() >= LINGER_MAX {

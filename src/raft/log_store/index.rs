@@ -161,7 +161,7 @@ impl Index {
             }
             Record::Vote(ballot) => self.vote = Some(ballot.into()),
             Record::Truncate(last) => {
-                // What `Start` says of segments that are gone may reach beyond the truncation.
+                // `Start` tells of segments that are gone, and may reach beyond the truncation.
                 self.purged = self.purged.min(last);
                 self.truncate(last);
             }

@@ -132,8 +132,8 @@ pub(super) fn recover(
             candidates.push(candidate);
         }
     }
-    // What is missing or broken at the front is no loss if the state has it, or if it had been
-    // purged: the write that was to recycle it may have been cut short.
+    // A missing or broken segment at the front is no loss if the state has its entries, or if it
+    // had been purged: the write that was to recycle it may have been cut short.
     if let Some(error) = broken.filter(|_| found.purged_told.max(applied) < found.base) {
         return Err(error);
     }

@@ -41,7 +41,7 @@ impl Done {
         });
         match self {
             Self::Raft(callback) => callback.io_completed(result),
-            // Whoever gave up waiting does not need to know.
+            // A caller that gave up waiting does not need to know.
             Self::Caller(sender) | Self::Spare(sender) => drop(sender.send(result)),
             Self::Nobody => {}
         }

@@ -463,8 +463,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        // Raft does nothing else while it waits here, not even heartbeats; and what is purged
-        // twice is purged.
+        // Raft does nothing else while it waits here, not even heartbeats; and purging twice does
+        // no harm.
         let upto = position(&upto);
         self.shared.index().purge(upto);
         self.shared

@@ -68,7 +68,7 @@ impl Writer {
                 self.publish();
             }
         }
-        // Whoever still waits learns that nothing more is written.
+        // Callers that still wait learn that nothing more is written.
         self.shared.close();
     }
 

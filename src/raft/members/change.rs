@@ -214,7 +214,7 @@ impl Shared {
     ) -> Result<(), ChangeError> {
         let deadline = Instant::now() + CHANGE_WITHIN;
         loop {
-            // A change has two steps. Who waits for it may go away between them.
+            // A change has two steps. The caller that waits for it may go away between them.
             let (raft, change) = (self.raft.clone(), change.clone());
             let changing =
                 crate::task::spawn(async move { raft.change_membership(change, retain).await });

@@ -36,7 +36,7 @@ impl Shared {
                 *field = mine;
             }
         }
-        // Who leads is believed; a follower's key is what it is known by.
+        // A leader is believed; a follower is known by its key.
         if !me.public_key.is_empty() && self.raft.is_leader() {
             wanted.public_key = me.public_key;
         }

@@ -36,7 +36,8 @@ impl Shared {
         let parting: Vec<_> = infos
             .filter(|member| parting.contains(&member.raft_id))
             .collect();
-        // Who is demoted is marked so before; all others that lose their vote are removed.
+        // A member that is demoted is marked so before; all others that lose their vote are
+        // removed.
         let retain = parting.iter().any(|member| member.non_voter);
         crate::telemetry::info!("finishing a change of the members that stopped half way");
         let flatten = Changes::AddVoterIds(BTreeSet::new());

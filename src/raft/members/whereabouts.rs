@@ -59,7 +59,7 @@ impl Shared {
         if !told.is_sane() {
             return Err(refuse("a name or an address that is none".into()));
         }
-        // Asked again when another change is under way: who removes this member does not wait.
+        // Asked again when another change is under way: a removal of this member does not wait.
         let Ok(_one) = self.changing.try_lock() else {
             return Err(ChangeError::Unavailable(
                 "another change of the members is under way".into(),

@@ -65,7 +65,7 @@ impl Shared {
     /// Returns true while this node is unsealed and can prove it, can write, and was not removed.
     pub(in crate::raft) fn may_lead(&self) -> bool {
         let is_member = !self.removed.load(Ordering::Acquire);
-        // Without a network, as in recovery mode, there is nobody to prove anything to.
+        // Without a network, as in recovery mode, there is no peer to prove anything to.
         let can_prove = self.voice.network.is_none() || self.voice.proofs.may_lead();
         let is_unsealed = *self.voice.elects.borrow() && can_prove;
         is_unsealed && is_member && !self.applied.poison.is_set()

@@ -160,7 +160,7 @@ async fn a_node_without_its_log_and_state_is_another_one() {
     cluster.start(2).await;
     cluster.up(2).set_elect(true);
     assert_eq!(cluster.up(2).raft_id(), new);
-    // Nothing is committed by its vote: what n0 writes is acknowledged with n1 only.
+    // Nothing is committed by its vote: n0's writes are acknowledged with n1 only.
     cluster.stop(1).await;
     let alone = cluster.up(0).commit(put("b", b"2"));
     assert!(alone.await.is_err());

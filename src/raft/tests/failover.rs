@@ -123,14 +123,14 @@ async fn a_follower_that_only_hears_or_only_speaks_disturbs_nobody() {
     put_somewhere(&cluster, "a", b"1").await;
     let term = cluster.up(0).status().term;
     let key = |index: usize| cluster.nodes[index].key.clone();
-    // n2 hears nobody, but is heard.
+    // n2 hears no other node, but is heard.
     cluster.wires.cut(&key(0), &key(2));
     cluster.wires.cut(&key(1), &key(2));
     tokio::time::sleep(3 * cluster.timing.silence()).await;
     put_somewhere(&cluster, "b", b"2").await;
     cluster.wires.heal();
     cluster.await_value(2, "b", b"2").await;
-    // n2 hears, but nobody hears it.
+    // n2 hears, but no other node hears it.
     cluster.wires.cut(&key(2), &key(0));
     cluster.wires.cut(&key(2), &key(1));
     tokio::time::sleep(3 * cluster.timing.silence()).await;
@@ -146,7 +146,7 @@ async fn a_write_under_way_at_a_leader_that_is_cut_off_ends() {
     let cluster = Cluster::of(3).await;
     put_somewhere(&cluster, "a", b"1").await;
     cluster.isolate(0);
-    // The lease has not run out yet, so it is proposed, and nobody confirms it.
+    // The lease has not run out yet, so it is proposed, and no node confirms it.
     let write = cluster.up(0).commit(put("fate unknown", b"1"));
     let write = tokio::time::timeout(Duration::from_secs(20), write).await;
     let error = write.expect("it ends").unwrap_err();

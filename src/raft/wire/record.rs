@@ -81,7 +81,8 @@ impl From<MembersAlone> for Members {
 /// One item of a group of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
-    /// First record of every segment: what is needed to read on without the segments before.
+    /// The first record of every segment, with all that is needed to read on without the segments
+    /// before.
     Start(Start),
     /// A saved vote.
     Vote(Ballot),
