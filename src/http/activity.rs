@@ -1,7 +1,7 @@
-//! What a connection is doing, and until when it may.
+//! The state of one connection, and the deadline that this state gives it.
 //!
-//! The stream reports the first byte of a request head, the service reports when a request is
-//! being answered, a streamed body when a piece of it goes out. One timer per connection looks at
+//! The stream reports the first byte of a request head, the service reports when a request is being
+//! answered, a streamed body reports each piece that goes out. One timer per connection looks at
 //! the result, so that a request in a busy connection touches no timer at all.
 
 use super::limits::SEND_STALL_MAX;
@@ -15,12 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long an early answer waits for its client before the connection closes.
+/// Longest time that a connection stays open after an early answer, for its client to read that.
 const LINGER: Duration = Duration::from_secs(1);
-/// How much is read and thrown away at a time, in bytes.
+/// Size of the pieces in which unread input is read and thrown away, in bytes.
 const SCRATCH_BYTES: usize = 8 * 1024;
 
-/// Shared between the stream, the service and the timer of one connection.
+/// The state that the stream, the service and the timer of one connection share.
 #[derive(Debug)]
 pub(super) struct Activity {
     start: Instant,
@@ -29,13 +29,13 @@ pub(super) struct Activity {
     is_idle: AtomicBool,
     /// A request is being answered.
     is_busy: AtomicBool,
-    /// The body of a request is being read that anyone may send.
+    /// The body of a request that anyone may send is being read.
     is_reading: AtomicBool,
-    /// A buffer with an answer may not be out yet.
+    /// An answer may still stand in a buffer of the connection.
     is_unsent: AtomicBool,
-    /// A good token came over the connection.
+    /// A request with a good token was answered on the connection.
     is_known: AtomicBool,
-    /// Milliseconds after `start`: since when the client is waited for.
+    /// The time since which the connection waits for its client, in milliseconds after `start`.
     waits_since_ms: AtomicU64,
     must_leave: AtomicBool,
     leave: Notify,
@@ -47,7 +47,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// A new connection; its first head is due.
+    /// Returns the state of a new connection, whose first head is due.
     pub(super) fn new(header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {
         let activity = Self {
             start: Instant::now(),
@@ -69,8 +69,8 @@ impl Activity {
         Arc::new(activity)
     }
 
-    /// A head has arrived, or a streamed answer waits for its source: both have limits of their
-    /// own.
+    /// Suspends the deadline: a head has arrived, or a streamed answer waits for its source, and
+    /// both have limits of their own.
     pub(super) fn begin(&self) {
         self.is_busy.store(true, Ordering::Relaxed);
         self.is_sending.store(false, Ordering::Relaxed);
@@ -79,13 +79,14 @@ impl Activity {
         self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// A piece of a streamed answer is there; the client is to take some of it in time.
+    /// Starts the deadline for the client to take some of the piece of a streamed answer that is
+    /// ready.
     pub(super) fn send(&self) {
         self.is_sending.store(true, Ordering::Relaxed);
         self.set_deadline(SEND_STALL_MAX);
     }
 
-    /// The answer is on its way; the next request may take its time to come.
+    /// Notes that the answer is on its way, and starts the idle deadline for the next request.
     pub(super) fn end(&self) {
         self.is_sending.store(false, Ordering::Relaxed);
         self.set_deadline(self.idle_timeout);
@@ -95,26 +96,27 @@ impl Activity {
         self.is_busy.store(false, Ordering::Relaxed);
     }
 
-    /// The body of a request is read that anyone may send: until that is over the connection may
-    /// give way to another, like one that waits for a head.
+    /// Notes that the body of a request is being read that anyone may send. Until the returned
+    /// guard is dropped the connection may give way to another, like one that waits for a head.
     pub(super) fn reads(&self) -> Reads<'_> {
         self.waits_since_ms.store(self.now_ms(), Ordering::Relaxed);
         self.is_reading.store(true, Ordering::Relaxed);
         Reads(self)
     }
 
-    /// A good token came over the connection.
+    /// Marks the connection as one on which a request with a good token was answered.
     pub(super) fn know(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
 
-    /// Did a good token come over the connection?
+    /// Returns true if a request with a good token was answered on the connection.
     pub(super) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Relaxed)
     }
 
-    /// Since when the connection waits for its client; `None` while it may not be cut: a request
-    /// is answered, or who has a token has not got all of an answer.
+    /// Returns the time since which the connection waits for its client. `None` while it may not be
+    /// cut: a request is being answered, or a client with a good token has not got all of an
+    /// answer.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let is_busy = self.is_busy.load(Ordering::Relaxed);
         let is_answering = is_busy && !self.is_reading.load(Ordering::Relaxed);
@@ -126,13 +128,13 @@ impl Activity {
         Some(self.start + Duration::from_millis(ms))
     }
 
-    /// Asks the connection to close when it can.
+    /// Asks the connection to close once no request is being answered.
     pub(super) fn ask_to_leave(&self) {
         self.must_leave.store(true, Ordering::Relaxed);
         self.leave.notify_one();
     }
 
-    /// Was it asked to close?
+    /// Returns true once the connection was asked to close.
     #[cfg(test)]
     pub(super) fn must_leave(&self) -> bool {
         self.must_leave.load(Ordering::Relaxed)
@@ -145,12 +147,13 @@ impl Activity {
         }
     }
 
-    /// Should the connection close now, the client is given a moment to read the answer.
+    /// Makes a close from now on wait a moment for the client to read the answer.
     pub(super) fn linger(&self) {
         self.lingers.store(true, Ordering::Relaxed);
     }
 
-    /// When the connection is to be closed; `None` while a request is being answered.
+    /// Returns the time at which the connection is to be closed; `None` while a request is being
+    /// answered.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.deadline_ms.load(Ordering::Relaxed) {
             u64::MAX => None,
@@ -181,7 +184,7 @@ impl Activity {
     }
 }
 
-/// See [`Activity::reads`].
+/// Marks, while it lives, a connection as reading a body that anyone may send.
 pub(super) struct Reads<'a>(&'a Activity);
 
 impl Drop for Reads<'_> {
@@ -190,7 +193,7 @@ impl Drop for Reads<'_> {
     }
 }
 
-/// A stream that tells its [`Activity`] when bytes come, and when they go.
+/// A stream that tells its [`Activity`] when bytes come in, and when all of them are out.
 pub(super) struct Watched<S> {
     stream: S,
     is_shut: bool,
@@ -235,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         written
     }
 
-    /// Called once there is nothing left to write.
+    /// Flushes, and notes that nothing is left to write.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         if flushed.is_ready() {
@@ -244,8 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         flushed
     }
 
-    /// A socket that is closed with unread bytes resets the connection, and the reset overtakes
-    /// the answer; so after an early answer the rest is read and thrown away for a moment.
+    /// Shuts the stream. After an early answer it reads on for a moment and throws the input away:
+    /// closing a socket with unread bytes resets the connection, and the reset overtakes the
+    /// answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         if !self.is_shut {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;

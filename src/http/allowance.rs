@@ -1,4 +1,4 @@
-//! How much a request may bring: little at open paths and for who has no good token.
+//! The limits of one request: narrow at open paths and without a good token.
 
 use super::activity::Activity;
 use super::answer::{self, Answer};
@@ -18,18 +18,18 @@ use hyper::StatusCode;
 const DENIED: &str = "permission denied";
 const UNCLEAR: &str = "the token cannot be looked up now: try again";
 
-/// What a request may bring.
+/// The limits of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
-    /// Whose memory it takes.
+    /// The share of the memory that the request draws on.
     pub(super) share: Share,
-    /// Largest body.
+    /// Largest body, in bytes.
     pub(super) bytes_max: u64,
-    /// How its JSON is bounded.
+    /// The limits of the JSON in its body.
     pub(super) json: JsonLimits,
-    /// What is answered to a body that is larger.
+    /// The answer to a larger body.
     beyond: Beyond,
-    /// That of the token, if it is good.
+    /// The fingerprint of the request's token, if that is good.
     pub(super) fingerprint: Option<Fingerprint>,
 }
 
@@ -41,7 +41,7 @@ enum Beyond {
 }
 
 impl Allowance {
-    /// That of who is known.
+    /// Returns the limits of a client with a good token.
     pub(super) fn client(options: &Listener) -> Self {
         Self {
             share: Share::Clients,
@@ -52,7 +52,7 @@ impl Allowance {
         }
     }
 
-    /// That of anyone.
+    /// Returns the limits of a client without one.
     pub(super) fn stranger(options: &Listener) -> Self {
         Self {
             share: Share::Strangers,
@@ -63,7 +63,7 @@ impl Allowance {
         }
     }
 
-    /// That of anyone at an open endpoint.
+    /// Returns the limits of any client at an open endpoint.
     pub(super) fn at(endpoint: Endpoint, options: &Listener) -> Self {
         let stranger = Self::stranger(options);
         let bytes_max = stranger.bytes_max.min(SHARE_BYTES_MAX);
@@ -82,7 +82,7 @@ impl Allowance {
         }
     }
 
-    /// The answer to a body that is larger.
+    /// Returns the answer to a body larger than these limits allow.
     pub(super) fn exceeded(&self) -> Answer {
         answer::closing(match self.beyond {
             Beyond::TooLarge => answer::too_large(),
@@ -93,7 +93,7 @@ impl Allowance {
 }
 
 impl Call<'_> {
-    /// What this call may bring, before anything of its body is read.
+    /// Returns the limits of this call, before anything of its body is read.
     pub(super) async fn allowance(&self) -> Result<Allowance, Answer> {
         let options = &self.shared.options;
         let stranger = Allowance::stranger(options);
@@ -130,8 +130,8 @@ impl Call<'_> {
         )
     }
 
-    /// Marks the connection as one over which a good token came, when `answer` shows that. Who has
-    /// none gets no such answer but at open paths.
+    /// Marks the connection as one with a good token when `answer` shows that: without such a token
+    /// only open paths answer like this.
     pub(super) fn remember(&self, activity: &Activity, answer: &Answer) {
         let status = answer.status();
         let is_served = status.is_success() || status == StatusCode::NOT_FOUND;

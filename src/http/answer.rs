@@ -18,7 +18,7 @@ const TRANSPORT_SECURITY: HeaderValue =
     HeaderValue::from_static("max-age=31536000; includeSubDomains");
 const TOO_LARGE: &str = "http: request body too large";
 
-/// An answer with a body of the given type.
+/// Builds an answer with a body of the given type.
 pub(super) fn with(
     status: StatusCode,
     content_type: HeaderValue,
@@ -32,12 +32,12 @@ pub(super) fn with(
     answer
 }
 
-/// JSON, already encoded.
+/// Builds an answer from JSON that is encoded already.
 pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Answer {
     with(status, JSON, body)
 }
 
-/// `{"errors":[...]}`.
+/// Builds an answer of the form `{"errors":[...]}`.
 pub(super) fn errors(status: StatusCode, messages: &[&str]) -> Answer {
     let mut body = Vec::with_capacity(64);
     body.extend_from_slice(b"{\"errors\":[");
@@ -51,12 +51,12 @@ pub(super) fn errors(status: StatusCode, messages: &[&str]) -> Answer {
     json(status, body)
 }
 
-/// Plain text.
+/// Builds an answer of plain text.
 pub(super) fn text(status: StatusCode, body: &'static str) -> Answer {
     with(status, TEXT, Bytes::from_static(body.as_bytes()))
 }
 
-/// 307 to a path that [`super::target::parse`] made or a constant.
+/// Redirects (307) to a path that [`super::target::parse`] made, or to a constant one.
 pub(super) fn redirect(location: &str) -> Answer {
     let Ok(value) = HeaderValue::from_str(location) else {
         return errors(StatusCode::BAD_REQUEST, &["malformed path"]);
@@ -66,13 +66,13 @@ pub(super) fn redirect(location: &str) -> Answer {
     answer
 }
 
-/// Asks for the connection to be closed after this answer.
+/// Makes this answer the last one of its connection.
 pub(super) fn closing(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::CONNECTION, CLOSE);
     answer
 }
 
-/// Adds what every answer carries.
+/// Adds the headers that every answer carries.
 pub(super) fn finish(
     answer: &mut Answer,
     custom: &[(HeaderSelector, HeaderName, HeaderValue)],
@@ -108,7 +108,7 @@ pub(super) fn busy() -> Answer {
     ))
 }
 
-/// The answer to a body that is larger than anyone's here may be.
+/// Returns the answer to a body larger than any limit here, and closes the connection.
 pub(super) fn too_large() -> Answer {
     closing(errors(StatusCode::PAYLOAD_TOO_LARGE, &[TOO_LARGE]))
 }

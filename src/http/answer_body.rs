@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A buffer has a length and fails never. A stream is sent in chunks, and its error cuts the
-/// connection before the last one: the client sees that something is missing.
+/// The body of one answer. A buffer has a length and cannot fail. A stream is sent in chunks, and
+/// its error cuts the connection before the last one, so that the client sees that something is
+/// missing.
 pub(super) enum AnswerBody {
     Whole(Full<Bytes>),
     Streamed(Chunks, Option<Sending>),
@@ -27,8 +28,8 @@ impl Drop for Sending {
 }
 
 impl AnswerBody {
-    /// The body of the answer that `activity` began: a buffer is as good as sent, a stream ends
-    /// what was begun when it ends.
+    /// Ties the body to `activity`, the connection that it answers on: a buffer counts as sent at
+    /// once, a stream when it ends.
     pub(super) fn on(self, activity: &Arc<Activity>) -> Self {
         match self {
             Self::Whole(full) => {

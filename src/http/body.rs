@@ -1,26 +1,26 @@
-//! From body bytes to fields: JSON, or a form when the client says so and it does not look like
-//! JSON (curl's `-d` says so for everything).
+//! Decodes body bytes into fields: JSON, or a form when the client says so and it does not look
+//! like JSON (curl's `-d` says so for everything).
 
 use super::json::{self, JsonError, JsonLimits};
 use super::limits::PARAMETERS_MAX;
 use serde_json::{Map, Value};
 
-/// Why a body is refused; the client's fault except when memory is short.
+/// Reasons to refuse a body; the client's fault except when memory is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Not JSON, or more of it than the limits allow.
+    /// The body is not JSON, or more of it than the limits allow.
     #[error("failed to decode JSON input: {0}")]
     Json(#[from] JsonError),
-    /// Send an object.
+    /// The body is JSON but not an object; the client must send one.
     #[error("failed to decode JSON input: the body must be an object")]
     NotAnObject,
-    /// Send fewer parameters.
+    /// The form has too many parameters; the client must send fewer.
     #[error("more than {PARAMETERS_MAX} form parameters")]
     Parameters,
 }
 
-/// Reads a body into fields, within `limits`. An empty body and `null` have none. `charge` is told
-/// what memory is about to be used, in bytes, and answers whether it may be.
+/// Reads a body into fields, within `limits`. An empty body and `null` have none. Before memory is
+/// used `charge` is called with its size in bytes; if it returns false the body is refused.
 pub fn decode(
     content_type: Option<&[u8]>,
     body: &[u8],
@@ -45,7 +45,7 @@ pub fn decode(
     }
 }
 
-/// The media type of a Content-Type header, without parameters.
+/// Returns the media type of a Content-Type header, without parameters.
 pub(super) fn media_type(content_type: &[u8]) -> &[u8] {
     let end = content_type
         .iter()
@@ -60,7 +60,7 @@ fn is_form(content_type: Option<&[u8]>) -> bool {
     })
 }
 
-/// Repeated parameters are joined by commas.
+/// Reads a form into fields; repeated parameters are joined by commas.
 fn form(
     body: &[u8],
     charge: &mut dyn FnMut(usize) -> bool,

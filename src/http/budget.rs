@@ -1,9 +1,9 @@
 //! Memory that all requests in flight share, so that many large ones cannot take the machine.
 //!
-//! A request charges what it holds before it holds it, and gives it back when it is answered.
-//! What strangers can send has a share of its own, and so has what operators must always be able
-//! to send. Who has a token draws on two shares: the beginning of each request on one, what is
-//! beyond on the other, so that a few large requests keep no small ones out.
+//! A request charges its memory before it uses it, and gives it back when it is answered. The
+//! requests of strangers have a share of their own, and so have those that operators must always be
+//! able to send. A request with a good token draws on two shares: its beginning on one, the rest on
+//! the other, so that a few large requests keep no small ones out.
 
 use super::limits::{
     CLIENT_MEMORY_BYTES_MAX, LARGE_MEMORY_BYTES_MAX, OPERATOR_MEMORY_BYTES_MAX, SMALL_BYTES_MAX,
@@ -12,18 +12,18 @@ use super::limits::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Whose request it is.
+/// The shares of the memory, by the kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
-    /// Anyone's, at an endpoint without which nobody can be served.
+    /// Requests of anyone at an endpoint without which nobody can be served.
     Operators,
-    /// Anyone's at an open path, and that of who has no good token.
+    /// Requests of anyone at an open path, and all requests without a good token.
     Strangers,
-    /// That of who has a good token.
+    /// Requests with a good token.
     Clients,
 }
 
-/// The shared counters.
+/// The memory in use, for each share.
 #[derive(Debug)]
 pub(super) struct Budget {
     operators: Pool,
@@ -38,7 +38,7 @@ struct Pool {
     bytes_max: usize,
 }
 
-/// Too much is in flight already: the client may try again.
+/// The requests in flight hold too much memory; the client may try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
@@ -56,7 +56,7 @@ impl Budget {
         })
     }
 
-    /// An empty charge.
+    /// Returns an empty charge to `share`.
     pub(super) fn charge(self: &Arc<Self>, share: Share) -> Charge {
         Charge {
             budget: Arc::clone(self),
@@ -82,7 +82,7 @@ impl Pool {
     }
 }
 
-/// What one request holds; given back on drop.
+/// The memory that one request holds; given back on drop.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: Arc<Budget>,
@@ -92,7 +92,7 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    /// Takes `bytes` more.
+    /// Charges `bytes` more.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let is_small = self.held.saturating_add(bytes) <= SMALL_BYTES_MAX;
         let taken = match self.share {

@@ -10,16 +10,16 @@ use hyper::http::request::Parts;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Who is at the other end of a connection.
+/// The client at the other end of a connection.
 pub(super) struct Peer {
-    /// `None` on a unix socket.
+    /// Its address; `None` on a unix socket.
     pub(super) address: Option<SocketAddr>,
-    /// Verified client certificates, DER, leaf first.
+    /// Its verified certificates, DER, leaf first.
     pub(super) certificates: Arc<Vec<Vec<u8>>>,
 }
 
 impl Peer {
-    /// A peer without TLS.
+    /// Returns a peer without TLS.
     pub(super) fn plain(address: Option<SocketAddr>) -> Self {
         Self {
             address,
@@ -28,7 +28,7 @@ impl Peer {
     }
 }
 
-/// Marks an answer to another node: nothing was executed, because this one is not active.
+/// Marks an answer to another node: nothing was executed, because this node is not active.
 #[derive(Clone, Copy)]
 pub(super) struct NotActive;
 
@@ -38,14 +38,14 @@ pub(super) struct Call<'a> {
     pub(super) client: Client,
     pub(super) head: Parts,
     pub(super) path: String,
-    /// That of the connection; none when another node sent it on.
+    /// The state of the client's connection; `None` if another node forwarded the call.
     pub(super) activity: Option<&'a Activity>,
-    /// Another node sent it on, and it must not go further.
+    /// Another node forwarded the call, and it must not be forwarded again.
     pub(super) is_forwarded: bool,
 }
 
 impl Call<'_> {
-    /// Waits until fewer than the limit of calls without a token are being answered.
+    /// Waits until fewer calls without a token are being answered than the limit allows.
     pub(super) async fn tokenless_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         Arc::clone(&self.shared.tokenless)
             .acquire_owned()

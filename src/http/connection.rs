@@ -25,18 +25,18 @@ use tokio_rustls::TlsAcceptor;
 
 /// First byte of every TLS connection: a handshake record.
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
-/// What Go's servers answer to a client that forgot the `s`.
+/// The answer of Go's servers to a client that speaks plain HTTP to a TLS port.
 const PLAIN_ON_TLS: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-/// How often the timer of a connection looks again while its request's own limits hold.
+/// The interval of the connection's timer while the limits of a request apply.
 const BUSY_RECHECK: Duration = Duration::from_secs(60);
-/// How much of such a client's request is read before the connection closes, in bytes.
+/// Most of a plain client's request that is read before the connection closes, in bytes.
 const PLAIN_DRAIN_BYTES_MAX: u64 = 64 * 1024;
-/// And for how long.
+/// Longest time of that reading.
 const PLAIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves an accepted stream until either side is done, a deadline passes, it has to give way to
-/// another, or the phase ends.
+/// Serves an accepted stream until either side is done, a deadline passes, the connection has to
+/// give way to another, or the phase ends.
 pub(super) async fn run(
     accepted: Accepted,
     shared: Arc<Shared>,
@@ -69,7 +69,7 @@ pub(super) async fn run(
     }
 }
 
-/// Answers a client that speaks plain HTTP; gives the stream back to everyone else.
+/// Answers a client that speaks plain HTTP; returns the stream of a TLS client.
 async fn refuse_plain(mut stream: TcpStream) -> Option<TcpStream> {
     let mut first = [0; 1];
     match stream.peek(&mut first).await {
@@ -77,7 +77,7 @@ async fn refuse_plain(mut stream: TcpStream) -> Option<TcpStream> {
         Ok(1) if first.iter().all(u8::is_ascii_uppercase) => {}
         Ok(_) | Err(_) => return None,
     }
-    // What is left unread would turn the close into a reset that overtakes the answer.
+    // Unread bytes would turn the close into a reset that overtakes the answer.
     if stream.write_all(PLAIN_ON_TLS).await.is_ok() && stream.shutdown().await.is_ok() {
         let mut rest = stream.take(PLAIN_DRAIN_BYTES_MAX);
         let mut nowhere = tokio::io::sink();
@@ -133,7 +133,7 @@ async fn serve(
         .max_header_size(HEADER_BYTES_MAX)
         .max_buf_size(HEADER_BYTES_MAX)
         .half_close(true)
-        // As Go's servers write them, and as people's scripts look for them.
+        // Go's servers write header names like this, and people's scripts look for them.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
@@ -151,7 +151,7 @@ async fn serve(
                 }
                 if !is_leaving && leaves.as_mut().poll(cx).is_ready() {
                     is_leaving = true;
-                    // A request may have come meanwhile: it is the last one then.
+                    // A request may have come meanwhile; it is then the last one.
                     return Poll::Ready(match activity.waits_since() {
                         Some(_) => Phase::Closed,
                         None => Phase::Draining,
@@ -172,8 +172,8 @@ async fn serve(
     }
 }
 
-/// Ready once the connection's deadline has passed. The timer may fire early, and is then set
-/// again; it is moved forward at once only when a deadline comes nearer.
+/// Returns ready once the connection's deadline has passed. The timer may fire early, and is then
+/// set again; it is moved at once only when a deadline comes nearer.
 fn overdue(activity: &Activity, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     loop {
         if let Some(deadline) = activity.deadline()

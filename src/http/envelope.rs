@@ -1,6 +1,6 @@
-//! The envelope: what the router answers, as the bytes that clients expect.
+//! Encodes the router's replies as the JSON envelope that clients expect.
 //!
-//! Written field by field into one buffer; only `data` goes through serde.
+//! The envelope is written field by field into one buffer; only `data` goes through serde.
 
 use super::answer::{self, Answer};
 use super::answer_body::AnswerBody;
@@ -83,11 +83,11 @@ fn has_body(response: &Response) -> bool {
         || !response.warnings.is_empty()
 }
 
-/// An error is a list of messages, unless it carries data or only warnings: then it is an
-/// envelope under the error's status.
+/// Encodes an error: a list of messages, or an envelope under the error's status if the error
+/// carries data or only warnings.
 fn failure(request_id: &str, mount_type: &str, error: Error) -> Answer {
     let status = status_of(error.kind);
-    // Without more to tell (the node is sealed, say) the client's message says it all.
+    // Without an inner message (the node is sealed, say) the client's message says it all.
     if let Some(inside) = error.inside.as_deref().filter(|_| status.is_server_error()) {
         tracing::error!(
             request_id,

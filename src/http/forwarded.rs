@@ -1,4 +1,4 @@
-//! `X-Forwarded-For`: for whom an authorized proxy speaks.
+//! `X-Forwarded-For`: the client's address as an authorized proxy gives it.
 
 use super::limits::FORWARDED_LINKS_MAX;
 use super::options::{ForwardedFor, ServeError};
@@ -7,21 +7,23 @@ use hyper::HeaderMap;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Why a request is refused by the forwarding rules; the proxy's or the operator's fault.
+/// Reasons why the forwarding rules refuse a request; the proxy's or the operator's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardedError {
-    /// The proxy must send the header.
+    /// The header is missing; the proxy must send it.
     #[error("missing x-forwarded-for header and configured to reject when not present")]
     NotPresent,
-    /// Authorize the peer, or connect through one that is.
+    /// The peer is not authorized; the operator authorizes it, or the client connects through a
+    /// peer that is.
     #[error(
         "client address not authorized for x-forwarded-for and configured to reject connection"
     )]
     NotAuthorized,
-    /// Lower `x_forwarded_for_hop_skips`, or repair the proxy.
+    /// There are fewer links than are to be skipped: lower `x_forwarded_for_hop_skips`, or repair
+    /// the proxy.
     #[error("malformed x-forwarded-for configuration or request, too few links in the chain")]
     TooFewLinks,
-    /// The proxy sends something that is not an address.
+    /// The proxy sends something other than an address.
     #[error("malformed x-forwarded-for header")]
     Malformed,
 }
@@ -50,13 +52,13 @@ impl Rules {
         })
     }
 
-    /// Is what a peer at `address` says about its client believed?
+    /// Returns true if a peer at `address` may name its client.
     pub(super) fn believes(&self, address: IpAddr) -> bool {
         let mut networks = self.networks.iter();
         networks.any(|network| cidr::contains(network, address))
     }
 
-    /// The client's address: the peer's own, or the one it speaks for.
+    /// Returns the client's address: the peer's own, or the one that the peer speaks for.
     pub(super) fn client(
         &self,
         peer: SocketAddr,

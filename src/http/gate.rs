@@ -1,4 +1,4 @@
-//! What stands behind the edge, and what the connections of one listener share.
+//! The services behind the edge, and the state that the connections of one listener share.
 
 use super::budget::Budget;
 use super::forward::Forwarder;
@@ -12,18 +12,18 @@ use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// What stands behind the edge.
+/// The services behind the edge.
 #[derive(Clone)]
 pub struct Gate {
-    /// What this node is right now.
+    /// This node's present role.
     pub role: watch::Receiver<Role>,
-    /// For the endpoints that answer while sealed.
+    /// Serves the endpoints that answer while sealed.
     pub lifecycle: Arc<dyn Lifecycle>,
     /// The way to the active node; `None` for a store that has no other nodes.
     pub forwarder: Option<Arc<dyn Forwarder>>,
 }
 
-/// What the connections of one listener share.
+/// The state that the connections of one listener share.
 pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) options: Listener,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) places: Arc<Places>,
 }
 
-/// How far the stop has come.
+/// The stages of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Running,

@@ -1,8 +1,8 @@
-//! `X-Vault-Index`: what a client has seen of the log, so that what it reads next is not older.
+//! `X-Vault-Index`: the part of the log that a client has seen, so that its next read is not older.
 //!
-//! The token is base64 of `v1:<cluster id>:<index>:0:`. That is the form that Vault's own client
-//! can compare; to everybody else it is opaque. An answer that succeeded carries the index applied
-//! when it was made, and a request may bring such tokens back.
+//! The token is base64 of `v1:<cluster id>:<index>:0:`. Vault's own client can compare that form;
+//! other clients treat it as opaque. An answer that succeeded carries the index applied when it was
+//! made, and a request may bring such tokens back.
 
 use super::answer::{self, Answer, bad_request};
 use super::limits::INDEX_BYTES_MAX;
@@ -15,19 +15,19 @@ const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
 const FORWARD: HeaderName = HeaderName::from_static("x-vault-forward");
 
-/// What a request asks for beside its answer.
+/// The conditions on freshness in a request's headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Consistency {
-    /// The answer must know at least this index.
+    /// The least index that the answering node must have applied.
     pub(super) index: u64,
-    /// A node that does not know it yet sends the request to the active node.
+    /// A node that has not applied it yet forwards the request to the active node.
     pub(super) forward_when_behind: bool,
-    /// Only the active node's answer is wanted.
+    /// Only the active node may answer.
     pub(super) from_active: bool,
 }
 
 impl Consistency {
-    /// Reads the headers. Tokens of other clusters say nothing here.
+    /// Reads the headers; ignores tokens of other clusters.
     pub(super) fn of(headers: &HeaderMap, cluster: Option<&str>) -> Result<Self, Answer> {
         let forward_when_behind = match headers.get(INCONSISTENT).map(HeaderValue::as_bytes) {
             None | Some(b"" | b"fail") => false,
@@ -57,13 +57,13 @@ impl Consistency {
 
 const UNREADABLE: &str = "failed to decode \"X-Vault-Index\"";
 
-/// The node that was asked does not know yet what the client has seen; clients try again.
+/// Returns the answer of a node that has not applied the client's index yet; clients try again.
 pub(super) fn behind() -> Answer {
     let message = "required index state not present";
     answer::errors(StatusCode::PRECONDITION_FAILED, &[message])
 }
 
-/// Lets an answer say what it knows of the log.
+/// Adds the applied index to a successful answer.
 pub(super) fn stamp(answer: &mut Answer, cluster: Option<&str>, index: u64) {
     let Some(cluster) = cluster.filter(|_| answer.status().is_success()) else {
         return;

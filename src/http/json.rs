@@ -1,8 +1,8 @@
 //! A JSON reader (RFC 8259) that counts what it builds while it builds it.
 //!
-//! A short text can parse into a large tree (CVE-2025-6203), so all that there is in it has limits
-//! ([`JsonLimits`]), and the memory of the tree is charged as it grows. Errors give
-//! an offset, never a piece of the text. Numbers keep their digits. Of equal keys the last wins.
+//! A short text can parse into a large tree (CVE-2025-6203), so every part of it has a limit
+//! ([`JsonLimits`]), and the memory of the tree is charged as it grows. Errors give an offset,
+//! never a piece of the text. Numbers keep their digits. Of equal keys the last wins.
 
 use super::limits::{
     JSON_DEPTH_MAX, JSON_ELEMENTS_MAX, JSON_ENTRIES_MAX, JSON_KEY_BYTES_MAX, JSON_MEMORY_BYTES_MAX,
@@ -10,7 +10,7 @@ use super::limits::{
 };
 use serde_json::{Map, Number, Value};
 
-/// How a text is bounded. Each listener has its own, under the names given here.
+/// The limits of a text. Each listener has its own, under the names given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonLimits {
     /// `max_json_depth`: deepest nesting.
@@ -25,7 +25,7 @@ pub struct JsonLimits {
     pub tokens: usize,
     /// `max_request_json_strings`: most strings, keys included.
     pub strings: usize,
-    /// `max_request_json_memory`: most memory of what is made of the text, in bytes.
+    /// `max_request_json_memory`: most memory of the parsed text, in bytes.
     pub memory_bytes: usize,
 }
 
@@ -44,7 +44,7 @@ impl Default for JsonLimits {
 }
 
 impl JsonLimits {
-    /// What either lets through.
+    /// Returns limits that admit every text that either admits.
     pub(super) fn or(self, other: &Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
@@ -57,53 +57,53 @@ impl JsonLimits {
         }
     }
 
-    /// The same with at most `memory_bytes` of memory.
+    /// Returns these limits with at most `memory_bytes` of memory.
     pub(super) fn within(mut self, memory_bytes: usize) -> Self {
         self.memory_bytes = self.memory_bytes.min(memory_bytes);
         self
     }
 }
 
-/// Why a text is refused; always the client's fault, except [`JsonError::Busy`].
+/// Reasons to refuse a text; always the client's fault, except [`JsonError::Busy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text stops early, or is empty.
     #[error("unexpected EOF")]
     End,
-    /// Not JSON from here on.
+    /// The text is not JSON from this offset on.
     #[error("invalid character at offset {0}")]
     Character(usize),
-    /// Strings are UTF-8.
+    /// A string is not UTF-8.
     #[error("string at offset {0} is not UTF-8")]
     NotUtf8(usize),
-    /// Nest less.
+    /// The text nests too deeply.
     #[error("nested deeper than {0} levels (max_json_depth)")]
     Depth(usize),
-    /// Shorten it.
+    /// A string is too long; the client must shorten it.
     #[error("a string is longer than {0} bytes (max_json_string_value_length)")]
     String(usize),
-    /// Shorten it.
+    /// An object key is too long; the client must shorten it.
     #[error("an object key is longer than {JSON_KEY_BYTES_MAX} bytes")]
     Key,
-    /// Send it as a string.
+    /// A number is too long; the client may send it as a string.
     #[error("a number is longer than {JSON_NUMBER_BYTES_MAX} bytes")]
     Number,
-    /// Send less at once.
+    /// There are too many values, keys and ends; the client must send less at once.
     #[error("more than {0} values, keys and ends (max_json_token)")]
     Tokens(usize),
-    /// Send less at once.
+    /// There are too many strings; the client must send less at once.
     #[error("more than {0} strings (max_request_json_strings)")]
     Strings(usize),
-    /// Send less at once.
+    /// An object has too many members; the client must send less at once.
     #[error("more than {0} members of an object (max_json_object_entry_count)")]
     Entries(usize),
-    /// Send less at once.
+    /// An array has too many elements; the client must send less at once.
     #[error("more than {0} elements of an array (max_json_array_element_count)")]
     Elements(usize),
-    /// Send less at once.
+    /// The parsed text takes too much memory; the client must send less at once.
     #[error("it takes more than {0} bytes of memory (max_request_json_memory)")]
     Memory(usize),
-    /// Not now: the requests in flight hold too much memory.
+    /// The requests in flight hold too much memory; the client may try again.
     #[error("too much memory is in use by requests in flight")]
     Busy,
 }
@@ -112,11 +112,11 @@ pub enum JsonError {
 const OBJECT_BYTES: usize = 640;
 const VALUE_BYTES: usize = 32;
 const STRING_BYTES: usize = 16;
-/// Charges are made in steps of this size.
+/// Size of the steps in which memory is charged.
 const CHARGE_BYTES: usize = 16 * 1024;
 
-/// Parses one text within `limits`. `charge` is told what memory is about to be used, in bytes,
-/// and answers whether it may be.
+/// Parses one text within `limits`. Before memory is used `charge` is called with its size in
+/// bytes; if it returns false the text is refused.
 pub fn parse(
     text: &[u8],
     limits: &JsonLimits,
@@ -169,7 +169,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Charges what has gathered once it exceeds `threshold`.
+    /// Charges the memory gathered so far once it exceeds `threshold`.
     fn settle(&mut self, threshold: usize) -> Result<(), JsonError> {
         if self.uncharged > threshold {
             self.charged += self.uncharged;
@@ -289,11 +289,11 @@ impl Reader<'_> {
         if depth > self.limits.depth {
             return Err(JsonError::Depth(self.limits.depth));
         }
-        // Its end.
+        // The end of the object or array counts too.
         self.token()
     }
 
-    /// After an element: true at `end`, false at a comma.
+    /// Reads the character after an element: true at `end`, false at a comma.
     fn closes(&mut self, end: u8) -> Result<bool, JsonError> {
         self.skip_space();
         match self.next()? {
@@ -303,7 +303,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The rest of a string, after its opening quote.
+    /// Reads the rest of a string, after its opening quote.
     fn string(&mut self, bytes_max: usize, too_long: JsonError) -> Result<String, JsonError> {
         self.strings += 1;
         if self.strings > self.limits.strings {
@@ -352,7 +352,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A `\u` escape; half of a surrogate pair becomes U+FFFD, as Go reads it.
+    /// Reads a `\u` escape; half of a surrogate pair becomes U+FFFD, as in Go.
     fn unicode(&mut self) -> Result<char, JsonError> {
         let first = self.hex4()?;
         if let Some(character) = char::from_u32(first) {
@@ -561,7 +561,7 @@ mod tests {
             match (ours, theirs) {
                 (Ok(a), Ok(b)) => prop_assert_eq!(a, b),
                 (Err(_), Err(_)) => {}
-                // Ours takes half a surrogate pair for U+FFFD, as Go does.
+                // This reader takes half a surrogate pair for U+FFFD, as Go does.
                 (Ok(_), Err(_)) => prop_assert!(text.contains("\\u"), "{}", text),
                 (Err(e), Ok(_)) => prop_assert!(false, "{} {:?}", text, e),
             }

@@ -25,23 +25,23 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Most calls without a token that are answered at the same time; more of them wait.
 pub const TOKENLESS_CALLS_MAX: usize = 64;
-/// Largest body of who has no good token, and of anyone at an open path, in bytes.
+/// Largest body without a good token, and of any client at an open path, in bytes.
 pub const STRANGER_BYTES_MAX: u64 = 64 * 1024;
 /// Largest body at `sys/unseal` and of a joiner's question, in bytes: a share and some switches.
 pub const SHARE_BYTES_MAX: u64 = 4 * 1024;
-/// Memory that may grow from such a body when it is parsed, in bytes.
+/// Most memory of a body without a good token when it is parsed, in bytes.
 pub const STRANGER_JSON_BYTES_MAX: usize = 256 * 1024;
-/// Memory that may grow from a body at `sys/unseal` when it is parsed, in bytes.
+/// Most memory of a body at `sys/unseal` when it is parsed, in bytes.
 pub const SHARE_JSON_BYTES_MAX: usize = 8 * 1024;
 /// Memory of all bodies that are sent to unseal, in bytes: enough for each connection to send one.
 pub const OPERATOR_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Memory of all bodies of strangers and what is parsed from them, in bytes.
 pub const STRANGER_MEMORY_BYTES_MAX: usize = 20 * 1024 * 1024;
-/// How much of a client's request counts as small, in bytes.
+/// Size up to which a client's request counts as small, in bytes.
 pub const SMALL_BYTES_MAX: usize = 128 * 1024;
-/// Memory of what is small of all clients' requests, in bytes.
+/// Memory of the small parts of all clients' requests, in bytes.
 pub const CLIENT_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Memory of what is not small of all clients' requests, in bytes.
+/// Memory of the other parts of all clients' requests, in bytes.
 pub const LARGE_MEMORY_BYTES_MAX: usize = 56 * 1024 * 1024;
 /// Deepest nesting of a JSON body: `max_json_depth`.
 pub const JSON_DEPTH_MAX: usize = 100;
@@ -63,15 +63,15 @@ pub const JSON_TOKENS_MAX: usize = 100_000;
 pub const JSON_MEMORY_BYTES_MAX: usize = 32 * 1024 * 1024 + 512 * 1024;
 /// Most query or form parameters.
 pub const PARAMETERS_MAX: usize = 256;
-/// Longest wrap TTL header that is looked at, in bytes.
+/// Longest wrap TTL header that is parsed, in bytes.
 pub const WRAP_TTL_BYTES_MAX: usize = 64;
-/// Most `X-Forwarded-For` links that are looked at.
+/// Most `X-Forwarded-For` links that are parsed.
 pub const FORWARDED_LINKS_MAX: usize = 64;
-/// Longest time that a request waits for an active node to be there: elections are shorter.
+/// Longest time that a request waits for an active node; elections are shorter.
 pub const ACTIVE_WAIT_MAX: Duration = Duration::from_secs(4);
-/// Pause before a request is sent again that the other node did not take.
+/// First pause before a request that the other node did not take is sent again.
 pub const FORWARD_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Longest such pause; each is twice as long as the one before.
 pub const FORWARD_PAUSE_MAX: Duration = Duration::from_millis(200);
-/// Longest `X-Vault-Index` header that is looked at, in bytes.
+/// Longest `X-Vault-Index` header that is parsed, in bytes.
 pub const INDEX_BYTES_MAX: usize = 512;

@@ -1,4 +1,4 @@
-//! Binding: addresses become sockets, with owners and modes for unix ones.
+//! Binds addresses to sockets, with owners and modes for unix ones.
 
 use super::options::{Address, Listener, ServeError, UnixOwner};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
-/// Connections that wait in the kernel while none is accepted.
+/// Most connections that wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// A bound socket.
@@ -15,7 +15,7 @@ pub(super) enum Socket {
     Unix(UnixListener, PathBuf),
 }
 
-/// An accepted stream, and the peer's address where it has one.
+/// An accepted stream, with the peer's address on a TCP socket.
 pub(super) enum Accepted {
     Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
@@ -102,7 +102,7 @@ fn bind_unix(path: &Path) -> Result<UnixListener, ServeError> {
     let shown = || path.display().to_string();
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {
-            // Left behind by a process that was killed, unless someone still answers.
+            // A killed process left the socket behind, unless a process still answers on it.
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(ServeError::Bind {
                     address: shown(),

@@ -1,4 +1,4 @@
-//! Everything behind the router: which node answers, what the request asks for, the answer.
+//! Requests to the router: chooses the node, reads the request, answers.
 
 use super::allowance::Allowance;
 use super::answer::{self, Answer, bad_request, busy};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
 
-/// What a request asks for, as its head says.
+/// The operation and the conditions that a request's head asks for.
 struct Asked {
     operation: Operation,
     step: Option<Step>,
@@ -78,7 +78,8 @@ impl Call<'_> {
         self.travel(&asked, query, Ok((body, allowance))).await
     }
 
-    /// `body` is read already, or is to be streamed to who was authorized.
+    /// Answers the request on the node that can: with a `body` that is read already, or one that is
+    /// streamed once the client is authorized.
     async fn travel(
         &self,
         asked: &Asked,
@@ -106,7 +107,7 @@ impl Call<'_> {
                 Stop::Standby(router) => (router, false),
             };
             drop(kept);
-            // Nobody else will ask for the body where there is no other node.
+            // No other node will ask for the body in a store that has none.
             let bytes = match may_move {
                 true => body.clone(),
                 false => body.take(),
@@ -133,7 +134,7 @@ impl Call<'_> {
                 continue;
             }
             if moved && self.is_forwarded {
-                // The node that sent it here asks the next one.
+                // The node that forwarded it asks the next one.
                 return Ok(not_active());
             }
             let mut answer = answer;
@@ -146,12 +147,12 @@ impl Call<'_> {
         }
     }
 
-    /// The role gate: whether this node answers at all.
+    /// Refuses the request if this node's role lets it answer nothing.
     fn gate(&self, step: Option<Step>, operation: Option<Operation>) -> Result<(), Answer> {
         let role = self.shared.gate.role.borrow();
         match &*role {
             Role::Active { .. } | Role::Standby { .. } => Ok(()),
-            // What is sealed already is sealed for everyone.
+            // A node that is sealed already accepts the call to seal, from any client.
             Role::Uninitialised | Role::Sealed
                 if step == Some(Step::Seal) && operation == Some(Operation::Update) =>
             {
@@ -161,7 +162,7 @@ impl Call<'_> {
         }
     }
 
-    /// What a standby may do itself.
+    /// Returns the part that a standby may do itself; `None` if the active node must answer.
     fn locally(&self, asked: &Asked) -> Result<Option<Locally>, Answer> {
         let reads = matches!(
             asked.operation,
@@ -185,7 +186,8 @@ impl Call<'_> {
         forwarder.and_then(|forwarder| forwarder.cluster_id())
     }
 
-    /// The answer, and whether it says no more than that another node is to be asked.
+    /// Asks this node's router. Returns the answer, and true if it says only that another node is
+    /// to be asked.
     async fn ask_active(
         &self,
         asked: &Asked,
@@ -211,7 +213,7 @@ impl Call<'_> {
         (envelope::encode(reply), moved)
     }
 
-    /// `None`: only the active node can answer.
+    /// Asks the router of a standby; returns `None` if only the active node can answer.
     async fn ask_standby(
         &self,
         asked: &Asked,
@@ -244,7 +246,7 @@ impl Call<'_> {
         }
     }
 
-    /// The request as the router takes it, with what it holds while it is answered.
+    /// Builds the router's request, with the resources that it holds until it is answered.
     async fn incoming(
         &self,
         asked: &Asked,
@@ -253,7 +255,7 @@ impl Call<'_> {
         allowance: &Allowance,
     ) -> Result<(Incoming, Held), Answer> {
         let token = request::token(&self.head.headers).map_err(refusal)?;
-        // Before the body is parsed, so that few of those trees are there at a time.
+        // Taken before the body is parsed, so that few parsed trees exist at a time.
         let turn = match (&token, allowance.share) {
             (Some(_), Share::Clients) => None,
             (Some(_), _) if body.as_ref().is_none_or(Bytes::is_empty) => None,
@@ -292,12 +294,12 @@ impl Call<'_> {
         Ok((incoming, (charge, turn)))
     }
 
-    /// The body as it comes, for who was authorized.
+    /// Returns the body as a stream, for an authorized client.
     fn upload(&self, payload: Payload) -> Chunks {
         payload.chunks(self.shared.options.body_read_timeout)
     }
 
-    /// The fields of the query, without the switches that made the operation.
+    /// Returns the fields of the query, without the switches that made the operation.
     fn query_again(&self) -> Result<Query, Answer> {
         let mut query = request::query(self.head.uri.query()).map_err(refusal)?;
         request::operation(&self.head.method, &mut query).map_err(refusal)?;
@@ -315,10 +317,11 @@ impl Call<'_> {
     }
 }
 
-/// What a request holds until it is answered.
+/// The resources that a request holds until it is answered.
 type Held = (Charge, Option<tokio::sync::OwnedSemaphorePermit>);
 
-/// Lists name folders, so their paths end in a slash, whether the client wrote it or not.
+/// Returns the path of a list operation with a slash at its end, whether the client wrote it or
+/// not: lists name folders.
 pub(super) fn as_listed(mut path: String, operation: Operation) -> String {
     let lists = matches!(operation, Operation::List | Operation::Scan);
     if lists && !path.is_empty() && !path.ends_with('/') {
@@ -327,9 +330,9 @@ pub(super) fn as_listed(mut path: String, operation: Operation) -> String {
     path
 }
 
-/// What is begun is finished even when nobody waits for it any more (its time is over, the
-/// connection was cut): half an audit trail is none, and reads commit too when they are wrapped or
-/// their token is limited. Those rarely wait, so they become a task only when that happens.
+/// Finishes `work` even when nobody waits for it any more (its time is over, the connection was
+/// cut): half an audit trail is none, and reads commit too when they are wrapped or their token is
+/// limited. Reads rarely wait, so they become a task only when that happens.
 pub(super) async fn to_the_end<T: Send + 'static>(
     operation: Operation,
     work: impl Future<Output = T> + Send + 'static,

@@ -1,5 +1,5 @@
-//! `sys/metrics` for who has no token, on listeners that allow it: this node's numbers, also while
-//! it is sealed or has no cluster. It is never sent on.
+//! `sys/metrics` without a token, on listeners that allow it: this node's numbers, also while it is
+//! sealed or has no cluster. The request is never forwarded.
 
 use super::answer::{self, Answer};
 use super::call::{Call, refusal};
@@ -9,7 +9,7 @@ use crate::router::Reply;
 use hyper::{Method, StatusCode};
 
 impl Call<'_> {
-    /// The numbers, in the format that the query names.
+    /// Returns the numbers, in the format that the query names.
     pub(super) async fn metrics(self) -> Result<Answer, Answer> {
         if self.head.method != Method::GET {
             return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));

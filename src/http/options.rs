@@ -1,4 +1,4 @@
-//! What the edge is told: plain types, because it may not see the configuration.
+//! The settings of the edge: plain types, because the edge may not see the configuration.
 
 use super::json::JsonLimits;
 use super::limits;
@@ -6,10 +6,10 @@ use super::tls::TlsError;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// All listeners and what they share.
+/// All listeners, and the settings that they share.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; at least one.
+    /// The listeners; at least one.
     pub listeners: Vec<Listener>,
     /// Most connections at once, over all listeners.
     pub connections_max: usize,
@@ -27,36 +27,36 @@ impl Default for Options {
 /// One listener.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    /// Where.
+    /// The address to listen at.
     pub address: Address,
     /// TLS, or none (`tls_disable`, unix sockets).
     pub tls: Option<Tls>,
     /// `max_request_size` in bytes.
     pub request_bytes_max: u64,
-    /// How JSON in a body is bounded.
+    /// The limits of the JSON in a body.
     pub json: JsonLimits,
     /// `http_max_conns_per_client`: most connections from one address, `None` for any number.
     pub connections_per_client_max: Option<usize>,
-    /// `max_request_duration`.
+    /// `max_request_duration`: the longest time for one request.
     pub request_duration_max: Duration,
-    /// `http_read_header_timeout`.
+    /// `http_read_header_timeout`: the longest time for a request head.
     pub header_read_timeout: Duration,
     /// `http_read_timeout`: the longest pause inside a body.
     pub body_read_timeout: Duration,
-    /// `http_idle_timeout`.
+    /// `http_idle_timeout`: the longest life of a connection without a request.
     pub idle_timeout: Duration,
     /// `x_forwarded_for_*`; none when no address is authorized.
     pub forwarded_for: Option<ForwardedFor>,
     /// `custom_response_headers`.
     pub response_headers: Vec<ResponseHeaders>,
-    /// `unauthenticated_metrics_access`: whoever reaches the listener may read `sys/metrics`.
+    /// `unauthenticated_metrics_access`: any client of the listener may read `sys/metrics`.
     pub unauthenticated_metrics: bool,
     /// `disable_unauthed_generate_root_endpoints`: no new root token without a token.
     pub generate_root_closed: bool,
 }
 
 impl Listener {
-    /// A listener at `address` with the usual limits and without TLS.
+    /// Returns a listener at `address` with the usual limits and without TLS.
     pub fn new(address: Address) -> Self {
         Self {
             address,
@@ -76,20 +76,20 @@ impl Listener {
     }
 }
 
-/// Where a listener listens.
+/// The address of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// `0.0.0.0:8200`, `[::]:8200`, `localhost:8200`, `:8200`.
     Tcp(String),
     /// A unix socket.
     Unix {
-        /// Where; a stale socket there is replaced, anything else is not.
+        /// The path of the socket; a stale socket there is replaced, any other file is not.
         path: PathBuf,
         /// Permission bits, such as `0o660`; the umask decides when absent.
         mode: Option<u32>,
-        /// Owner.
+        /// The owner.
         user: Option<UnixOwner>,
-        /// Group.
+        /// The group.
         group: Option<UnixOwner>,
     },
 }
@@ -97,9 +97,9 @@ pub enum Address {
 /// A user or a group, by name or by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnixOwner {
-    /// By number.
+    /// The number.
     Id(u32),
-    /// By name, looked up in `/etc/passwd` or `/etc/group`.
+    /// The name, looked up in `/etc/passwd` or `/etc/group`.
     Name(String),
 }
 
@@ -110,9 +110,9 @@ pub struct Tls {
     pub cert_file: PathBuf,
     /// PEM: its private key.
     pub key_file: PathBuf,
-    /// PEM: authorities of client certificates. Without it no client certificate is asked for.
+    /// PEM: authorities of client certificates. Without it clients are asked for no certificate.
     pub client_ca_file: Option<PathBuf>,
-    /// Refuse clients without a certificate from `client_ca_file`.
+    /// Refuses clients without a certificate from `client_ca_file`.
     pub require_and_verify_client_cert: bool,
     /// The oldest version accepted.
     pub min_version: TlsVersion,
@@ -128,29 +128,29 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// Whom to believe when they say for whom they speak.
+/// The proxies whose `X-Forwarded-For` is believed, and the rules for the others.
 #[derive(Clone, Debug)]
 pub struct ForwardedFor {
     /// Addresses or networks (`10.0.0.0/8`) whose header is believed.
     pub authorized_addrs: Vec<String>,
     /// Links to skip, from the right.
     pub hop_skips: usize,
-    /// Refuse authorized peers that send no header.
+    /// Refuses authorized peers that send no header.
     pub reject_not_present: bool,
-    /// Refuse peers that are not authorized.
+    /// Refuses peers that are not authorized.
     pub reject_not_authorized: bool,
 }
 
 /// Headers added to answers.
 #[derive(Clone, Debug)]
 pub struct ResponseHeaders {
-    /// To which.
+    /// The answers that get them.
     pub selector: HeaderSelector,
     /// Name and value.
     pub headers: Vec<(String, String)>,
 }
 
-/// Which answers get a header.
+/// The answers that get a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderSelector {
     /// All (`default`).
@@ -161,51 +161,53 @@ pub enum HeaderSelector {
     Status(u16),
 }
 
-/// Why the edge did not start; always the operator's to change.
+/// Reasons why the edge does not start; always the operator's to change.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Name at least one listener.
+    /// There is no listener; the operator must name at least one.
     #[error("no listener is configured")]
     NoListener,
-    /// The address does not resolve: correct it.
+    /// The address does not resolve; the operator must correct it.
     #[error("listener address '{address}' cannot be resolved: {source}")]
     Resolve {
-        /// As configured.
+        /// The address, as configured.
         address: String,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
-    /// Taken or not ours: another process listens there, or the address is not this machine's.
+    /// The address is taken by another process, or is not this machine's.
     #[error("cannot listen on '{address}': {source}")]
     Bind {
-        /// As configured, resolved.
+        /// The address, as configured and resolved.
         address: String,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
-    /// Something that is not a socket stands at the path: move it away.
+    /// Something other than a socket stands at the path; the operator must move it away.
     #[error("cannot listen on '{0}': a file that is not a socket is there")]
     NotASocket(String),
-    /// Correct the name, or the permissions of the directory.
+    /// The socket cannot be given its owner and mode: correct the name, or the permissions of the
+    /// directory.
     #[error("cannot set mode or owner of the socket '{path}': {reason}")]
     SocketOwner {
-        /// Which.
+        /// The path of the socket.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Correct the TLS files.
+    /// The TLS files cannot be used; the operator must correct them.
     #[error("listener '{address}': {source}")]
     Tls {
-        /// As configured.
+        /// The address, as configured.
         address: String,
-        /// Why.
+        /// The reason.
         source: TlsError,
     },
-    /// Correct `x_forwarded_for_authorized_addrs`.
+    /// `x_forwarded_for_authorized_addrs` has an entry that is no network; the operator must
+    /// correct it.
     #[error("'{0}' is neither an address nor a network such as 10.0.0.0/8")]
     Network(String),
-    /// Correct `custom_response_headers`.
+    /// `custom_response_headers` has an invalid entry; the operator must correct it.
     #[error("response header '{0}' cannot be set")]
     ResponseHeader(String),
 }

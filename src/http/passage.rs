@@ -1,8 +1,8 @@
 //! The way of a request to the node that can answer it.
 //!
-//! On a standby that may be the standby itself, or the active node; while there is none, requests
-//! wait a moment, because an election is shorter than a client's second attempt. A request that
-//! may have been executed already is never sent again.
+//! On a standby that is the standby itself, or the active node; while there is none, requests wait
+//! a moment, because an election is shorter than a client's second attempt. A request that may have
+//! been executed already is never sent again.
 
 use super::answer::{self, Answer, bad_request, busy};
 use super::budget::Share;
@@ -25,18 +25,18 @@ const NO_ANSWER: &str =
 const NOT_HERE: &str = "cannot forward local-only request";
 const NO_FORWARDING: &str = "x-vault-no-request-forwarding";
 
-/// What a standby does itself before it asks the active node.
+/// The part of a request that a standby does itself before it asks the active node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Locally {
-    /// Try: it may turn out that only the active node can answer.
+    /// The standby tries; it may turn out that only the active node can answer.
     First,
-    /// Nothing else: the request is about this node.
+    /// The standby answers alone: the request is about this node.
     Only,
-    /// Nothing; and the client must go there itself.
+    /// The standby does nothing, and the client must go to the active node itself.
     Redirected,
 }
 
-/// Where a request has come to.
+/// The place at which a request has arrived.
 pub(super) enum Stop {
     /// This node is active.
     Active(Arc<Router>),
@@ -44,18 +44,18 @@ pub(super) enum Stop {
     Standby(Arc<Router>),
     /// This node is sealed, uninitialised or stopping; an open endpoint answers even so.
     Closed,
-    /// There is an answer.
+    /// The request is answered.
     Answered(Answer),
 }
 
-/// One request's way.
+/// The state of one request's way.
 pub(super) struct Passage {
     role: watch::Receiver<Role>,
     locally: Option<Locally>,
     begun: bool,
     deadline: Instant,
     pause: Duration,
-    /// What is answered when the wait was in vain.
+    /// The answer to give when the wait was in vain.
     last: Option<Answer>,
 }
 
@@ -71,13 +71,13 @@ impl Passage {
         }
     }
 
-    /// The node that `next` named could not answer after all, and nothing was executed; `answer`
-    /// is what the client gets when nobody else can.
+    /// Notes that the node that `next` named could not answer and executed nothing; `answer` is for
+    /// the client if no other node can.
     pub(super) fn failed(&mut self, answer: Answer) {
         self.last = Some(answer);
     }
 
-    /// Goes on to where the request can be answered.
+    /// Goes on to the next place where the request can be answered.
     pub(super) async fn next(&mut self, call: &Call<'_>, body: &Bytes) -> Stop {
         if std::mem::replace(&mut self.begun, true) && self.last.is_some() && !self.wait(true).await
         {
@@ -112,8 +112,8 @@ impl Passage {
         }
     }
 
-    /// Waits for another role, or for a moment when there is somebody to ask again. False once the
-    /// time is over.
+    /// Waits for another role, or with pauses until a node is to be asked again. Returns false once
+    /// the time is over.
     async fn wait(&mut self, with_pauses: bool) -> bool {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -136,7 +136,7 @@ impl Passage {
     }
 }
 
-/// The active node's answer, or how to get there. `None`: wait, and look again.
+/// Returns the active node's answer, or a redirect to that node. `None`: wait, and look again.
 async fn elsewhere(
     call: &Call<'_>,
     body: &Bytes,
@@ -152,13 +152,14 @@ async fn elsewhere(
     }
 }
 
-/// Whether the client wants to be told where to go.
+/// Returns true if the client asks to be redirected instead of forwarded.
 fn refuses_forwarding(call: &Call<'_>) -> bool {
     let value = call.head.headers.get(NO_FORWARDING);
     value.is_some_and(|value| !value.is_empty())
 }
 
-/// Sends the request to the active node. `None`: it was not executed, and may be sent again.
+/// Sends the request to the active node. Returns `None` if it was not executed and may be sent
+/// again.
 async fn forward(call: &Call<'_>, body: &Bytes, forwarder: &dyn Forwarder) -> Option<Answer> {
     let target = call.head.uri.path_and_query();
     let request = ForwardRequest {
@@ -186,7 +187,7 @@ async fn forward(call: &Call<'_>, body: &Bytes, forwarder: &dyn Forwarder) -> Op
     }
 }
 
-/// Its memory counts until the client has it.
+/// Returns the active node's answer; its memory counts until the client has it.
 fn passed_on(call: &Call<'_>, answer: ForwardAnswer) -> Answer {
     let Some(body) = charged(answer.body, &call.shared.budget, Share::Clients) else {
         return busy();
@@ -206,24 +207,24 @@ fn redirect(call: &Call<'_>, leader: &Leader) -> Answer {
     answer::redirect(&format!("{}{target}", leader.api_address))
 }
 
-/// Nobody is active, as far as this node knows.
+/// Returns the answer for a cluster without an active node, as far as this node knows.
 pub(super) fn no_active() -> Answer {
     answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[NO_ACTIVE])
 }
 
-/// The request is about this node, which needs the active one for it.
+/// Returns the answer to a request about this node that needs the active node.
 pub(super) fn not_here() -> Answer {
     bad_request(NOT_HERE)
 }
 
-/// Another node took this one for the active node.
+/// Returns the answer to a node that took this one for the active node.
 pub(super) fn not_active() -> Answer {
     let mut answer = no_active();
     answer.extensions_mut().insert(NotActive);
     answer
 }
 
-/// What a closed node answers to who wants more than an open endpoint.
+/// Returns the answer of a closed node to a request for more than an open endpoint.
 pub(super) fn closed(call: &Call<'_>, role: &Role) -> Answer {
     let why = match role {
         Role::Stopping => STOPPING,

@@ -19,18 +19,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A body that nobody has read yet.
+/// A body that is not read yet.
 pub(super) enum Payload {
-    /// From a client's connection.
+    /// The body comes from a client's connection.
     Socket(HyperBody),
-    /// From another node, as it comes.
+    /// The body comes from another node, in pieces.
     Pieces(Chunks),
-    /// From another node, all of it.
+    /// The body came from another node, all of it.
     Whole(Bytes),
 }
 
-/// Bytes that are wiped, and whose memory is given back to the budget, when the last of those who
-/// share them is done.
+/// Bytes that are wiped, and whose memory is given back to the budget, when their last holder drops
+/// them.
 pub(super) struct Held {
     pub(super) bytes: Wiped<Vec<u8>>,
     pub(super) charge: Charge,
@@ -43,7 +43,7 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Held {
-    /// Nothing yet, of `share`.
+    /// Returns an empty buffer that charges `share`.
     fn new(budget: &Arc<Budget>, share: Share) -> Self {
         Self {
             bytes: Wiped::new(Vec::new()),
@@ -55,8 +55,9 @@ impl Held {
         Bytes::from_owner(self)
     }
 
-    /// Room is made for what came, and at most as much again; never for all that was announced
-    /// (`expected`). Growing in place could leave a copy behind that nobody wipes.
+    /// Appends `data`. Room is made for the bytes that came, and at most as much again; never for
+    /// all that was announced (`expected`). Growing in place could leave a copy behind that is not
+    /// wiped.
     fn push(&mut self, data: &[u8], expected: u64, allowance: &Allowance) -> Result<(), Answer> {
         let needed = self.bytes.len() + data.len();
         if needed as u64 > allowance.bytes_max {
@@ -76,7 +77,7 @@ impl Held {
     }
 }
 
-/// Bytes that came from elsewhere, with what they take of the budget.
+/// Bytes from elsewhere, with their charge to the budget.
 struct Charged {
     bytes: Bytes,
     _charge: Charge,
@@ -88,7 +89,7 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-/// Charges `bytes` to `share` for as long as they live; `None` when there is no room.
+/// Charges `bytes` to `share` for as long as they live; returns `None` when there is no room.
 pub(super) fn charged(bytes: Bytes, budget: &Arc<Budget>, share: Share) -> Option<Bytes> {
     let mut charge = budget.charge(share);
     charge.grow(bytes.len()).ok()?;
@@ -113,7 +114,7 @@ impl Call<'_> {
 }
 
 impl Payload {
-    /// All of it as it comes, for what does not fit into memory.
+    /// Returns the whole body as a stream, for bodies that do not fit into memory.
     pub(super) fn chunks(self, pause_max: Duration) -> Chunks {
         match self {
             Self::Socket(body) => upload::chunks(body, pause_max),
@@ -122,9 +123,9 @@ impl Payload {
         }
     }
 
-    /// Reads all of it, if it is no more than `allowance`. What it takes of the shared memory it
-    /// keeps until it is dropped. Who has no token gets the pause that others get for all of it,
-    /// and gives way meanwhile (`activity`).
+    /// Reads the whole body, if it is within `allowance`. Its memory stays charged until the bytes
+    /// are dropped. Without a good token all of the reading gets the time of one pause, and the
+    /// connection gives way meanwhile (`activity`).
     pub(super) async fn read(
         self,
         options: &Listener,

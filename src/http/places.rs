@@ -1,10 +1,11 @@
-//! Places for connections: who gets one, and who gives way.
+//! Places for connections: admits new ones and chooses those that give way.
 //!
 //! There is a number of places for all and a smaller one for each address; beyond the first there
-//! are some for operators alone, who come over a unix socket or from this machine. At a limit the
-//! connection gives way that has waited longest for its client: first one on which no good token
-//! came, of other machines before this one's. A connection never gives way while a request of it
-//! is answered. Who comes when nobody can give way waits a moment, unless too many wait.
+//! are some for operators alone, whose connections come over a unix socket or from this machine. At
+//! a limit the connection gives way that has waited longest for its client: first one on which no
+//! good token came, and one of another machine before one of this machine. A connection never gives
+//! way while a request of it is answered. If none can give way, a new connection waits a moment,
+//! unless too many wait.
 
 use super::activity::Activity;
 use std::collections::{BTreeMap, HashMap};
@@ -14,10 +15,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 
-/// Most places for operators alone, most connections that may be on their way out, and most that
-/// wait for a place; each at most a quarter of the places.
+/// Most places for operators alone, most connections that may be leaving, and most that wait for a
+/// place; each at most a quarter of the places.
 const EXTRA_MAX: usize = 32;
-/// How long a connection waits for a place before it is closed.
+/// Longest time that a connection waits for a place before it is closed.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 const fn extra(most: usize) -> usize {
@@ -29,12 +30,12 @@ const fn extra(most: usize) -> usize {
     }
 }
 
-/// The most descriptors that `most` places take.
+/// Returns the most descriptors that `most` places take.
 pub fn descriptors_for(most: usize) -> u64 {
     most.saturating_add(3 * extra(most)) as u64
 }
 
-/// The most places that take no more than `descriptors`; at least one.
+/// Returns the most places that take no more than `descriptors`; at least one.
 pub fn connections_within(descriptors: u64) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let many = descriptors.saturating_sub(3 * EXTRA_MAX);
@@ -43,21 +44,21 @@ pub fn connections_within(descriptors: u64) -> usize {
     many.max(few.min(4 * EXTRA_MAX)).max(1)
 }
 
-/// All places.
+/// The places of all connections.
 pub(super) struct Places {
     most: usize,
     inside: Mutex<Inside>,
     waiting: Arc<Semaphore>,
-    /// Told when a place becomes free.
+    /// Notified when a place becomes free.
     freed: Notify,
 }
 
 #[derive(Default)]
 struct Inside {
     next: u64,
-    /// In the order in which they came.
+    /// The seats, in the order in which they were taken.
     seats: BTreeMap<u64, Seat>,
-    /// Of seats that are not leaving.
+    /// The number of seats of an address that are not leaving.
     by_address: HashMap<IpAddr, usize>,
     leaving: usize,
 }
@@ -68,17 +69,17 @@ struct Seat {
     is_leaving: bool,
 }
 
-/// Who wants a place.
+/// A connection that wants a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guest {
-    /// `None` on a unix socket.
+    /// Its address; `None` on a unix socket.
     address: Option<IpAddr>,
     /// The most places for this address; `None` where it is not counted.
     most: Option<usize>,
 }
 
 impl Guest {
-    /// A connection from `address`, of which there may be `most`.
+    /// Returns a connection from `address`, which may have `most` of them.
     pub(super) fn new(address: Option<IpAddr>, most: Option<usize>) -> Self {
         let address = address.map(|address| address.to_canonical());
         Self { address, most }
@@ -96,7 +97,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// `most` places, and some more for operators.
+    /// Returns `most` places, and some more for operators.
     pub(super) fn new(most: usize) -> Arc<Self> {
         let most = most.max(1);
         Arc::new(Self {
@@ -107,7 +108,8 @@ impl Places {
         })
     }
 
-    /// A place for `guest`, for which another may be asked to leave; `None` when all are busy.
+    /// Takes a place for `guest`, if necessary by asking another connection to leave; returns
+    /// `None` when all are busy.
     pub(super) fn take(self: &Arc<Self>, guest: Guest, activity: &Arc<Activity>) -> Option<Place> {
         let mut inside = self.inside();
         let number = inside.next;
@@ -129,7 +131,7 @@ impl Places {
         })
     }
 
-    /// Waits a moment for a place. `None`: too many wait, or it was in vain.
+    /// Waits a moment for a place. Returns `None` if too many wait, or the wait was in vain.
     pub(super) async fn wait(
         self: &Arc<Self>,
         guest: Guest,
@@ -148,17 +150,17 @@ impl Places {
         timeout(WAIT_MAX, waited).await.ok()
     }
 
-    /// Does somebody wait for a place?
+    /// Returns true while a connection waits for a place.
     pub(super) fn are_waited_for(&self) -> bool {
         self.waiting.available_permits() < extra(self.most)
     }
 
-    /// How many are taken.
+    /// Returns the number of places that are taken.
     pub(super) fn taken(&self) -> usize {
         self.inside().seats.len()
     }
 
-    /// Returns once none is taken.
+    /// Returns once no place is taken.
     pub(super) async fn emptied(&self) {
         loop {
             let freed = self.freed.notified();
@@ -189,7 +191,7 @@ impl Drop for Place {
 }
 
 impl Inside {
-    /// Sees to it that `guest` has room; false when nobody can give way to it.
+    /// Makes room for `guest`; returns false when no connection can give way to it.
     fn make_room(&mut self, guest: Guest, most: usize) -> bool {
         let held = guest
             .address
@@ -207,14 +209,15 @@ impl Inside {
         if !is_full {
             return true;
         }
-        // What operators have of their own is not for others.
+        // The operators' own places are not for others.
         let seats = self.seats.values();
         let operators = seats.filter(|seat| !seat.is_leaving && seat.guest.is_operator());
         let spares_operators = !guest.is_operator() && operators.count() <= extra(most);
         self.one_leaves(most, |seat| !(spares_operators && seat.guest.is_operator()))
     }
 
-    /// Asks one of those who may to leave. Its place counts as free from now on.
+    /// Asks the connection among the candidates that ranks first to leave. Its place counts as free
+    /// from now on. Returns false if none can.
     fn one_leaves(&mut self, most: usize, among: impl Fn(&Seat) -> bool) -> bool {
         if self.leaving >= extra(most) {
             return false;
@@ -277,7 +280,7 @@ mod tests {
         Some((place, activity))
     }
 
-    /// Moves the paused clock, so that one waits longer than the next.
+    /// Moves the paused clock, so that one connection waits longer than the next.
     async fn later() {
         tokio::time::advance(Duration::from_millis(10)).await;
     }

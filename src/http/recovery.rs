@@ -1,5 +1,5 @@
-//! One request to a server in recovery mode: no role, no router, and one page for all that is not
-//! there.
+//! Requests to a server in recovery mode: no role, no router, and one page for everything that
+//! recovery mode does not serve.
 
 use super::allowance::Allowance;
 use super::answer::{self, Answer};
@@ -15,10 +15,10 @@ use bytes::Bytes;
 use hyper::{StatusCode, header};
 use std::sync::Arc;
 
-/// In the words of every server of this family, which people search for.
+/// The words that every server of this family uses, which people search for.
 const NOT_FOUND: &str = "404 page not found\n";
 
-/// The page for all that recovery mode does not serve.
+/// Returns the page for everything that recovery mode does not serve.
 pub(super) fn not_found() -> Answer {
     answer::text(StatusCode::NOT_FOUND, NOT_FOUND)
 }

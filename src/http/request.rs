@@ -1,4 +1,4 @@
-//! From a request head to what the router needs of it.
+//! Reads the parts of a request head that the router needs.
 
 use super::limits::{PARAMETERS_MAX, TOKEN_BYTES_MAX, WRAP_TTL_BYTES_MAX};
 use crate::clock::parse_duration;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// Headers that are the connection's, or the token's, and go no further.
+/// Headers that concern the connection or the token, and are not passed to the router.
 const STOPPED: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::COOKIE,
@@ -26,27 +26,27 @@ const STOPPED: [HeaderName; 9] = [
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const WRAP_TTL: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
-/// How many request ids are drawn from the kernel at once.
+/// Number of request ids drawn from the kernel at once.
 const IDS_AT_ONCE: usize = 64;
 
-/// Why a head is refused; always the client's fault.
+/// Reasons to refuse a head; always the client's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
-    /// 405 with no message: no method of ours.
+    /// 405 with no message: the method is unknown.
     Method,
-    /// 405: HEAD of something that is not `sys/health`.
+    /// 405: HEAD of a path other than `sys/health`.
     Head,
     /// 400: OPTIONS is answered for CORS only, which is not configured.
     Options,
-    /// 400 with no message: a switch that is no boolean.
+    /// 400 with no message: the value of a switch is no boolean.
     Switch,
     /// 400: the parameters exceed their limit.
     Parameters,
-    /// 400: no duration.
+    /// 400: the wrap TTL is no duration.
     WrapTtl,
-    /// 400: a negative duration.
+    /// 400: the wrap TTL is negative.
     NegativeWrapTtl,
-    /// 403: longer than any token.
+    /// 403: the token is longer than any token.
     Token,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn query(raw: Option<&str>) -> Result<Query, HeadError> {
     Ok(parameters)
 }
 
-/// What the method and the query ask for. PUT and POST are `Update`.
+/// Returns the operation that the method and the query ask for. PUT and POST are `Update`.
 pub(super) fn operation(method: &Method, query: &mut Query) -> Result<Operation, HeadError> {
     match method.as_str() {
         "GET" => {
@@ -106,7 +106,7 @@ fn switch(query: &mut Query, name: &str) -> Result<bool, HeadError> {
     }
 }
 
-/// The fields of a query: repeated parameters become lists.
+/// Returns the fields of a query: repeated parameters become lists.
 pub(super) fn fields(query: Query) -> Map<String, Value> {
     let mut fields = Map::new();
     for (key, value) in query {
@@ -125,7 +125,7 @@ pub(super) fn fields(query: Query) -> Map<String, Value> {
     fields
 }
 
-/// The token: `X-Vault-Token`, or else `Authorization: Bearer`.
+/// Returns the token: `X-Vault-Token`, or else `Authorization: Bearer`.
 pub(super) fn token(headers: &HeaderMap) -> Result<Option<SecretString>, HeadError> {
     let value = match headers.get(TOKEN) {
         Some(value) => value.as_bytes(),
@@ -150,8 +150,8 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<SecretString>, HeadErr
     }
 }
 
-/// `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent. The router shortens what is
-/// longer than the system's maximum.
+/// Returns `X-Vault-Wrap-TTL`: a duration, or seconds; zero counts as absent. The router shortens a
+/// duration beyond the system's maximum.
 pub(super) fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, HeadError> {
     let Some(value) = headers.get(WRAP_TTL) else {
         return Ok(None);
@@ -173,7 +173,7 @@ pub(super) fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, HeadErro
     }
 }
 
-/// `X-Vault-Namespace` as sent, and whether it names anything but the root.
+/// Returns `X-Vault-Namespace` as sent, and true if it names anything but the root.
 pub(super) fn namespace(headers: &HeaderMap) -> Option<(HeaderValue, bool)> {
     let value = headers.get(NAMESPACE)?;
     let name = value.as_bytes().trim_ascii();
@@ -181,7 +181,7 @@ pub(super) fn namespace(headers: &HeaderMap) -> Option<(HeaderValue, bool)> {
     Some((value.clone(), is_foreign))
 }
 
-/// About what a head took on its way here.
+/// Returns the approximate size of a head as it was sent, in bytes.
 pub(super) fn head_bytes(head: &Parts) -> u64 {
     let target = head.uri.path_and_query().map_or("/", |both| both.as_str());
     let headers = head.headers.iter();
@@ -190,7 +190,7 @@ pub(super) fn head_bytes(head: &Parts) -> u64 {
     (line + headers.sum::<usize>()) as u64
 }
 
-/// The headers that go on to the router.
+/// Returns the headers that are passed to the router.
 pub(super) fn forwarded_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     headers
         .iter()
@@ -202,7 +202,8 @@ pub(super) fn forwarded_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A random (version 4) UUID. They are names, not secrets, so many are drawn at once.
+/// Returns a random (version 4) UUID. Request ids are names, not secrets, so many are drawn at
+/// once.
 pub(super) fn request_id() -> String {
     thread_local! {
         static DRAWN: RefCell<Vec<uuid::Bytes>> = const { RefCell::new(Vec::new()) };

@@ -20,15 +20,15 @@ use tokio::sync::{Semaphore, watch};
 
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// What cancelled connections get to notice it.
+/// Longest time that cancelled connections get to notice it.
 const ABORT_WAIT: Duration = Duration::from_secs(1);
 
-/// Where a listener listens, after binding.
+/// The address of a listener, after binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// With the port that port 0 became.
+    /// The TCP address, with the port that port 0 became.
     Tcp(SocketAddr),
-    /// A socket file; removed at shutdown.
+    /// The path of a socket file; removed at shutdown.
     Unix(PathBuf),
 }
 
@@ -41,7 +41,7 @@ pub struct Server {
     entry: Entry,
 }
 
-/// Binds all listeners, then serves them. Nothing listens when one of them cannot.
+/// Binds all listeners, then serves them. If one of them cannot be bound none listens.
 pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
     if options.listeners.is_empty() {
         return Err(ServeError::NoListener);
@@ -95,7 +95,8 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
     })
 }
 
-/// What other nodes send on has passed one of their listeners; here the widest limits hold.
+/// Returns the widest limits of all listeners, for forwarded requests: those have passed a listener
+/// of the node that sent them.
 fn widest(listeners: &[Listener]) -> Listener {
     let mut widest = Listener::new(Address::Tcp(String::new()));
     for listener in listeners {
@@ -109,17 +110,17 @@ fn widest(listeners: &[Listener]) -> Listener {
 }
 
 impl Server {
-    /// In the order of the options.
+    /// Returns the addresses, in the order of the options.
     pub fn addresses(&self) -> &[Bound] {
         &self.bound
     }
 
-    /// Where requests come in that other nodes send on.
+    /// Returns the entry for requests that other nodes forward.
     pub fn entry(&self) -> Entry {
         self.entry.clone()
     }
 
-    /// Reads all TLS files again. Listeners whose files are bad keep what they have; their
+    /// Reads all TLS files again. Listeners whose files are bad keep their certificates; their
     /// addresses and reasons are returned.
     pub fn reload(&self) -> Result<(), Vec<(String, TlsError)>> {
         let failures: Vec<_> = self
@@ -134,13 +135,13 @@ impl Server {
         }
     }
 
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.places.taken()
     }
 
-    /// Stops accepting, lets the requests in flight finish for up to `grace`, then cuts what is
-    /// left. True when nothing had to be cut.
+    /// Stops accepting, lets the requests in flight finish for up to `grace`, then cuts the rest.
+    /// Returns true if nothing had to be cut.
     pub async fn shutdown(self, grace: Duration) -> bool {
         self.phase.send_replace(Phase::Draining);
         let all = self.places.emptied();
@@ -204,7 +205,8 @@ fn admit(accepted: Accepted, shared: &Arc<Shared>, phase: &watch::Receiver<Phase
     });
 }
 
-/// Proxies speak for many, so theirs are not counted.
+/// Returns the claim of a connection to a place. Proxies speak for many clients, so theirs are not
+/// counted.
 fn guest(accepted: &Accepted, shared: &Shared) -> Guest {
     let address = match accepted {
         Accepted::Tcp(_, peer) => Some(peer.ip()),

@@ -1,5 +1,5 @@
-//! One request through the gate: target, open endpoints; what is behind the router is in
-//! `logical.rs`.
+//! One request through the gate: target and open endpoints; `logical.rs` has the requests to the
+//! router.
 
 use super::activity::Activity;
 use super::allowance::Allowance;
@@ -47,17 +47,18 @@ pub(super) async fn answer(
     let mut answer = in_time(shared, peer, head, payload, Some(activity)).await;
     answer::finish(&mut answer, &shared.headers, namespace);
     if has_body && !answer.status().is_success() {
-        // Some of the body may be unread, and the client still sending it.
+        // Some of the body may be unread, and the client may still be sending it.
         activity.linger();
     }
     if shared.places.are_waited_for() {
-        // Others wait for a connection: this one has had its turn.
+        // Other connections wait for a place, and this one has had its turn.
         answer = answer::closing(answer);
     }
     answer
 }
 
-/// Answers a request that a member sent on. It has what the client sent, and goes no further.
+/// Answers a request that another member forwarded. The answer is made from the client's own head,
+/// and the request is not forwarded again.
 pub(super) async fn answer_member(
     shared: &Arc<Shared>,
     request: ForwardRequest,
@@ -70,7 +71,7 @@ pub(super) async fn answer_member(
         .parse()
         .map_err(|_| MessageError::Malformed)?;
     head.headers = request.headers;
-    // The other node has seen to what this version must have.
+    // The forwarding node has checked the rules of the client's HTTP version.
     head.version = Version::HTTP_10;
     let peer = Arc::new(Peer {
         address: request.address,
@@ -94,7 +95,7 @@ async fn in_time(
     }
 }
 
-/// `Err` is an answer too, given early.
+/// Returns the answer; `Err` is an answer too, given early.
 async fn respond(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -169,7 +170,7 @@ fn with_query(path: String, query: Option<&str>) -> String {
 }
 
 impl Call<'_> {
-    /// Help is the router's, for open endpoints too.
+    /// Returns true if the client asks for help, which the router gives for open endpoints too.
     fn asks_for_help(&self) -> bool {
         let query = self.head.uri.query();
         let mut query = match query.filter(|query| query.contains("help")) {
@@ -179,7 +180,8 @@ impl Call<'_> {
         request::operation(&self.head.method, &mut query) == Ok(Operation::Help)
     }
 
-    /// Endpoints that answer whatever the role is; some of them only the active node can answer.
+    /// Answers at the endpoints that are open in every role; some of them only the active node can
+    /// answer.
     async fn open(self, endpoint: Endpoint, payload: Payload) -> Result<Answer, Answer> {
         let verb = match self.head.method {
             Method::GET => Verb::Get,
@@ -201,7 +203,7 @@ impl Call<'_> {
                 Stop::Active(_) | Stop::Standby(_) | Stop::Closed => {}
             }
         }
-        // Whoever floods other endpoints must not keep a node sealed, or its state unknown.
+        // A flood at other endpoints must not keep a node sealed, or its state unknown.
         let _turn = match allowance.share {
             Share::Operators => None,
             Share::Strangers | Share::Clients => self.tokenless_turn().await,

@@ -3,7 +3,7 @@
 use crate::engine::ErrorKind;
 use hyper::StatusCode;
 
-/// The status of an error class.
+/// Returns the status of an error class.
 pub(super) const fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,

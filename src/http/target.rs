@@ -1,4 +1,4 @@
-//! What a request target names, before anything else looks at it.
+//! Reads a request target, before anything else looks at it.
 //!
 //! Under `/v1/`, a path with `//`, `.` or `..` is answered with a redirect to its clean form, as
 //! Go's servers do. Percent-encoding is decoded once; an encoded `.`, `/`, `\` or control
@@ -7,34 +7,34 @@
 
 use crate::path::PathError;
 
-/// What a request target names.
+/// The place that a request target names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A path below `/v1/`, decoded and checked: `secret/data/app`.
     Api(String),
-    /// Ask again at this clean path (still encoded, without query).
+    /// The client is to ask again at this clean path (still encoded, without query).
     Redirect(String),
     /// `/`.
     Root,
     /// `/ui` and what lies below.
     Ui,
-    /// Nothing of ours.
+    /// A path that coffer does not serve.
     Unknown,
 }
 
-/// Why a target is refused; always the client's fault.
+/// Reasons to refuse a target; always the client's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Encode the percent sign as `%25`.
+    /// The percent encoding is malformed; the client must encode the percent sign as `%25`.
     #[error("path has an incomplete percent-encoding")]
     Encoding,
-    /// Send separators and dots as they are.
+    /// A separator or a dot is encoded; the client must send it as it is.
     #[error("relative paths not supported")]
     EncodedSeparator,
-    /// Send UTF-8.
+    /// The decoded path is not UTF-8.
     #[error("path is not UTF-8")]
     NotUtf8,
-    /// As the path rules say.
+    /// The path breaks the path rules.
     #[error(transparent)]
     Path(#[from] PathError),
 }

@@ -12,17 +12,17 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Why TLS material cannot be used; the operator's to repair.
+/// Reasons why TLS material cannot be used; the operator's to repair.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Unreadable, or not PEM of that kind.
+    /// A file is unreadable, or not PEM of the expected kind.
     #[error("cannot read {what} '{path}': {reason}")]
     File {
-        /// `certificate`, `key`, `client authorities`.
+        /// The kind: `certificate`, `key`, `client authorities`.
         what: &'static str,
-        /// As configured.
+        /// The path, as configured.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Certificate and key do not belong together, or are of an unsupported kind.
@@ -30,18 +30,19 @@ pub enum TlsError {
     Pair {
         /// The certificate's file.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Name a `tls_client_ca_file` when client certificates are required.
+    /// Client certificates are required and there is no `tls_client_ca_file`; the operator must
+    /// name one.
     #[error("client certificates are required but no tls_client_ca_file is given")]
     NoClientAuthorities,
     /// The client authorities cannot be used.
     #[error("client authorities '{path}' cannot be used: {reason}")]
     ClientAuthorities {
-        /// As configured.
+        /// The path, as configured.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -60,7 +61,7 @@ impl Reloadable {
         })
     }
 
-    /// For the next handshake.
+    /// Returns the configuration for the next handshake.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         self.config.load_full()
     }
@@ -146,7 +147,7 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
     Ok(chain)
 }
 
-/// The file, unless a stranger may have put it there.
+/// Opens the file, unless a stranger may have put it there.
 fn opened(what: &'static str, path: &Path) -> Result<BufReader<File>, TlsError> {
     let opened = crate::file::read(path).map_err(|error| TlsError::File {
         what,
@@ -156,7 +157,8 @@ fn opened(what: &'static str, path: &Path) -> Result<BufReader<File>, TlsError> 
     opened.map(BufReader::new)
 }
 
-/// The reader's own text, which may quote the file, stays out of the message.
+/// Returns the error for a malformed file. The reader's own text, which may quote the file, stays
+/// out of the message.
 fn unreadable(what: &'static str, path: &Path, error: &rustls::pki_types::pem::Error) -> TlsError {
     use rustls::pki_types::pem::Error;
     let reason = match error {

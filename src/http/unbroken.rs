@@ -1,12 +1,12 @@
-//! Work that goes on when the one who waits for it goes away.
+//! Work that goes on when its waiter goes away.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 
-/// Runs where it is awaited, which costs no task; what is left of it when it is dropped (its
-/// time is over, the connection was cut) becomes a task of its own.
+/// A future that runs where it is awaited, which costs no task. When it is dropped unfinished (its
+/// time is over, the connection was cut) the rest becomes a task of its own.
 pub(super) struct Unbroken<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
 
 impl<T: Send + 'static> Unbroken<T> {
@@ -19,7 +19,7 @@ impl<T: Send + 'static> Future for Unbroken<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        // Taken out meanwhile: what panicked or is done must not be polled again.
+        // Taken out meanwhile: a future that panicked or is done must not be polled again.
         let Some(mut work) = self.0.take() else {
             return Poll::Pending;
         };

@@ -1,4 +1,4 @@
-//! A request's body as a stream, for what does not fit into memory.
+//! A request's body as a stream, for bodies that do not fit into memory.
 
 use crate::stream::Chunks;
 use crate::sys::Step;
@@ -10,8 +10,8 @@ use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a request may take: as long as it moves when it brings or takes a whole snapshot, and
-/// `usual` otherwise.
+/// Returns the longest time of a request: unlimited if it brings or takes a whole snapshot, for
+/// which the pauses are limited instead, and `usual` otherwise.
 pub(super) fn duration_max(head: &Parts, usual: Duration) -> Duration {
     let path = head.uri.path().strip_prefix("/v1/").unwrap_or_default();
     match Step::of(path) {
@@ -20,7 +20,7 @@ pub(super) fn duration_max(head: &Parts, usual: Duration) -> Duration {
     }
 }
 
-/// The body in pieces; a pause longer than `pause_max` is an error, and ends it.
+/// Returns the body in pieces; a pause longer than `pause_max` is an error, and ends it.
 pub(super) fn chunks(body: Incoming, pause_max: Duration) -> Chunks {
     Box::pin(stream::unfold(Some(body), move |body| async move {
         let mut body = body?;

@@ -1,4 +1,4 @@
-//! Where requests come in that another node sent on.
+//! The entry for requests that another node forwards.
 
 use super::super::answer::{self, Answer};
 use super::super::budget::Share;
@@ -19,16 +19,17 @@ use std::time::Duration;
 const TOO_MUCH: &str = "the request was executed, but too much memory is in use to send its answer";
 const NOT_WHOLE: &str = "this answer does not travel between nodes: ask the active node itself";
 
-/// Makes of an answer's bytes what travels: seals them. `None` when that is not possible any more.
+/// Seals the bytes of an answer for the way back; returns `None` when that is not possible any
+/// more.
 pub type Wrap<'a> = &'a (dyn Fn(Bytes) -> Option<Bytes> + Send + Sync);
 
-/// The active node's door for members. Whoever hands it a message has made sure that an unsealed
-/// member sent it: the message is believed when it says who the client is.
+/// The entry on the active node for forwarded requests. It believes the client's address and
+/// certificates in a message, so callers pass on messages of unsealed members only.
 #[derive(Clone)]
 pub struct Entry(pub(in super::super) Arc<Shared>);
 
 impl Entry {
-    /// Answers a request that came in one piece. `None` when its answer could not be wrapped.
+    /// Answers a request that came in one piece. Returns `None` when its answer cannot be sealed.
     pub async fn call(&self, message: Bytes, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(message) {
             Ok(mut request) => {
@@ -39,7 +40,7 @@ impl Entry {
         }
     }
 
-    /// Answers a request whose body comes in pieces behind its head, as [`Entry::call`].
+    /// Answers a request whose body follows its head in pieces, as [`Entry::call`].
     pub async fn stream(&self, head: Bytes, body: Chunks, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(head) {
             Ok(request) => self.answer(request, Payload::Pieces(body), wrap).await,
@@ -66,13 +67,13 @@ impl Entry {
         if message.is_some() {
             return message;
         }
-        // Small enough to need no place in the budget.
+        // This answer is small enough to need no place in the budget.
         let answer = answer::errors(StatusCode::SERVICE_UNAVAILABLE, &[TOO_MUCH]);
         wrap(whole(answer)?)
     }
 }
 
-/// The message of an answer whose body is a single buffer, which is always ready.
+/// Encodes an answer whose body is a single buffer, which is always ready.
 fn whole(answer: Answer) -> Option<Bytes> {
     let (head, body) = answer.into_parts();
     let body = body.collect().now_or_never()?.ok()?;
@@ -84,7 +85,8 @@ fn whole(answer: Answer) -> Option<Bytes> {
     answer.encode().ok().map(Bytes::from_owner)
 }
 
-/// Nothing was executed, and the sender asks elsewhere.
+/// Returns the answer to an unreadable message: nothing was executed, and the sender asks
+/// elsewhere.
 fn not_understood(error: MessageError) -> Bytes {
     static TOLD: Seldom = Seldom::new(Duration::from_secs(60));
     if let Some(times) = TOLD.happened() {

@@ -6,8 +6,8 @@
 //!           kind 0: answered; 1: not active here, nothing was executed (head and body are empty)
 //! ```
 //!
-//! A head is the postcard encoding of the struct below that bears its name. A large request is
-//! sent as a stream: what stands before the body first, then the body in pieces.
+//! A head is the postcard encoding of the struct below that bears its name. A large request is sent
+//! as a stream: version, length and head first, then the body in pieces.
 
 use crate::secret::Wiped;
 use bytes::Bytes;
@@ -22,12 +22,12 @@ const ANSWERED: u8 = 0;
 const NOT_ACTIVE: u8 = 1;
 /// Largest head: the head of an HTTP request, a chain of certificates, and room.
 pub const HEAD_BYTES_MAX: usize = 256 * 1024;
-/// Most headers of one head; a listener takes far fewer.
+/// Most headers of one head, far more than a listener accepts.
 const HEADERS_MAX: usize = 4096;
-/// What postcard adds to one text or number, at most.
+/// Most bytes that postcard adds to one text or number.
 const FIELD_BYTES: usize = 16;
 
-/// Headers that are about the connection between two neighbours, or that were obeyed already.
+/// Headers that concern one connection only, or that are obeyed before the request is sent on.
 const STOPPED: [HeaderName; 10] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -41,16 +41,16 @@ const STOPPED: [HeaderName; 10] = [
     HeaderName::from_static("x-vault-no-request-forwarding"),
 ];
 
-/// Why bytes are no message. Whoever sent them runs another version, or they are damaged.
+/// Reasons why bytes are no message: the other node runs another version, or the bytes are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// The other node runs another version: bring both to the same.
+    /// The other node runs another version; the operator must bring both to the same.
     #[error("version {0} of the forwarding protocol is not known here")]
     Version(u8),
-    /// Cut short, or garbled.
+    /// The message is cut short, or garbled.
     #[error("a malformed message")]
     Malformed,
-    /// A head beyond its limit.
+    /// The head is larger than [`HEAD_BYTES_MAX`].
     #[error("a head of more than {HEAD_BYTES_MAX} bytes")]
     TooLarge,
 }
@@ -58,17 +58,17 @@ pub enum MessageError {
 /// A client's request, as it travels.
 #[derive(Clone)]
 pub struct ForwardRequest {
-    /// As the client wrote it.
+    /// The method, as the client wrote it.
     pub method: Method,
     /// Path and query, as the client wrote them.
     pub target: String,
-    /// With the token. What concerns one connection only is left out of the message.
+    /// The headers, with the token, without those that concern one connection only.
     pub headers: HeaderMap,
-    /// Whole; empty where the method has none. Wiped when the last who holds it is done.
+    /// The whole body; empty where the method has none. It is wiped when its last holder drops it.
     pub body: Bytes,
-    /// Who asks; `None` on a unix socket.
+    /// The client's address; `None` on a unix socket.
     pub address: Option<SocketAddr>,
-    /// Its verified certificates, DER, leaf first.
+    /// The client's verified certificates, DER, leaf first.
     pub certificates: Arc<Vec<Vec<u8>>>,
 }
 
@@ -84,7 +84,7 @@ struct RequestHead<'a> {
 }
 
 impl ForwardRequest {
-    /// What stands before the body. It holds the token, so it is wiped.
+    /// Returns the part of the message before the body. It holds the token, so it is wiped.
     ///
     /// # Errors
     /// [`MessageError::TooLarge`].
@@ -92,7 +92,7 @@ impl ForwardRequest {
         self.encoded(0).map(Bytes::from_owner)
     }
 
-    /// Head and body in one.
+    /// Returns head and body in one message.
     ///
     /// # Errors
     /// [`MessageError::TooLarge`].
@@ -124,7 +124,7 @@ impl ForwardRequest {
         framed(&[VERSION], &head, bound, room)
     }
 
-    /// Reads what [`ForwardRequest::whole`] or [`ForwardRequest::head`] made.
+    /// Reads a message that [`ForwardRequest::whole`] or [`ForwardRequest::head`] made.
     ///
     /// # Errors
     /// See [`MessageError`].
@@ -146,14 +146,14 @@ impl ForwardRequest {
     }
 }
 
-/// What the active node answered.
+/// The active node's answer.
 #[derive(Clone, Debug)]
 pub struct ForwardAnswer {
     /// Its status.
     pub status: StatusCode,
-    /// Without those about the connection.
+    /// The headers, without those that concern one connection only.
     pub headers: HeaderMap,
-    /// Whole.
+    /// The whole body.
     pub body: Bytes,
 }
 
@@ -165,7 +165,7 @@ struct AnswerHead<'a> {
 }
 
 impl ForwardAnswer {
-    /// As bytes, which may hold secrets, so they are wiped.
+    /// Encodes the answer; the bytes may hold secrets, so they are wiped.
     ///
     /// # Errors
     /// [`MessageError::TooLarge`].
@@ -188,12 +188,12 @@ impl ForwardAnswer {
         Ok(message)
     }
 
-    /// "Nothing was executed: this node is not active", as bytes.
+    /// Returns the message for "nothing was executed: this node is not active".
     pub fn not_active() -> Bytes {
         Bytes::from_static(&[VERSION, NOT_ACTIVE, 0, 0, 0, 0])
     }
 
-    /// Reads an answer; `None` when nothing was executed, because that node is not active.
+    /// Reads an answer; returns `None` if nothing was executed because that node is not active.
     ///
     /// # Errors
     /// See [`MessageError`].
@@ -218,8 +218,8 @@ impl ForwardAnswer {
     }
 }
 
-/// A buffer with `start`, the head's length and the head, and `room` for a body. It never grows:
-/// growing would leave copies behind that nobody wipes.
+/// Returns a buffer with `start`, the head's length and the head, and `room` for a body. It never
+/// grows, which would leave a copy behind that is not wiped.
 fn framed<T: Serialize>(
     start: &[u8],
     head: &T,
@@ -274,7 +274,7 @@ fn headers(pairs: &[(&str, &[u8])]) -> Result<HeaderMap, MessageError> {
     if pairs.len() > HEADERS_MAX {
         return Err(MessageError::Malformed);
     }
-    // A map of more than it can hold would panic.
+    // A plain `HeaderMap` panics beyond its capacity.
     let headers = HeaderMap::try_with_capacity(pairs.len());
     let mut headers = headers.map_err(|_| MessageError::Malformed)?;
     for (name, value) in pairs {

@@ -1,5 +1,4 @@
-//! Requests that travel between nodes: what a standby sends to the active node, and how the active
-//! node takes it.
+//! Requests that travel between nodes: a standby sends them, the active node takes them.
 //!
 //! A standby sends the request as its client sent it (method, target, headers, body) together with
 //! whom it came from (address, client certificates). The active node puts it through the same
