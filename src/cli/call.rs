@@ -1,4 +1,4 @@
-//! One verb being carried out: its flags, its client, and where its words go.
+//! The state of one verb: its flags, its client and its output.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Read, Write};
@@ -14,19 +14,19 @@ use super::flags::Flags;
 use super::output::{self, Format, Order};
 use super::{connection, data};
 
-/// The longest line or key that is read from standard input.
+/// The longest line or key that is read from standard input, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// One verb being carried out.
+/// The state of one verb: its flags, its client and its output.
 pub struct Call {
     /// The program's name as it was called: `coffer`, `vault`, `bao`.
     pub program: String,
     /// The flags, and the words behind them.
     pub flags: Flags,
-    /// How to print.
+    /// The format of the output.
     pub format: Format,
     client: Option<Client>,
-    /// Why output was lost, the first time.
+    /// The first error that lost output.
     lost: Cell<Option<io::Error>>,
 }
 
@@ -42,7 +42,7 @@ impl Call {
         }
     }
 
-    /// The word at this place behind the flags, or nothing.
+    /// Returns the word at this place behind the flags, or the empty text.
     pub fn word(&self, at: usize) -> &str {
         self.flags
             .words
@@ -51,17 +51,17 @@ impl Call {
             .unwrap_or_default()
     }
 
-    /// The words from this place on.
+    /// Returns the words from this place on.
     pub fn words_from(&self, at: usize) -> &[String] {
         self.flags.words.get(at..).unwrap_or_default()
     }
 
-    /// The words from this place on, as data; `-` reads standard input.
+    /// Reads the words from this place on as data; `-` reads standard input.
     pub fn data_from(&self, at: usize) -> Result<Map<String, Value>, Failure> {
         Ok(data::parse_data(self.words_from(at), io::stdin())?)
     }
 
-    /// The client, made at first use.
+    /// Returns the client, which is made at first use.
     pub fn client(&mut self) -> Result<&mut Client, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
@@ -75,12 +75,12 @@ impl Call {
         self.client()?.send(ask)
     }
 
-    /// Makes a request and reads what it answers, if anything.
+    /// Makes a request and reads its answer, if it has one.
     pub fn write(&mut self, ask: &Ask) -> Result<Option<Envelope>, ClientError> {
         Ok(Envelope::read(&self.send(ask)?.json()?))
     }
 
-    /// As [`Call::write`], where 404 only means that nothing, or no more than this, is there.
+    /// Makes a request as [`Call::write`] does, but takes 404 for an empty or partial answer.
     pub fn read(&mut self, ask: &Ask) -> Result<Option<Envelope>, ClientError> {
         let reply = self.client()?.exchange(ask)?;
         if reply.status != 404 {
@@ -89,7 +89,7 @@ impl Call {
         Ok(reply.json().ok().as_ref().and_then(Envelope::read))
     }
 
-    /// Whether output is for people.
+    /// Returns true if the output is for people.
     pub fn is_table(&self) -> bool {
         self.format == Format::Table
     }
@@ -99,7 +99,7 @@ impl Call {
         self.put(&[text.as_bytes(), b"\n"]);
     }
 
-    /// As [`Call::out`], for what need not be text.
+    /// Prints bytes, which need not be text, and a newline.
     pub fn out_bytes(&self, bytes: &[u8]) {
         self.put(&[bytes, b"\n"]);
     }
@@ -110,7 +110,7 @@ impl Call {
         let written = parts.try_for_each(|part| stdout.write_all(part));
         match written.and_then(|()| stdout.flush()) {
             Ok(()) => {}
-            // A reader that went away is no failure of ours.
+            // A reader that went away is no failure of this program.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Err(error) => {
                 let first = self.lost.take().unwrap_or(error);
@@ -119,7 +119,7 @@ impl Call {
         }
     }
 
-    /// Why output was lost, if any was: then the verb did not succeed.
+    /// Returns the error that lost output, if any did; the verb then failed.
     pub fn lost_output(&self) -> Option<io::Error> {
         self.lost.take()
     }
@@ -137,7 +137,7 @@ impl Call {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
-    /// Prints a value as JSON or YAML, whichever was asked for.
+    /// Prints a value as YAML if that was asked for, else as JSON.
     pub fn print_value(&self, value: &Value, order: &Order) -> Outcome {
         match self.format {
             Format::Yaml => self.out(output::to_yaml(value).trim_end_matches('\n')),
@@ -156,7 +156,7 @@ impl Call {
         Ok(0)
     }
 
-    /// Prints an answer, or the one field of it that was asked for.
+    /// Prints an answer, or the one field of it that `-field` names.
     pub fn print_secret(&self, secret: &Envelope) -> Outcome {
         if let Some(name) = self.flags.text("field") {
             self.warn(&secret.warnings);
@@ -174,7 +174,7 @@ impl Call {
         Ok(0)
     }
 
-    /// Prints the answer of a write, or that there was none.
+    /// Prints the answer of a write, or a success if there is none.
     pub fn print_written(&self, secret: Option<&Envelope>, path: &str) -> Outcome {
         match secret {
             Some(secret) => self.print_secret(secret),
@@ -202,25 +202,25 @@ impl Call {
         }
     }
 
-    /// A key or a token that the caller types unseen on the terminal; blanks around it go.
+    /// Asks for a key or a token on the terminal, without echo; drops blanks around it.
     pub fn prompt(&self, question: &str) -> io::Result<SecretString> {
         let typed = self.prompt_password(question)?;
         Ok(Secret::new(typed.expose().trim().to_owned()))
     }
 
-    /// As [`Call::prompt`], with every blank: it may be part of a password.
+    /// Asks as [`Call::prompt`] does, but keeps every blank: it may be part of a password.
     pub fn prompt_password(&self, question: &str) -> io::Result<SecretString> {
         if self.flags.switch("non-interactive") {
             return Err(io::Error::other("-non-interactive is set"));
         }
         if !io::stdin().is_terminal() {
-            // The words that Vault's client uses: scripts look for them.
+            // Scripts look for these words of Vault's client.
             return Err(io::Error::other("file descriptor 0 is not a terminal"));
         }
         rpassword::prompt_password(question).map(Secret::new)
     }
 
-    /// A secret from standard input.
+    /// Reads a secret from standard input; drops blanks around it.
     pub fn secret_from_stdin(&self) -> io::Result<SecretString> {
         let mut text = zeroize::Zeroizing::new(String::new());
         let mut stdin = io::stdin().lock().take(LINE_BYTES_MAX);
@@ -229,7 +229,7 @@ impl Call {
     }
 }
 
-/// The failure of `-field` with a name that is not there.
+/// Returns the failure of `-field` with an unknown name.
 pub fn no_field(name: &str) -> Failure {
     Failure::usage(format!("Field {name:?} not present in secret"))
 }

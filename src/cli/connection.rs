@@ -1,7 +1,7 @@
-//! What a verb's client is made from: flags first, then the environment.
+//! The settings of a verb's client: flags first, then the environment.
 //!
-//! Every variable that is set must make sense, also one that a flag overrides: who misspelt a
-//! timeout would wait for ever and not know why.
+//! Every variable that is set must be valid, also one that a flag overrides: a misspelt timeout
+//! would otherwise be ignored, and the client would wait without an explanation.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::environment::{VariableError, named, parsed, variable};
 use super::flags::{Flags, parse_bool};
 use super::token_file;
 
-/// Where the server is when nobody says.
+/// The server's address unless the caller gives one.
 const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
 
-/// How long one request may take when nobody says.
+/// The longest time of one request unless the caller gives one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The options of a client for `program`.
+/// Reads the settings of the client of `program`.
 pub fn options(program: &str, flags: &Flags) -> Result<Options, ClientError> {
     refuse_unbuilt()?;
     let preview = match () {
@@ -47,7 +47,7 @@ pub fn options(program: &str, flags: &Flags) -> Result<Options, ClientError> {
     })
 }
 
-/// The flag's text, or the variable's.
+/// Returns the flag's text, or else the variable's.
 fn either(flags: &Flags, flag: &str, name: &str) -> Result<Option<String>, VariableError> {
     let variable = variable(name)?;
     let flag = flags.text(flag).map(str::to_owned);
@@ -59,7 +59,7 @@ fn switch(flags: &Flags, flag: &str, name: &str) -> Result<bool, VariableError> 
     Ok(flags.choice(flag).or(variable).unwrap_or(false))
 }
 
-/// An agent between here and the server goes before the server itself, as in Vault.
+/// Returns the server's address; the address of an agent goes before the server's own, as in Vault.
 fn address(flags: &Flags) -> Result<String, VariableError> {
     let address = |text: &str| match Address::parse(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -114,7 +114,8 @@ fn headers(flags: &Flags) -> Result<Vec<(String, String)>, ClientError> {
     Ok(headers)
 }
 
-/// `VAULT_PROXY_ADDR` or `VAULT_HTTP_PROXY` for all servers, else what all programs know.
+/// Returns the proxies: `VAULT_PROXY_ADDR` or `VAULT_HTTP_PROXY` for all servers, else those of the
+/// variables that all programs know.
 fn proxies() -> Result<Proxies, VariableError> {
     let proxy = |text: &str| Proxy::parse(text).map_err(|error| error.to_string());
     let (always, older) = (parsed("PROXY_ADDR", proxy)?, parsed("HTTP_PROXY", proxy)?);
@@ -127,7 +128,7 @@ fn proxies() -> Result<Proxies, VariableError> {
     })
 }
 
-/// What changes where a request goes must not be passed over.
+/// Refuses a variable that would change the way of a request and is not built.
 fn refuse_unbuilt() -> Result<(), VariableError> {
     let Some(true) = parsed("SRV_LOOKUP", boolean)? else {
         return Ok(());

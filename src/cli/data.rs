@@ -1,14 +1,14 @@
-//! Data on the command line: `key=value`, `key=@file`, `key=-`, `@file.json`, `-`. What stands
-//! before the first `=` is the key, whatever it begins with.
+//! Data on the command line: `key=value`, `key=@file`, `key=-`, `@file.json`, `-`. The part before
+//! the first `=` is the key, whatever it begins with.
 
 use std::io::Read;
 
 use serde_json::{Map, Value};
 
-/// The most bytes that one file or standard input may bring.
+/// The most bytes of one file or of standard input.
 const INPUT_BYTES_MAX: u64 = 32 << 20;
 
-/// A word of data is wrong.
+/// Reasons to refuse a word of data.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The caller typed a word without `=`.
@@ -26,17 +26,17 @@ pub enum DataError {
     /// The caller named a file that cannot be read.
     #[error("invalid key/value pair {word:?}: {reason}")]
     Unreadable {
-        /// What was typed.
+        /// The word as typed.
         word: String,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// The caller's file or standard input holds no JSON object.
     #[error("invalid key/value pair {word:?}: {reason}")]
     NotJson {
-        /// What was typed.
+        /// The word as typed.
         word: String,
-        /// What the parser says.
+        /// The parser's message.
         reason: serde_json::Error,
     },
     /// The caller asked for standard input twice.
@@ -90,7 +90,7 @@ pub fn parse_data(words: &[String], stdin: impl Read) -> Result<Map<String, Valu
     Ok(data)
 }
 
-/// As [`parse_data`] where only texts are allowed, as in a query string.
+/// Reads words as [`parse_data`] does where only texts are allowed, as in a query string.
 pub fn parse_texts(words: &[String]) -> Result<Vec<(String, String)>, DataError> {
     let pair = |word: &String| {
         let (key, value) = split_pair(word)?;
@@ -107,7 +107,7 @@ fn split_pair(word: &str) -> Result<(&str, &str), DataError> {
     }
 }
 
-/// All of a file, or an error that names it.
+/// Reads a whole file; the error names it.
 pub fn read_file(path: &str) -> std::io::Result<Vec<u8>> {
     let named = |error: std::io::Error| {
         let reason = match error.kind() {

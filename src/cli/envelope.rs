@@ -1,4 +1,4 @@
-//! A server's answer, as Vault's client understands it.
+//! A server's answer, in the terms of Vault's client.
 
 use serde_json::{Map, Value, json};
 
@@ -45,26 +45,26 @@ static WRAP: Order = Order::of(&[
 
 /// A server's answer. It may hold secrets, so it has no `Debug`.
 pub struct Envelope {
-    /// Empty for answers without one.
+    /// The request's id; empty for answers without one.
     pub request_id: String,
-    /// Empty when nothing is leased.
+    /// The lease's id; empty when nothing is leased.
     pub lease_id: String,
-    /// Seconds.
+    /// The lease's lifetime, in seconds.
     pub lease_duration: u64,
-    /// Whether the lease can be renewed.
+    /// True if the lease can be renewed.
     pub renewable: bool,
-    /// An object or `null`.
+    /// The data: an object or `null`.
     pub data: Value,
-    /// What the server warns of.
+    /// The server's warnings.
     pub warnings: Vec<String>,
     /// A token, when the request made one.
     pub auth: Option<Map<String, Value>>,
-    /// Where the answer is, when it was wrapped.
+    /// The wrapping token and its facts, when the answer was wrapped.
     pub wrap_info: Option<Map<String, Value>>,
 }
 
 impl Envelope {
-    /// Reads an answer. A bare object is its own data; an error or nothing is `None`.
+    /// Reads an answer. A bare object is its own data; an error or an empty answer is `None`.
     pub fn read(answer: &Value) -> Option<Self> {
         let fields = answer.as_object()?;
         let text = |key: &str| {
@@ -105,12 +105,12 @@ impl Envelope {
             && self.wrap_info.is_none()
     }
 
-    /// The data as an object.
+    /// Returns the data as an object.
     pub fn fields(&self) -> Option<&Map<String, Value>> {
         self.data.as_object()
     }
 
-    /// What JSON and YAML print: the fields that Vault's client knows.
+    /// Returns the fields that Vault's client knows, for JSON and YAML.
     pub fn to_value(&self) -> Value {
         let warnings = match self.warnings.is_empty() {
             true => Value::Null,
@@ -140,7 +140,7 @@ impl Envelope {
         value
     }
 
-    /// One field for `-field`, under the name that the table shows it by.
+    /// Returns one field for `-field`, under its name in the table.
     pub fn field(&self, name: &str) -> Option<Value> {
         let of = |map: &Map<String, Value>, key: &str| Some(known_field(map, key));
         if let Some(auth) = &self.auth {
@@ -193,7 +193,7 @@ impl Envelope {
     }
 }
 
-/// A field of a token or a wrapping, with the zero value of its kind when it is missing.
+/// Returns a field of a token or a wrapping; a missing field has the zero value of its kind.
 fn known_field(fields: &Map<String, Value>, key: &str) -> Value {
     if let Some(value) = fields.get(key) {
         return value.clone();

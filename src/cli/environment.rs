@@ -1,6 +1,6 @@
 //! The variables that the command line reads. Each has three spellings: `COFFER_ADDR`, then
-//! OpenBao's `BAO_ADDR`, then Vault's `VAULT_ADDR`. One that makes no sense is an error that names
-//! it, never a default in its place.
+//! OpenBao's `BAO_ADDR`, then Vault's `VAULT_ADDR`. A value that cannot be used is an error that
+//! names its variable, never a default in its place.
 
 use std::ffi::OsString;
 
@@ -12,16 +12,16 @@ const PREFIXES: [&str; 3] = ["COFFER_", "BAO_", "VAULT_"];
 pub struct VariableError {
     /// The spelling that was found.
     pub name: String,
-    /// What is wrong with its value.
+    /// The fault of its value.
     pub reason: String,
 }
 
-/// The value of `COFFER_name`, `BAO_name` or `VAULT_name`; empty counts as not set.
+/// Returns the value of `COFFER_name`, `BAO_name` or `VAULT_name`; empty counts as not set.
 pub fn variable(name: &str) -> Result<Option<String>, VariableError> {
     parsed(name, |text| Ok(text.to_owned()))
 }
 
-/// As [`variable`], with the spelling that was found.
+/// Returns the value as [`variable`] does, behind the spelling that was found.
 pub fn named(name: &str) -> Result<Option<(String, String)>, VariableError> {
     let spellings = PREFIXES.map(|prefix| format!("{prefix}{name}"));
     find(spellings.iter().map(String::as_str), |full| {
@@ -29,7 +29,7 @@ pub fn named(name: &str) -> Result<Option<(String, String)>, VariableError> {
     })
 }
 
-/// As [`variable`], read by `read`, whose error says what is wrong.
+/// Returns the value as [`variable`] does, read by `read`, whose error describes the fault.
 pub fn parsed<T>(
     name: &str,
     read: impl Fn(&str) -> Result<T, String>,
@@ -48,7 +48,7 @@ fn understood<T>(
     Ok(Some(value))
 }
 
-/// The first of these that is set.
+/// Returns the first of these that is set.
 fn find<'a>(
     names: impl IntoIterator<Item = &'a str>,
     read: impl Fn(&str) -> Option<OsString>,

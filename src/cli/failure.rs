@@ -1,4 +1,4 @@
-//! How a verb fails, and the exit code that goes with it.
+//! Failures of verbs, and the exit codes that go with them.
 
 use super::client::ClientError;
 use super::data::DataError;
@@ -6,19 +6,19 @@ use super::environment::VariableError;
 use super::flags::FlagError;
 use crate::outbound::SetupError;
 
-/// A verb's exit code, or why it failed.
+/// A verb's exit code, or its failure.
 pub type Outcome = Result<u8, Failure>;
 
-/// Why a verb failed.
+/// The failures of verbs.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The caller typed something that makes no command.
+    /// The caller's words make no command.
     #[error("{0}")]
     Usage(String),
     /// The caller's flags are wrong.
     #[error(transparent)]
     Flags(#[from] FlagError),
-    /// A variable of the caller's makes no sense.
+    /// A variable of the caller cannot be used.
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// The caller's `key=value` words are wrong.
@@ -27,24 +27,24 @@ pub enum Failure {
     /// The server has nothing at this path.
     #[error("No value found at {0}")]
     NotFound(String),
-    /// The request could not be made or was refused; `during` says what was being done.
+    /// The request could not be made, or was refused.
     #[error("{during}{source}")]
     Request {
         /// A prefix such as `Error reading a/b: `, or nothing.
         during: String,
-        /// What the client says.
+        /// The client's error.
         source: ClientError,
     },
-    /// A file or the terminal of this machine; the caller should look there.
+    /// A file or the terminal of this machine failed; the caller should look there.
     #[error("{0}")]
     Local(String),
-    /// The server answered something that this verb cannot read; its version may not fit.
+    /// The server's answer cannot be read; its version may not fit.
     #[error("The server's answer has no {0}")]
     Answer(&'static str),
 }
 
 impl Failure {
-    /// The exit code: 1 for what was typed, 2 for what happened.
+    /// Returns the exit code: 1 for faults of the command line, 2 for all others.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_)
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// A usage failure.
+    /// Returns a usage failure.
     pub fn usage(message: impl Into<String>) -> Self {
         Failure::Usage(message.into())
     }
@@ -77,7 +77,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Says what was being done when a request failed.
+/// Names the action that a failed request was part of.
 pub trait During<T> {
     /// Prefixes the failure's message, as in `Error reading a/b: `.
     fn during(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
@@ -86,7 +86,7 @@ pub trait During<T> {
 impl<T> During<T> for Result<T, ClientError> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
         self.map_err(|source| match source {
-            // Nothing was begun yet: these are about the client itself.
+            // The action had not begun yet: these errors concern the client itself.
             ClientError::Setup(SetupError::Tls(_) | SetupError::Address(_))
             | ClientError::Header { .. }
             | ClientError::Variable(_) => Failure::from(source),

@@ -1,9 +1,9 @@
-//! Flags as plain tables, and those that many verbs share.
+//! Flags as plain tables, with the flags that many verbs share.
 
-/// Which shared flags a verb takes.
+/// The shared flags that a verb takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
-    /// It asks no server.
+    /// None: the verb asks no server.
     Nothing,
     /// Connection flags.
     Http,
@@ -14,7 +14,7 @@ pub enum Shared {
 }
 
 impl Shared {
-    /// The shared flags by heading, in the order in which the help prints them.
+    /// Returns the shared flags by heading, in the order in which the help prints them.
     pub fn sections(self) -> Vec<(&'static str, &'static [Flag])> {
         let http = ("HTTP Options", HTTP_FLAGS);
         match self {
@@ -29,13 +29,13 @@ impl Shared {
 /// A flag.
 #[derive(Clone, Copy)]
 pub struct Flag {
-    /// Its name, without dashes.
+    /// The name, without dashes.
     pub name: &'static str,
     /// A second name.
     pub alias: Option<&'static str>,
     /// The kind of value that follows it.
     pub kind: Kind,
-    /// A sentence or two.
+    /// The help text, a sentence or two.
     pub help: &'static str,
 }
 
@@ -57,7 +57,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As in the help.
+    /// Returns the value's placeholder in the help.
     pub fn placeholder(self) -> &'static str {
         match self {
             Kind::Switch => "",

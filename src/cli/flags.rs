@@ -1,5 +1,5 @@
-//! Flags as Go reads them: one dash or two, `-flag value` or `-flag=value`, `-switch=false`, and
-//! no flags after the first word that is not one.
+//! Reads flags as Go does: one dash or two, `-flag value` or `-flag=value`, `-switch=false`, and no
+//! flags after the first word that is not one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::suggest::near;
 /// The most words on one command line.
 const WORDS_MAX: usize = 10_000;
 
-/// Flags that Vault finds anywhere on the line, so that no warning is due for them.
+/// Flags that Vault finds anywhere on the line, so that they cause no warning.
 const FOUND_ANYWHERE: [&str; 5] = [
     "format",
     "output-curl-string",
@@ -21,7 +21,7 @@ const FOUND_ANYWHERE: [&str; 5] = [
     "detailed",
 ];
 
-/// What was typed is not a command line of this verb.
+/// Reasons why the typed words are no command line of this verb.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
     /// The caller asked for help; print it.
@@ -30,9 +30,9 @@ pub enum FlagError {
     /// The caller typed a flag that the verb does not have.
     #[error("flag provided but not defined: -{name}{}", question(.near))]
     Unknown {
-        /// What was typed.
+        /// The flag as typed.
         name: String,
-        /// The nearest flags that it has.
+        /// The nearest flags of the verb.
         near: Vec<&'static str>,
     },
     /// The caller typed dashes with nothing sensible behind.
@@ -46,7 +46,7 @@ pub enum FlagError {
     NotBoolean {
         /// The flag.
         name: String,
-        /// What was typed.
+        /// The value as typed.
         value: String,
     },
     /// The caller gave a value of the wrong kind.
@@ -54,9 +54,9 @@ pub enum FlagError {
     Invalid {
         /// The flag.
         name: String,
-        /// What was typed.
+        /// The value as typed.
         value: String,
-        /// What is wrong with it.
+        /// The value's fault.
         reason: String,
     },
     /// The caller typed too many words.
@@ -73,7 +73,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Reads what follows a verb that takes the flags `known`.
+    /// Reads the words behind a verb that takes the flags `known`.
     pub fn parse(known: &[&'static Flag], typed: &[String]) -> Result<Self, FlagError> {
         if typed.len() > WORDS_MAX {
             return Err(FlagError::TooLong);
@@ -112,48 +112,48 @@ impl Flags {
         Ok(flags)
     }
 
-    /// Whether the flag was given at all.
+    /// Returns true if the flag was given at all.
     pub fn given(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
-    /// A switch; off unless given.
+    /// Returns a switch; off unless given.
     pub fn switch(&self, name: &str) -> bool {
         self.choice(name).unwrap_or(false)
     }
 
-    /// A switch that may be left open.
+    /// Returns a switch; `None` unless given.
     pub fn choice(&self, name: &str) -> Option<bool> {
         self.text(name).and_then(parse_bool)
     }
 
-    /// A text, the last one given.
+    /// Returns a text, the last one given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts(name).last().map(String::as_str)
     }
 
-    /// All texts given.
+    /// Returns all texts given.
     pub fn texts(&self, name: &str) -> &[String] {
         self.values.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// An integer.
+    /// Returns an integer.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.text(name).and_then(|text| text.parse().ok())
     }
 
-    /// A duration.
+    /// Returns a duration.
     pub fn time(&self, name: &str) -> Option<Duration> {
         self.text(name).and_then(parse_duration)
     }
 
-    /// All pairs given; a repeated key's last value counts.
+    /// Returns all pairs given; a repeated key's last value counts.
     pub fn pairs(&self, name: &str) -> BTreeMap<&str, &str> {
         let pairs = self.texts(name).iter();
         pairs.filter_map(|pair| pair.split_once('=')).collect()
     }
 
-    /// Words behind the flags that look like flags and so will surprise their writer.
+    /// Returns the words behind the flags that look like flags but are not read as such.
     pub fn trailing(&self) -> Vec<&str> {
         let words = self.words.iter().map(String::as_str);
         words
@@ -167,7 +167,7 @@ impl Flags {
     }
 }
 
-/// `Did you mean -field?` on a line of its own; empty when nothing is near.
+/// Returns `Did you mean -field?` on a line of its own; empty when no flag is near.
 pub fn question(near: &[&str]) -> String {
     match near.join(", -") {
         near if near.is_empty() => near,
@@ -216,7 +216,7 @@ fn check(flag: &Flag, name: &str, value: &str) -> Result<(), FlagError> {
     }
 }
 
-/// Go's words for true and false.
+/// Reads Go's words for true and false.
 pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

@@ -3,12 +3,12 @@
 use super::output::{columns, wrap};
 use super::verb::{Flag, Group, Node, Verb};
 
-/// The words that most callers look for, in the order in which they are listed.
+/// The commands that most callers look for, in the order in which they are listed.
 const COMMON: [&str; 8] = [
     "read", "write", "delete", "list", "login", "server", "status", "unwrap",
 ];
 
-/// The usage of the whole program.
+/// Returns the usage of the whole program.
 pub fn program(name: &str, nodes: &[Node]) -> String {
     let common = COMMON.iter();
     let common = common.filter_map(|word| nodes.iter().find(|node| node.name() == *word));
@@ -20,7 +20,7 @@ pub fn program(name: &str, nodes: &[Node]) -> String {
     )
 }
 
-/// The usage of a group; `path` is the words up to and including it.
+/// Returns the usage of a group; `path` is the words up to and including it.
 pub fn group(path: &str, group: &Group) -> String {
     format!(
         "Usage: {path} <subcommand> [options] [args]\n\n{}\n\nSubcommands:\n{}",
@@ -29,7 +29,7 @@ pub fn group(path: &str, group: &Group) -> String {
     )
 }
 
-/// The usage of a verb; `path` is the words up to and including it.
+/// Returns the usage of a verb; `path` is the words up to and including it.
 pub fn verb(path: &str, verb: &Verb) -> String {
     let mut sections = verb.shared.sections();
     if !verb.flags.is_empty() {

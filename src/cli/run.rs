@@ -1,4 +1,4 @@
-//! From the typed words to a verb, and from its outcome to the exit code.
+//! Finds the verb of the typed words, and turns its outcome into the exit code.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -24,7 +24,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     for (at, word) in words.enumerate() {
         match word {
             Ok(word) => text.push(word),
-            // It may be a secret, so it is not repeated.
+            // The word may be a secret, so it is not repeated.
             Err(_) => {
                 say(&format!(
                     "Argument {at} is not UTF-8 text and would be altered; encode it, for example \
@@ -185,13 +185,13 @@ fn report(program: &str, failure: &Failure) -> u8 {
     failure.exit_code()
 }
 
-/// Prints what was asked for, or on standard error what should have been asked.
+/// Prints `text`: on standard output if it was asked for, else on standard error.
 fn show(asked: bool, text: &str, code: u8) -> u8 {
     if !asked {
         say(text);
         return code;
     }
-    // A reader that went away is no failure of ours.
+    // A reader that went away is no failure of this program.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
     0
 }

@@ -14,13 +14,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The configuration or the start was refused: starting again ends the same way. The unit in
-/// `systemd/` does not try.
+/// The configuration or the start was refused, and another start would end the same way. The unit
+/// in `systemd/` does not try.
 const EXIT_START: u8 = 1;
-/// The node had to stop, or a listener has no address or port yet: another start may go well.
+/// The node had to stop, or a listener has no address or port yet; another start may succeed.
 const EXIT_FATAL: u8 = 2;
 
-/// Why there is no node, and the exit code that says so.
+/// The reason why there is no node, with the exit code for it.
 struct Refusal {
     message: String,
     code: u8,
@@ -45,7 +45,7 @@ impl From<StartError> for Refusal {
     }
 }
 
-/// Runs the server until it is told to stop. `args` is what follows `server`, as typed.
+/// Runs the server until it is told to stop. `args` holds the words after `server`, as typed.
 pub fn run(args: &[String]) -> ExitCode {
     let flags = match flags::parse(args, variable) {
         Ok(flags) => flags,
@@ -103,7 +103,7 @@ fn serve(flags: &Flags) -> Result<ExitCode, Refusal> {
     code
 }
 
-/// As many workers as cores; on one core, none beside the main thread.
+/// Builds a runtime with as many workers as cores; on one core, with none beside the main thread.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut builder = if cores == 1 {
@@ -148,7 +148,7 @@ async fn live(
     Ok(ended(node::run(node, signals, reload).await))
 }
 
-/// As [`live`], in recovery mode.
+/// Runs the server in recovery mode, otherwise as [`live`].
 async fn recover(
     config: Config,
     flags: &Flags,
@@ -178,7 +178,7 @@ fn ended(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// A closed standard output must not stop the server.
+/// Prints the text; a closed standard output must not stop the server.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -203,7 +203,7 @@ fn load(flags: &Flags) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
-/// On SIGHUP: the log's level and file. What else changed needs a restart.
+/// Applies the log's level and file on SIGHUP. Other changes to the configuration need a restart.
 fn reload(flags: &Flags, log: &'static Log) {
     if let Err(error) = log.reopen() {
         tracing::error!(%error, "the log file cannot be opened again");

@@ -1,13 +1,13 @@
-//! What somebody may have meant who typed a word that is not known.
+//! Suggestions for an unknown word.
 
 /// The most words that are suggested.
 pub const SUGGESTIONS_MAX: usize = 3;
-/// A word whose beginning was typed is suggested from this length on.
+/// The shortest typed beginning of a word that suggests the word, in characters.
 const BEGINNING_CHARS_MIN: usize = 3;
 
-/// The known words that are nearest to `typed`, best first; none when nothing is near.
+/// Returns the known words that are nearest to `typed`, best first; none when nothing is near.
 pub fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    // One slip in a short word, two in a long one.
+    // One slip is allowed in a short word, two in a long one.
     let slips_max = 1 + typed.chars().count() / 5;
     let mut found: Vec<(usize, &str)> = Vec::new();
     for word in known {

@@ -1,4 +1,4 @@
-//! The token between commands: `~/.vault-token`, readable by its owner only.
+//! The token that is kept between commands: `~/.vault-token`, readable by its owner only.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,32 +10,32 @@ use crate::secret::{Secret, SecretString};
 
 use super::environment::{self, VariableError};
 
-/// The longest token that is read.
+/// The longest token that is read, in bytes.
 const TOKEN_BYTES_MAX: u64 = 64 << 10;
 
-/// The caller's token cannot be read, or cannot be sent. The message never holds it.
+/// Reasons why the caller's token cannot be read or sent. The message never holds the token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// No token looks so; a line end or a bell was pasted with it.
+    /// The token has control characters; perhaps a line end or a bell was pasted with it.
     #[error(
         "configured Vault token contains non-printable characters and cannot be used (it comes \
          from {0})"
     )]
     Unprintable(String),
-    /// The file is there, and is not the caller's to read, or no token.
+    /// The file exists and the caller may not read it, or it holds no token.
     #[error("the token in {path} cannot be read: {reason}")]
     File {
-        /// Which.
+        /// The path.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The variable holds no text.
+    /// The variable is not text.
     #[error(transparent)]
     Variable(#[from] VariableError),
 }
 
-/// The token to use: from the environment, else from the file.
+/// Returns the token to use: from the environment, else from the file.
 pub fn current() -> Result<Option<SecretString>, TokenError> {
     if let Some((name, token)) = environment::named("TOKEN")? {
         return printable(Secret::new(token), &name).map(Some);
@@ -46,7 +46,7 @@ pub fn current() -> Result<Option<SecretString>, TokenError> {
     }
 }
 
-/// The token, unless a header cannot carry it; `origin` is where it comes from.
+/// Returns the token, unless a header cannot carry it; `origin` names its source in the error.
 pub fn printable(token: SecretString, origin: &str) -> Result<SecretString, TokenError> {
     match token.expose().chars().any(char::is_control) {
         true => Err(TokenError::Unprintable(origin.to_owned())),
@@ -54,7 +54,7 @@ pub fn printable(token: SecretString, origin: &str) -> Result<SecretString, Toke
     }
 }
 
-/// Keeps a token for the commands to come.
+/// Keeps a token for later commands.
 pub fn store(token: &SecretString) -> std::io::Result<()> {
     let no_home = || std::io::Error::other("HOME is not set");
     save(&path().ok_or_else(no_home)?, token)
@@ -91,8 +91,8 @@ fn load(path: &Path) -> Result<Option<SecretString>, TokenError> {
     }
 }
 
-/// Writes beside the file and renames, so that no reader meets half a token; and whatever stood
-/// there, a file that others may read or a link, the token is in a file of the owner's alone.
+/// Writes beside the file and renames, so that no reader meets half a token. The token ends up in a
+/// file of the owner's alone, also if a link or a file that others may read stood there.
 fn save(path: &Path, token: &SecretString) -> std::io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     // A leftover of a killed command may have other permissions.
@@ -107,11 +107,11 @@ fn save(path: &Path, token: &SecretString) -> std::io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     let written = file.write_all(token.expose().as_bytes());
-    // A full disk says so here at the latest, and the old token stays.
+    // A full disk is noticed here at the latest, and the old token stays.
     let written = written.and_then(|()| file.sync_all());
     let moved = written.and_then(|()| std::fs::rename(&temporary, path));
     if moved.is_err() {
-        // The token must not stay behind; the first error is the one to tell.
+        // The token must not stay behind; only the first error is returned.
         let _ = std::fs::remove_file(&temporary);
     }
     moved

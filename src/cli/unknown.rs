@@ -3,13 +3,13 @@
 use super::suggest::{SUGGESTIONS_MAX, near};
 use super::verb::Node;
 
-/// A question about the word that none of `nodes` has, to stand below a usage text; empty when
-/// nothing is near. `path` is what was typed before it.
+/// Returns a question about the word that none of `nodes` has, to stand below a usage text; empty
+/// when nothing is near. `path` holds the words before it.
 pub fn question(path: &str, typed: &str, nodes: &[Node]) -> String {
     let near = near(typed, nodes.iter().map(Node::name));
     let mut lines: Vec<String> = near.iter().map(|word| format!("{path} {word}")).collect();
     if lines.is_empty() {
-        // `unseal` is `operator unseal`.
+        // `unseal` is found as `operator unseal`.
         deeper(path, typed, nodes, &mut lines);
         lines.truncate(SUGGESTIONS_MAX);
     }

@@ -1,12 +1,11 @@
-//! What the command line is made of: groups of verbs, verbs, and their flags, as plain tables.
-//! Parsing, help and shell completion all read these, so that none can promise what another
-//! does not know.
+//! The tables of the command line: groups of verbs, verbs, and their flags. Parsing, help and shell
+//! completion all read them, so that they cannot disagree.
 
 use super::call::Call;
 use super::failure::Outcome;
 pub use super::flag::{Flag, Kind, MOUNT, Shared, flag};
 
-/// A word on the command line that leads to verbs or is one.
+/// A word on the command line: a verb, or a group of verbs.
 #[derive(Clone, Copy)]
 pub enum Node {
     /// A word with verbs below it, such as `kv`.
@@ -16,7 +15,7 @@ pub enum Node {
 }
 
 impl Node {
-    /// The word that is typed.
+    /// Returns the word that is typed.
     pub fn name(&self) -> &'static str {
         match self {
             Node::Group(group) => group.name,
@@ -24,7 +23,7 @@ impl Node {
         }
     }
 
-    /// One line about it.
+    /// Returns one line about the word.
     pub fn about(&self) -> &'static str {
         match self {
             Node::Group(group) => group.about,
@@ -39,7 +38,7 @@ pub struct Group {
     pub name: &'static str,
     /// One line for the list in the parent's usage.
     pub about: &'static str,
-    /// What stands below, sorted by name.
+    /// The words below it, sorted by name.
     pub nodes: &'static [Node],
 }
 
@@ -49,20 +48,20 @@ pub struct Verb {
     pub name: &'static str,
     /// One line for the list in the parent's usage.
     pub about: &'static str,
-    /// What follows the flags in the usage line, such as `KEY [DATA]`.
+    /// The part of the usage line behind the flags, such as `KEY [DATA]`.
     pub usage: &'static str,
-    /// How many words may follow the flags.
+    /// The number of words that may follow the flags.
     pub arity: Arity,
-    /// Flags of its own.
+    /// The flags of this verb alone.
     pub flags: &'static [Flag],
-    /// Which of the shared flags it takes.
+    /// The shared flags that it takes.
     pub shared: Shared,
-    /// Carries it out.
+    /// The function that carries it out.
     pub run: fn(&mut Call) -> Outcome,
 }
 
 impl Verb {
-    /// Its own flags and the shared ones that it takes.
+    /// Returns its own flags and the shared ones that it takes.
     pub fn every_flag(&self) -> Vec<&'static Flag> {
         let shared = self.shared.sections();
         let shared = shared.into_iter().flat_map(|(_, flags)| flags);
@@ -70,17 +69,17 @@ impl Verb {
     }
 }
 
-/// How many words may follow the flags.
+/// The number of words that may follow the flags.
 #[derive(Clone, Copy, Debug)]
 pub struct Arity {
-    /// At least so many.
+    /// The least number.
     pub min: usize,
-    /// At most so many; `None` is no limit.
+    /// The greatest number; `None` is no limit.
     pub max: Option<usize>,
 }
 
 impl Arity {
-    /// Just so many.
+    /// Returns the arity of exactly `count` words.
     pub const fn exactly(count: usize) -> Self {
         Self {
             min: count,
@@ -88,7 +87,7 @@ impl Arity {
         }
     }
 
-    /// Between the two, both included.
+    /// Returns the arity between the two, both included.
     pub const fn between(min: usize, max: usize) -> Self {
         Self {
             min,
@@ -96,12 +95,12 @@ impl Arity {
         }
     }
 
-    /// So many or more.
+    /// Returns the arity of `min` words or more.
     pub const fn at_least(min: usize) -> Self {
         Self { min, max: None }
     }
 
-    /// As in a message: `1`, `0-1`, `at least 1`.
+    /// Returns the arity as in a message: `1`, `0-1`, `at least 1`.
     pub fn describe(&self) -> String {
         match self.max {
             Some(max) if max == self.min => max.to_string(),

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
-/// What stands as it is in a path; all else is encoded.
+/// The characters that are encoded in a path.
 const PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,7 +21,7 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A request to be made: it holds secrets when its body does, so it has no `Debug`.
+/// A request to be made. It has no `Debug`, because its body may hold secrets.
 pub struct Ask {
     /// The HTTP method.
     pub method: &'static str,
@@ -31,12 +31,12 @@ pub struct Ask {
     pub query: Vec<(String, String)>,
     /// The JSON body.
     pub body: Option<Value>,
-    /// Whether the caller's `-wrap-ttl` applies.
+    /// True if the caller's `-wrap-ttl` applies.
     pub wraps: bool,
 }
 
 impl Ask {
-    /// A request without a body.
+    /// Returns a request without a body.
     pub fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
@@ -47,32 +47,32 @@ impl Ask {
         }
     }
 
-    /// A read.
+    /// Returns a read.
     pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    /// A list, in the spelling that every proxy lets pass.
+    /// Returns a list, in the spelling that every proxy lets pass.
     pub fn list(path: &str) -> Self {
         Self::get(path).with_query("list", "true")
     }
 
-    /// A write.
+    /// Returns a write.
     pub fn put(path: &str, body: Value) -> Self {
         Self::new("PUT", path).with_body(body)
     }
 
-    /// A write to a path that Vault's client POSTs to.
+    /// Returns a write to a path that Vault's client POSTs to.
     pub fn post(path: &str, body: Value) -> Self {
         Self::new("POST", path).with_body(body)
     }
 
-    /// A merge patch.
+    /// Returns a merge patch.
     pub fn patch(path: &str, body: Value) -> Self {
         Self::new("PATCH", path).with_body(body)
     }
 
-    /// A delete.
+    /// Returns a delete.
     pub fn delete(path: &str) -> Self {
         Self::new("DELETE", path)
     }
@@ -98,7 +98,7 @@ impl Ask {
         self
     }
 
-    /// The request line's target behind `prefix`.
+    /// Returns the target of the request line, behind `prefix`.
     pub fn target(&self, prefix: &str) -> String {
         let mut target = format!("{prefix}/v1/{}", utf8_percent_encode(&self.path, PATH));
         if !self.query.is_empty() {
@@ -111,7 +111,7 @@ impl Ask {
     }
 }
 
-/// A path without slashes at either end and without empty or `.` segments; `..` goes up.
+/// Removes slashes at both ends and empty or `.` segments from a path; `..` goes up.
 fn clean(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {

@@ -1,4 +1,4 @@
-//! Why a request did not bring what it was made for.
+//! The reasons why a request of a verb fails.
 
 use serde_json::Value;
 
@@ -6,24 +6,24 @@ use crate::cli::environment::VariableError;
 use crate::cli::token_file::TokenError;
 use crate::outbound::SetupError;
 
-/// Why a request did not bring what it was made for.
+/// The reasons why a request of a verb fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The caller's address or TLS files are wrong.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// A header of the caller's cannot be sent.
+    /// A header of the caller cannot be sent.
     #[error("failed to setup Headers[{name}]: {reason}")]
     Header {
         /// Its name.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
     /// The caller's token cannot be sent.
     #[error("{0}")]
     Token(String),
-    /// A variable of the caller's makes no sense.
+    /// A variable of the caller cannot be used.
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// The server cannot be reached, or went away; is it running, is the address right?
@@ -33,21 +33,21 @@ pub enum ClientError {
         method: String,
         /// The request's URL.
         url: String,
-        /// What the network or TLS says.
+        /// The message of the network or of TLS.
         reason: String,
-        /// Whether another try may help.
+        /// True if another try may help.
         retry: bool,
     },
-    /// The server answered with an error.
+    /// The server answered with an error status.
     #[error(transparent)]
     Refused(#[from] Box<Refusal>),
     /// The server's answer is not JSON; is it a server of this kind?
     #[error("error parsing the server's answer: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// A file of the caller's that was to be sent cannot be read.
+    /// A file of the caller that was to be sent cannot be read.
     #[error("error reading the file: {0}")]
     File(std::io::Error),
-    /// A file of the caller's cannot take the answer; what is in it now is a part.
+    /// A file of the caller cannot take the answer; it now holds a part of it.
     #[error("error writing the file: {0}")]
     Output(std::io::Error),
     /// The caller asked to see the request instead of sending it: not an error, print it.
@@ -81,7 +81,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The body's `errors`, when it is an error of the API's.
+    /// Returns the body's `errors`, if it is an error of the API.
     pub fn errors(&self) -> Option<Vec<String>> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         let body = body.as_object()?;
@@ -97,7 +97,7 @@ impl Refusal {
         )
     }
 
-    /// The body's `warnings`.
+    /// Returns the body's `warnings`.
     pub fn warnings(&self) -> Vec<String> {
         let body: Option<Value> = serde_json::from_slice(&self.body).ok();
         let warnings = body

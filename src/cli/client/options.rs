@@ -1,4 +1,4 @@
-//! What a client is made from.
+//! The settings of a client.
 
 use std::time::Duration;
 
@@ -8,39 +8,39 @@ use crate::secret::SecretString;
 
 use super::pace::Pace;
 
-/// What a client is made from: flags, variables and files, already read.
+/// The settings of a client: flags, variables and files, already read.
 pub struct Options {
     /// `http://`, `https://` or `unix://`.
     pub address: String,
-    /// Sent as `X-Vault-Token`; an error is told when a request would need it.
+    /// The token for `X-Vault-Token`; an error is told when a request would need it.
     pub token: Result<Option<SecretString>, TokenError>,
-    /// Sent as `X-Vault-Namespace`.
+    /// The value of `X-Vault-Namespace`.
     pub namespace: Option<String>,
-    /// Sent as `X-Vault-Wrap-Ttl`.
+    /// The value of `X-Vault-Wrap-Ttl`.
     pub wrap_ttl: Option<Duration>,
-    /// Further headers of the caller's.
+    /// The caller's other headers.
     pub headers: Vec<(String, String)>,
-    /// Whom to trust, and what to show.
+    /// The authorities that are trusted, and the client's certificate.
     pub tls: TlsOptions,
-    /// Name to expect in the server's certificate.
+    /// The name to expect in the server's certificate.
     pub tls_server_name: Option<String>,
-    /// Whether to follow one redirect.
+    /// True if one redirect is followed.
     pub redirects: bool,
-    /// How often to try again.
+    /// Most retries of one request.
     pub retries_max: u32,
-    /// For one try, from connecting to the body's end.
+    /// The longest time of one try, from connecting to the end of the body.
     pub timeout: Duration,
-    /// How fast requests may follow each other; `None` is as fast as can be.
+    /// The limit on the rate of requests; `None` sets no limit.
     pub pace: Option<Pace>,
     /// Proxies on the way to the server.
     pub proxies: Proxies,
-    /// Print instead of sending.
+    /// The form in which requests are printed instead of sent.
     pub preview: Option<Preview>,
     /// The program's name, for the curl command.
     pub program: String,
 }
 
-/// What to print instead of sending a request.
+/// The form in which a request is printed instead of sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preview {
     /// A curl command.

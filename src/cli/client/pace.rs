@@ -1,8 +1,8 @@
-//! How fast requests may follow each other: `VAULT_RATE_LIMIT`.
+//! The limit on the rate of requests: `VAULT_RATE_LIMIT`.
 
 use std::time::Duration;
 
-/// So many requests at once, then one after each wait.
+/// A burst of requests, then one request after each wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     burst: u32,
@@ -22,7 +22,7 @@ impl Pace {
             return Err(wrong());
         }
         let every = Duration::try_from_secs_f64(rate.recip()).map_err(|_| wrong())?;
-        // As many as come in a second.
+        // The burst is the number of requests of one second.
         let per_second = Duration::from_secs(1).as_nanos() / every.as_nanos().max(1);
         let burst = burst.unwrap_or_else(|| u32::try_from(per_second).unwrap_or(u32::MAX));
         Ok(Self {
@@ -31,7 +31,7 @@ impl Pace {
         })
     }
 
-    /// How long to wait when `sent` requests were made.
+    /// Returns the wait before the next request when `sent` were made.
     pub fn wait(&self, sent: u32) -> Duration {
         match sent < self.burst {
             true => Duration::ZERO,

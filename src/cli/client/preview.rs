@@ -26,7 +26,7 @@ const SUDO: [&str; 19] = [
     "sys/seal",
 ];
 
-/// The curl command that makes this request; the token stays out of it.
+/// Returns the curl command for this request; the token stays out of it.
 pub fn curl(ask: &Ask, options: &Options, headers: &[(String, String)], url: &str) -> String {
     let mut command = String::from("curl");
     if ask.method != "GET" {
@@ -47,7 +47,7 @@ pub fn curl(ask: &Ask, options: &Options, headers: &[(String, String)], url: &st
     command
 }
 
-/// The policy that allows this request.
+/// Returns the policy that allows this request.
 pub fn policy(ask: &Ask) -> String {
     let lists = ask
         .query

@@ -1,11 +1,11 @@
-//! What a server answered.
+//! A server's reply.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::{ClientError, Refusal};
 
-/// What a server answered, whatever the status. The body is wiped on drop: it may be a secret.
+/// A server's reply, of any status. The body is wiped on drop: it may be a secret.
 pub struct Reply {
     /// The request's method.
     pub method: String,
@@ -18,7 +18,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The reply, unless the server refused.
+    /// Returns the reply if its status is below 400, else an error.
     pub fn accepted(self) -> Result<Self, ClientError> {
         if self.status < 400 {
             return Ok(self);
@@ -31,7 +31,7 @@ impl Reply {
         })))
     }
 
-    /// The body as JSON; `null` when there is none.
+    /// Returns the body as JSON; `null` when there is none.
     pub fn json(&self) -> Result<Value, ClientError> {
         if self.body.is_empty() {
             return Ok(Value::Null);

@@ -26,10 +26,10 @@ const RETRY_WAIT_MIN: Duration = Duration::from_millis(1000);
 /// The longest wait before a retry.
 const RETRY_WAIT_MAX: Duration = Duration::from_millis(5000);
 
-/// How long `sys/wrapping/wrap` wraps when nobody says.
+/// The wrap TTL of `sys/wrapping/wrap` unless the caller gives one.
 const WRAP_TTL_DEFAULT: Duration = Duration::from_secs(300);
 
-/// The longest answer that is no download.
+/// The longest answer that is not a download, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Makes requests, one at a time.
@@ -38,7 +38,7 @@ pub struct Client {
     pub(super) address: Address,
     pub(super) client: outbound::Client,
     runtime: Runtime,
-    /// Requests made so far.
+    /// The number of requests made so far.
     sent: Cell<u32>,
 }
 
@@ -49,7 +49,7 @@ impl Client {
         let tls = std::mem::take(&mut options.tls);
         let proxies = std::mem::take(&mut options.proxies);
         let speaks_tls = matches!(address.route, Route::Tcp { tls: true, .. });
-        // Wrong TLS files are told even when this address does not need them.
+        // Wrong TLS files are reported even when this address does not need them.
         let names_files = tls.ca_cert.is_some() || tls.client_cert.is_some();
         let is_checked = speaks_tls || proxies.speak_tls() || names_files;
         let client = outbound::Client::new(outbound::Options {
@@ -78,17 +78,17 @@ impl Client {
         self.options.token = Ok(token);
     }
 
-    /// The token in use.
+    /// Returns the token in use.
     pub fn token(&self) -> Option<&SecretString> {
         self.options.token.as_ref().ok().and_then(Option::as_ref)
     }
 
-    /// The server's address as given.
+    /// Returns the server's address as given.
     pub fn address(&self) -> &str {
         &self.options.address
     }
 
-    /// Makes a request, or shows it instead; any status is an answer.
+    /// Makes a request, or returns its preview as an error; any status is an answer.
     pub fn exchange(&self, ask: &Ask) -> Result<Reply, ClientError> {
         match self.options.preview {
             None => self.exchange_now(ask),
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Makes a request even where others are only shown.
+    /// Makes a request even if the caller asked for previews.
     pub fn exchange_now(&self, ask: &Ask) -> Result<Reply, ClientError> {
         let mut tries: u32 = 0;
         loop {
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// The request that `ask` is, with `body`.
+    /// Builds the HTTP request of `ask`, with `body`.
     pub(super) fn request<B>(&self, ask: &Ask, body: B) -> Result<Request<B>, ClientError> {
         let target = ask.target(&self.address.prefix);
         let unsent = |reason: String| ClientError::Transport {
@@ -160,7 +160,7 @@ impl Client {
         Ok(request)
     }
 
-    /// Waits for `exchange`, which makes the request that `ask` is.
+    /// Waits for `exchange`, which makes the HTTP request of `ask`.
     pub(super) fn perform(
         &self,
         ask: &Ask,
@@ -177,7 +177,7 @@ impl Client {
         })
     }
 
-    /// Waits where requests would follow each other too fast.
+    /// Waits if requests would exceed the rate limit.
     fn keep_pace(&self) {
         let sent = self.sent.get();
         self.sent.set(sent.saturating_add(1));
@@ -211,14 +211,14 @@ impl Client {
         Ok(map)
     }
 
-    /// Every header but the token.
+    /// Returns every header but the token.
     fn headers(&self, ask: &Ask) -> Vec<(String, String)> {
         let mut headers = vec![(String::from("X-Vault-Request"), String::from("true"))];
         if let Some(namespace) = &self.options.namespace {
             let namespace = format!("{}/", namespace.trim_matches('/'));
             headers.push((String::from("X-Vault-Namespace"), namespace));
         }
-        // This one path answers only when told for how long to wrap.
+        // The server refuses this one path without a wrap TTL.
         let default = (ask.path == "sys/wrapping/wrap").then_some(WRAP_TTL_DEFAULT);
         if let Some(ttl) = self.options.wrap_ttl.or(default).filter(|_| ask.wraps) {
             headers.push((String::from("X-Vault-Wrap-Ttl"), format_duration(ttl)));
@@ -236,7 +236,7 @@ fn failure(ask: &Ask, error: ExchangeError) -> ClientError {
     let (url, reason, retry) = match error {
         ExchangeError::Setup(error) => return ClientError::Setup(error),
         ExchangeError::Body(error) => return ClientError::File(error),
-        // In the words of Go's client.
+        // The words are those of Go's client.
         ExchangeError::Late { url } => (url, "context deadline exceeded".to_owned(), false),
         ExchangeError::Redirect { url, .. } => (
             url,
@@ -253,7 +253,7 @@ fn failure(ask: &Ask, error: ExchangeError) -> ClientError {
     }
 }
 
-/// `GET` as `Get`, for Go's client prints methods so.
+/// Writes `GET` as `Get`, as Go's client prints methods.
 fn capitalized(method: &str) -> String {
     let (first, rest) = method.split_at(method.len().min(1));
     format!("{first}{}", rest.to_ascii_lowercase())

@@ -16,9 +16,9 @@ use super::error::ClientError;
 use super::reply::Reply;
 use super::send::Client;
 
-/// Read from the file at once.
+/// Most bytes that are read from the file at once.
 const PIECE_BYTES: usize = 64 << 10;
-/// The longest answer that is no download.
+/// The longest answer that is not a download, in bytes.
 const SHORT_BYTES_MAX: usize = 1 << 20;
 
 impl Client {
@@ -38,7 +38,7 @@ impl Client {
             };
             self.save(opened, out, &mut full).await
         });
-        // The network is not to blame for a disk.
+        // A full disk is not an error of the network.
         match full {
             Some(error) => Err(ClientError::Output(error)),
             None => reply?.accepted().map(drop),
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Makes a request whose body is the whole of `file`. It may take as long as it takes.
+    /// Makes a request whose body is the whole of `file`, without a limit of time.
     pub fn upload(&self, ask: &Ask, file: &File) -> Result<Reply, ClientError> {
         self.show_instead(ask)?;
         let request = self.request(ask, ())?;

@@ -1,4 +1,4 @@
-//! Seconds as people read them.
+//! Seconds as durations for people.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::clock::format_duration;
 
-/// `768h`, `1m`, `1h1s`: Go's notation without the zeros at its end.
+/// Formats seconds as `768h`, `1m`, `1h1s`: Go's notation without the zeros at its end.
 pub fn human_duration(seconds: u64) -> String {
     let mut text = format_duration(Duration::from_secs(seconds));
     if text.ends_with("m0s") {
@@ -15,7 +15,8 @@ pub fn human_duration(seconds: u64) -> String {
     text.replacen("h0m", "h", 1)
 }
 
-/// A field's value, with a number of seconds as a duration when the field's name says so.
+/// Formats a field's value; a number of seconds becomes a duration when the field's name says that
+/// it is one.
 pub fn human_field(name: &str, value: &Value) -> String {
     match value.as_u64() {
         Some(seconds) if holds_seconds(name) => human_duration(seconds),

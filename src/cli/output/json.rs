@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
-/// The order of an object's keys: those named first, the others after them by name.
+/// The order of an object's keys: the named ones first, the others after them by name.
 pub struct Order {
     /// The keys that go first.
     pub keys: &'static [&'static str],
@@ -17,7 +17,7 @@ impl Order {
     /// All keys by name, at every depth.
     pub const BY_NAME: Order = Order::of(&[]);
 
-    /// These keys first.
+    /// Returns the order with these keys first.
     pub const fn of(keys: &'static [&'static str]) -> Self {
         Self {
             keys,
@@ -33,7 +33,7 @@ impl Order {
     }
 }
 
-/// The value as JSON, without a newline at the end.
+/// Formats the value as JSON, without a newline at the end.
 pub fn to_json(value: &Value, order: &Order) -> String {
     let ordered = Ordered { value, order };
     serde_json::to_string_pretty(&ordered).expect("a JSON value has text keys and no errors")

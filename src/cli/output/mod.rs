@@ -1,6 +1,6 @@
-//! How answers are printed: aligned tables, JSON, YAML, and values as Go prints them.
+//! Formats answers: aligned tables, JSON, YAML, and values as Go prints them.
 //!
-//! Everything here turns values into text; nothing here writes or asks.
+//! This module turns values into text; it neither writes nor asks.
 
 mod duration;
 mod json;

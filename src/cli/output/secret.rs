@@ -6,7 +6,7 @@ use super::duration::human_duration;
 use super::table::map_rows;
 use crate::cli::envelope::Envelope;
 
-/// The rows of an answer: lease, auth, wrapping, data.
+/// Returns the rows of an answer: lease, auth, wrapping, data.
 pub fn secret_rows(secret: &Envelope) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mut row = |key: &str, value: String| rows.push((String::from(key), value));
@@ -36,7 +36,7 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A list of names as Go's `%q` prints it: `["a" "b"]`.
+/// Formats a list of names as Go's `%q` does: `["a" "b"]`.
 fn quoted(map: &Map<String, Value>, key: &str) -> String {
     let names = map.get(key).and_then(Value::as_array).into_iter().flatten();
     let names: Vec<String> = names
@@ -82,7 +82,7 @@ fn wrap_rows(wrap: &Map<String, Value>, row: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// An RFC 3339 time as Go's `String` prints it; anything else as it is.
+/// Formats an RFC 3339 time as Go's `String` does; any other text stays as it is.
 fn go_time(text: &str) -> String {
     match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
         Some((date, time)) => format!("{date} {time} +0000 UTC"),

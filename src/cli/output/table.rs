@@ -1,13 +1,13 @@
-//! Aligned columns, as Vault's tables have them: four spaces between, dashes under the heads.
+//! Aligned columns, as in Vault's tables: four spaces between, dashes under the heads.
 
 use serde_json::{Map, Value};
 
 use super::duration::human_field;
 
-/// What stands in an empty cell.
+/// The text of an empty cell.
 const EMPTY: &str = "n/a";
 
-/// Rows aligned in columns with `gap` between them; the last column is not padded.
+/// Formats rows in aligned columns with `gap` between them; the last column is not padded.
 pub fn columns(rows: &[Vec<String>], gap: &str) -> String {
     let rows: Vec<Vec<&str>> = rows
         .iter()
@@ -47,7 +47,7 @@ fn line(row: &[&str], widths: &[usize], gap: &str) -> String {
     line
 }
 
-/// A table: heads, dashes under them, rows.
+/// Formats a table: heads, dashes under them, rows.
 pub fn table(heads: &[&str], rows: Vec<Vec<String>>, gap: &str) -> String {
     let dashes = heads.iter().map(|head| "-".repeat(head.len())).collect();
     let heads = heads.iter().map(|head| String::from(*head)).collect();
@@ -56,26 +56,26 @@ pub fn table(heads: &[&str], rows: Vec<Vec<String>>, gap: &str) -> String {
     columns(&all, gap)
 }
 
-/// A table of keys and values.
+/// Formats a table of keys and values.
 pub fn pairs(rows: Vec<(String, String)>) -> String {
     let rows = rows.into_iter().map(|(key, value)| vec![key, value]);
     table(&["Key", "Value"], rows.collect(), "    ")
 }
 
-/// A map's rows, sorted by key.
+/// Returns a map's rows, sorted by key.
 pub fn map_rows(map: &Map<String, Value>) -> Vec<(String, String)> {
     let rows = map.iter();
     rows.map(|(key, value)| (key.clone(), human_field(key, value)))
         .collect()
 }
 
-/// A heading as wide as the map's table would be with a short value.
+/// Returns a heading as wide as the map's table would be with a short value.
 pub fn header_for_map(header: &str, map: &Map<String, Value>) -> String {
     let key = map.keys().map(String::len).max().unwrap_or(0);
     pad_equal_signs(header, key + "    ".len() + "Value".len())
 }
 
-/// A heading between equal signs, about as wide as told.
+/// Returns a heading between equal signs, about `width` wide.
 pub fn pad_equal_signs(header: &str, width: usize) -> String {
     let signs = match width.saturating_sub(header.len() + 2) {
         0 => 2,

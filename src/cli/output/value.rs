@@ -1,8 +1,8 @@
-//! Values as Go's `%v` prints them, for that is what scripts have learned to read.
+//! Values as Go's `%v` prints them, because scripts have learned to read that.
 
 use serde_json::Value;
 
-/// A value in one piece of text: `<nil>`, `[1 2]`, `map[a:b c:d]`.
+/// Formats a value as one piece of text: `<nil>`, `[1 2]`, `map[a:b c:d]`.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::from("<nil>"),

@@ -1,9 +1,9 @@
 //! Text wrapped for an eighty-column terminal.
 
-/// The widest line.
+/// The widest line, in characters.
 const LINE_MAX: usize = 78;
 
-/// The text with every line but an overlong word within 78 columns, indented by `padding`.
+/// Wraps the text at 78 columns, but for overlong words, and indents it by `padding`.
 pub fn wrap(text: &str, padding: usize) -> String {
     let indent = " ".repeat(padding);
     let width = LINE_MAX.saturating_sub(padding);

@@ -1,10 +1,10 @@
 //! YAML as Go's encoder writes it: keys sorted, lists not indented, times and words that other
-//! readers take for something else in double quotes. (The Rust encoders leave times bare, and a
+//! readers would take for another type in double quotes. (The Rust encoders leave times bare, and a
 //! YAML 1.1 reader such as Python's then makes dates of them.)
 
 use serde_json::Value;
 
-/// The value as YAML, with a newline at the end.
+/// Formats the value as YAML, with a newline at the end.
 pub fn to_yaml(value: &Value) -> String {
     let mut out = String::new();
     write(value, 0, &mut out);
@@ -96,7 +96,7 @@ fn single(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Whether a block keeps the text: nothing unprintable, no line that starts with a space.
+/// Returns true if a block keeps the text: nothing unprintable, no line that starts with a space.
 fn is_block(text: &str) -> bool {
     !text.starts_with([' ', '\n']) && text.chars().all(|c| c == '\n' || !c.is_control())
 }
@@ -140,7 +140,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// Whether a bare word would be read as something other than text.
+/// Returns true if a bare word would be read as another type than text.
 fn means_something(text: &str) -> bool {
     const WORDS: [&str; 11] = [
         "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", "<<",
@@ -148,7 +148,7 @@ fn means_something(text: &str) -> bool {
     WORDS.contains(&text.to_ascii_lowercase().as_str()) || looks_numeric(text)
 }
 
-/// Numbers in any notation, and times: anything of digits and their signs.
+/// Returns true for numbers in any notation, and for times: anything of digits and their signs.
 fn looks_numeric(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let body = lower.trim_start_matches(['+', '-']);
@@ -242,7 +242,8 @@ warnings: null
         })
     }
 
-    /// Into JSON by hand: with exact numbers on, serde_json cannot take foreign ones.
+    /// Converts YAML to JSON by hand: with exact numbers on, serde_json cannot take numbers of
+    /// other formats.
     fn from_yaml(value: serde_yaml_ng::Value) -> Value {
         match value {
             serde_yaml_ng::Value::Null => Value::Null,

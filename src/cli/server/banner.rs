@@ -1,4 +1,4 @@
-//! What the server prints before its log. Scripts read this shape, so it stays Vault's.
+//! The banner of the server, before its log. Scripts read this shape, so it stays Vault's.
 
 use crate::clock::format_duration;
 use crate::config::{Config, Listener, Storage};
@@ -8,7 +8,7 @@ use std::path::Path;
 /// Width of the names' column.
 const NAME_COLUMNS: usize = 24;
 
-/// Names and values, sorted by name as they are printed.
+/// Returns names and values, sorted by name as they are printed.
 pub fn rows(
     config: &Config,
     addresses: (&str, &str),
@@ -40,7 +40,7 @@ pub fn rows(
     rows
 }
 
-/// The whole block with its headline.
+/// Formats the whole block with its headline.
 pub fn render(rows: &[(String, String)]) -> String {
     let mut text = String::from("==> Coffer server configuration:\n\n");
     for (name, value) in rows {
@@ -76,7 +76,8 @@ fn storage(config: &Config) -> &'static str {
     }
 }
 
-/// What dev mode prints behind it. `path` is where its data lasts; `None` in memory.
+/// Formats the banner of dev mode, which follows the other. `path` is the directory of data that
+/// lasts; `None` in memory.
 pub fn dev(address: &str, unseal_key: &str, root_token: &str, path: Option<&Path>) -> String {
     let life = path.map_or_else(
         || "all data is lost when it stops".to_owned(),

@@ -9,11 +9,11 @@ use crate::secret::Secret;
 use base64::Engine;
 
 const LISTEN_ADDRESS: &str = "127.0.0.1:8200";
-/// Share and root token of a dev node that lasts, in its data directory.
+/// The file for share and root token of a dev node that lasts, in its data directory.
 const KEYS_FILE: &str = "dev.keys";
 
-/// In memory, or with `-dev-path` in the embedded store, behind one plain listener; `-config` may
-/// add to it, as in Vault.
+/// Builds the configuration: in memory, or with `-dev-path` in the embedded store, behind one plain
+/// listener. `-config` may add to it, as in Vault.
 pub fn config(flags: &Flags) -> Result<Loaded, String> {
     let mut loaded = config::load(&flags.config).map_err(|error| error.to_string())?;
     let address = flags
@@ -39,7 +39,7 @@ pub fn config(flags: &Flags) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
-/// What the node shall do at its start.
+/// Returns the steps that the node takes at its start.
 pub fn options(flags: &Flags) -> Dev {
     Dev {
         root_token: flags.dev_root_token.clone().map(Secret::new),
@@ -48,7 +48,7 @@ pub fn options(flags: &Flags) -> Dev {
     }
 }
 
-/// Stores the token where the client verbs look for it, and tells what was made.
+/// Stores the token for the client verbs, and returns the text that shows share and token.
 pub fn announce(node: &Node, start: &DevStart, flags: &Flags) -> String {
     let token = start.root_token.expose();
     if !flags.dev_no_store_token

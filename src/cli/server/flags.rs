@@ -6,7 +6,7 @@ use crate::cli::suggest::near;
 use crate::config::{LogFormat, LogLevel};
 use std::path::PathBuf;
 
-/// Every flag, to suggest one.
+/// The names of all flags, to suggest one.
 const NAMES: [&str; 16] = [
     "config",
     "dev",
@@ -26,7 +26,7 @@ const NAMES: [&str; 16] = [
     "test-verify-only",
 ];
 
-/// What was asked for.
+/// The flags as given.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// `-config`, as often as given.
@@ -63,7 +63,7 @@ pub struct Flags {
     pub help: bool,
 }
 
-/// Shown by `-help`.
+/// The text of `-help`.
 pub const USAGE: &str = "\
 Usage: coffer server [options]
 
@@ -100,10 +100,10 @@ Dev options:
   -dev-no-kv                    Mount no kv engine at secret/.
 ";
 
-/// Reads what follows `server`; one or two dashes, `-flag=value` or `-flag value`.
+/// Reads the words after `server`; one or two dashes, `-flag=value` or `-flag value`.
 ///
 /// # Errors
-/// A sentence about the flag that is wrong.
+/// A sentence about the wrong flag.
 pub fn parse(
     args: &[String],
     variable: impl Fn(&str) -> Result<Option<String>, VariableError>,
@@ -136,7 +136,7 @@ pub fn parse(
 }
 
 impl Flags {
-    /// Flags without a value, or with `=true` and `=false`.
+    /// Sets a flag without a value, or with `=true` or `=false`.
     fn set_switch(&mut self, name: &str, value: Option<&str>) -> Result<bool, String> {
         let target = match name {
             "dev" => &mut self.dev,

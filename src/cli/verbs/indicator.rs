@@ -17,9 +17,9 @@ pub static INDICATOR: Group = Group {
     nodes: &[Node::Verb(&OFF), Node::Verb(&TEST)],
 };
 
-/// Where an installed service has its configuration.
+/// The configuration of an installed service.
 const CONFIG: &str = "/etc/coffer.d";
-/// How long each pattern is shown: the slowest has begun anew then.
+/// The time for which each pattern is shown; the slowest has begun anew by then.
 const EACH: Duration = Duration::from_secs(6);
 
 const CONFIG_FLAG: Flag = flag(
@@ -85,7 +85,7 @@ fn test(call: &mut Call) -> Outcome {
     played.map(|()| code)
 }
 
-/// Until all were shown, or somebody presses Ctrl-C.
+/// Shows the patterns until all were shown, or the operator presses Ctrl-C.
 fn play(call: &Call, rehearsal: &mut Rehearsal) -> Result<(), Failure> {
     let local = |error: std::io::Error| Failure::Local(error.to_string());
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -108,7 +108,8 @@ fn play(call: &Call, rehearsal: &mut Rehearsal) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A supervisor calls it whenever the server has ended, so nothing here is a failure.
+/// Switches the lights off. A supervisor calls this verb whenever the server has ended, so no error
+/// here is a failure.
 fn off(call: &mut Call) -> Outcome {
     let indicators = match indicators(call) {
         Ok(indicators) => indicators,
@@ -123,7 +124,7 @@ fn off(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-/// Those of the configuration; none where there is none.
+/// Returns the indicators of the configuration; none where there is none.
 fn indicators(call: &Call) -> Result<Vec<Indicator>, String> {
     let mut paths: Vec<PathBuf> = call
         .flags

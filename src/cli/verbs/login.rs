@@ -44,7 +44,7 @@ pub static LOGIN: Verb = Verb {
     run,
 };
 
-/// How to log in with a method, when it is one that this program knows.
+/// Returns the help for logging in with a method, if this program knows the method.
 pub fn help(program: &str, method: &str) -> Option<String> {
     let (words, keys) = match method {
         "token" => (
@@ -241,7 +241,7 @@ fn with_method(call: &mut Call, method: &str) -> Result<Envelope, Failure> {
         }
         _ => format!("auth/{mount}/login"),
     };
-    // Whoever logs in does so as nobody yet.
+    // A login is sent without a token.
     call.client()?.set_token(None);
     let answer = call.write(&Ask::put(&path, Value::Object(body)));
     let answer = answer.during(|| String::from("Error authenticating"))?;

@@ -1,4 +1,5 @@
-//! The verbs, one file per family. Each file holds its part of the table and what it does.
+//! The verbs, one file per family. Each file holds its part of the table and the functions of its
+//! verbs.
 
 mod audit;
 mod auth;
@@ -25,7 +26,7 @@ use super::verb::Node;
 
 pub use version::VERSION;
 
-/// Everything that can be typed behind the program's name.
+/// Every word that can be typed behind the program's name.
 pub static NODES: &[Node] = &[
     Node::Group(&audit::AUDIT),
     Node::Group(&auth::AUTH),
@@ -52,13 +53,13 @@ pub static NODES: &[Node] = &[
     Node::Verb(&logical::WRITE),
 ];
 
-/// A path without slashes at its ends. A blank there is part of a name: without it the path is
+/// Removes slashes at both ends of a path. A blank there is part of a name: without it the path is
 /// a neighbour's.
 fn trimmed(path: &str) -> String {
     path.trim_matches('/').to_owned()
 }
 
-/// A mount's path: one slash, at the end.
+/// Returns a mount's path with one slash, at the end.
 fn mount_path(path: &str) -> String {
     format!("{}/", trimmed(path))
 }

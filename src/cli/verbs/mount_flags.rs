@@ -1,4 +1,4 @@
-//! What `secrets` and `auth` share: the flags of enabling and tuning, and the long table.
+//! The flags and the long table that `secrets` and `auth` share.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::cli::output::{Order, plain};
 use crate::cli::verb::{Flag, Kind, flag};
 use crate::clock::format_duration;
 
-/// The fields of a mount in the order in which JSON shows them.
+/// The order of a mount's fields in JSON.
 pub static MOUNTS: Order = Order {
     keys: &[],
     inner: &[],
@@ -37,80 +37,80 @@ static MOUNT: Order = Order {
 
 static CONFIG: Order = Order::of(&["default_lease_ttl", "max_lease_ttl", "force_no_cache"]);
 
-/// Keys of audit records that are not to be HMACed, of requests.
+/// The flag for keys of requests that audit records do not HMAC.
 pub const AUDIT_REQUEST: Flag = flag(
     "audit-non-hmac-request-keys",
     Kind::Texts,
     "A request key to leave readable in audit logs. May be repeated.",
 );
-/// The same of responses.
+/// The flag for keys of responses that audit records do not HMAC.
 pub const AUDIT_RESPONSE: Flag = flag(
     "audit-non-hmac-response-keys",
     Kind::Texts,
     "A response key to leave readable in audit logs. May be repeated.",
 );
-/// Headers that engines may set.
+/// The flag for headers that engines may set.
 pub const ALLOWED_HEADERS: Flag = flag(
     "allowed-response-headers",
     Kind::Texts,
     "A header that the engine may set. May be repeated.",
 );
-/// Headers that engines may see.
+/// The flag for headers that engines may see.
 pub const PASSTHROUGH: Flag = flag(
     "passthrough-request-headers",
     Kind::Texts,
     "A request header that the engine sees. May be repeated.",
 );
-/// The lease lifetime when nobody says.
+/// The flag for the default lease lifetime.
 pub const DEFAULT_TTL: Flag = flag(
     "default-lease-ttl",
     Kind::Time,
     "The lifetime of leases and tokens that ask for none.",
 );
-/// The longest lease lifetime.
+/// The flag for the longest lease lifetime.
 pub const MAX_TTL: Flag = flag("max-lease-ttl", Kind::Time, "The longest lifetime.");
-/// A note.
+/// The flag for a mount's description.
 pub const DESCRIPTION: Flag = flag("description", Kind::Text, "What it is for.");
-/// Who may see the mount.
+/// The flag for the visibility of a mount in listings.
 pub const VISIBILITY: Flag = flag(
     "listing-visibility",
     Kind::Text,
     "unauth shows the mount to anyone; hidden does not.",
 );
-/// Options of the engine's own.
+/// The flag for options of the engine.
 pub const OPTIONS: Flag = flag(
     "options",
     Kind::Pairs,
     "A key=value for the engine. May be repeated.",
 );
-/// The engine's version.
+/// The flag for the engine's version.
 pub const VERSION: Flag = flag("version", Kind::Number, "The version of the engine.");
-/// Where to put it.
+/// The flag for the path of a mount.
 pub const PATH: Flag = flag(
     "path",
     Kind::Text,
     "Where to enable it; its type unless given.",
 );
-/// Not replicated.
+/// The flag for a mount that is not replicated.
 pub const LOCAL: Flag = flag("local", Kind::Switch, "Only on this cluster.");
-/// Kept for Vault's sake.
+/// The flag for seal wrapping, which is sent for Vault's sake.
 pub const SEAL_WRAP: Flag = flag("seal-wrap", Kind::Switch, "Sent for Vault's sake.");
-/// The kind of token that a method gives.
+/// The flag for the kind of token that an auth method gives.
 pub const TOKEN_TYPE: Flag = flag(
     "token-type",
     Kind::Text,
     "default-service, default-batch, service or batch.",
 );
-/// Whether the engine's values may be cached.
+/// The flag against caching, which is sent for Vault's sake.
 pub const NO_CACHE: Flag = flag("force-no-cache", Kind::Switch, "Sent for Vault's sake.");
-/// More columns.
+/// The flag for more columns.
 pub const DETAILED: Flag = flag(
     "detailed",
     Kind::Switch,
     "Print lifetimes, options and versions as well.",
 );
 
-/// The lists, lifetimes and texts that enabling and tuning both send.
+/// Returns the lists, lifetimes and texts that enabling and tuning both send.
 pub fn config(call: &Call) -> Map<String, Value> {
     let mut config = Map::new();
     for name in ["default-lease-ttl", "max-lease-ttl"] {
@@ -135,7 +135,7 @@ pub fn config(call: &Call) -> Map<String, Value> {
     config
 }
 
-/// The body that enables an engine or a method of this type.
+/// Returns the body that enables an engine or a method of this type.
 pub fn enabling(call: &Call, kind: &str) -> Value {
     json!({
         "type": kind,
@@ -147,7 +147,7 @@ pub fn enabling(call: &Call, kind: &str) -> Value {
     })
 }
 
-/// The body that tunes one.
+/// Returns the body that tunes an engine or a method.
 pub fn tuning(call: &Call) -> Value {
     let mut body = config(call);
     if let Some(description) = call.flags.text("description") {
@@ -174,20 +174,20 @@ fn options(call: &Call) -> Value {
     }
 }
 
-/// The mounts that a path lists.
+/// Returns the mounts that a path lists.
 pub fn fetch(call: &mut Call, path: &str) -> Result<Map<String, Value>, ClientError> {
     let answer = call.send(&Ask::get(path))?.json()?;
     let data = answer.get("data").and_then(Value::as_object);
     Ok(data.cloned().unwrap_or_default())
 }
 
-/// A field of a mount as text; empty when there is none.
+/// Returns a field of a mount as text; empty when there is none.
 pub fn text(mount: &Value, name: &str) -> String {
     let value = mount.get(name).filter(|value| !value.is_null());
     value.map(plain).unwrap_or_default()
 }
 
-/// A lifetime of a mount: seconds, or `system` for the system's default.
+/// Returns a lifetime of a mount: seconds, or `system` for the system's default.
 pub fn lifetime(mount: &Value, name: &str) -> String {
     if matches!(text(mount, "type").as_str(), "system" | "cubbyhole") {
         return String::new();
@@ -201,7 +201,7 @@ pub fn lifetime(mount: &Value, name: &str) -> String {
         .unwrap_or_else(|| String::from("system"))
 }
 
-/// The columns of the long table behind the description.
+/// Returns the columns of the long table behind the description.
 pub fn tail(mount: &Value) -> Vec<String> {
     let names = [
         "uuid",
@@ -213,13 +213,13 @@ pub fn tail(mount: &Value) -> Vec<String> {
     names.iter().map(|name| text(mount, name)).collect()
 }
 
-/// `local` or `replicated`.
+/// Returns `local` or `replicated`.
 pub fn replication(mount: &Value) -> String {
     let local = mount.get("local") == Some(&Value::Bool(true));
     String::from(if local { "local" } else { "replicated" })
 }
 
-/// The options as one cell.
+/// Returns the options as one cell.
 pub fn options_cell(mount: &Value) -> String {
     let options = mount.get("options").filter(|options| !options.is_null());
     options.map_or_else(|| String::from("map[]"), plain)

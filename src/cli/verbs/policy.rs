@@ -150,7 +150,7 @@ fn fmt(call: &mut Call) -> Outcome {
     let text = read_file(&file).map_err(|error| error.to_string());
     let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|e| e.to_string()));
     let text = text.map_err(|e| Failure::usage(format!("Error reading source file: {e}")))?;
-    // What editors of another system leave at both ends.
+    // Editors of other systems leave these at both ends.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n");
     let formatted = format_policy(text.trim_end_matches('\r'));

@@ -1,11 +1,11 @@
 //! A policy's text in its canonical layout: two spaces per level, one space between words, equal
 //! signs of neighbouring lines aligned. Strings and comments stay as they are.
 
-/// Lays a policy out; the error says where it is not HCL.
+/// Lays a policy out; the error says where the text is not HCL.
 pub fn format_policy(text: &str) -> Result<String, String> {
     crate::hcl::check(text)?;
     if text.lines().any(spans_lines) {
-        // Text that spans lines has a layout of its own.
+        // Text that spans lines keeps its own layout.
         return Ok(text.to_owned());
     }
     let mut depth: usize = 0;
@@ -37,9 +37,9 @@ struct Line {
     indent: usize,
     opens: usize,
     closes: usize,
-    /// Brackets that close before anything else stands on the line.
+    /// The number of brackets that close before any other token of the line.
     closes_first: usize,
-    /// Where the line's own equal sign stands, when it is an attribute of one line.
+    /// The place of the line's own equal sign, when the line is a whole attribute.
     equals: Option<usize>,
 }
 
@@ -113,7 +113,7 @@ impl Line {
     }
 }
 
-/// Whether a line starts a heredoc or a block comment, outside of strings.
+/// Returns true if a line starts a heredoc or a block comment, outside of strings.
 fn spans_lines(line: &str) -> bool {
     let mut rest = line.trim_start();
     while !rest.is_empty() && !rest.starts_with('#') && !rest.starts_with("//") {

@@ -1,4 +1,4 @@
-//! The `server` verb's place in the tables; `cli/server.rs` reads its flags and carries it out.
+//! The `server` verb's entry in the tables; `cli/server.rs` reads its flags and carries it out.
 
 use crate::cli::failure::Failure;
 use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
@@ -42,6 +42,6 @@ pub static SERVER: Verb = Verb {
         ),
     ],
     shared: Shared::Nothing,
-    // `run` hands `server` over before the tables are asked.
+    // `run` calls `server` before it reads the tables.
     run: |_| Err(Failure::usage("server must be the first argument")),
 };

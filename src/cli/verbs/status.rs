@@ -67,14 +67,14 @@ fn status(call: &mut Call) -> Result<Map<String, Value>, ClientError> {
     with_leader(call, status)
 }
 
-/// Adds what `sys/leader` knows to a seal status.
+/// Adds the answer of `sys/leader` to a seal status.
 pub fn with_leader(call: &mut Call, status: Value) -> Result<Map<String, Value>, ClientError> {
     let mut status = match status {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
     status.insert(String::from("ha_enabled"), Value::Bool(false));
-    // A sealed server does not say; every storage but memory can be one of several.
+    // A sealed server does not answer that; on every storage but memory there can be several.
     let in_memory = status.get("storage_type").and_then(Value::as_str) == Some("inmem");
     if is(&status, "sealed") {
         status.insert(String::from("ha_enabled"), Value::Bool(!in_memory));

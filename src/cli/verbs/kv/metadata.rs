@@ -117,7 +117,7 @@ fn get(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-/// The metadata and each version, every one a heading and a table.
+/// Returns the metadata and each version, each as a heading and a table.
 fn sections(secret: &Envelope) -> Vec<String> {
     let mut metadata = secret.fields().cloned().unwrap_or_default();
     let versions = metadata.remove("versions");

@@ -1,4 +1,4 @@
-//! `kv`: secrets with and without versions, whichever the mount holds.
+//! `kv`: secrets in mounts with and without versions.
 
 mod delete;
 mod get;

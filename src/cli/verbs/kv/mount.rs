@@ -1,4 +1,4 @@
-//! Which mount a secret is in, and whether that mount keeps versions.
+//! Finds the mount of a secret, and whether that mount keeps versions.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub struct Place {
     pub mount: String,
     /// The secret's path inside the mount.
     pub secret: String,
-    /// Whether the mount keeps versions.
+    /// True if the mount keeps versions.
     pub is_v2: bool,
 }
 
@@ -29,7 +29,8 @@ impl Place {
             .map(trimmed)
             .filter(|mount| !mount.is_empty());
         let asked = flag.clone().unwrap_or_else(|| word.clone());
-        // Asked even when the request itself is only to be shown: its path depends on it.
+        // This request is sent even when the verb's own is only shown: its path depends on the
+        // answer.
         let ask = Ask::get(&format!("sys/internal/ui/mounts/{asked}")).unwrapped();
         let reply = call.client()?.exchange_now(&ask)?;
         if reply.status == 404 {
@@ -65,7 +66,7 @@ impl Place {
         }
     }
 
-    /// The API's path: `mount/kind/secret` with versions, `mount/secret` without.
+    /// Returns the API's path: `mount/kind/secret` with versions, `mount/secret` without.
     pub fn path(&self, kind: &str) -> String {
         let kind = if self.is_v2 { kind } else { "" };
         let parts = [self.mount.as_str(), kind, self.secret.as_str()];

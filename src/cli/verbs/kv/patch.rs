@@ -44,7 +44,7 @@ fn run(call: &mut Call) -> Outcome {
         return Err(Failure::usage("Must supply data"));
     }
     let mut changes = call.data_from(1)?;
-    // As typed: what a comma or a blank would cut off may name another key.
+    // A key is taken as typed: cut at a comma or a blank it may name another one.
     changes.extend(removed.into_iter().map(|key| (key, Value::Null)));
     let place = Place::find(call)?;
     if !place.is_v2 {
@@ -78,7 +78,8 @@ fn patch(
     call.write(&Ask::patch(path, body))
 }
 
-/// Patches; whose policies know no `patch` but `read` and `update` gets the same by both.
+/// Patches the secret. A token with `read` and `update` but without `patch` gets the same result by
+/// reading and writing.
 fn patch_or_rewrite(
     call: &mut Call,
     path: &str,
@@ -112,10 +113,10 @@ fn read_then_write(
         Failure::Local(message)
     };
     let mut data = data.ok_or_else(no_data)?.clone();
-    // As the server does it, so that the outcome does not depend on a policy.
+    // The server merges alike, so that the outcome does not depend on a policy.
     merge_patch(&mut data, changes);
     let mut options = options(call);
-    // Whoever wrote in between is not overwritten.
+    // A write in between is not overwritten.
     let version = current
         .data
         .get("metadata")

@@ -46,7 +46,7 @@ fn run(call: &mut Call) -> Outcome {
     print(call, answer.as_ref(), &place, &path)
 }
 
-/// The options of a write.
+/// Returns the options of a write.
 pub fn options(call: &Call) -> Map<String, Value> {
     let cas = call.flags.number("cas").filter(|cas| *cas >= 0);
     cas.map(|cas| (String::from("cas"), Value::from(cas)))
@@ -54,7 +54,7 @@ pub fn options(call: &Call) -> Map<String, Value> {
         .collect()
 }
 
-/// Prints what a write of a version answered.
+/// Prints the answer to a write of a version.
 pub fn print(call: &Call, answer: Option<&Envelope>, place: &Place, path: &str) -> Outcome {
     let Some(secret) = answer else {
         return call.succeed(&format!("Data written to: {path}"));

@@ -67,9 +67,9 @@ pub static GENERATE_ROOT: Verb = Verb {
     run,
 };
 
-/// Vault's endpoints, without a token.
+/// Vault's endpoints, which take no token.
 const ROOT: &str = "sys/generate-root";
-/// OpenBao's, with a token, for servers that have shut the others.
+/// OpenBao's endpoints, which take a token, for servers that have shut Vault's.
 const ROOT_TWIN: &str = "sys/generate-root-token";
 const RECOVERY: &str = "sys/generate-recovery-token";
 const DR: &str = "sys/replication/dr/secondary/generate-operation-token";
@@ -231,8 +231,8 @@ fn status(call: &mut Call) -> Result<Value, Failure> {
     status.during(|| String::from("Error getting root generation status"))
 }
 
-/// Asks the endpoints of the kind of token that is wanted. A server that has shut Vault's for root
-/// tokens may have OpenBao's: 404 and 405 changed nothing.
+/// Asks the endpoints of the kind of token that is wanted. A server that has shut Vault's endpoints
+/// for root tokens may have OpenBao's: an answer of 404 or 405 has changed nothing.
 fn ask(
     call: &mut Call,
     method: &'static str,
@@ -256,7 +256,7 @@ fn ask(
     Ok(complete(answer.get("data").unwrap_or(&answer)))
 }
 
-/// The answer with the fields that OpenBao's endpoints leave out.
+/// Returns the answer with the fields that OpenBao's endpoints leave out.
 fn complete(answer: &Value) -> Value {
     let or = |name: &str, default: Value| answer.get(name).cloned().unwrap_or(default);
     let token = or("encoded_token", or("encoded_root_token", json!("")));
@@ -300,7 +300,7 @@ fn print(call: &Call, status: &Value) -> Outcome {
     Ok(0)
 }
 
-/// A secret for a pipe: bare, or in an object of one field.
+/// Prints a secret for a pipe: bare, or in an object of one field.
 fn print_secret(call: &Call, name: &str, secret: &SecretString) -> Outcome {
     if call.is_table() {
         call.out_bare(secret.expose());

@@ -80,7 +80,7 @@ fn print(call: &Call, status: &Value) -> Outcome {
     Ok(0)
 }
 
-/// `22 Nov 26 05:18 UTC` from an RFC 3339 time in UTC; anything else as it is.
+/// Formats an RFC 3339 time in UTC as `22 Nov 26 05:18 UTC`; any other text stays as it is.
 fn rfc822(text: &str) -> String {
     let parts = || {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;

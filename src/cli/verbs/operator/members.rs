@@ -75,7 +75,7 @@ fn row(node: &Value) -> Vec<String> {
     ]
 }
 
-/// A time without its fraction of a second.
+/// Returns a time without its fraction of a second.
 fn whole_seconds(time: &str) -> String {
     let Some((seconds, rest)) = time.split_once('.') else {
         return time.to_owned();

@@ -1,4 +1,4 @@
-//! `operator`: what only the cluster's keepers do.
+//! `operator`: the verbs for operators of a cluster.
 
 mod generate_root;
 mod init;

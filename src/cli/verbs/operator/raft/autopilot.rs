@@ -88,7 +88,7 @@ static SET_CONFIG: Verb = Verb {
 
 const CONFIG: &str = "sys/storage/raft/autopilot/configuration";
 
-/// The state's fields as JSON and YAML name them, in their order.
+/// The state's fields in JSON and YAML, in their order.
 static STATE_FIELDS: [&str; 8] = [
     "Healthy",
     "FailureTolerance",
@@ -100,7 +100,7 @@ static STATE_FIELDS: [&str; 8] = [
     "OptimisticFailureTolerance",
 ];
 
-/// The same for each server.
+/// Each server's fields in JSON and YAML, in their order.
 static SERVER_FIELDS: [&str; 13] = [
     "ID",
     "Name",
@@ -161,7 +161,7 @@ static SERVER_ORDER: Order = Order::of(&SERVER_FIELDS);
 fn state(call: &mut Call) -> Outcome {
     let answer = call.read(&Ask::get("sys/storage/raft/autopilot/state").unwrapped());
     let answer = answer.during(|| String::from("Error checking autopilot state"))?;
-    // No cluster, no state; Vault says nothing either.
+    // Without a cluster there is no state; Vault prints nothing either.
     let Some(answer) = answer else {
         return Ok(0);
     };
@@ -173,7 +173,7 @@ fn state(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-/// The state under the names that JSON and YAML print.
+/// Returns the state under the names that JSON and YAML print.
 fn exported(state: &Map<String, Value>) -> Value {
     let mut all = renamed(state, &STATE_FIELDS);
     let servers = state.get("servers").and_then(Value::as_object);
@@ -199,7 +199,7 @@ fn renamed(from: &Map<String, Value>, fields: &[&str]) -> Map<String, Value> {
     fields.collect()
 }
 
-/// `NodeStatus` is `node_status` to the API, `ID` is `id`.
+/// Returns the API's name of a printed one: `node_status` for `NodeStatus`, `id` for `ID`.
 fn snake(printed: &str) -> String {
     let mut name = String::new();
     let mut after_small = false;

@@ -54,7 +54,7 @@ pub static JOIN: Verb = Verb {
     run,
 };
 
-/// Starts an auto-join configuration; anything else is an address.
+/// The beginning of an auto-join configuration; any other text is an address.
 const PROVIDER: &str = "provider=";
 
 fn run(call: &mut Call) -> Outcome {
@@ -85,7 +85,7 @@ fn run(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-/// A flag's text, or the text of the file that it names.
+/// Returns a flag's text, or the text of the file that it names.
 fn pem(call: &Call, name: &str) -> Result<String, Failure> {
     let text = call.flags.text(name).unwrap_or_default();
     let Some(path) = text.strip_prefix('@') else {

@@ -67,7 +67,7 @@ fn list(call: &mut Call) -> Outcome {
         call.err("No raft cluster configuration found");
         return Ok(NONE);
     };
-    // As it came: formatted, or wrapped on request.
+    // The answer is printed as it came: formatted, or wrapped on request.
     if !call.is_table() || answer.wrap_info.is_some() {
         return call.print_secret(&answer);
     }

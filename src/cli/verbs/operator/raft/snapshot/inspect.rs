@@ -119,7 +119,7 @@ fn value(checked: &Checked) -> Value {
     value
 }
 
-/// As people read sizes: `236 B`, `26.1 KB`.
+/// Formats a size for people: `236 B`, `26.1 KB`.
 fn size(bytes: u64) -> String {
     let mut tenths = u128::from(bytes) * 10;
     for unit in ["B", "KB", "MB", "GB"] {

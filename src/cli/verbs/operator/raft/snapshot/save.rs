@@ -35,7 +35,8 @@ fn run(call: &mut Call) -> Outcome {
         Failure::Local(format!("{TAKING}: open {name}: {error}"))
     };
     let ask = Ask::get("sys/storage/raft/snapshot").unwrapped();
-    // A pipe or a terminal is not replaced: what comes goes into it, for its reader to check.
+    // A pipe or a terminal is not replaced: the snapshot is written into it, for its reader to
+    // check.
     if std::fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let out = OpenOptions::new().write(true).open(&path);
         let mut out = out.map_err(unopened)?;
@@ -59,14 +60,14 @@ fn run(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-/// A file that nobody else may read, and that is gone unless it is kept.
+/// A file that only its owner may read, and that is removed unless it is kept.
 struct Draft {
     file: File,
     name: Option<PathBuf>,
 }
 
 impl Draft {
-    /// Beside `path`, so that it can take its place at once.
+    /// Opens a draft beside `path`, so that it can take its place at once.
     fn new(path: &Path) -> io::Result<Self> {
         let file_name = path.file_name();
         let file_name = file_name.ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
