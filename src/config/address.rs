@@ -1,4 +1,4 @@
-//! Addresses as configurations give them.
+//! The addresses in a configuration.
 
 use super::section::Section;
 use std::net::{IpAddr, UdpSocket};
@@ -50,8 +50,8 @@ fn expand(section: &Section<'_>, key: &str) -> Option<String> {
     }
 }
 
-/// Host and port; `None` when the port is not a number or brackets do not match. A path behind
-/// the port belongs to nobody and is refused.
+/// Splits host and port; returns `None` when the port is not a number or brackets do not match. A
+/// path behind the port has no meaning and is refused.
 pub(super) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     if text.contains('/') || text.contains(char::is_whitespace) {
         return None;
@@ -70,8 +70,8 @@ pub(super) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Expands `{{ GetPrivateIP }}`, the one template that needs no table of interfaces; every other
-/// one is refused by name. Text without a template comes back as it is.
+/// Expands `{{ GetPrivateIP }}`, the one template that needs no table of interfaces; refuses every
+/// other one by name. Text without a template comes back as it is.
 pub fn expand_template(text: &str) -> Result<String, String> {
     let Some((before, rest)) = text.split_once("{{") else {
         return Ok(text.to_owned());
@@ -89,7 +89,7 @@ pub fn expand_template(text: &str) -> Result<String, String> {
     Ok(format!("{before}{address}{after}"))
 }
 
-/// The address the kernel would send from to a private network. Nothing is sent.
+/// Returns the address from which the kernel would send to a private network. Nothing is sent.
 fn private_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("10.255.255.255:9").ok()?;

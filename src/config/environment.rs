@@ -6,7 +6,7 @@ use crate::hcl::Form;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables that matter, taken once.
+/// The variables with one of the three prefixes, read once.
 #[derive(Default)]
 pub(super) struct Environment(BTreeMap<String, String>);
 
@@ -25,14 +25,15 @@ const TOP_KEYS: [(&str, &str); 9] = [
 
 const PREFIXES: [&str; 3] = ["COFFER_", "VAULT_", "BAO_"];
 
-/// Variables of Vault's servers that ask for more care than this build takes, and the values that
-/// ask for nothing.
+/// Variables of Vault's servers that ask for more than this build does, with the values that ask
+/// for nothing.
 const UNBUILT: [(&str, &[&str]); 2] = [
     ("ENABLE_FILE_PERMISSIONS_CHECK", &["0", "f", "false"]),
     ("SEAL_TYPE", &["shamir"]),
 ];
 
-/// The variables as text. One of ours that is none is refused by name; others are nobody's here.
+/// Returns the variables as text. A variable with one of the prefixes that is not text is refused
+/// by name; others are ignored.
 pub(super) fn texts(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, Vec<Notice>> {
@@ -79,7 +80,7 @@ impl Environment {
         )
     }
 
-    /// The variable's full name and value.
+    /// Returns the variable's full name and value.
     pub(super) fn lookup(&self, name: &str) -> Option<(String, String)> {
         PREFIXES.iter().find_map(|prefix| {
             let name = format!("{prefix}{name}");
@@ -88,7 +89,7 @@ impl Environment {
         })
     }
 
-    /// Refuses by name what would be passed over otherwise.
+    /// Refuses by name the variables that this build would ignore otherwise.
     pub(super) fn refuse_unbuilt(&self) -> Result<(), Vec<Notice>> {
         let asked = UNBUILT.iter().filter_map(|(variable, harmless)| {
             let (name, value) = self.lookup(variable)?;
@@ -102,7 +103,7 @@ impl Environment {
         }
     }
 
-    /// Entries to put behind those of the files.
+    /// Returns entries to put behind those of the files.
     pub(super) fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (variable, key) in TOP_KEYS {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! Faults of a configuration, with their places.
 
 use super::Position;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::path::PathBuf;
 /// One remark about one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Where.
+    /// The place.
     pub position: Position,
-    /// What; never a secret.
+    /// The remark; never holds a secret.
     pub message: String,
 }
 
@@ -19,29 +19,29 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Why there is no configuration. Always for the operator to mend.
+/// Reasons why there is no configuration; always the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file or directory given with `-config` cannot be read: check path and permissions.
     #[error("error loading configuration from {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// A file is larger than any configuration: is it the right file?
     #[error("error loading configuration from {}: larger than {limit} bytes", path.display())]
     TooLarge {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// The limit.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// The directory holds no `.hcl` or `.json` file.
     #[error("error loading configuration from {}: no .hcl or .json file in it", .0.display())]
     EmptyDirectory(PathBuf),
-    /// What the files say is wrong: one line for each problem.
+    /// The files' faults: one line for each.
     #[error("{}", lines(.0))]
     Invalid(Vec<Notice>),
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// Largest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Names and texts of all files behind `paths`, in order; a directory stands for its `.hcl` and
-/// `.json` files by name.
+/// Reads all files behind `paths` and returns their names and texts, in order; a directory stands
+/// for its `.hcl` and `.json` files by name.
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, ConfigError> {
     let mut texts = Vec::new();
     for path in paths {
@@ -38,7 +38,8 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Confi
     Ok(texts)
 }
 
-/// Editors leave files such as `.#a.hcl` and `#a.hcl#` behind.
+/// Returns true for a configuration file, and false for files such as `.#a.hcl` and `#a.hcl#` that
+/// editors leave behind.
 fn is_configuration(path: &Path) -> bool {
     let named = path
         .extension()

@@ -1,4 +1,4 @@
-//! HCL text to a tree.
+//! Reads HCL text into a tree.
 
 use super::Notice;
 use super::normalise::normalise;
@@ -11,7 +11,7 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Vec<Entry>, Notice> {
     let read = hcl::read(&normalised.text, &position);
     let entries = read.map_err(|error| Notice {
         position: position(error.offset()),
-        // The parser's own message names what it expected, never what it found.
+        // The parser's own message names the text that it expected, never the text that it found.
         message: match error {
             ReadError::Syntax { message, .. } if message.is_empty() => "syntax error".to_owned(),
             ReadError::Syntax { message, .. } => {
@@ -23,8 +23,8 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Vec<Entry>, Notice> {
     Ok(entries.into_iter().map(nested).collect())
 }
 
-/// A block `listener "tcp" {...}` as the entry `listener` with an object that has the entry `tcp`,
-/// which is how JSON says it.
+/// Turns a block `listener "tcp" {...}` into the entry `listener` with an object that has the entry
+/// `tcp`, which is the form of JSON.
 fn nested(entry: Entry) -> Entry {
     let Entry {
         key,

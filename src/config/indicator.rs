@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 const CHIP: &str = "gpiochip0";
-/// In percent: the matrix is bright enough to hurt at 100.
+/// The brightness unless the stanza gives one, in percent: at 100 the matrix hurts the eye.
 const BRIGHTNESS: u8 = 40;
 const COLOURS: [&str; 3] = ["red", "green", "blue"];
 
-/// In order. Each device is named once.
+/// Reads the stanzas in order. Each device may be named once.
 pub(super) fn read(top: &Section<'_>) -> Vec<Indicator> {
     let mut indicators = Vec::new();
     let mut taken = BTreeSet::new();
@@ -66,7 +66,7 @@ fn gpio(section: &Section<'_>, taken: &mut BTreeSet<String>) -> Option<Gpio> {
         }
         (Some(pin), _) => Some(Pins::Single(pin)),
         (None, [Some(red), Some(green), Some(blue)]) => Some(Pins::Rgb([red, green, blue])),
-        // What is there is wrong, and that was said.
+        // The keys are present but wrong, and that is reported already.
         _ if section.has("led") || COLOURS.iter().all(|colour| section.has(colour)) => None,
         _ => {
             let message = "indicator \"gpio\" needs led, or red, green and blue: the BCM numbers \
@@ -89,7 +89,7 @@ fn gpio(section: &Section<'_>, taken: &mut BTreeSet<String>) -> Option<Gpio> {
     })
 }
 
-/// The number of a line on the pin header.
+/// Reads the number of a line on the pin header.
 fn pin(section: &Section<'_>, key: &str) -> Option<u32> {
     let number = section.integer(key)?;
     match u32::try_from(number) {
@@ -114,7 +114,7 @@ fn sense_hat(section: &Section<'_>) -> Option<SenseHat> {
         section.wrong("device", "expected \"auto\" or a path such as /dev/fb1");
         return None;
     }
-    // All are read before one that is wrong ends it: what is not read is warned of as unknown.
+    // All keys are read before a wrong one ends it: a key that is not read is reported as unknown.
     let (quarters, brightness) = (quarters(section), brightness(section));
     let low_light = section.boolean("low_light").unwrap_or(false);
     let root = root(section);
@@ -179,7 +179,8 @@ fn led(section: &Section<'_>) -> Option<Led> {
     })
 }
 
-/// Where `sys` and `dev` are, for tests and for containers that have the host's elsewhere.
+/// Returns the folder that holds `sys` and `dev`, for tests and for containers that have the host's
+/// elsewhere.
 fn root(section: &Section<'_>) -> PathBuf {
     PathBuf::from(section.text("system_root").unwrap_or_else(|| "/".into()))
 }

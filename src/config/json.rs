@@ -1,4 +1,4 @@
-//! JSON text to a tree. The borrowed raw values tell where in the text each value stands.
+//! Reads JSON text into a tree. The borrowed raw values give each value's place in the text.
 
 use super::Notice;
 use super::tree::{Entry, Node, Source, Value};

@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// One place where the API is served.
+/// One address at which the API is served, with its rules.
 #[derive(Clone, Debug)]
 pub struct Listener {
     /// `tcp` or `unix`.
     pub is_unix: bool,
     /// `host:port` (`:port` for all addresses), or the socket's path.
     pub address: String,
-    /// `host:port` for the other nodes.
+    /// The `host:port` for the other nodes.
     pub cluster_address: String,
-    /// `None` with `tls_disable`.
+    /// TLS; `None` with `tls_disable`.
     pub tls: Option<ListenerTls>,
     /// `max_request_size` in bytes; zero is no limit in Vault and the largest one here.
     pub request_bytes_max: u64,
-    /// How JSON in a body is bounded.
+    /// The limits of the JSON in a body.
     pub json: JsonLimits,
     /// `http_max_conns_per_client`: most connections from one address; zero is any number.
     pub connections_per_client_max: Option<u64>,
@@ -54,11 +54,11 @@ pub struct Listener {
     pub redact: [bool; 3],
     /// `socket_mode`, `socket_user`, `socket_group` of a unix socket.
     pub socket: SocketMode,
-    /// Where it stands.
+    /// The place of the stanza.
     pub position: Position,
 }
 
-/// How JSON in a body is bounded; `None` and zero are the usual limit.
+/// The limits of the JSON in a body; `None` and zero are the usual limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JsonLimits {
     /// `max_json_depth`.
@@ -82,7 +82,7 @@ pub struct JsonLimits {
 pub struct ListenerTls {
     /// `tls_cert_file`; empty where it is missing, and the listener cannot start.
     pub cert_file: PathBuf,
-    /// `tls_key_file`; as above.
+    /// `tls_key_file`; empty where it is missing, and the listener cannot start.
     pub key_file: PathBuf,
     /// `tls_client_ca_file`.
     pub client_ca_file: Option<PathBuf>,
@@ -115,7 +115,7 @@ pub struct SocketMode {
     pub group: Option<String>,
 }
 
-/// The deepest nesting that can be allowed: what is nested is read and dropped on one stack.
+/// The deepest nesting that can be allowed: nested values are read and dropped on one stack.
 const JSON_DEPTH_CEILING: u64 = 500;
 
 const WITHOUT_EFFECT: [&str; 15] = [
@@ -136,7 +136,7 @@ const WITHOUT_EFFECT: [&str; 15] = [
     "role",
 ];
 
-/// All listeners of all files, in order.
+/// Reads all listeners of all files, in order.
 pub(super) fn read(top: &Section<'_>) -> Vec<Listener> {
     let mut listeners = Vec::new();
     for (kind, section) in top.labelled("listener") {
@@ -220,7 +220,7 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
     listener
 }
 
-/// A switch in a block of its own, whose other keys change nothing.
+/// Reads a switch in a block of its own, whose other keys change nothing.
 fn nested_flag(section: &Section<'_>, block: &str, key: &str, others: &[&str]) -> bool {
     section.blocks(block).iter().fold(false, |_, inner| {
         let flag = inner.boolean(key).unwrap_or(false);
@@ -261,7 +261,8 @@ fn unix_address(section: &Section<'_>) -> String {
     address
 }
 
-/// Vault's rule: the cluster port is the API's plus one. Any port stays any port.
+/// Returns the address with the next port: in Vault the cluster port is the API's plus one. Port
+/// zero, which is any port, stays zero.
 fn next_port(address: &str) -> String {
     let next = |port: u16| if port == 0 { 0 } else { port.saturating_add(1) };
     match split_host_port(address) {

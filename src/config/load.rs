@@ -1,4 +1,4 @@
-//! From files and environment to a [`Config`].
+//! Reads files and environment into a [`Config`].
 
 use super::environment::{self, Environment};
 use super::section::{Problems, Section};
@@ -6,12 +6,12 @@ use super::tree::Source;
 use super::{Config, ConfigError, Notice, files, hcl, json, server};
 use std::path::PathBuf;
 
-/// A configuration and what is odd about it.
+/// A configuration, with remarks about it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Ready to use.
+    /// The configuration, ready to use.
     pub config: Config,
-    /// For the log.
+    /// The remarks, for the log.
     pub warnings: Vec<Notice>,
 }
 
@@ -26,7 +26,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, ConfigError> {
 }
 
 /// Reads texts given as `(file name, text)`; names that end in `.json` are JSON, all others HCL or
-/// JSON as their first character says. `variables` stand for the environment.
+/// JSON as their first character shows. `variables` stand for the environment.
 ///
 /// # Errors
 /// As [`load`].

@@ -1,4 +1,4 @@
-//! What is logged, how and where to.
+//! The log: its level, form and files.
 
 use super::section::Section;
 use std::path::PathBuf;
@@ -7,20 +7,20 @@ use std::time::Duration;
 /// Least severity that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Everything.
+    /// Every line.
     Trace,
-    /// For finding faults.
+    /// Lines for finding faults.
     Debug,
-    /// The normal course.
+    /// Lines about the normal course.
     #[default]
     Info,
-    /// What an operator should look at.
+    /// Lines that an operator should look at.
     Warn,
-    /// What went wrong.
+    /// Lines about failures.
     Error,
 }
 
-/// Names that Vault takes.
+/// The names that Vault takes.
 pub(super) const LEVELS: [(&str, LogLevel); 8] = [
     ("trace", LogLevel::Trace),
     ("debug", LogLevel::Debug),
@@ -33,7 +33,7 @@ pub(super) const LEVELS: [(&str, LogLevel); 8] = [
 ];
 
 impl LogLevel {
-    /// As configurations and the API name it.
+    /// Returns the name in configurations and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Trace => "trace",
@@ -54,7 +54,7 @@ impl LogLevel {
     }
 }
 
-/// How a line looks.
+/// The form of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// `2024-06-28T06:32:45.761Z [INFO]  core: text: key=value`.
@@ -64,10 +64,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// `log_*`.
+/// The `log_*` keys.
 #[derive(Clone, Debug, Default)]
 pub struct Logging {
-    /// `log_level`; `None` where nothing was said.
+    /// `log_level`; `None` where none is configured.
     pub level: Option<LogLevel>,
     /// `log_format`.
     pub format: LogFormat,

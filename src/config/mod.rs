@@ -4,11 +4,12 @@
 //! merging, the environment's overrides, and every message about them.
 //!
 //! Invariants
-//! - A key that nobody knows is a warning, a value that is wrong is an error; both name file, line
-//!   and column, and all problems are reported at once.
+//! - An unknown key is a warning, a wrong value is an error; both name file, line and column, and
+//!   all problems are reported at once.
 //! - No message and no `Debug` output carries the value of a key that may hold a secret.
 //!
-//! It never opens what the configuration points at (certificates, data directories): `node` does.
+//! It never opens the files that a configuration names (certificates, data directories); `node`
+//! does.
 
 mod address;
 mod environment;

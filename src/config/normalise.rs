@@ -1,5 +1,5 @@
-//! Vault's configuration language is HCL 1; the parser at hand reads HCL 2. The differences that
-//! real files show are settled here, in the text, before it is parsed:
+//! Vault's configuration language is HCL 1; the parser at hand reads HCL 2. Here the text is
+//! rewritten, before it is parsed, where real files show the difference:
 //!
 //! - a comma may follow an attribute in a block (`region = "x",`);
 //! - a block may hold several attributes on one line
@@ -16,7 +16,7 @@ pub(super) struct Normalised {
 }
 
 impl Normalised {
-    /// The offset in the file of an offset in `text`.
+    /// Returns the offset in the file of an offset in `text`.
     pub(super) fn original(&self, offset: usize) -> usize {
         offset - self.inserted.partition_point(|at| *at < offset)
     }
@@ -24,20 +24,20 @@ impl Normalised {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Scope {
-    /// Attributes and blocks.
+    /// The text holds attributes and blocks.
     Body,
-    /// Inside a list, an object or parentheses.
+    /// The text is inside a list, an object or parentheses.
     Value,
 }
 
-/// Where in a body the walk is.
+/// The place of the walk in a body.
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
-    /// Nothing of the item seen on this line yet.
+    /// No part of the item is seen on this line yet.
     Start,
-    /// Behind the name, before `=` or `{`; `true` once a label was seen.
+    /// The walk is behind the name, before `=` or `{`; `true` once a label was seen.
     Head(bool),
-    /// Behind `=`.
+    /// The walk is behind `=`.
     Value,
     /// The item is complete, its line is not.
     Done,
@@ -67,7 +67,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Takes one token; false at the end.
+    /// Takes one token; returns false at the end.
     fn advance(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else {
             return false;
@@ -107,8 +107,8 @@ impl Walk<'_> {
         true
     }
 
-    /// A comment of one line. Carriage returns at its end go; one within stays, and the parser
-    /// refuses it: what stands behind looks like a line of its own.
+    /// Takes a comment of one line. Carriage returns at its end are dropped; one within stays, and
+    /// the parser refuses it, because the rest would look like a line of its own.
     fn comment(&mut self) {
         let line = self.rest.get(..line_len(self.rest)).unwrap_or_default();
         let windows = line.len() < self.rest.len() && line.ends_with('\r');
@@ -206,7 +206,7 @@ fn word_len(text: &str) -> usize {
     }
 }
 
-/// Length of a quoted string with both quotes; to the line's end when it is not closed.
+/// Returns the length of a quoted string with both quotes; to the line's end when it is not closed.
 fn string_len(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -221,7 +221,7 @@ fn string_len(text: &str) -> usize {
     text.len()
 }
 
-/// Length of `<<NAME ... NAME`, without the last line's end.
+/// Returns the length of `<<NAME ... NAME`, without the last line's end.
 fn heredoc_len(text: &str) -> usize {
     let head = text.get(..line_len(text)).unwrap_or_default();
     let name = head.trim_start_matches("<<").trim_start_matches('-').trim();

@@ -1,4 +1,4 @@
-//! Reading one block: typed access to its keys, and a memory of which were asked for.
+//! Reads one block: typed access to its keys, and a record of the keys that were read.
 
 use super::tree::{Entry, Node, Position, Value};
 use super::{ConfigError, Notice};
@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Everything found wrong or odd so far.
+/// All errors and warnings so far.
 #[derive(Default)]
 pub(super) struct Problems {
     errors: RefCell<Vec<Notice>>,
@@ -30,7 +30,7 @@ impl Problems {
         });
     }
 
-    /// The warnings, or all the errors.
+    /// Returns the warnings, or all the errors.
     pub(super) fn finish(self) -> Result<Vec<Notice>, ConfigError> {
         let errors = self.errors.into_inner();
         if errors.is_empty() {
@@ -43,7 +43,7 @@ impl Problems {
 
 /// One block's entries; the last of a repeated key wins.
 pub(super) struct Section<'a> {
-    /// As messages name it: `listener "tcp"`; empty at the top.
+    /// The name in messages: `listener "tcp"`; empty at the top.
     pub(super) name: String,
     pub(super) position: Position,
     entries: Vec<&'a Entry>,
@@ -82,7 +82,7 @@ impl<'a> Section<'a> {
         (!matches!(node.value, Value::Null)).then_some(node)
     }
 
-    /// Where `key` stands, or the block.
+    /// Returns the place of `key`, or of the block.
     pub(super) fn place(&self, key: &str) -> Position {
         let entry = self.entries.iter().rev().find(|entry| entry.key == key);
         entry.map_or_else(
@@ -95,7 +95,7 @@ impl<'a> Section<'a> {
         self.last(key).is_some()
     }
 
-    /// An error at `key`.
+    /// Reports an error at `key`.
     pub(super) fn wrong(&self, key: &str, message: impl std::fmt::Display) {
         self.problems
             .error(&self.place(key), format!("{key}: {message}"));
@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
         duration
     }
 
-    /// A list of strings, or one string with commas.
+    /// Reads a list of strings, or one string with commas.
     pub(super) fn list(&self, key: &str) -> Option<Vec<String>> {
         let node = self.last(key)?;
         let items: Option<Vec<String>> = match &node.value {
@@ -169,7 +169,7 @@ impl<'a> Section<'a> {
         items
     }
 
-    /// A block of keys with text values.
+    /// Reads a block of keys with text values.
     pub(super) fn map(&self, key: &str) -> BTreeMap<String, String> {
         let mut map = BTreeMap::new();
         for block in self.blocks(key) {
@@ -183,7 +183,7 @@ impl<'a> Section<'a> {
         map
     }
 
-    /// One of `allowed`, compared without case.
+    /// Reads one of `allowed`, compared without case.
     pub(super) fn choice<T: Copy>(&self, key: &str, allowed: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
         let found = allowed
@@ -196,7 +196,7 @@ impl<'a> Section<'a> {
         found.map(|(_, value)| *value)
     }
 
-    /// All blocks `key {...}`.
+    /// Returns all blocks `key {...}`.
     pub(super) fn blocks(&self, key: &str) -> Vec<Section<'a>> {
         let mut blocks = Vec::new();
         for entry in self.all(key) {
@@ -205,7 +205,7 @@ impl<'a> Section<'a> {
         blocks
     }
 
-    /// All blocks `key "label" {...}` with their labels.
+    /// Returns all blocks `key "label" {...}` with their labels.
     pub(super) fn labelled(&self, key: &str) -> Vec<(String, Section<'a>)> {
         let mut found = Vec::new();
         for outer in self.blocks(key) {
@@ -228,7 +228,7 @@ impl<'a> Section<'a> {
         found
     }
 
-    /// All keys not asked for so far that hold blocks, with those blocks.
+    /// Returns all keys not read so far that hold blocks, with those blocks.
     pub(super) fn only_blocks(&self) -> Vec<(String, Section<'a>)> {
         let mut found = Vec::new();
         for entry in &self.entries {
@@ -242,7 +242,7 @@ impl<'a> Section<'a> {
         found
     }
 
-    /// Every key as a header: its text, or the texts of its list joined as headers are.
+    /// Returns every key as a header: its text, or the texts of its list joined as headers are.
     pub(super) fn header_values(&self) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
         for entry in &self.entries {
@@ -280,7 +280,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Every key not asked for so far, as text that may be secret.
+    /// Returns every key not read so far, as text that may be secret.
     pub(super) fn rest(&self) -> BTreeMap<String, SecretString> {
         let mut rest = BTreeMap::new();
         for entry in &self.entries {
@@ -298,7 +298,7 @@ impl<'a> Section<'a> {
         rest
     }
 
-    /// Marks keys that are valid but change nothing in this build, and says so.
+    /// Marks keys as read that are valid but change nothing in this build, and warns of them.
     pub(super) fn without_effect(&self, keys: &[&str]) {
         for key in keys {
             if let Some(entry) = self.all(key).last() {
@@ -310,7 +310,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Warns about every key that nobody asked for.
+    /// Warns about every key that was not read.
     pub(super) fn finish(&self) {
         let asked = self.asked.borrow();
         for entry in self
@@ -347,7 +347,7 @@ fn text_of(node: &Node) -> Option<String> {
     }
 }
 
-/// As Go's `strconv.ParseBool`.
+/// Reads a boolean as Go's `strconv.ParseBool` does.
 pub(super) fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

@@ -11,14 +11,14 @@ use crate::hardware::Indicator;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything the files and the environment said, checked and typed.
+/// The whole configuration of files and environment, checked and typed.
 #[derive(Debug, Default)]
 pub struct Config {
     /// `storage` or `backend`; absent only in dev mode.
     pub storage: Option<Storage>,
     /// `listener`, in order.
     pub listeners: Vec<Listener>,
-    /// `seal`, in order; none is shamir.
+    /// `seal`, in order; empty means shamir.
     pub seals: Vec<Seal>,
     /// `service_registration`.
     pub service_registration: Option<ServiceRegistration>,
@@ -30,9 +30,9 @@ pub struct Config {
     pub logging: Logging,
     /// `indicator`, in order.
     pub indicators: Vec<Indicator>,
-    /// `api_addr`: how clients reach this node.
+    /// `api_addr`: the URL of this node for clients.
     pub api_address: Option<String>,
-    /// `cluster_addr`: how other nodes reach it.
+    /// `cluster_addr`: the URL of this node for other nodes.
     pub cluster_address: Option<String>,
     /// `cluster_name`.
     pub cluster_name: Option<String>,
@@ -40,9 +40,9 @@ pub struct Config {
     pub disable_mlock: bool,
     /// `ui`.
     pub ui: bool,
-    /// `default_lease_ttl`; 768 h where nothing was said.
+    /// `default_lease_ttl`; 768 h where none is configured.
     pub default_lease_ttl: Option<Duration>,
-    /// `max_lease_ttl`; 768 h where nothing was said.
+    /// `max_lease_ttl`; 768 h where none is configured.
     pub max_lease_ttl: Option<Duration>,
     /// `raw_storage_endpoint`: serves `sys/raw`.
     pub raw_storage_endpoint: bool,
@@ -62,7 +62,7 @@ pub struct Config {
     pub response_header_raft_node_id: bool,
 }
 
-/// Keys of Vault's and OpenBao's that are right but change nothing here.
+/// Keys of Vault and OpenBao that are valid but change nothing here.
 const WITHOUT_EFFECT: [&str; 38] = [
     "license_path",
     "experiments",

@@ -14,11 +14,11 @@ pub struct Seal {
     pub name: Option<String>,
     /// `priority` among several seals.
     pub priority: u64,
-    /// `disabled`: only for migrating away from it.
+    /// `disabled`: the seal serves only to migrate away from it.
     pub disabled: bool,
-    /// Everything else; any of it may be a credential.
+    /// All other keys; any of them may be a credential.
     pub fields: BTreeMap<String, SecretString>,
-    /// Where it stands.
+    /// The place of the stanza.
     pub position: Position,
 }
 
@@ -27,9 +27,9 @@ pub struct Seal {
 pub struct ServiceRegistration {
     /// `consul`, `kubernetes`.
     pub kind: String,
-    /// Its keys; `token` is a credential.
+    /// The keys; `token` is a credential.
     pub fields: BTreeMap<String, SecretString>,
-    /// Where it stands.
+    /// The place of the stanza.
     pub position: Position,
 }
 
@@ -38,11 +38,11 @@ pub struct ServiceRegistration {
 pub struct AuditDevice {
     /// `file`, `syslog`, `socket`.
     pub kind: String,
-    /// Where it is mounted, without the trailing slash.
+    /// The mount path, without the trailing slash.
     pub path: String,
-    /// For people.
+    /// A text for people.
     pub description: String,
-    /// Not replicated.
+    /// `local`: the device is not replicated.
     pub local: bool,
     /// `file_path`, `log_raw`, `mode`, ...
     pub options: BTreeMap<String, String>,

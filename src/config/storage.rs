@@ -7,20 +7,20 @@ use crate::secret::{Secret, SecretString};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where the data lives.
+/// The kind of storage.
 #[derive(Debug)]
 pub enum Storage {
-    /// On this node's disk, replicated.
+    /// The data is on this node's disk, replicated.
     Raft(Raft),
-    /// Nowhere: gone with the process.
+    /// The data is in memory, and gone with the process.
     Inmem,
     /// A kind of Vault's that this build cannot serve from.
     Other {
         /// `consul`, `file`, ...
         kind: String,
-        /// Its keys; some are credentials.
+        /// The keys; some are credentials.
         fields: BTreeMap<String, SecretString>,
-        /// Where it stands.
+        /// The place of the stanza.
         position: Position,
     },
 }
@@ -30,21 +30,21 @@ pub enum Storage {
 pub struct Raft {
     /// `path`.
     pub path: PathBuf,
-    /// `node_id`; empty: the host's name.
+    /// `node_id`; the host's name where it is empty.
     pub node_id: String,
     /// `retry_join {...}`, in order.
     pub retry_join: Vec<RetryJoin>,
     /// `retry_join_as_non_voter`.
     pub retry_join_as_non_voter: bool,
-    /// `performance_multiplier`: how many times slower than at its best the cluster notices that
-    /// its leader is gone; zero where nothing is set.
+    /// `performance_multiplier`: the factor by which the cluster notices the loss of its leader
+    /// later than at its best; zero where none is configured.
     pub performance_multiplier: u32,
 }
 
 /// The largest `performance_multiplier`, as in Vault.
 const MULTIPLIER_MAX: u64 = 10;
 
-/// One place to look for a cluster.
+/// One source of addresses of a cluster to join.
 #[derive(Debug)]
 pub struct RetryJoin {
     /// `leader_api_addr`.
@@ -69,11 +69,11 @@ pub struct RetryJoin {
     pub client_cert: Option<String>,
     /// `leader_client_key`, PEM.
     pub client_key: Option<SecretString>,
-    /// Where it stands.
+    /// The place of the block.
     pub position: Position,
 }
 
-/// Raft tuning of Vault's that our log does not need.
+/// Keys of Vault's raft that this build's log does not need.
 const WITHOUT_EFFECT: [&str; 11] = [
     "trailing_logs",
     "snapshot_threshold",
@@ -88,7 +88,8 @@ const WITHOUT_EFFECT: [&str; 11] = [
     "raft_log_verification_interval",
 ];
 
-/// The last stanza of the last file wins; two in one file are one too many.
+/// Reads the storage stanza: the last one of the last file wins, and a second one in the same file
+/// is an error.
 pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Option<Storage> {
     let mut stanzas = top.labelled("storage");
     stanzas.extend(top.labelled("backend"));
@@ -142,7 +143,7 @@ fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
 
 fn as_non_voter(section: &Section<'_>, environment: &Environment) -> bool {
     let said = section.boolean("retry_join_as_non_voter").unwrap_or(false);
-    // Vault: set and not empty is yes.
+    // In Vault a value that is not empty means yes.
     said || environment
         .lookup("RAFT_RETRY_JOIN_AS_NON_VOTER")
         .is_some_and(|(_, value)| !value.is_empty())

@@ -3,18 +3,18 @@
 use super::section::Section;
 use std::time::Duration;
 
-/// As in Vault.
+/// The retention unless one is configured, as in Vault.
 const PROMETHEUS_RETENTION: Duration = Duration::from_secs(24 * 3600);
 
-/// What is measured and for how long it is kept for a scraper.
+/// The settings of the metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telemetry {
-    /// `prometheus_retention_time`, a day where nothing was said: zero turns the Prometheus form
+    /// `prometheus_retention_time`, a day where none is configured; zero turns the Prometheus form
     /// off, as in Vault.
     pub prometheus_retention: Duration,
     /// `disable_hostname`.
     pub disable_hostname: bool,
-    /// `metrics_prefix`, `vault` where nothing was said.
+    /// `metrics_prefix`, `vault` where none is configured.
     pub prefix: String,
 }
 

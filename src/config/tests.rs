@@ -1,4 +1,4 @@
-//! The seeds' files as they stand, and what is wrong with others.
+//! The example files as they are, and the faults of others.
 
 use super::*;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What HCL and JSON have in common: values with positions.
+//! The common form of HCL and JSON: values with positions.
 
 use crate::hcl;
 use std::fmt;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 pub struct Position {
     /// The file as given, or the variable's name.
     pub file: Arc<str>,
-    /// From one.
+    /// The line, from one.
     pub line: usize,
-    /// From one, in characters.
+    /// The column, from one, in characters.
     pub column: usize,
 }
 
@@ -47,7 +47,7 @@ impl Source<'_> {
     }
 }
 
-/// A value and where it stands.
+/// A value with its position.
 pub(super) type Node = hcl::Node<Position>;
 
 /// A value. Blocks are objects here: see [`super::hcl`].
