@@ -1,13 +1,14 @@
-//! Colours, as a lamp or a pixel shows them.
+//! Colours of lamps and pixels.
 
-/// Light of three kinds, each from 0 to 255. Lamps without shades light what is at least half.
+/// Red, green and blue light, each from 0 to 255. A lamp without shades lights the channels that
+/// are at least half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Colour {
-    /// Red.
+    /// The red channel.
     pub red: u8,
-    /// Green.
+    /// The green channel.
     pub green: u8,
-    /// Blue.
+    /// The blue channel.
     pub blue: u8,
 }
 
@@ -16,22 +17,22 @@ const HALF: u8 = 128;
 impl Colour {
     /// No light.
     pub const DARK: Self = Self::new(0, 0, 0);
-    /// Coming and going.
+    /// The node starts or stops.
     pub const WHITE: Self = Self::new(255, 255, 255);
-    /// Nothing in it yet.
+    /// The node has no keyring yet, or a member is seen twice.
     pub const MAGENTA: Self = Self::new(255, 0, 255);
-    /// On its way into a cluster.
+    /// The node joins a cluster.
     pub const CYAN: Self = Self::new(0, 255, 255);
-    /// Waits for keys.
+    /// The node waits for keys.
     pub const AMBER: Self = Self::new(255, 160, 0);
-    /// Stands by.
+    /// The node is a standby.
     pub const BLUE: Self = Self::new(0, 64, 255);
-    /// Leads.
+    /// The node leads.
     pub const GREEN: Self = Self::new(0, 255, 0);
-    /// Needs somebody.
+    /// The node needs an operator.
     pub const RED: Self = Self::new(255, 0, 0);
 
-    /// With their letters, as pictures and recorded time lines write them.
+    /// The colours with their letters in pictures and recorded time lines.
     pub const LETTERS: [(char, Self); 8] = [
         ('.', Self::DARK),
         ('W', Self::WHITE),
@@ -47,18 +48,18 @@ impl Colour {
         Self { red, green, blue }
     }
 
-    /// The colour of a letter; any other letter is dark.
+    /// Returns the colour of a letter; any other letter is dark.
     pub fn of_letter(letter: char) -> Self {
         let found = Self::LETTERS.iter().find(|(known, _)| *known == letter);
         found.map_or(Self::DARK, |(_, colour)| *colour)
     }
 
-    /// Is there any light?
+    /// Returns true if any channel is lit.
     pub fn is_lit(self) -> bool {
         self != Self::DARK
     }
 
-    /// Red, green and blue for lamps that are only on or off.
+    /// Returns red, green and blue for lamps that are only on or off.
     pub fn switches(self) -> [bool; 3] {
         [self.red, self.green, self.blue].map(|channel| channel >= HALF)
     }

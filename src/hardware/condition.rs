@@ -1,50 +1,50 @@
-//! What the lights tell of a node.
+//! The condition of a node, as its lights show it.
 
-/// What a node is, as its lights show it.
+/// The condition of a node, as its lights show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The process runs; the API does not answer yet.
     Starting,
-    /// No keyring exists: `operator init`, or join a cluster.
+    /// No keyring exists: the operator runs `operator init`, or joins the node to a cluster.
     Uninitialised,
-    /// It looks for a cluster, or waits for its store to arrive from one.
+    /// The node looks for a cluster, or waits for its store to arrive from one.
     Joining,
     /// The keys are not in memory.
     Sealed {
         /// Unseal keys given so far.
         given: u8,
-        /// Unseal keys that it takes.
+        /// The number of unseal keys that open the node.
         needed: u8,
     },
-    /// As [`Condition::Sealed`]; and the others wait for it, because it has acknowledged entries
-    /// that no unsealed node has.
+    /// The node is sealed, and the other members wait for it: it has acknowledged entries that no
+    /// unsealed node has.
     Needed {
         /// Unseal keys given so far.
         given: u8,
-        /// Unseal keys that it takes.
+        /// The number of unseal keys that open the node.
         needed: u8,
     },
-    /// It answers; another node is active.
+    /// The node answers; another node is active.
     Standby(Members),
-    /// It serves everything.
+    /// The node is active and serves every request.
     Active(Members),
-    /// It is unsealed, and has known no active node for a while.
+    /// The node is unsealed, and has known no active node for a while.
     NoQuorum(Members),
-    /// It answers, and somebody else uses the key of one of the members: a card was copied, or
-    /// stolen.
+    /// The node answers, and another machine uses the key of one of the members: a card was copied,
+    /// or stolen.
     SeenTwice,
     /// The store takes no writes.
     Disk(DiskTrouble),
-    /// The end has begun.
+    /// The node is shutting down.
     Stopping,
 }
 
-/// Why the store takes no writes.
+/// The reasons why the store takes no writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskTrouble {
-    /// There is no room. Make some; the node goes on by itself.
+    /// The disk is full. Once there is room the node goes on by itself.
     Full,
-    /// A write failed, or what was written does not read back. The node ends.
+    /// A write failed, or written data does not read back. The node ends.
     Failing,
 }
 
@@ -52,35 +52,35 @@ pub enum DiskTrouble {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members(Vec<Member>);
 
-/// One of them.
+/// One member of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// How it stands.
+    /// The member's standing.
     pub standing: Standing,
-    /// It is the node whose light this is.
+    /// True for the node to which the light belongs.
     pub is_me: bool,
 }
 
-/// How a member stands, as far as this node knows.
+/// The standing of a member, as far as this node knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is active.
+    /// The member is active.
     Leads,
-    /// It is unsealed.
+    /// The member is unsealed.
     Follows,
-    /// A member; this node does not hear from it directly, as standbys do not from each other.
+    /// This node does not hear from the member directly, as standbys do not from each other.
     Unknown,
-    /// It was heard of, and is sealed.
+    /// The member was heard of, and is sealed.
     Sealed,
-    /// It should have been heard of.
+    /// The member should have been heard of, and was not.
     Silent,
 }
 
 impl Members {
-    /// As many as a picture has columns.
+    /// Most members that are shown: one for each column of a picture.
     pub const SHOWN_MAX: usize = 8;
 
-    /// Where there are more than can be shown, this node and the leader are among those that are.
+    /// Keeps at most [`Self::SHOWN_MAX`] members; this node and the leader are always among them.
     pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
         let mut members: Vec<Member> = members.into_iter().collect();
         let mut surplus = members.len().saturating_sub(Self::SHOWN_MAX);
@@ -95,24 +95,24 @@ impl Members {
         Self(members)
     }
 
-    /// In order.
+    /// Returns the members in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Member> {
         self.0.iter()
     }
 
-    /// How many are shown.
+    /// Returns the number of members that are shown.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True where the store has no members.
+    /// Returns true where the store has no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Condition {
-    /// As documentation, tests and `coffer indicator test` call it.
+    /// Returns the name in documentation, tests and `coffer indicator test`.
     pub fn name(&self) -> String {
         match self {
             Self::Starting => "starting".into(),
@@ -132,7 +132,7 @@ impl Condition {
         }
     }
 
-    /// One of each kind, as documentation and `coffer indicator test` show them.
+    /// Returns one of each kind, for documentation and `coffer indicator test`.
     pub fn examples() -> Vec<Self> {
         use Standing::{Follows, Leads, Sealed, Silent, Unknown};
         let members = |standings: [Standing; 3], me: usize| {

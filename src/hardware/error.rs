@@ -1,40 +1,40 @@
-//! Why a light does not work.
+//! Reasons why a light does not work.
 
 use std::io;
 
-/// Why a light does not work. Never the node's trouble: it goes on without.
+/// Reasons why a light does not work. The node goes on without it.
 #[derive(Debug, thiserror::Error)]
 pub enum HardwareError {
-    /// Nothing is there: fit it, load its driver, or take the stanza out of the configuration.
+    /// The device is absent: fit it, load its driver, or take the stanza out of the configuration.
     #[error("{what} is not there: {remedy}")]
     Absent {
-        /// What was looked for.
+        /// The device.
         what: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// Somebody else has it, most likely the running service: stop that first.
+    /// Another process has the device, most likely the running service: stop that first.
     #[error("{0} is in use by another program: is the service running? (systemctl stop coffer)")]
     Busy(String),
-    /// The service's user may not: the remedy says how it may.
+    /// The service's user may not open the device; the remedy says how to allow it.
     #[error("{what}: permission denied: {remedy}")]
     Denied {
-        /// What was opened.
+        /// The device.
         what: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The device, or its driver, refused.
     #[error("{what}: {source}")]
     Failed {
-        /// What was done.
+        /// The operation.
         what: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What to do about a device that is absent or shut.
+/// The remedies for a device that is absent or shut.
 #[derive(Clone, Copy)]
 pub(super) struct Remedies {
     pub(super) absent: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct Remedies {
 }
 
 impl Remedies {
-    /// The system's answer, sorted.
+    /// Turns the system's error into one of this room.
     pub(super) fn sort(self, what: impl Into<String>, source: io::Error) -> HardwareError {
         let what = what.into();
         match source.kind() {

@@ -12,7 +12,7 @@ const REMEDIES: Remedies = Remedies {
     absent: "`ls /dev/gpiochip*` shows the chips; on a Raspberry Pi it is gpiochip0",
     denied: "add the service's user to the group gpio (SupplementaryGroups=gpio)",
 };
-/// As `gpioinfo` shows who has a line.
+/// The name of the line's user in `gpioinfo`.
 const CONSUMER: &str = "coffer";
 
 pub(super) struct GpioLight {
@@ -21,8 +21,8 @@ pub(super) struct GpioLight {
 }
 
 impl GpioLight {
-    /// The lines are dark outputs then. The kernel leaves a line as it is when it is given back,
-    /// or makes it an input, as its version has it; both are dark after [`Light::off`].
+    /// Requests the lines as outputs that are dark. When a line is given back the kernel leaves it
+    /// as it is or makes it an input, depending on its version; both are dark after [`Light::off`].
     pub(super) fn open(gpio: &Gpio) -> Result<Self, HardwareError> {
         let what = format!("{} line {:?}", gpio.chip.display(), gpio.pins.all());
         let request = builder(gpio).request();
@@ -73,7 +73,7 @@ fn builder(gpio: &Gpio) -> Builder {
     builder
 }
 
-/// The system's error inside the crate's, so that it can be sorted.
+/// Returns the system's error inside the crate's, so that it can be classified.
 fn system(error: gpiocdev::Error) -> io::Error {
     let number = match &error {
         gpiocdev::Error::Os(number) => Some(number.0),

@@ -1,4 +1,4 @@
-//! Which lights there are, as the configuration says.
+//! The lights that the configuration names.
 
 use super::error::HardwareError;
 use super::gpio::GpioLight;
@@ -11,7 +11,7 @@ use std::fmt;
 
 /// The most lights that one node has.
 pub const INDICATORS_MAX: usize = 8;
-/// The last of the lines that the pin header has. Those behind it run the card and the network.
+/// The last line of the pin header. The lines beyond it run the card and the network.
 pub const PIN_MAX: u32 = 27;
 
 /// One light.
@@ -19,14 +19,14 @@ pub const PIN_MAX: u32 = 27;
 pub enum Indicator {
     /// `indicator "gpio"`: an LED at the pins.
     Gpio(Gpio),
-    /// `indicator "sense_hat"`: its matrix.
+    /// `indicator "sense_hat"`: the matrix of a Sense HAT.
     SenseHat(SenseHat),
     /// `indicator "led"`: an LED that the kernel has a name for.
     Led(Led),
 }
 
 impl Indicator {
-    /// Takes the device, which nobody else has then.
+    /// Takes the device for this process alone.
     ///
     /// # Errors
     /// See [`HardwareError`].
@@ -38,7 +38,7 @@ impl Indicator {
         })
     }
 
-    /// What it can show.
+    /// Returns the kind of patterns that the light can show.
     pub const fn face(&self) -> Face {
         match self {
             Self::Gpio(_) | Self::Led(_) => Face::Lamp,
@@ -58,7 +58,7 @@ impl fmt::Display for Indicator {
 }
 
 impl Face {
-    /// How a condition is told.
+    /// Returns the pattern of a condition.
     pub fn pattern(self, condition: &Condition) -> Pattern {
         match self {
             Self::Lamp => lamp::pattern(condition),

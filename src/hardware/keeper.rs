@@ -8,10 +8,10 @@ use super::pattern::{Face, Frame, Pattern};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Between attempts at a device that failed.
+/// The pause between attempts at a device that failed.
 pub(super) const RETRY: Duration = Duration::from_secs(60);
 
-/// How a device is opened.
+/// Opens a device.
 pub(super) type Opener = Box<dyn FnMut() -> Result<Box<dyn Light>, HardwareError> + Send>;
 
 pub(super) struct Keeper {
@@ -20,7 +20,7 @@ pub(super) struct Keeper {
     opener: Opener,
     light: Option<Box<dyn Light>>,
     playing: Option<Playing>,
-    /// When it failed last; it is tried again a while later.
+    /// The time of the last failure; the device is tried again [`RETRY`] later.
     failed_at: Option<Instant>,
 }
 
@@ -42,7 +42,7 @@ impl Keeper {
         }
     }
 
-    /// Until it is told to go off.
+    /// Plays patterns until it is told to go off.
     pub(super) fn run(mut self) {
         let mut wait = None;
         loop {
@@ -57,7 +57,7 @@ impl Keeper {
         self.mailbox.end();
     }
 
-    /// A pattern that goes on is not begun anew.
+    /// Starts the pattern of a condition, unless that pattern is playing already.
     fn play(&mut self, condition: &Condition) {
         let pattern = self.face.pattern(condition);
         match &mut self.playing {
@@ -76,7 +76,7 @@ impl Keeper {
         }
     }
 
-    /// Shows what is due; for how long that stays.
+    /// Shows the frame that is due; returns the time for which it stays.
     fn step(&mut self) -> Option<Duration> {
         if let Some(left) = self.failed_at.and_then(left_of_pause) {
             return Some(left);
@@ -102,10 +102,11 @@ impl Keeper {
         }
     }
 
-    /// Said once, until it has worked again.
+    /// Gives the device up for a while, and logs the first failure since it last worked.
     fn fail(&mut self, error: &HardwareError) {
         if let Some(light) = self.light.take() {
-            // What was there before comes back, or the next opening would take ours for it.
+            // The LED's earlier state comes back; otherwise the next opening would take this one
+            // for it.
             let _fails_too = self.mailbox.timed(|| light.off());
         }
         if self.failed_at.replace(Instant::now()).is_none() {

@@ -1,28 +1,28 @@
 //! The language of one lamp: rhythm, and colour for lamps that have some.
 //!
-//! Each rhythm differs from all others, so a lamp without colours, or an eye that does not tell
-//! them apart, learns the same. Lit with dips is a node that answers, dark with flashes one that
-//! does not. Two dips are kept free for a wear budget that was passed, once there is one.
+//! Each rhythm differs from all others, so that a lamp without colours, or an eye that does not
+//! tell them apart, shows the same. A light with dips is a node that answers, darkness with flashes
+//! one that does not. Two dips are reserved for a wear budget that was passed, once there is one.
 
 use super::colour::Colour;
 use super::condition::Condition;
 use super::pattern::{Frame, Pattern, Step};
 
-/// A dip in a light that is lit otherwise, and the light between two of them.
+/// The length of a dip in a light that is otherwise lit, and of the light between two dips.
 const DIP_MS: u64 = 200;
-/// From one group of dips to the next.
+/// The time between two groups of dips.
 const BETWEEN_DIPS_MS: u64 = 5_000;
-/// Dips that tell of a disk that is full or fails.
+/// The number of dips for a disk that is full or fails.
 const DISK_DIPS: u64 = 3;
-/// An unseal key that was given, and one that is missing.
+/// The flash for an unseal key that was given, and for one that is missing.
 const GIVEN_MS: u64 = 900;
 const MISSING_MS: u64 = 150;
-/// Before the keys of a node that is needed: longer than any of them.
+/// The flash before the keys of a node that is needed: longer than any of theirs.
 const NEEDED_MS: u64 = 3_000;
-/// Between two of them, and behind the last.
+/// The dark time between two flashes, and behind the last.
 const GAP_MS: u64 = 350;
 const PAUSE_MS: u64 = 2_500;
-/// More keys than this are told in proportion.
+/// The most keys that are shown one by one; more are shown in proportion.
 const KEYS_MAX: u64 = 8;
 
 pub(super) fn pattern(condition: &Condition) -> Pattern {
@@ -45,7 +45,7 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
     }
 }
 
-/// Lit, dark, lit, dark, each for so many milliseconds.
+/// Returns a pattern that is lit, dark, lit, dark and so on, each for so many milliseconds.
 fn rhythm(colour: Colour, times_ms: &[u64]) -> Pattern {
     let colours = [colour, Colour::DARK].into_iter().cycle();
     let mut steps = colours.zip(times_ms).map(|(colour, ms)| Step {
@@ -65,7 +65,8 @@ fn dips(colour: Colour, count: u64) -> Pattern {
     rhythm(colour, &times_ms)
 }
 
-/// One flash for each key: long for those that were given, then short for those that are missing.
+/// Returns one flash for each key: long for those that were given, then short for those that are
+/// missing.
 fn keys(given: u8, needed: u8) -> Vec<u64> {
     let (given, needed) = in_slots(given, needed, KEYS_MAX);
     let mut times_ms = Vec::new();
@@ -79,8 +80,8 @@ fn keys(given: u8, needed: u8) -> Vec<u64> {
     times_ms
 }
 
-/// How many of how many, where at most `slots` can be shown. Something is always missing, and one
-/// key at least.
+/// Reduces the numbers of keys given and needed to at most `slots`. At least one key is needed, and
+/// at least one is missing.
 pub(super) fn in_slots(given: u8, needed: u8, slots: u64) -> (u64, u64) {
     let (given, needed) = (u64::from(given), u64::from(needed.max(1)));
     let shown = needed.min(slots);

@@ -1,5 +1,6 @@
 //! An LED that the kernel has a name for, in `/sys/class/leds`: the board's own, or any that an
-//! overlay (`gpio-led`) makes. Its trigger is what the kernel lights it for, such as `mmc0`.
+//! overlay (`gpio-led`) makes. Its trigger is the event for which the kernel lights it, such as
+//! `mmc0`.
 
 use super::error::{HardwareError, Remedies};
 use super::light::{Led, Light};
@@ -9,11 +10,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Where the driver names no brightest level.
+/// The brightest level where the driver names none.
 const BRIGHTEST: &str = "255";
-/// The kernel leaves the LED alone.
+/// The trigger with which the kernel leaves the LED alone.
 const NO_TRIGGER: &str = "none";
-/// The list of all triggers is longer than this on no machine.
+/// The largest list of triggers that is read, in bytes; no machine has a longer one.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 const REMEDIES: Remedies = Remedies {
@@ -25,9 +26,9 @@ const REMEDIES: Remedies = Remedies {
 pub(super) struct LedLight {
     folder: PathBuf,
     brightest: String,
-    /// What it goes back to.
+    /// The trigger that the LED gets back at the end.
     trigger: String,
-    /// Says who has it, to others who ask as politely.
+    /// The lock that shows other processes which ask for it that the LED is in use.
     _lock: File,
 }
 
@@ -71,7 +72,7 @@ impl Light for LedLight {
     }
 }
 
-/// The one in brackets.
+/// Returns the trigger in brackets.
 fn chosen(triggers: &str) -> Option<&str> {
     let (_, behind) = triggers.split_once('[')?;
     Some(behind.split_once(']')?.0)

@@ -1,4 +1,4 @@
-//! An open light, and what each kind of light is told of its device.
+//! An open light, and the settings of each kind of light.
 
 use super::error::HardwareError;
 use super::pattern::Frame;
@@ -7,11 +7,11 @@ use std::path::PathBuf;
 /// An LED, or one of three colours, at the pins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpio {
-    /// `/dev/gpiochip0`.
+    /// The GPIO chip: `/dev/gpiochip0`.
     pub chip: PathBuf,
-    /// Which lines.
+    /// The lines.
     pub pins: Pins,
-    /// The LED is lit when its line is low (common anode).
+    /// True if the LED is lit when its line is low (common anode).
     pub active_low: bool,
 }
 
@@ -25,7 +25,7 @@ pub enum Pins {
 }
 
 impl Pins {
-    /// All of them.
+    /// Returns all lines.
     pub fn all(&self) -> &[u32] {
         match self {
             Self::Single(pin) => std::slice::from_ref(pin),
@@ -37,40 +37,40 @@ impl Pins {
 /// The matrix of a Sense HAT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenseHat {
-    /// Its framebuffer; `None`: the one that bears its name.
+    /// The framebuffer; `None` for the one with the matrix's name.
     pub device: Option<PathBuf>,
-    /// By how many quarters the picture is turned, clockwise.
+    /// The quarters by which the picture is turned, clockwise.
     pub quarters: u8,
-    /// In percent.
+    /// The brightness, in percent.
     pub brightness: u8,
-    /// For a dark room: as dim as can be seen.
+    /// True in a dark room: the picture is as dim as can be seen.
     pub low_light: bool,
-    /// Folder that holds `sys` and `dev`; `/` except in tests.
+    /// The folder that holds `sys` and `dev`; `/` except in tests.
     pub root: PathBuf,
 }
 
 /// An LED in `/sys/class/leds`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Led {
-    /// `ACT`.
+    /// The LED's name, such as `ACT`.
     pub name: String,
-    /// State that the LED gets back at the end; `None` for the one it had.
+    /// The trigger that the LED gets back at the end; `None` for the one that it had.
     pub trigger: Option<String>,
-    /// Folder that holds `sys`; `/` except in tests.
+    /// The folder that holds `sys`; `/` except in tests.
     pub root: PathBuf,
 }
 
 /// An open light. Dropped without [`Light::off`], it may stay lit.
 pub trait Light: Send {
-    /// Shows it.
+    /// Shows a frame.
     ///
     /// # Errors
-    /// The light is of no use any more: open it anew.
+    /// The light cannot be used any more; the caller opens it anew.
     fn show(&mut self, frame: &Frame) -> Result<(), HardwareError>;
 
-    /// Dark, and given back as it was found.
+    /// Makes the light dark, and gives the device back as it was found.
     ///
     /// # Errors
-    /// It may still be lit.
+    /// The light may still be lit.
     fn off(self: Box<Self>) -> Result<(), HardwareError>;
 }

@@ -8,10 +8,10 @@ use super::pattern::Face;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The time in which all lights together go off at the end. On a loaded board a thread may wait a
-/// while for its turn; only hardware that hangs uses the time up.
+/// Longest time in which all lights together may go off at the end. On a loaded board a thread may
+/// wait a while for its turn; only hardware that hangs uses the time up.
 const OFF_WITHIN: Duration = Duration::from_secs(2);
-/// A thread's stack: it calls a driver and writes a log line.
+/// The size of a thread's stack, in bytes: it calls a driver and writes a log line.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// The lights, each on a thread of its own; they go off when this is dropped, which waits two
@@ -21,12 +21,13 @@ pub struct Lights {
     mailboxes: Vec<Arc<Mailbox>>,
 }
 
-/// Tells the lights what to show. Without lights it does nothing.
+/// A handle that sets the condition which the lights show. Without lights it does nothing.
 #[derive(Clone, Default)]
 pub struct Panel(Vec<Arc<Mailbox>>);
 
 impl Lights {
-    /// Starts a thread for each light and returns at once; what does not work is in the log.
+    /// Starts a thread for each light and returns at once; lights that do not work are reported in
+    /// the log.
     pub fn start(indicators: &[Indicator], first: &Condition) -> Self {
         let mut lights = Self::default();
         for indicator in indicators.iter().take(INDICATORS_MAX) {
@@ -49,12 +50,12 @@ impl Lights {
         }
     }
 
-    /// For who knows what to show.
+    /// Returns a handle that sets the condition which the lights show.
     pub fn panel(&self) -> Panel {
         Panel(self.mailboxes.clone())
     }
 
-    /// All off, for good. What hangs is left as it is.
+    /// Switches all lights off, for good. A light whose device hangs is left as it is.
     pub fn stop(&mut self) {
         let deadline = Instant::now() + OFF_WITHIN;
         for mailbox in &self.mailboxes {
@@ -78,12 +79,12 @@ impl Drop for Lights {
 }
 
 impl Panel {
-    /// True where nothing is configured.
+    /// Returns true where no light is configured.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Never waits.
+    /// Shows a condition; never waits.
     pub fn show(&self, condition: &Condition) {
         for mailbox in &self.0 {
             mailbox.post(Order::Show(condition.clone()));

@@ -1,24 +1,25 @@
-//! Between the node and a light's thread: the last word counts, and nobody waits for a device.
+//! Passes orders from the node to a light's thread: only the newest order is kept, and the node
+//! never waits for a device.
 
 use super::condition::Condition;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A device that keeps its thread for longer is slow.
+/// A device that keeps its thread for longer than this is slow.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
-/// It must have been quick for so long before it is said again that it is slow.
+/// The time for which a device must have been quick before it is reported as slow again.
 const SLOW_AGAIN: Duration = Duration::from_secs(60);
 
-/// What a light's thread is to do.
+/// An order to a light's thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Show(Condition),
-    /// Dark, and the end.
+    /// Make the light dark, and end.
     Off,
 }
 
 pub(super) struct Mailbox {
-    /// For the log.
+    /// The light's name, for the log.
     name: String,
     state: Mutex<Mail>,
     posted: Condvar,
@@ -28,9 +29,9 @@ pub(super) struct Mailbox {
 #[derive(Default)]
 struct Mail {
     order: Option<Order>,
-    /// Since when the device keeps the thread.
+    /// The time since which the device keeps the thread.
     busy_since: Option<Instant>,
-    /// When it was last seen to be slow.
+    /// The time at which the device was last seen to be slow.
     slow_at: Option<Instant>,
     is_off: bool,
     has_ended: bool,
@@ -53,7 +54,7 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves an order in place of one that was not taken. Nothing comes after [`Order::Off`].
+    /// Leaves an order in place of one that was not taken. Orders after [`Order::Off`] are ignored.
     pub(super) fn post(&self, order: Order) {
         let mut state = self.state();
         if state.is_off {
@@ -67,7 +68,7 @@ impl Mailbox {
         self.posted.notify_one();
     }
 
-    /// Waits for an order, for ever or for so long.
+    /// Waits for an order, for ever or for the given time.
     pub(super) fn take(&self, within: Option<Duration>) -> Option<Order> {
         let is_empty = |state: &mut Mail| state.order.is_none();
         let state = self.state();
@@ -82,7 +83,7 @@ impl Mailbox {
         state.order.take()
     }
 
-    /// Calls the device, and takes the time.
+    /// Calls the device, and measures the time that it takes.
     pub(super) fn timed<T>(&self, call: impl FnOnce() -> T) -> T {
         let since = Instant::now();
         self.state().busy_since = Some(since);
@@ -106,13 +107,13 @@ impl Mailbox {
         state.slow_at = Some(Instant::now());
     }
 
-    /// The thread is at its end.
+    /// Notes that the thread has ended.
     pub(super) fn end(&self) {
         self.state().has_ended = true;
         self.ended.notify_all();
     }
 
-    /// True when the thread came to its end before `deadline`.
+    /// Waits for the thread's end until `deadline`; returns true if it came.
     pub(super) fn wait_for_end(&self, deadline: Instant) -> bool {
         let within = deadline.saturating_duration_since(Instant::now());
         let waited = self

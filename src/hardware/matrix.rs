@@ -9,14 +9,14 @@ use super::lamp::in_slots;
 use super::pattern::{Frame, Pattern, Step};
 use super::picture::{Picture, SIDE};
 
-/// Each picture of those that change.
+/// The time of each picture where pictures take turns.
 const TURN_MS: u64 = 1_000;
-/// The row on which bars stand, and the one that marks this node.
+/// The row on which bars stand, and the row of the mark under this node's bar.
 const GROUND: usize = 5;
 const MARK: usize = 7;
-/// Up to so many members have bars of two columns with one between.
+/// Most members for which bars have two columns with one between.
 const WIDE_MAX: usize = 3;
-/// Up to so many keys, or members, have a column between.
+/// Most keys, or members, that have a column between.
 const SPACED_MAX: usize = 4;
 
 /// An hourglass.
@@ -27,14 +27,14 @@ const STARTING: [&str; SIDE] = [
 const UNINITIALISED: [&str; SIDE] = [
     "..MMMM..", ".MM..MM.", ".....MM.", "....MM..", "...MM...", "........", "...MM...", "...MM...",
 ];
-/// An arrow to a wall: on its way, and there.
+/// An arrow to a wall: on its way, and arrived.
 const JOINING: [&str; SIDE] = [
     ".......C", "..C....C", "...C...C", "CCCCC..C", "CCCCC..C", "...C...C", "..C....C", ".......C",
 ];
 const JOINED: [&str; SIDE] = [
     ".......C", "....C..C", ".....C.C", "..CCCCCC", "..CCCCCC", ".....C.C", "....C..C", ".......C",
 ];
-/// A padlock, over the keys.
+/// A padlock, above the keys.
 const SEALED: [&str; SIDE] = [
     "..AAAA..", "..A..A..", ".AAAAAA.", ".AAAAAA.", ".AAAAAA.", "........", "........", "........",
 ];
@@ -93,7 +93,7 @@ fn turns(one: Picture, other: Picture) -> Pattern {
     Pattern::cycle(one, [other])
 }
 
-/// Keys that were given stand two pixels high, those that are missing one.
+/// Draws the keys: two pixels high for those that were given, one for those that are missing.
 fn sealed(given: u8, needed: u8) -> Picture {
     let mut picture = Picture::drawn(SEALED);
     let (given, needed) = in_slots(given, needed, SIDE as u64);
@@ -107,7 +107,7 @@ fn sealed(given: u8, needed: u8) -> Picture {
     picture
 }
 
-/// How a member stands is the height of its bar, and its colour; a mark is under this node's.
+/// Draws each member's standing as the height and colour of a bar, with a mark under this node's.
 fn bars(members: &Members) -> Picture {
     let mut picture = Picture::default();
     let wide = if members.len() <= WIDE_MAX { 2 } else { 1 };
@@ -125,7 +125,7 @@ fn bar(picture: &mut Picture, column: usize, member: &Member) {
         Standing::Leads => picture.bar(column, 0, GROUND, Colour::GREEN),
         Standing::Follows => picture.bar(column, 2, GROUND, Colour::BLUE),
         Standing::Unknown => {
-            // Dotted: a member, and no more is known.
+            // Dotted: a member of which no more is known.
             picture.set(3, column, Colour::BLUE);
             picture.set(GROUND, column, Colour::BLUE);
         }
@@ -137,7 +137,7 @@ fn bar(picture: &mut Picture, column: usize, member: &Member) {
     }
 }
 
-/// First and last column of each of `count` things, in the middle.
+/// Returns the first and the last column of each of `count` things, in the middle.
 fn columns(count: usize, wide: usize) -> Vec<[usize; 2]> {
     let between = usize::from(count <= SPACED_MAX);
     let whole = (count * (wide + between)).saturating_sub(between);

@@ -1,4 +1,4 @@
-//! Status lights: what a node is, shown by an LED, by one of three colours, or by a matrix.
+//! Status lights: a node's condition, shown by an LED, by one of three colours, or by a matrix.
 //!
 //! Owns the language of the lights ([`Condition`] to [`Pattern`] to [`Frame`], all of it pure), the
 //! devices that speak it, and a thread for each of them.
@@ -19,7 +19,7 @@
 //! | shutting down | a tenth of a second on, the rest of it off | white | a power switch |
 //! | not running | dark | | dark |
 //!
-//! Kept free for a wear budget that was passed: lit with two dips; on the matrix, a worn card.
+//! Reserved for a wear budget that was passed: lit with two dips; on the matrix, a worn card.
 //!
 //! The members are bars, sorted by name, with a white mark under this node's. The tallest leads
 //! (green), four pixels are unsealed (blue; dotted: a member that this node hears nothing of
@@ -30,12 +30,12 @@
 //!   rhythm), so colours only help. Nothing flashes more than three times a second.
 //! - A steady frame needs no timer: an active node's lights, and all but three pictures, cost
 //!   nothing.
-//! - Nobody waits for a device. Each has its thread and takes the newest condition; what is absent,
-//!   busy, slow or fails is one line in the log, and the next only after it has worked again. The
-//!   end waits two seconds at most for the lights to go off.
+//! - The node never waits for a device. Each has its thread and takes the newest condition; a
+//!   device that is absent, busy, slow or fails is one line in the log, and the next only after it
+//!   has worked again. The end waits two seconds at most for the lights to go off.
 //! - A device has one user: a second one finds it in use.
 //!
-//! It never decides what a node is, and reads no configuration.
+//! This room never decides a node's condition, and reads no configuration.
 
 mod colour;
 mod condition;

@@ -1,10 +1,10 @@
-//! Patterns: what is shown when, again and again.
+//! Patterns: frames that follow each other, again and again.
 
 use super::colour::Colour;
 use super::picture::Picture;
 use std::time::Duration;
 
-/// What a light shows at one moment.
+/// The output of a light at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// One lamp.
@@ -13,7 +13,7 @@ pub enum Frame {
     Picture(Picture),
 }
 
-/// What a light can show.
+/// The output that a kind of light is capable of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
     /// One lamp, with or without colours.
@@ -25,9 +25,9 @@ pub enum Face {
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What is shown.
+    /// The frame.
     pub frame: Frame,
-    /// For how long, in milliseconds.
+    /// The time of the frame, in milliseconds.
     pub ms: u64,
 }
 
@@ -36,12 +36,12 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     first: Frame,
-    /// All of them, or none where the pattern is steady.
+    /// All steps, or none where the pattern is steady.
     cycle: Vec<Step>,
 }
 
 impl Pattern {
-    /// Always the same.
+    /// Returns a pattern of one frame.
     pub fn steady(frame: Frame) -> Self {
         Self {
             first: frame,
@@ -49,7 +49,7 @@ impl Pattern {
         }
     }
 
-    /// `first`, then the others, each for its time.
+    /// Returns a pattern of `first`, then the others, each for its time.
     pub fn cycle(first: Step, others: impl IntoIterator<Item = Step>) -> Self {
         let frame = first.frame.clone();
         let mut cycle = vec![first];
@@ -60,17 +60,18 @@ impl Pattern {
         }
     }
 
-    /// The steps; none where the pattern is steady.
+    /// Returns the steps; none where the pattern is steady.
     pub fn steps(&self) -> &[Step] {
         &self.cycle
     }
 
-    /// The first frame.
+    /// Returns the first frame.
     pub const fn first(&self) -> &Frame {
         &self.first
     }
 
-    /// What is shown so long after the pattern began, and for how much longer; `None` is for good.
+    /// Returns the frame at the time `elapsed` since the pattern began, and the time for which it
+    /// stays; `None` is for good.
     pub fn at(&self, elapsed: Duration) -> (&Frame, Option<Duration>) {
         let whole: u128 = self.cycle.iter().map(|step| u128::from(step.ms)).sum();
         let Some(mut into) = elapsed.as_millis().checked_rem(whole) else {

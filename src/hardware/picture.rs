@@ -10,7 +10,7 @@ pub const SIDE: usize = 8;
 pub struct Picture([[Colour; SIDE]; SIDE]);
 
 impl Picture {
-    /// Drawn in letters, see [`Colour::LETTERS`].
+    /// Draws a picture from letters, see [`Colour::LETTERS`].
     pub fn drawn(rows: [&str; SIDE]) -> Self {
         Self(rows.map(|row| {
             let mut letters = row.chars();
@@ -18,13 +18,13 @@ impl Picture {
         }))
     }
 
-    /// The pixel there; dark outside.
+    /// Returns a pixel; dark outside the picture.
     pub fn pixel(&self, row: usize, column: usize) -> Colour {
         let found = self.0.get(row).and_then(|row| row.get(column));
         found.copied().unwrap_or_default()
     }
 
-    /// Lights a pixel; nothing happens outside.
+    /// Lights a pixel; does nothing outside the picture.
     pub fn set(&mut self, row: usize, column: usize, colour: Colour) {
         let pixel = self.0.get_mut(row).and_then(|row| row.get_mut(column));
         if let Some(pixel) = pixel {
@@ -32,14 +32,14 @@ impl Picture {
         }
     }
 
-    /// A column lit from `top` to `bottom`, both included.
+    /// Lights a column from `top` to `bottom`, both included.
     pub fn bar(&mut self, column: usize, top: usize, bottom: usize, colour: Colour) {
         for row in top..=bottom {
             self.set(row, column, colour);
         }
     }
 
-    /// Turned clockwise by so many quarters.
+    /// Returns the picture turned clockwise by `quarters` quarters.
     pub fn turned(&self, quarters: u8) -> Self {
         let mut turned = *self;
         for _ in 0..quarters % 4 {
@@ -53,7 +53,7 @@ impl Picture {
         turned
     }
 
-    /// All pixels, row by row.
+    /// Returns all pixels, row by row.
     pub fn pixels(&self) -> impl Iterator<Item = Colour> {
         self.0.into_iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! All patterns, one after the other, for people.
+//! Plays all patterns, one after the other, for people.
 
 use super::condition::Condition;
 use super::error::HardwareError;
@@ -8,7 +8,7 @@ use super::pattern::{Face, Frame};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long all lights together may take to go off when nobody has them.
+/// Longest time that lights without a user may take, all together, to go off.
 const OFF_WITHIN: Duration = Duration::from_secs(5);
 
 /// Lights that show each pattern for a while.
@@ -25,7 +25,7 @@ struct Open {
 }
 
 impl Rehearsal {
-    /// Opens one more.
+    /// Opens one more light.
     ///
     /// # Errors
     /// See [`HardwareError`].
@@ -39,15 +39,15 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// True when none could be opened.
+    /// Returns true if no light was opened.
     pub fn is_empty(&self) -> bool {
         self.lights.is_empty()
     }
 
-    /// Shows one pattern. `pause` sleeps, and says whether to go on. False when it said no.
+    /// Shows one pattern. `pause` sleeps, and returns false to stop; so does this function then.
     ///
     /// # Errors
-    /// Of the first light that fails.
+    /// The error of the first light that fails.
     pub fn show(
         &mut self,
         condition: &Condition,
@@ -76,15 +76,15 @@ impl Rehearsal {
         }
     }
 
-    /// All off; what may still be lit, and why.
+    /// Switches all lights off; returns those that may still be lit, with the reasons.
     pub fn off(self) -> Vec<(String, HardwareError)> {
         let off = |open: Open| open.light.off().err().map(|error| (open.name, error));
         self.lights.into_iter().filter_map(off).collect()
     }
 }
 
-/// Switches lights off that nobody has any more, as after a crash: which may still be lit, and
-/// why. What hangs is given up.
+/// Switches lights off that have no user any more, as after a crash; returns those that may still
+/// be lit, with the reasons. A light whose device hangs is given up.
 pub fn switch_off(indicators: &[Indicator]) -> Vec<(String, String)> {
     let deadline = Instant::now() + OFF_WITHIN;
     let mut pending = Vec::new();
@@ -93,7 +93,7 @@ pub fn switch_off(indicators: &[Indicator]) -> Vec<(String, String)> {
         let device = indicator.clone();
         std::thread::spawn(move || {
             let off = device.open().and_then(|light| light.off());
-            // Who waited may have given up.
+            // The receiver may have given up waiting.
             let _ = done.send(off.map_err(|error| error.to_string()));
         });
         pending.push((indicator.to_string(), result));

@@ -19,12 +19,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// As the driver calls its framebuffer.
+/// The driver's name of the framebuffer.
 const NAME: &str = "RPi-Sense FB";
-/// The least level that is lit, and the greatest.
+/// The lowest level that is lit, and the highest.
 const LEVEL_MIN: u32 = 6;
 const LEVEL_MAX: u32 = 31;
-/// Percent of brightness in a dark room.
+/// The brightness in a dark room, in percent.
 const LOW_LIGHT: u32 = 8;
 
 const REMEDIES: Remedies = Remedies {
@@ -47,7 +47,7 @@ impl SenseHatLight {
         };
         let sort = |error| REMEDIES.sort(device.display().to_string(), error);
         let file = OpenOptions::new().write(true).open(&device).map_err(sort)?;
-        // The driver lets several write, each over the other.
+        // The driver allows several writers, each of which overwrites the other.
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|error| sort(error.into()))?;
         let percent = u32::from(hat.brightness.min(100));
@@ -81,7 +81,7 @@ impl Light for SenseHatLight {
     }
 }
 
-/// The framebuffer by its name: which number it has depends on what else is fitted.
+/// Finds the framebuffer by its name: its number depends on the other devices.
 fn find(root: &Path) -> Result<PathBuf, HardwareError> {
     let graphics = root.join("sys/class/graphics");
     let absent = || REMEDIES.sort("the Sense HAT", io::ErrorKind::NotFound.into());
@@ -107,7 +107,7 @@ fn rgb565(colour: Colour, percent: u32) -> u16 {
     (red << 11) | (green << 6) | blue
 }
 
-/// Of 32. What has any light keeps some.
+/// Returns a level, of 32. A channel with any light keeps some.
 fn level(channel: u8, percent: u32) -> u16 {
     if channel == 0 {
         return 0;
@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    /// A machine with a screen at fb0 and the HAT at fb1.
+    /// Returns a machine with a screen at fb0 and the HAT at fb1.
     fn machine() -> (tempfile::TempDir, PathBuf) {
         let root = tempfile::tempdir().unwrap();
         for (number, name) in [(0, "BCM2708 FB\n"), (1, "RPi-Sense FB\n")] {

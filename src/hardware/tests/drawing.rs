@@ -1,4 +1,4 @@
-//! The picture of the patterns for people, drawn from the patterns themselves.
+//! Draws the picture of the patterns for people, from the patterns themselves.
 //!
 //! `BLESS=1 cargo test` draws it anew.
 
@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 const WIDTH: u64 = 860;
 const HEAD: u64 = 56;
 const ROW: u64 = 76;
-/// The strip of time: where it begins, and for how long.
+/// The strip of time: its left edge, and the time that it shows.
 const STRIP: u64 = 310;
 const STRIP_MS: u64 = 10_000;
-/// One pixel of it is so many milliseconds.
+/// The milliseconds of one pixel of the strip.
 const STRIP_SCALE: u64 = 25;
 const STRIP_HEIGHT: u64 = 18;
 const MATRIX: u64 = 742;
@@ -25,7 +25,8 @@ fn fill(colour: Colour) -> String {
     }
 }
 
-/// Changes `fill` as the pattern does, for ever; nothing where it is steady.
+/// Returns an animation that changes `fill` as the pattern does, for ever; nothing where it is
+/// steady.
 fn animation(steps: &[Step], colour: impl Fn(&Frame) -> Colour) -> String {
     if steps.is_empty() {
         return String::new();

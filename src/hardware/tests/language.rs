@@ -1,9 +1,9 @@
-//! What holds for every pattern.
+//! The properties that every pattern has.
 
 use crate::hardware::{Condition, Face, Frame, Pattern, Step};
 use std::collections::HashMap;
 
-/// When a lamp is lit and dark, without its colour.
+/// Returns the times for which a lamp is lit and dark, without its colour.
 fn rhythm(pattern: &Pattern) -> Vec<(bool, u64)> {
     let part = |step: &Step| match &step.frame {
         Frame::Lamp(colour) => (colour.is_lit(), step.ms),

@@ -1,4 +1,4 @@
-//! Hardware that is absent, hangs or fails, and what the node notices of it.
+//! Hardware that is absent, hangs or fails, and its effect on the node.
 
 use crate::hardware::keeper::Keeper;
 use crate::hardware::lights::Lights;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tells what it shows, and fails or hangs when told to.
+/// A light that reports its frames, and fails or hangs when told to.
 struct Fake {
     called: Sender<()>,
     shown: Sender<Colour>,
-    /// Every frame waits for a permit, where there is a gate.
+    /// The gate, where there is one: every frame waits for a permit.
     gate: Option<Arc<Mutex<Receiver<()>>>>,
 }
 
@@ -88,7 +88,7 @@ fn hardware_that_hangs_delays_nobody() {
         "{:?}",
         begun.elapsed()
     );
-    // Only the newest is shown once it goes on.
+    // Only the newest frame is shown once the device goes on.
     permits.send(()).unwrap();
     permits.send(()).unwrap();
     assert_eq!(seen.recv_timeout(PATIENCE), Ok(Colour::MAGENTA));
@@ -125,12 +125,12 @@ fn what_is_absent_is_tried_rarely_and_ends() {
         lights.panel().show(&Condition::Joining);
     }
     lights.stop();
-    // Its thread ends, and the opener with it.
+    // The thread ends, and the opener with it.
     assert!(asked.recv_timeout(PATIENCE).is_err());
     assert_eq!(*tries.lock().unwrap(), 1);
 }
 
-/// Shows nothing, and can be switched off.
+/// A light that cannot show a frame but can be switched off.
 struct Broken(Sender<&'static str>);
 
 impl Light for Broken {

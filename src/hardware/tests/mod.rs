@@ -7,7 +7,7 @@ mod timeline;
 
 use std::path::Path;
 
-/// Compares with what a file of the repository has. With `BLESS` set, writes it instead.
+/// Compares a text with a file of the repository. With `BLESS` set, writes the file instead.
 #[track_caller]
 fn recorded(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

@@ -1,6 +1,6 @@
-//! A node's way from its start to its end, as its lights show it, against a recording.
+//! A node's life from start to end, as its lights show it, compared with a recording.
 //!
-//! `BLESS=1 cargo test` records anew what the code shows now.
+//! `BLESS=1 cargo test` records the code's present output anew.
 
 use crate::hardware::tests::recorded;
 use crate::hardware::{
@@ -9,7 +9,7 @@ use crate::hardware::{
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// When a condition begins, in milliseconds.
+/// Returns the conditions with their beginnings, in milliseconds.
 fn story() -> Vec<(u64, Condition)> {
     use Standing::{Follows, Leads, Sealed, Silent, Unknown};
     let members = |standings: &[Standing], me: usize| {
@@ -67,8 +67,8 @@ fn story() -> Vec<(u64, Condition)> {
 
 const END_MS: u64 = 96_000;
 
-/// Every change of what is shown, as a light's thread makes it: it sleeps for as long as the
-/// pattern says, or until the condition changes.
+/// Returns every change of the light, as a light's thread makes it: it sleeps for the time that the
+/// pattern gives, or until the condition changes.
 fn changes(face: Face) -> Vec<(u64, String, Option<Frame>)> {
     let story = story();
     let ends = story.iter().skip(1).map(|(at, _)| *at).chain([END_MS]);
