@@ -1,28 +1,28 @@
-//! Where the server is: a URL, or a unix socket's path.
+//! The address of a server: a URL, or a unix socket's path.
 
 use super::error::SetupError;
 
 /// A server's address, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// How to reach it.
+    /// The way to the server.
     pub route: Route,
-    /// What is sent as `Host`.
+    /// The value of `Host`.
     pub authority: String,
-    /// What stands before `/v1`, without a slash at the end.
+    /// The part before `/v1`, without a slash at the end.
     pub prefix: String,
 }
 
-/// How to reach a server.
+/// The way to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// Plain or TLS over TCP.
     Tcp {
-        /// Name or address, without brackets.
+        /// The name or address, without brackets.
         host: String,
-        /// Port.
+        /// The port.
         port: u16,
-        /// Whether to speak TLS.
+        /// True if the server speaks TLS.
         tls: bool,
     },
     /// A socket in the file system.
@@ -39,7 +39,7 @@ impl Address {
         })
     }
 
-    /// Reads the URL of one thing at a server: the server, and what is asked of it.
+    /// Reads the URL of a resource; returns the server's address and the target of the request.
     pub fn parse_with_target(text: &str) -> Result<(Self, String), SetupError> {
         let (address, rest) = Self::split(text)?;
         let target = match rest {
@@ -49,9 +49,9 @@ impl Address {
         Ok((address, target.to_owned()))
     }
 
-    /// The server without a prefix, and what stands behind it.
+    /// Splits a URL into the server, without a prefix, and the rest.
     fn split(text: &str) -> Result<(Self, &str), SetupError> {
-        // What may be a user's name and password is not repeated.
+        // A part that may be a user's name and password is not repeated.
         let bad = || SetupError::Address(without_user(text));
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(bad());
@@ -89,7 +89,7 @@ impl Address {
         Ok((address, rest))
     }
 
-    /// The URL of a request line, as messages print it.
+    /// Returns the URL of a request's target, as messages print it.
     pub fn url(&self, target: &str) -> String {
         let scheme = match &self.route {
             Route::Tcp { tls: true, .. } => "https",
@@ -106,7 +106,7 @@ fn without_user(text: &str) -> String {
     format!("{}{}", kept(0..start), kept(end..text.len()))
 }
 
-/// Host, without brackets, and port of `host:port`.
+/// Splits `host:port` into the host, without brackets, and the port.
 pub(super) fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, tail) = rest.split_once(']')?;

@@ -21,35 +21,35 @@ use super::proxy::Proxies;
 use super::redirect;
 use super::tls::{Lazy, TlsOptions};
 
-/// What a client is made from.
+/// The settings of a client.
 #[derive(Default)]
 pub struct Options {
-    /// Whom to trust, and what to show.
+    /// The authorities that are trusted, and the client's certificate.
     pub tls: Arc<TlsOptions>,
     /// The name to expect in the server's certificate, when it is not the host's.
     pub server_name: Option<String>,
-    /// Proxies on the way.
+    /// The proxies on the way.
     pub proxies: Proxies,
 }
 
-/// What one exchange may take.
+/// The limits of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From the first connection to the end of the last answer.
+    /// Longest time from the first connection to the end of the last answer.
     pub time_max: Duration,
     /// The longest answer, in bytes.
     pub answer_bytes_max: usize,
-    /// Redirects to follow. The next one is an answer like any other, and so is the first where
-    /// this is zero. Headers go along: only for servers that are all trusted alike.
+    /// Most redirects that are followed. The next one is an answer like any other, and so is the
+    /// first where this is zero. Headers go along: only for servers that are all trusted alike.
     pub redirects_max: usize,
 }
 
-/// Asks servers.
+/// A client of other servers.
 pub struct Client {
     dialer: Dialer,
 }
 
-/// An answer, read to its end. The body may be a secret, so it is wiped, and not shown.
+/// An answer, read to its end. The body may be a secret, so it is wiped, and never printed.
 pub struct Answer {
     /// The URL that answered.
     pub url: String,
@@ -62,14 +62,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Where it redirects, when it does.
+    /// Returns the target of a redirect; `None` for another answer.
     pub fn location(&self) -> Option<&str> {
         let status = StatusCode::from_u16(self.status).ok()?;
         redirect::location(status, &self.headers)
     }
 }
 
-/// An answer whose head is here. Dropping it closes the connection.
+/// An answer whose head has arrived. Dropping it closes the connection.
 pub struct Opened {
     url: String,
     response: Response<Incoming>,
@@ -77,12 +77,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The status.
+    /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.response.status()
     }
 
-    /// The next piece of the body; `None` at its end.
+    /// Returns the next piece of the body; `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, ExchangeError> {
         while let Some(frame) = self.response.body_mut().frame().await {
             let cut = |error| self.failed(format!("the answer was cut short: {error}"));
@@ -93,7 +93,7 @@ impl Opened {
         Ok(None)
     }
 
-    /// An answer without the body, for whoever has read that.
+    /// Returns the answer without its body, which the caller has read.
     pub fn end(self) -> Answer {
         self.answer(Zeroizing::default())
     }
@@ -106,7 +106,7 @@ impl Opened {
         Ok(self.answer(Zeroizing::new(body.to_bytes().to_vec())))
     }
 
-    /// What became of it when its reader waits no longer.
+    /// Returns the error for a reader that waits no longer.
     pub fn late(&self) -> ExchangeError {
         let url = self.url.clone();
         ExchangeError::Late { url }
@@ -129,7 +129,8 @@ impl Opened {
 }
 
 impl Client {
-    /// A client of these options. Files of certificates are read when TLS is first spoken.
+    /// Returns a client with these options. Files of certificates are read when TLS is first
+    /// spoken.
     pub fn new(options: Options) -> Self {
         Self {
             dialer: Dialer {
@@ -140,7 +141,7 @@ impl Client {
         }
     }
 
-    /// Reads the files of certificates now, so that wrong ones are told early.
+    /// Reads the files of certificates now, so that wrong ones are reported early.
     pub fn check_tls(&self) -> Result<(), SetupError> {
         self.dialer.tls.config().map(drop)
     }
@@ -164,8 +165,9 @@ impl Client {
         answer.unwrap_or_else(|_| Err(ExchangeError::Late { url }))
     }
 
-    /// As [`Client::send`], up to the answer's head, with a body that `body` gives once for each
-    /// server. Connecting has a limit in time; for the rest the caller waits as long as it likes.
+    /// Makes an exchange as [`Client::send`] does, up to the answer's head, with a body that `body`
+    /// gives once for each server. Connecting has a limit in time; for the rest the caller waits as
+    /// long as it likes.
     pub async fn open(
         &self,
         to: &Address,
@@ -178,7 +180,7 @@ impl Client {
             .await
     }
 
-    /// `url` always tells which server is being asked.
+    /// Makes an exchange and follows redirects; `url` always names the server that is being asked.
     async fn follow(
         &self,
         to: &Address,

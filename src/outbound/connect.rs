@@ -26,14 +26,14 @@ use super::tunnel::{connect, socks};
 /// The body of a request. One type for all, so that the client is built once.
 pub type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// A body that is there as a whole.
+/// Returns a body that is present as a whole.
 pub fn whole(bytes: impl Into<Bytes>) -> RequestBody {
     Full::new(bytes.into())
         .map_err(|never| match never {})
         .boxed_unsync()
 }
 
-/// Why there is no answer, before it is said whose.
+/// Reasons why there is no answer, without the URL of the server.
 pub(super) enum Failed {
     Setup(SetupError),
     Network(String),
@@ -50,7 +50,7 @@ impl Failed {
         }
     }
 
-    /// The same, on the way to a proxy.
+    /// Returns the same failure, on the way to a proxy.
     fn at_proxy(self) -> Self {
         match self {
             Self::Network(reason) => Self::Network(format!("proxyconnect tcp: {reason}")),
@@ -71,7 +71,7 @@ impl From<SetupError> for Failed {
     }
 }
 
-/// What to connect with.
+/// The settings of connections.
 pub(super) struct Dialer {
     pub(super) tls: Lazy,
     pub(super) server_name: Option<String>,
@@ -79,7 +79,7 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// A connection to the server, encrypted where it speaks TLS.
+    /// Connects to the server, encrypted where it speaks TLS.
     pub(super) async fn dial(&self, address: &Address) -> Result<AnyStream, Failed> {
         match &address.route {
             Route::Unix(path) => {
@@ -108,8 +108,8 @@ impl Dialer {
         Ok(Box::new(stream.map_err(|e| tls_reason(&e))?))
     }
 
-    /// A connection to the server by way of a proxy. To a server at `http://` a proxy of HTTP
-    /// needs no tunnel: see [`Dialer::address_proxy`].
+    /// Connects to the server by way of a proxy. To a server at `http://` an HTTP proxy needs no
+    /// tunnel: see [`Dialer::address_proxy`].
     async fn through(
         &self,
         proxy: &Proxy,
@@ -141,7 +141,7 @@ impl Dialer {
         }
     }
 
-    /// Makes the request one for a proxy of HTTP, where it goes through one in the clear.
+    /// Puts the whole URL into a request that goes through an HTTP proxy in the clear.
     pub(super) fn address_proxy(
         &self,
         address: &Address,
@@ -175,7 +175,7 @@ async fn reach(host: &str, port: u16) -> Result<AnyStream, String> {
 
 /// A connection in use; dropping it closes it.
 pub(super) struct Connection {
-    /// While it lives, the connection does.
+    /// The sender, whose drop would end the connection.
     _sender: http1::SendRequest<RequestBody>,
     task: AbortHandle,
 }
@@ -227,7 +227,7 @@ fn tls_reason(error: &io::Error) -> String {
     }
 }
 
-/// An error and what caused it, for hyper says little at the top.
+/// Returns an error with its causes, because hyper's top message is short.
 pub(super) fn deep(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut source = Error::source(error);

@@ -1,4 +1,4 @@
-//! The proxies that programs of this machine are told of by variables.
+//! Reads the proxies of this machine's programs from variables.
 
 use std::ffi::OsString;
 
@@ -10,21 +10,21 @@ use super::proxy::{Exceptions, Proxies, Proxy};
 pub struct VariableError {
     /// The spelling that was found.
     pub name: String,
-    /// What is wrong with its value.
+    /// The fault of its value.
     pub reason: String,
 }
 
 impl Proxies {
-    /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or the same in small letters; one that is
-    /// empty is not set. `read` gives a variable's value.
+    /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or the same in small letters; an empty
+    /// variable counts as not set. `read` gives a variable's value.
     ///
     /// # Errors
-    /// When a value makes no sense, or `HTTP_PROXY` may be a stranger's.
+    /// A value is invalid, or `HTTP_PROXY` may be a stranger's.
     pub fn from_variables(read: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, VariableError> {
         let proxy = |text: &str| Proxy::parse(text).map_err(|error| error.to_string());
         let exceptions = |text: &str| Exceptions::parse(text).map_err(|error| error.to_string());
         let http = find(["HTTP_PROXY", "http_proxy"], read, proxy)?;
-        // In a CGI program a stranger sets that variable, by a header (CVE-2016-5385).
+        // In a CGI program a stranger sets this variable, by a header (CVE-2016-5385).
         if read("REQUEST_METHOD").is_some() && http.is_some() {
             return Err(VariableError {
                 name: String::from("HTTP_PROXY"),
@@ -40,7 +40,7 @@ impl Proxies {
     }
 }
 
-/// The first of `names` that is set, as `parse` reads it.
+/// Returns the first of `names` that is set, as `parse` reads it.
 fn find<T>(
     names: [&str; 2],
     read: &dyn Fn(&str) -> Option<OsString>,

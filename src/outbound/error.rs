@@ -1,14 +1,14 @@
-//! Why no exchange can be made, and why one came to nothing.
+//! Reasons why an exchange cannot be made, or fails.
 
 use std::io;
 
-/// Why no exchange can be made. Always the caller's to mend; nothing was sent.
+/// Reasons why an exchange cannot be made; always the caller's to mend. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// The address cannot be read; `http://host:port` is meant.
+    /// The address cannot be read; the form is `http://host:port`.
     #[error("invalid address {0:?}: expected http://, https:// or unix:// and a host")]
     Address(String),
-    /// The address has a scheme that is not spoken here.
+    /// The address has a scheme that this client does not speak.
     #[error("unsupported protocol scheme {0:?}")]
     Scheme(String),
     /// A certificate or key is missing or wrong.
@@ -16,11 +16,11 @@ pub enum SetupError {
     Tls(String),
 }
 
-/// Why an exchange came to nothing. A `url` is that of the server that was being asked, which
-/// after a redirect is another one than the caller named.
+/// Reasons why an exchange failed. A `url` is that of the server that was being asked, which after
+/// a redirect is another one than the caller named.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
-    /// The caller's TLS files are wrong, or a server redirected to what is no address.
+    /// The caller's TLS files are wrong, or a server redirected to an invalid address.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// The body cannot be read, so it was not sent, or not all of it.
@@ -37,7 +37,7 @@ pub enum ExchangeError {
     Network {
         /// The server that was being asked.
         url: String,
-        /// What the network, TLS or a proxy says, in the words that users know.
+        /// The message of the network, of TLS or of a proxy, in the words that users know.
         reason: String,
     },
     /// The server redirects from TLS to none, or to a socket of this machine.
@@ -45,7 +45,7 @@ pub enum ExchangeError {
     Redirect {
         /// The server that redirects.
         url: String,
-        /// Where to.
+        /// The target of the redirect.
         location: String,
     },
 }

@@ -1,5 +1,5 @@
 //! The one client of other servers that speak HTTP: for the verbs of the command line, for a node
-//! that joins, and for seals, auth methods and engines that ask somebody.
+//! that joins, and for seals, auth methods and engines that ask another server.
 //!
 //! Owns the way to a server (TCP, TLS, a unix socket, a proxy in between) and one exchange over it.
 //!
@@ -11,8 +11,8 @@
 //! - A proxy stands in between only where the caller says so, and no message repeats its
 //!   credentials.
 //!
-//! It keeps no connection and tries nothing twice. It does not know what is asked: paths, tokens
-//! and JSON are the caller's.
+//! It keeps no connection and tries nothing twice. It does not know the meaning of a request:
+//! paths, tokens and JSON are the caller's.
 
 mod address;
 mod client;

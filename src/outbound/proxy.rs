@@ -1,5 +1,5 @@
-//! Which proxy a request goes through, chosen as Go's client does: by the scheme of the server's
-//! URL, unless `NO_PROXY` names the server. This machine itself is never behind a proxy.
+//! Chooses the proxy of a request as Go's client does: by the scheme of the server's URL, unless
+//! `NO_PROXY` names the server. This machine itself is never behind a proxy.
 
 use std::net::IpAddr;
 
@@ -14,13 +14,14 @@ use crate::secret::{Secret, SecretString};
 
 use super::address::split_port;
 
-/// What the caller set is no proxy, or names no server. The message repeats no credentials.
+/// Reasons why the caller's text is no proxy, or names no server. The message repeats no
+/// credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
-    /// `http://host:port` is meant.
+    /// The address cannot be read; the form is `http://host:port`.
     #[error("not the address of a proxy: expected http://, https:// or socks5:// and a host")]
     Address,
-    /// The proxy speaks something that is not spoken here.
+    /// The proxy has a scheme that this client does not speak.
     #[error("unsupported proxy scheme {0:?}: expected http, https or socks5")]
     Scheme(String),
     /// An entry of the list of exceptions is neither a host, an address nor a network.
@@ -36,7 +37,7 @@ pub struct Proxy {
     pub(super) credentials: Option<(String, SecretString)>,
 }
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
@@ -52,7 +53,7 @@ impl Proxy {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             "socks5" | "socks5h" => Scheme::Socks5,
-            // Whatever else stands there may be half of a password.
+            // Any other text there may be half of a password.
             name if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                 return Err(ProxyError::Scheme(name.to_owned()));
             }
@@ -80,7 +81,7 @@ impl Proxy {
         })
     }
 
-    /// What a proxy of HTTP is shown.
+    /// Returns the header with the credentials for an HTTP proxy.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials.as_ref()?;
         let pair = Secret::new(format!("{user}:{}", password.expose()));
@@ -91,7 +92,7 @@ impl Proxy {
     }
 }
 
-/// `user`, `user:password`, with percent signs for what a URL cannot hold.
+/// Reads `user` or `user:password`, with percent signs for characters that a URL cannot hold.
 fn credentials(text: &str) -> Result<(String, SecretString), ProxyError> {
     let decoded = |part: &str| {
         let escapes = part.split('%').skip(1);
@@ -117,18 +118,18 @@ fn is_host(host: &str) -> bool {
 /// The proxies for all servers.
 #[derive(Default)]
 pub struct Proxies {
-    /// For every server, exceptions or not.
+    /// The proxy for every server, exceptions or not.
     pub always: Option<Proxy>,
-    /// For servers at `http://`.
+    /// The proxy for servers at `http://`.
     pub http: Option<Proxy>,
-    /// For servers at `https://`.
+    /// The proxy for servers at `https://`.
     pub https: Option<Proxy>,
-    /// Servers that are asked without one.
+    /// The servers that are asked without a proxy.
     pub exceptions: Exceptions,
 }
 
 impl Proxies {
-    /// The proxy on the way to a server.
+    /// Returns the proxy on the way to a server.
     pub(super) fn find(&self, host: &str, port: u16, tls: bool) -> Option<&Proxy> {
         if self.always.is_some() {
             return self.always.as_ref();
@@ -138,7 +139,7 @@ impl Proxies {
         (!self.exceptions.contain(host, port)).then_some(proxy)
     }
 
-    /// Whether a proxy is to be reached over TLS.
+    /// Returns true if a proxy is to be reached over TLS.
     pub fn speak_tls(&self) -> bool {
         let mut all = [&self.always, &self.http, &self.https]
             .into_iter()
@@ -147,7 +148,7 @@ impl Proxies {
     }
 }
 
-/// Servers that are asked without a proxy: `NO_PROXY`.
+/// The servers that are asked without a proxy: `NO_PROXY`.
 #[derive(Debug, Default)]
 pub struct Exceptions(Vec<Exception>);
 
@@ -156,7 +157,7 @@ enum Exception {
     All,
     Network(IpNet),
     Address(IpAddr, Option<u16>),
-    /// The domain with a dot before it, and whether it stands for itself as well.
+    /// The domain with a dot before it; the flag is true if it stands for itself as well.
     Domain {
         suffix: String,
         itself: bool,
@@ -165,8 +166,8 @@ enum Exception {
 }
 
 impl Exceptions {
-    /// Reads hosts, domains, addresses and networks with commas between them, or `*`. `a.b` is
-    /// the host and all below it, `.a.b` and `*.a.b` only those below; a port may follow.
+    /// Reads hosts, domains, addresses and networks with commas between them, or `*`. `a.b` is the
+    /// host and all below it, `.a.b` and `*.a.b` only those below; a port may follow.
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
         let entries = text.split(',').map(|entry| entry.trim().to_lowercase());
         let entries = entries.filter(|entry| !entry.is_empty());
@@ -209,7 +210,7 @@ fn exception(entry: &str) -> Result<Exception, ProxyError> {
     if let Ok(address) = entry.parse() {
         return Ok(Exception::Address(address, None));
     }
-    // Zero stands for none: nobody listens there.
+    // Port zero, at which no server listens, stands for none.
     let (host, port) = split_port(entry, 0).ok_or_else(wrong)?;
     let port = Some(port).filter(|port| *port != 0);
     if let Ok(address) = host.parse() {

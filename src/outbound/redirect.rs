@@ -1,4 +1,4 @@
-//! Where a redirect leads, and where none may lead.
+//! The targets of redirects, and the limits on them.
 
 use hyper::header::HeaderMap;
 use hyper::{StatusCode, header};
@@ -6,8 +6,8 @@ use hyper::{StatusCode, header};
 use super::address::{Address, Route};
 use super::error::ExchangeError;
 
-/// Where an answer with this head sends its reader; `None` when it is no redirect. Only those
-/// after which a request is made again as it was.
+/// Returns the target of a redirect; `None` for another answer. Counts only redirects after which a
+/// request is made again as it was.
 pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
     match status.as_u16() {
         301 | 302 | 307 | 308 => headers.get(header::LOCATION)?.to_str().ok(),
@@ -15,8 +15,9 @@ pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&str> 
     }
 }
 
-/// The server and the request's target behind `location`, as `from` gives it for `url`. Headers go
-/// along, so TLS must not be left, and no network's server names a socket of this machine.
+/// Returns the server and the request's target of `location`, which `from` gives as the answer for
+/// `url`. Headers go along, so TLS must not be left, and no server of a network may name a socket
+/// of this machine.
 pub(super) fn follow(
     from: &Address,
     url: &str,

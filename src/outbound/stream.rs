@@ -1,4 +1,4 @@
-//! What a connection reads and writes, over whatever it runs.
+//! The byte streams of connections, over any transport.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -7,5 +7,5 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Any stream, as one type: what speaks HTTP is large, and would be built for each.
+/// Any stream, as one type: the code that speaks HTTP is large, and would be compiled for each.
 pub type AnyStream = Box<dyn Stream>;

@@ -1,4 +1,5 @@
-//! Exchanges with servers, and by way of proxies, that stand here and know nobody but the test.
+//! Exchanges with servers, directly and by way of proxies, all of them on this machine and made by
+//! the tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::secret::Secret;
 const FAR: &str = "coffer.invalid";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
-/// Has `serve` take one connection; the port, and what it returns.
+/// Listens on a port and has `serve` take one connection; returns the port, and the result of
+/// `serve`.
 async fn listen<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     serve: impl FnOnce(TcpStream) -> F + Send + 'static,
 ) -> (u16, JoinHandle<T>) {
@@ -35,7 +37,7 @@ async fn listen<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     (port, task)
 }
 
-/// A request's or an answer's head.
+/// Reads the head of a request or an answer.
 async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
@@ -88,7 +90,8 @@ fn always(url: &str) -> Proxies {
     }
 }
 
-/// A certificate for [`FAR`], as a client is told to trust it, and a server that shows it.
+/// Returns a certificate for [`FAR`], as settings of a client that trusts it, and a server that
+/// shows it.
 fn certificate() -> (TlsOptions, TlsAcceptor) {
     let (pem, certificate, key) = signed();
     let options = TlsOptions {
@@ -101,7 +104,7 @@ fn certificate() -> (TlsOptions, TlsAcceptor) {
     (options, TlsAcceptor::from(Arc::new(config)))
 }
 
-/// As [`certificate`], and the server asks for the same one.
+/// Returns the same as [`certificate`], but the server asks for the same certificate.
 fn demanding() -> (TlsOptions, TlsAcceptor) {
     let (pem, certificate, key) = signed();
     let text = |text: &str| Some(Pem::Text(Secret::new(text.to_owned())));
@@ -179,7 +182,7 @@ async fn https_goes_through_a_tunnel_that_sees_no_token() {
         "{connect}"
     );
     assert!(!connect.contains("canary"), "{connect}");
-    // The server gets the request, and nothing that is the proxy's.
+    // The server gets the request, and none of the proxy's headers.
     assert!(asked.starts_with("GET /v1/a?b=c HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("s.canary"), "{asked}");
     assert!(!asked.to_lowercase().contains("proxy-"), "{asked}");
@@ -261,7 +264,7 @@ async fn an_exception_is_asked_without_a_proxy() {
         exceptions: Exceptions::parse(FAR).expect("valid"),
         ..Proxies::default()
     };
-    // Nobody but the proxy knows the name.
+    // Only the proxy knows the name.
     let error = ask("http", proxies, TlsOptions::default())
         .await
         .expect_err("no such host");
@@ -288,7 +291,7 @@ async fn https_is_never_spoken_in_the_clear() {
     assert!(!sent.windows(6).any(|piece| piece == b"canary"));
 }
 
-/// Serves one answer for each of `answers`, a connection each; what was asked.
+/// Serves one answer for each of `answers`, a connection each; returns the requests.
 async fn serve(answers: Vec<String>) -> (Address, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -372,7 +375,7 @@ async fn a_server_that_goes_silent_is_not_waited_for() {
                 .await
                 .expect("sent");
             let mut rest = Vec::new();
-            // The client closes, rather than leave the connection to nobody.
+            // The client closes the connection instead of leaving it open.
             stream.read_to_end(&mut rest).await.expect("closed");
         });
         let address = Address::parse(&address).expect("valid");

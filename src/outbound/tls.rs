@@ -21,35 +21,35 @@ use crate::secret::SecretString;
 
 use super::error::SetupError;
 
-/// The longest PEM file: all that Debian trusts takes a twentieth of that.
+/// The largest PEM file, in bytes: all authorities that Debian trusts take a twentieth of it.
 const PEM_BYTES_MAX: usize = 4 << 20;
 
 /// The most files that are read from a directory of authorities.
 const CA_FILES_MAX: usize = 10_000;
 
-/// PEM, here or in a file.
+/// PEM, as a text or in a file.
 #[derive(Debug)]
 pub enum Pem {
-    /// The file that holds it, whosever it is: the caller named it just now.
+    /// A file with any owner: the caller named it just now.
     File(String),
-    /// The file that holds it, refused where a stranger may have put it there.
+    /// A file that is refused where a stranger may have put it there.
     Trusted(String),
     /// The text itself; it may be a private key.
     Text(SecretString),
 }
 
-/// Whom to trust, and what to show.
+/// The authorities that are trusted, and the client's certificate.
 #[derive(Debug, Default)]
 pub struct TlsOptions {
-    /// Authorities, or the server's own certificate.
+    /// The authorities, or the server's own certificate.
     pub ca_cert: Option<Pem>,
-    /// Directory of PEM files of authorities.
+    /// A directory of PEM files of authorities.
     pub ca_path: Option<String>,
-    /// A certificate of ours.
+    /// The client's certificate.
     pub client_cert: Option<Pem>,
-    /// Its key.
+    /// The certificate's key.
     pub client_key: Option<Pem>,
-    /// Accept any certificate.
+    /// True if any certificate is accepted.
     pub skip_verify: bool,
 }
 
@@ -149,7 +149,7 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, SetupError> {
 }
 
 impl Pem {
-    /// For messages.
+    /// Returns the name for messages.
     fn name<'a>(&'a self, otherwise: &'a str) -> &'a str {
         match self {
             Self::File(path) | Self::Trusted(path) => path,
@@ -166,7 +166,8 @@ impl Pem {
         let mut text = Zeroizing::default();
         let read = opened.and_then(|file| {
             let most = PEM_BYTES_MAX as u64 + 1;
-            // In one piece from the start: growing would leave copies of a key behind.
+            // The buffer has its full size from the start: growing would leave copies of a key
+            // behind.
             let length = file.metadata()?.len().min(most) as usize;
             text = Zeroizing::new(Vec::with_capacity(length + 1));
             file.take(most).read_to_end(&mut text)
@@ -182,8 +183,9 @@ impl Pem {
     }
 }
 
-/// Trusts who is signed by a root, and a root itself: `openssl req -x509` makes certificates that
-/// are authorities and serve at the same time, and clients written in Go accept them.
+/// Trusts certificates that a root has signed, and a root itself: `openssl req -x509` makes
+/// certificates that are authorities and serve at the same time, and clients written in Go accept
+/// them.
 #[derive(Debug)]
 struct Trusted {
     anchors: RootCertStore,
@@ -203,8 +205,8 @@ impl Trusted {
         }
     }
 
-    /// Says otherwise of an authority's certificate, which webpki takes from nobody, after it has
-    /// looked at the dates: a root's own is as good as one that the root has signed.
+    /// Accepts a root's own certificate, which webpki refuses as a server's after it has checked
+    /// the dates: it is as good as one that the root has signed.
     fn reconsider(
         &self,
         error: rustls::Error,
@@ -321,7 +323,8 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
     use std::time::Duration;
 
-    /// As `openssl req -x509` makes it: signed by itself, an authority, for a name.
+    /// Returns a certificate as `openssl req -x509` makes it: signed by itself, an authority, for a
+    /// name.
     fn authority(name: &str) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

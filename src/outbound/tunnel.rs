@@ -16,7 +16,7 @@ use super::connect::{deep, whole};
 use super::proxy::Proxy;
 use super::stream::AnyStream;
 
-/// Has the proxy at the other end of `stream` connect it to `authority`.
+/// Asks the HTTP proxy at the other end of `stream` to connect it to `authority`.
 pub(super) async fn connect(
     stream: AnyStream,
     authority: &str,
@@ -43,7 +43,7 @@ pub(super) async fn connect(
     Ok(Box::new(TokioIo::new(upgraded)))
 }
 
-/// As [`connect`], by SOCKS 5; the proxy resolves names.
+/// Connects as [`connect`] does, by SOCKS 5; the proxy resolves names.
 pub(super) async fn socks(
     stream: AnyStream,
     authority: &str,
@@ -63,7 +63,7 @@ pub(super) async fn socks(
     Ok(Box::new(stream.into_inner()))
 }
 
-/// A connection that is there already, for a service that would make one.
+/// An open connection, for a service that would make one.
 struct Connected(Option<TokioIo<AnyStream>>);
 
 impl Service<Uri> for Connected {
