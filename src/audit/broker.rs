@@ -1,4 +1,4 @@
-//! Hands every line to every device.
+//! Writes every line to every device.
 
 use super::device::Device;
 use super::line::{Exchange, Form};
@@ -23,12 +23,12 @@ pub const DEVICES_MAX: usize = 16;
 const RECORD: &str = "audit";
 const HEADERS: &str = "audited-headers";
 
-/// What the operator decided.
+/// The operator's settings.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Devices of the configuration; always there, and not to be disabled over the API.
+    /// The devices of the configuration; always present, and not to be disabled over the API.
     pub devices: Vec<DeviceSpec>,
-    /// Where files may lie that are asked for over the API.
+    /// The directories for files of devices that are enabled over the API.
     pub directories: Vec<PathBuf>,
 }
 
@@ -47,8 +47,8 @@ pub fn codec(name: &str) -> Option<Codec> {
     }
 }
 
-/// Room in the log that a request without a good token has. Spent when it is dropped without
-/// [`Broker::settle`].
+/// The room in the log that a request without a good token reserved. It is spent when this is
+/// dropped without [`Broker::settle`].
 #[derive(Debug)]
 pub struct Reserve {
     address: Option<SocketAddr>,
@@ -89,8 +89,9 @@ impl Observer for Watch {
 }
 
 impl Broker {
-    /// The devices of `barrier` and of the configuration. A configured device that is wrong in
-    /// itself is an error; a file that cannot be opened is one once it is needed.
+    /// Builds the broker with the devices of `barrier` and of the configuration. A configured
+    /// device with wrong options is an error; a file that cannot be opened is one once a line needs
+    /// it.
     pub fn new(barrier: &Arc<Unsealed>, options: Options) -> Result<Self, AuditError> {
         let view = barrier.view("core/");
         let watch = Arc::new(Watch {
@@ -134,8 +135,8 @@ impl Broker {
         })
     }
 
-    /// Writes the line about a request; returns its bytes on all devices. `error` when no engine
-    /// will be asked.
+    /// Writes the line about a request; returns its bytes on all devices. `error` is set if no
+    /// engine will be asked.
     pub fn request(
         &self,
         exchange: &Exchange<'_>,
@@ -156,8 +157,8 @@ impl Broker {
     }
 
     /// Reserves room in the log for a request of `bytes` that needs no token and came without a
-    /// good one. `None`: its sender has used up its share; the request is counted, and must not be
-    /// executed. Where no device is, there is room for all.
+    /// good one. Returns `None` if its sender has used up its share; the request is counted, and
+    /// must not be executed. Without a device there is room for every request.
     pub fn admit(
         self: &Arc<Self>,
         client: &Client,
@@ -174,13 +175,13 @@ impl Broker {
         }))
     }
 
-    /// Gives back what is left of `reserve` after lines of `bytes`.
+    /// Gives back the rest of `reserve` after lines of `bytes`.
     pub fn settle(&self, reserve: Reserve, bytes: u64) {
         self.refusals.settle(reserve.address, reserve.bytes, bytes);
     }
 
     /// Writes both lines about a request of `bytes` that is refused with `error` because it came
-    /// without a good token; or counts it, when such requests have had their share of the log.
+    /// without a good token, or counts it when such requests have used up their share of the log.
     pub fn refusal(
         self: &Arc<Self>,
         exchange: &Exchange<'_>,
@@ -197,8 +198,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes down a request without a good token. Returns the bytes reserved for its lines; `None`
-    /// when it is summed up with others, which this sees to.
+    /// Records a request without a good token. Returns the bytes reserved for its lines, or `None`
+    /// if the request is summed up with others; then the line about them is scheduled here.
     fn told(
         self: &Arc<Self>,
         bytes: u64,
@@ -221,10 +222,11 @@ impl Broker {
         None
     }
 
-    /// Nobody waits for this line, so nobody hears that it could not be written but the log.
+    /// Writes the line about the requests that were summed up. No request waits for it, so a
+    /// failure is told only in the log.
     fn sum_up(&self, now: Timestamp) {
         if let Some(line) = self.refusals.sum(now) {
-            // What fails is in the log already.
+            // The reason of a failure is in the log already.
             drop(self.each(|_| line.clone()));
         }
     }
@@ -236,7 +238,7 @@ impl Broker {
         }
     }
 
-    /// All devices with whether they stand in the configuration, by path.
+    /// Returns all devices by path, each with true if it is of the configuration.
     pub fn list(&self) -> Result<Vec<(DeviceSpec, bool)>, AuditError> {
         let devices = &self.setup()?.devices;
         Ok(devices
@@ -245,7 +247,7 @@ impl Broker {
             .collect())
     }
 
-    /// Adds "enable `spec`" to `batch`, once its file could be opened.
+    /// Adds "enable `spec`" to `batch`, if its file can be opened.
     pub fn enable(&self, batch: &mut Batch, spec: DeviceSpec) -> Result<(), AuditError> {
         crate::path::check(&spec.path).map_err(BarrierError::from)?;
         crate::path::check_ends(&spec.path).map_err(BarrierError::from)?;
@@ -274,7 +276,7 @@ impl Broker {
         self.write(batch, revision, specs)
     }
 
-    /// Adds "disable this device" to `batch`; nothing happens where there is none.
+    /// Adds "disable this device" to `batch`; does nothing where there is none.
     pub fn disable(&self, batch: &mut Batch, path: &str) -> Result<(), AuditError> {
         let path = format!("{}/", path.trim_matches('/'));
         if self.options.devices.iter().any(|spec| spec.path == path) {
@@ -289,7 +291,7 @@ impl Broker {
         self.write(batch, revision, specs)
     }
 
-    /// `input` as the device at `path` would write it.
+    /// Returns `input` as the device at `path` would write it.
     pub fn hash(&self, path: &str, input: &str) -> Result<String, AuditError> {
         let path = format!("{}/", path.trim_matches('/'));
         let setup = self.setup()?;
@@ -298,7 +300,7 @@ impl Broker {
         Ok(device.hasher.always(input))
     }
 
-    /// The rules about request headers, by lower-case name.
+    /// Returns the rules about request headers, by lower-case name.
     pub fn headers(&self) -> Result<BTreeMap<String, HeaderRule>, AuditError> {
         Ok(self.setup()?.headers.clone())
     }
@@ -325,7 +327,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Writes a line to each device; how many bytes that is.
+    /// Writes a line to each device; returns the bytes written.
     fn each(&self, line: impl Fn(&Form<'_>) -> serde_json::Value) -> Result<u64, AuditError> {
         let setup = self.setup()?;
         let mut failed = None;
@@ -384,7 +386,7 @@ impl Broker {
         Ok(setup)
     }
 
-    /// The key of a device follows from its uuid, so nothing secret is stored for it.
+    /// Opens a device. Its key follows from its uuid, so no secret is stored for it.
     fn device(&self, spec: DeviceSpec, configured: bool) -> Result<Device, AuditError> {
         let name = if configured { &spec.path } else { &spec.uuid };
         let key = self.barrier.mac("audit device", name.as_bytes())?;

@@ -1,4 +1,4 @@
-//! A file that lines are appended to.
+//! A file to which lines are appended.
 
 use super::AuditError;
 use super::hash::Hasher;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// An opened device. It opens its file again by itself after an error.
+/// An opened device. After an error it opens its file again by itself.
 pub(super) struct Device {
     pub spec: DeviceSpec,
     pub configured: bool,
@@ -68,12 +68,12 @@ impl Device {
         Ok(())
     }
 
-    /// Lets go of the file; the next line opens it anew, under its name of then.
+    /// Closes the file; the next line opens it anew, under the name that it has then.
     pub fn release(&self) {
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Does the file lie in one of `directories`, links on the way resolved?
+    /// Returns true if the file lies in one of `directories`, after links on the way are resolved.
     pub fn lies_in(&self, directories: &[PathBuf]) -> bool {
         let Target::File(path) = &self.options.target else {
             return true;
@@ -89,8 +89,8 @@ impl Device {
     }
 }
 
-/// Refuses what is not the server's own (links, folders, files of others), and files that could be
-/// run (CVE-2025-6000, CVE-2026-5051).
+/// Opens the file; refuses links, folders and files of other users, and files that could be
+/// executed (CVE-2025-6000, CVE-2026-5051).
 fn open(path: &Path, mode: Option<u32>) -> std::io::Result<File> {
     let refuse = |reason: &str| Error::new(ErrorKind::PermissionDenied, reason);
     let file = crate::file::append(path, mode.unwrap_or(0o600), Links::Refused)?;

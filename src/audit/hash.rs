@@ -1,9 +1,9 @@
-//! Values on their way into a line.
+//! Hashes values on their way into a line.
 
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde_json::{Map, Value};
 
-/// A device's key, and what it leaves in clear.
+/// A device's key, and the kinds of values that it leaves in clear.
 pub(super) struct Hasher {
     key: Key,
     raw: bool,
@@ -19,7 +19,7 @@ impl Hasher {
         }
     }
 
-    /// `hmac-sha256:<hex>`, whatever the device's options say.
+    /// Returns `hmac-sha256:<hex>`, regardless of the device's options.
     pub fn always(&self, text: &str) -> String {
         let tag = sign(&self.key, text.as_bytes());
         format!("hmac-sha256:{}", hex::encode(tag))
@@ -41,7 +41,8 @@ impl Hasher {
         }
     }
 
-    /// The fields of a request or an answer; those named in `clear` stay as they are.
+    /// Returns the fields of a request or an answer, hashed; those named in `clear` stay as they
+    /// are.
     pub fn fields(&self, fields: &Map<String, Value>, clear: &[String]) -> Value {
         let hashed = fields.iter().map(|(name, value)| {
             let value = if clear.contains(name) {
@@ -54,8 +55,8 @@ impl Hasher {
         Value::Object(hashed.collect())
     }
 
-    /// Strings are hashed; numbers, booleans and the names of fields are not. The depth of what
-    /// comes from a client is bounded at the edge.
+    /// Hashes strings; numbers, booleans and the names of fields stay. The depth of a client's
+    /// value is bounded at the edge.
     fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),

@@ -1,4 +1,4 @@
-//! One line: what was asked, by whom, and what came of it.
+//! One line: the request, its sender, and its outcome.
 
 use super::hash::Hasher;
 use super::headers::HeaderRule;
@@ -9,74 +9,74 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Who asked, as far as is known.
+/// The sender of a request, as far as it is known.
 #[derive(Clone, Copy, Default)]
 pub struct Subject<'a> {
-    /// As sent; only its hash is written.
+    /// The token as sent; only its hash is written.
     pub token: Option<&'a SecretString>,
-    /// Empty for batch tokens and where the token is unknown.
+    /// The token's accessor; empty for batch tokens and where the token is unknown.
     pub accessor: &'a str,
-    /// `root`, `token`.
+    /// The token's display name, such as `root` or `token`.
     pub display_name: &'a str,
-    /// Policies in force.
+    /// The policies in force.
     pub policies: &'a [String],
-    /// `None` without a known token.
+    /// The token's type; `None` without a known token.
     pub token_type: Option<TokenType>,
-    /// When the token was made; zero is unknown.
+    /// The time at which the token was made; zero is unknown.
     pub issue_time: Timestamp,
-    /// Life as granted; zero is for ever.
+    /// The lifetime as granted; zero is for ever.
     pub ttl: Duration,
-    /// Identity; empty without one.
+    /// The id of the identity; empty without one.
     pub entity_id: &'a str,
-    /// What the token's maker wrote on it.
+    /// The metadata that the token's maker gave it.
     pub metadata: Option<&'a BTreeMap<String, String>>,
-    /// Did the policies grant it?
+    /// True if the policies granted the request.
     pub allowed: bool,
 }
 
-/// A request, as its two lines tell it.
+/// A request, with everything that its two lines hold.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
-    /// Cluster time.
+    /// The cluster's time.
     pub time: Timestamp,
-    /// UUID.
+    /// The request's UUID.
     pub id: &'a str,
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
-    /// Full path.
+    /// The full path.
     pub path: &'a str,
-    /// `secret/`; empty where none matched.
+    /// The mount, such as `secret/`; empty where none matched.
     pub mount_point: &'a str,
-    /// `secret` or `auth`.
+    /// The class of the mount: `secret` or `auth`.
     pub mount_class: &'a str,
-    /// `kv`.
+    /// The kind of the mount, such as `kv`.
     pub mount_kind: &'a str,
-    /// `kv_1a2b3c4d`.
+    /// The mount's accessor, such as `kv_1a2b3c4d`.
     pub mount_accessor: &'a str,
-    /// Body and query fields.
+    /// The fields of body and query.
     pub data: &'a Map<String, Value>,
-    /// Names in lower case; only those with a rule are written.
+    /// The headers, with names in lower case; only those with a rule are written.
     pub headers: &'a [(String, String)],
-    /// From where.
+    /// The client's connection.
     pub client: &'a Client,
-    /// Wanted life of a wrapping token.
+    /// The wanted lifetime of a wrapping token.
     pub wrap_ttl: Option<Duration>,
-    /// By whom.
+    /// The sender.
     pub subject: Subject<'a>,
-    /// Request fields to leave in clear.
+    /// The request fields to leave in clear.
     pub clear_request_fields: &'a [String],
-    /// Response fields to leave in clear.
+    /// The response fields to leave in clear.
     pub clear_response_fields: &'a [String],
 }
 
 impl Exchange<'_> {
-    /// Did it come without a good token?
+    /// Returns true if the request came without a good token.
     fn is_strangers(&self) -> bool {
         self.subject.token_type.is_none()
     }
 }
 
-/// How a device writes.
+/// The form of a device's lines.
 pub(super) struct Form<'a> {
     pub hasher: &'a Hasher,
     pub elide_lists: bool,
@@ -84,14 +84,15 @@ pub(super) struct Form<'a> {
 }
 
 impl Form<'_> {
-    /// The line written before the engine is asked; `error` when it will not be.
+    /// Returns the line that is written before the engine is asked; `error` is set if it will not
+    /// be.
     pub fn request(&self, exchange: &Exchange<'_>, error: Option<&Error>) -> Value {
         let mut line = self.common("request", exchange);
         put_error(&mut line, error);
         Value::Object(line)
     }
 
-    /// The line written before the client is answered.
+    /// Returns the line that is written before the client is answered.
     pub fn response(&self, exchange: &Exchange<'_>, result: Result<&Response, &Error>) -> Value {
         let mut line = self.common("response", exchange);
         let mut response = mount_fields(exchange, "mount_running_plugin_version");
@@ -177,7 +178,7 @@ impl Form<'_> {
             request.insert("client_token_accessor".into(), json!(accessor));
         }
         if exchange.is_strangers() && !exchange.data.is_empty() {
-            // Field by field it could be many times as long as it was.
+            // Hashed field by field it could be many times as long as it was.
             let text = json!(exchange.data).to_string();
             request.insert("data_size".into(), json!(text.len()));
             request.insert("data_hmac".into(), json!(self.hasher.always(&text)));
@@ -201,7 +202,7 @@ impl Form<'_> {
         request
     }
 
-    /// A stranger's header is one value, however often it was sent.
+    /// Returns the headers to write. Repeated headers of a stranger are joined to one value.
     fn headers(&self, exchange: &Exchange<'_>) -> Map<String, Value> {
         let mut sent: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (name, value) in exchange.headers {
@@ -302,7 +303,8 @@ fn put_error(line: &mut Map<String, Value>, error: Option<&Error>) {
     }
 }
 
-/// Lists of names can be long and are of little use when hashed: how many suffices.
+/// Returns the lengths of lists and objects instead of their contents: lists of names can be long
+/// and are of little use when hashed.
 fn elided(data: &Map<String, Value>) -> Value {
     let fields = data.iter().map(|(name, value)| {
         let count = match value {

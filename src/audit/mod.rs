@@ -1,15 +1,15 @@
 //! The audit log: every request before an engine sees it, every answer before the client does.
 //!
 //! Owns the devices (files), their records (`core/audit` for those enabled over the API), the
-//! form of a line, and the request headers that are worth a place in it.
+//! form of a line, and the request headers that have a place in it.
 //!
 //! Invariants
-//! - Where devices exist, one of them must have taken a line, or what the line is about fails.
+//! - Where devices exist, one of them must have taken a line, or the request of that line fails.
 //! - No value that a client sent or received is written in clear unless the mount's tuning or the
 //!   device's `log_raw` says so: strings become `hmac-sha256:<hex>` under the device's own key.
 //!   Raw bodies are never written.
-//! - What came without a good token is told by its size and one hash of it all, and what such
-//!   requests write is bounded by what their address sent (`refusals.rs`).
+//! - A request without a good token is written with the size and one hash of all its fields, and
+//!   the lines of such requests are bounded by the bytes that their address sent (`refusals.rs`).
 //! - A log file is never executable, is not reached through a link, and, when it was asked for
 //!   over the API, lies in an allowed directory.
 
@@ -27,7 +27,7 @@ pub use line::{Exchange, Subject};
 pub use refusals::{BURST_BYTES, FACTOR, REFILL_BYTES_PER_S, SUM_INTERVAL};
 pub use spec::DeviceSpec;
 
-/// Why something could not be audited, or a device not be had.
+/// Reasons why a request cannot be audited, or a device not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The operator's fault: no device takes a line; free space or repair one. The request fails.
@@ -48,7 +48,7 @@ pub enum AuditError {
     /// Client's fault: disable a device first.
     #[error("there are {DEVICES_MAX} audit devices already")]
     TooMany,
-    /// As the barrier says.
+    /// The barrier's error.
     #[error(transparent)]
     Barrier(#[from] crate::barrier::BarrierError),
 }

@@ -1,10 +1,10 @@
-//! Bounds what requests without a good token write to the audit log.
+//! Bounds the lines of requests without a good token in the audit log.
 //!
 //! A request without a good token costs its sender some dozens of bytes and would cost the log two
 //! lines. So each address (of IPv6: each network of 64 bits) has an account: [`FACTOR`] times the
 //! bytes that it sent, beside an amount that is there for the usual mistakes and comes back slowly.
-//! Beyond that its requests are counted, and one line tells how many there were and from where.
-//! None of these got anything: a refused one is refused in any case, and one to an open path is
+//! Beyond that its requests are counted, and one line gives their number and their addresses. None
+//! of these requests is served: a refused one is refused in any case, and one to an open path is
 //! answered 429 and executed only with its two lines. A login that succeeds costs nothing.
 
 use crate::clock::Timestamp;
@@ -14,17 +14,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most bytes of the log for a byte of such requests.
+/// Most bytes of the log for each byte of such requests.
 pub const FACTOR: u64 = 4;
-/// Bytes of the log for each address that need no request's bytes.
+/// Bytes of the log for each address without any bytes of requests.
 pub const BURST_BYTES: u64 = 128 * 1024;
 /// Bytes of that allowance that come back in a second.
 pub const REFILL_BYTES_PER_S: u64 = 1024;
-/// The time between the lines that sum up.
+/// The time between the lines that sum up refusals.
 pub const SUM_INTERVAL: Duration = Duration::from_secs(10);
 /// Most addresses in a line that sums up.
 const ADDRESSES_MAX: usize = 16;
-/// Most accounts. Addresses beyond share one.
+/// Most accounts. Further addresses share one.
 const ACCOUNTS_MAX: usize = 1024;
 
 /// The accounts of all addresses.
@@ -47,7 +47,7 @@ struct Account {
     counted_at: Instant,
 }
 
-/// Refusals that have no lines of their own.
+/// The refusals that have no lines of their own.
 struct Sum {
     since: Timestamp,
     count: u64,
@@ -55,17 +55,18 @@ struct Sum {
     addresses: BTreeMap<String, u64>,
 }
 
-/// Says whether a request is told alone or summed up.
+/// The way in which a request is told in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// In lines of its own, for which this many bytes are reserved until [`Refusals::settle`].
+    /// The request has lines of its own, for which this many bytes are reserved until
+    /// [`Refusals::settle`].
     Alone {
         /// Bytes of the log.
         reserved: u64,
     },
-    /// In a line with others.
+    /// The request is counted in a line with others.
     Summed {
-        /// The first of them: somebody has to write that line after [`SUM_INTERVAL`].
+        /// True for the first of them: the caller has to write that line after [`SUM_INTERVAL`].
         is_first: bool,
     },
 }
@@ -78,7 +79,7 @@ impl Account {
         }
     }
 
-    /// Adds what the time since the last call gives.
+    /// Adds the allowance of the time since the last call.
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.counted_at).as_secs();
         self.counted_at += Duration::from_secs(passed);
@@ -119,7 +120,7 @@ impl Refusals {
         }
     }
 
-    /// Takes down a request of `bytes` without a good token.
+    /// Records a request of `bytes` without a good token.
     pub fn take(
         &self,
         bytes: u64,
@@ -152,24 +153,24 @@ impl Refusals {
         Told::Summed { is_first }
     }
 
-    /// The most that two lines about a request of `bytes` take: its path stands in both, and a
-    /// byte of it can become two.
+    /// Returns the most bytes that two lines about a request of `bytes` take: its path stands in
+    /// both, and a byte of it can become two.
     fn cost(bytes: u64) -> u64 {
         const LINES_BYTES: u64 = 2048;
         let most = bytes.saturating_mul(FACTOR).saturating_add(LINES_BYTES);
         most.min(BURST_BYTES)
     }
 
-    /// Lines of `bytes` were written, for which `reserved` were taken.
+    /// Settles an account after lines of `bytes`, for which `reserved` were taken.
     pub fn settle(&self, address: Option<SocketAddr>, reserved: u64, bytes: u64) {
         let mut inside = self.inside();
         let account = inside.account(source(address), Instant::now());
-        // First what is missing, so that a full account loses it as well.
+        // First the missing bytes are taken, so that a full account loses them as well.
         account.left = account.left.saturating_sub(bytes.saturating_sub(reserved));
         account.add(reserved.saturating_sub(bytes));
     }
 
-    /// The line about those that were counted.
+    /// Returns the line about the requests that were counted.
     pub fn sum(&self, now: Timestamp) -> Option<Value> {
         let sum = self.inside().sum.take()?;
         Some(json!({
@@ -189,7 +190,7 @@ impl Refusals {
     }
 }
 
-/// One sender of IPv6 usually has a network of 64 bits.
+/// Returns the source of an address; a sender of IPv6 usually has a network of 64 bits.
 fn source(address: Option<SocketAddr>) -> Source {
     const NETWORK: u128 = !(u64::MAX as u128);
     address.map(|address| match address.ip().to_canonical() {
@@ -209,7 +210,7 @@ mod tests {
         Some(text.parse().expect("an address"))
     }
 
-    /// Sends requests until one is summed up; how many were not.
+    /// Sends requests until one is summed up; returns the number of those that were not.
     fn exhaust(refusals: &Refusals, from: Option<SocketAddr>, now: Instant) -> u64 {
         let time = Timestamp::from_secs(1_700_000_000);
         (0..)

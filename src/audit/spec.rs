@@ -1,28 +1,28 @@
-//! What a device is asked to be, and the checks of it.
+//! The settings of a device, and their checks.
 
 use super::AuditError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A device as stored, or as it stands in the configuration.
+/// A device as stored, or as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceSpec {
-    /// Ends in `/`: `file/`.
+    /// The mount path, which ends in `/`: `file/`.
     pub path: String,
-    /// `file`.
+    /// The kind: `file`.
     pub kind: String,
-    /// For people.
+    /// A text for people.
     pub description: String,
-    /// Kept for clients.
+    /// A flag that is kept for clients only.
     pub local: bool,
-    /// `file_path`, `log_raw`, ...
+    /// The options: `file_path`, `log_raw`, ...
     pub options: BTreeMap<String, String>,
-    /// Makes its key its own.
+    /// The device's id, from which its key follows.
     pub uuid: String,
 }
 
-/// The options of a file device, understood.
+/// The options of a file device, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileOptions {
     pub target: Target,
@@ -44,7 +44,7 @@ const MODE_DEFAULT: u32 = 0o600;
 const PREFIX_BYTES_MAX: usize = 256;
 
 impl DeviceSpec {
-    /// A device with a fresh key.
+    /// Returns a device with a fresh key.
     pub fn new(path: &str, kind: &str, options: BTreeMap<String, String>) -> Self {
         Self {
             path: format!("{}/", path.trim_matches('/')),
@@ -100,7 +100,7 @@ impl DeviceSpec {
         }
     }
 
-    /// `None` (for `0000`) leaves the mode of an existing file alone.
+    /// Returns the file's mode; `None` (for `0000`) leaves the mode of an existing file alone.
     fn mode(&self) -> Result<Option<u32>, AuditError> {
         let Some(text) = self.options.get("mode") else {
             return Ok(Some(MODE_DEFAULT));
@@ -109,7 +109,7 @@ impl DeviceSpec {
             return Err(AuditError::Option("mode must be an octal number".into()));
         };
         if mode & !0o666 != 0 {
-            // CVE-2025-6000: a log whose content a client controls must not become a program.
+            // A log whose content a client controls must not become a program (CVE-2025-6000).
             let message = "mode must not make the file executable or set special bits";
             return Err(AuditError::Option(message.into()));
         }
