@@ -1,4 +1,4 @@
-//! The numbers as scrapers read them: Prometheus's text format, and Vault's JSON.
+//! The numbers in the forms of scrapers: Prometheus's text format, and Vault's JSON.
 
 use super::metrics::{Instrument, Metrics, Summary};
 use crate::clock::Timestamp;
@@ -6,33 +6,33 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Whether a [`Reading`] only goes up.
+/// The kind of a [`Reading`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It does, for as long as the process lives.
+    /// The number only goes up, for as long as the process lives.
     Counter,
-    /// It goes up and down.
+    /// The number goes up and down.
     Gauge,
 }
 
-/// A number that was read for one answer, where an instrument of the process cannot say it: it is
-/// about one node, or costs something to find out.
+/// A number that was read for one answer, for numbers that no instrument of the process holds: they
+/// concern one node, or cost something to find out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// With dots, as in [`Metrics::counter`].
+    /// The name, with dots, as in [`Metrics::counter`].
     pub name: &'static str,
-    /// A sentence for who reads the number.
+    /// A sentence for the reader of the number.
     pub help: &'static str,
-    /// Does it only go up?
+    /// The kind.
     pub kind: Kind,
-    /// Names and values; readings of one name differ in them.
+    /// The labels, as names and values; readings of one name differ in them.
     pub labels: Vec<(&'static str, String)>,
-    /// In the unit that the name or the help says.
+    /// The value, in the unit that the name or the help gives.
     pub value: f64,
 }
 
 impl Reading {
-    /// A gauge without labels.
+    /// Returns a gauge without labels.
     pub fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
         Self {
             name,
@@ -43,7 +43,7 @@ impl Reading {
         }
     }
 
-    /// A counter without labels.
+    /// Returns a counter without labels.
     pub fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
         Self {
             kind: Kind::Counter,
@@ -51,7 +51,7 @@ impl Reading {
         }
     }
 
-    /// The same with one more label.
+    /// Returns the reading with one more label.
     #[must_use]
     pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
         self.labels.push((label, value.into()));
@@ -75,8 +75,8 @@ struct Family {
 }
 
 impl Metrics {
-    /// Prometheus's text format of the process's instruments and of `readings`, ordered by name;
-    /// `prefix` is `vault` unless configured.
+    /// Returns Prometheus's text format of the process's instruments and of `readings`, ordered by
+    /// name; `prefix` is `vault` unless configured.
     pub fn prometheus(&self, prefix: &str, readings: &[Reading]) -> String {
         let mut families = BTreeMap::new();
         for named in self.all() {
@@ -119,7 +119,7 @@ impl Metrics {
         text
     }
 
-    /// The JSON form of `sys/metrics`, without rates.
+    /// Returns the JSON form of `sys/metrics`, without rates.
     pub fn json(&self, prefix: &str, readings: &[Reading], now: Timestamp) -> Value {
         let (mut counters, mut gauges, mut samples) = (Vec::new(), Vec::new(), Vec::new());
         let counter = |name: &str, value: Value, labels: Value| {
@@ -157,7 +157,8 @@ impl Metrics {
     }
 }
 
-/// `vault.core.active`; `coffer.raft.unproven_total` and `process.open_fds` as they are.
+/// Returns the name with its prefix, `vault.core.active`; names such as
+/// `coffer.raft.unproven_total` and `process.open_fds` get none.
 fn dotted(prefix: &str, name: &str) -> String {
     let is_whole = name.starts_with("coffer.") || name.starts_with("process.");
     match is_whole || prefix.is_empty() {
@@ -166,7 +167,7 @@ fn dotted(prefix: &str, name: &str) -> String {
     }
 }
 
-/// With nothing but letters, digits, `_` and `:`, and no digit in front.
+/// Returns the name with only letters, digits, `_` and `:`, and no digit in front.
 fn prometheus_name(prefix: &str, name: &str) -> String {
     let plain = |c: char| match c.is_ascii_alphanumeric() || c == ':' {
         true => c,
@@ -188,7 +189,7 @@ fn braced(labels: &[(&'static str, String)]) -> String {
     format!("{{{}}}", each.collect::<Vec<_>>().join(","))
 }
 
-/// Lines have no line breaks in them, and values of labels no quotation marks.
+/// Escapes line breaks, and quotation marks in the values of labels.
 fn escaped(text: &str, quoted: bool) -> String {
     let text = text.replace('\\', "\\\\").replace('\n', "\\n");
     match quoted {

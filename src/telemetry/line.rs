@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use std::fmt::{Debug, Write};
 use tracing::field::{Field, Visit};
 
-/// How a line looks.
+/// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// `2024-06-28T06:32:45.761Z [INFO]  core: text: key=value`.
@@ -44,7 +44,7 @@ impl Parts {
         }
     }
 
-    /// The line with its end.
+    /// Returns the line with its end.
     pub(super) fn line(
         &self,
         format: Format,
@@ -90,7 +90,7 @@ impl Parts {
     }
 }
 
-/// A client's text must not be able to start a line of its own.
+/// Appends a text so that a client's text cannot start a line of its own.
 fn push_clean(line: &mut String, text: &str) {
     for c in text.chars() {
         match c {

@@ -7,14 +7,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// When a new file is begun. Zero or `None` is never.
+/// The conditions for a new file. Zero or `None` is never.
 #[derive(Clone, Debug, Default)]
 pub struct Rotation {
-    /// Beyond this size.
+    /// The size beyond which a file ends, in bytes.
     pub bytes: Option<u64>,
-    /// After this time.
+    /// The age at which a file ends.
     pub age: Option<Duration>,
-    /// How many old files are kept; `None` is all.
+    /// The number of old files that are kept; `None` is all.
     pub files_max: Option<u64>,
 }
 
@@ -48,10 +48,10 @@ impl LogFile {
         })
     }
 
-    /// Opens the same path again, after somebody moved the file away.
+    /// Opens the same path again, after the file was moved away.
     ///
     /// # Errors
-    /// What the system says; the old file stays open then.
+    /// The system's error; the old file stays open then.
     pub fn reopen(&mut self) -> std::io::Result<()> {
         let (file, bytes) = open(&self.path)?;
         self.file = file;
@@ -79,7 +79,7 @@ impl LogFile {
     fn rotate(&mut self) {
         let moved = format!("{}-{}.log", self.stem(), wall_clock().0);
         if std::fs::rename(&self.path, self.path.with_file_name(moved)).is_ok() {
-            // When opening fails the lines go on into the moved file: late, not lost.
+            // If opening fails the lines go on into the moved file: late, not lost.
             let _ = self.reopen();
             self.prune();
         }
@@ -110,7 +110,7 @@ impl LogFile {
             .len()
             .saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
         for path in old.into_iter().take(surplus) {
-            // A file that stays is tried again at the next rotation.
+            // A file that cannot be removed is tried again at the next rotation.
             let _ = std::fs::remove_file(path);
         }
     }

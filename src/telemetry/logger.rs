@@ -13,24 +13,24 @@ use tracing::{Event, Metadata, Subscriber};
 /// Least severity that is logged.
 pub use tracing::Level;
 
-/// Most bytes that are kept back before the banner.
+/// Most bytes of lines that are kept back before the banner.
 const HELD_BYTES_MAX: usize = 64 * 1024;
-/// Logs as errors, with all that was asked, that consensus was stopped while calls were under way.
-/// It returns the same to the callers, who know whether that is one.
+/// The target of lines that consensus was stopped while calls were under way, as errors and with
+/// the whole request. The callers get the same as a result, and decide whether that is an error.
 const RETURNED: &str = "openraft::raft::raft_inner";
 
-/// What the target of a [`debug!`] line begins with.
+/// The beginning of the target of a [`debug!`] line.
 const DEBUG_MARK: &str = "debug:";
-/// What the target of an [`info!`] line begins with.
+/// The beginning of the target of an [`info!`] line.
 const INFO_MARK: &str = "info:";
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// Logs at level debug, with the fields and the message of tracing's macro of this name.
 ///
-/// Release builds leave all of tracing's lines below a warning out when they are compiled, and its
-/// spans: those of the dependencies are hardly ever heard, and are a good part of the binary. So
-/// ours travel as warnings, with a mark that the log reads.
+/// Release builds drop all of tracing's lines below a warning when they are compiled, and its
+/// spans: those of the dependencies are hardly ever logged, and are a good part of the binary. So
+/// coffer's own lines travel as warnings, with a mark that the log reads.
 macro_rules! debug {
     ($($field:tt)*) => {
         tracing::warn!(target: concat!("debug:", module_path!()), $($field)*)
@@ -75,7 +75,7 @@ pub fn install(level: Level, format: Format, file: Option<LogFile>) -> &'static 
 }
 
 impl Log {
-    /// The installed log; `None` in tests that need none.
+    /// Returns the installed log; `None` in tests that need none.
     pub fn installed() -> Option<&'static Self> {
         LOG.get()
     }
@@ -86,7 +86,7 @@ impl Log {
         tracing::callsite::rebuild_interest_cache();
     }
 
-    /// The level now.
+    /// Returns the level in force.
     pub fn level(&self) -> Level {
         unrank(self.level.load(Ordering::Relaxed))
     }
@@ -94,7 +94,7 @@ impl Log {
     /// Opens the log file again, if there is one.
     ///
     /// # Errors
-    /// What the system says; lines go on into the old file then.
+    /// The system's error; lines go on into the old file then.
     pub fn reopen(&self) -> std::io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.as_mut().map_or(Ok(()), LogFile::reopen)
@@ -106,7 +106,7 @@ impl Log {
         held.get_or_insert_default();
     }
 
-    /// Writes what was kept back, and everything from here on at once.
+    /// Writes the lines that were kept back, and everything from here on at once.
     pub fn release(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lines) = held.take() {
@@ -114,7 +114,8 @@ impl Log {
         }
     }
 
-    /// Dependencies talk a lot: they are heard two levels later than our own rooms.
+    /// Returns true if a line is logged. Lines of dependencies, which are many, need a level two
+    /// steps higher than those of coffer's own rooms.
     fn hears(&self, metadata: &Metadata<'_>) -> bool {
         let limit = self.level.load(Ordering::Relaxed);
         let (level, target) = meant(metadata);
@@ -166,7 +167,7 @@ const fn unrank(rank: u8) -> Level {
     }
 }
 
-/// The level and the target that the writer of a line meant.
+/// Returns the level and the target that the author of a line gave.
 fn meant<'a>(metadata: &Metadata<'a>) -> (Level, &'a str) {
     let target = metadata.target();
     if let Some(target) = target.strip_prefix(DEBUG_MARK) {
@@ -178,7 +179,8 @@ fn meant<'a>(metadata: &Metadata<'a>) -> (Level, &'a str) {
     }
 }
 
-/// A room's name in the log: `node` and `sys` are Vault's `core`; `raft` is below `storage`.
+/// Returns a room's name in the log: `node` and `sys` are Vault's `core`; `raft` is below
+/// `storage`.
 fn module(target: &str) -> &str {
     let Some(path) = target.strip_prefix("coffer") else {
         return target.split("::").next().unwrap_or(target);
@@ -220,7 +222,7 @@ impl Subscriber for Sink {
         log.write(&parts.line(log.format, wall_clock(), &level, module(target)));
     }
 
-    // Spans are never enabled, so these are never asked for anything that matters.
+    // Spans are never enabled, so the answers of these methods do not matter.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
@@ -248,7 +250,7 @@ mod tests {
         }
     }
 
-    /// Notes what every line meant.
+    /// Records the level and the target of every line.
     #[derive(Clone, Default)]
     struct Heard(std::sync::Arc<Mutex<Vec<(Level, String)>>>);
 

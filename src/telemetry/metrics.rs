@@ -8,56 +8,56 @@
 //! ```
 //!
 //! Names are written with dots. Vault's own (`core.handle_request`) get the configured prefix and
-//! appear as `vault_core_handle_request`; those that begin with `coffer.` are ours, keep their
-//! name whatever is configured, and appear as `coffer_raft_unproven_total`.
+//! appear as `vault_core_handle_request`; those that begin with `coffer.` are coffer's own, keep
+//! their name under any configuration, and appear as `coffer_raft_unproven_total`.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Only goes up.
+/// A number that only goes up.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// `amount` more.
+    /// Adds `amount`.
     pub fn add(&self, amount: u64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// The sum so far.
+    /// Returns the sum so far.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Goes up and down.
+/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    /// Sets it.
+    /// Sets the value.
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Moves it.
+    /// Adds `amount`, which may be negative.
     pub fn add(&self, amount: i64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// As it is now.
+    /// Returns the present value.
     pub fn value(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Durations: how many, how long together, the longest.
+/// The durations of events: their number, their sum, and the longest.
 #[derive(Debug, Default)]
 pub struct Summary {
     count: AtomicU64,
@@ -66,7 +66,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// One more.
+    /// Adds one duration.
     pub fn observe(&self, duration: Duration) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl Summary {
         self.max_ns.fetch_max(ns, Ordering::Relaxed);
     }
 
-    /// How many.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -95,7 +95,7 @@ pub(super) enum Instrument {
     Summary(Arc<Summary>),
 }
 
-/// An instrument with what is said about it.
+/// An instrument with its name and its help.
 #[derive(Clone)]
 pub(super) struct Named {
     pub name: &'static str,
@@ -109,15 +109,16 @@ pub struct Metrics {
     instruments: Mutex<Vec<Named>>,
 }
 
-/// The process's registry.
+/// Returns the process's registry.
 pub fn metrics() -> &'static Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     METRICS.get_or_init(Metrics::default)
 }
 
 impl Metrics {
-    /// The counter `name` (`core.handle_request.errors`), made at the first call, with `help`, a
-    /// sentence for who reads the number. Take it once and keep it: this locks, counting does not.
+    /// Returns the counter `name` (`core.handle_request.errors`), made at the first call, with
+    /// `help`, a sentence for the reader of the number. Take it once and keep it: this locks,
+    /// counting does not.
     pub fn counter(&self, name: &'static str, help: &'static str) -> Arc<Counter> {
         let found = self.instrument(name, help, || Instrument::Counter(Arc::default()));
         match found {
@@ -126,7 +127,7 @@ impl Metrics {
         }
     }
 
-    /// The gauge `name`, as [`Metrics::counter`].
+    /// Returns the gauge `name`, as [`Metrics::counter`].
     pub fn gauge(&self, name: &'static str, help: &'static str) -> Arc<Gauge> {
         let found = self.instrument(name, help, || Instrument::Gauge(Arc::default()));
         match found {
@@ -135,7 +136,7 @@ impl Metrics {
         }
     }
 
-    /// The summary `name`, in milliseconds, as [`Metrics::counter`].
+    /// Returns the summary `name`, in milliseconds, as [`Metrics::counter`].
     pub fn summary(&self, name: &'static str, help: &'static str) -> Arc<Summary> {
         let found = self.instrument(name, help, || Instrument::Summary(Arc::default()));
         match found {

@@ -1,4 +1,4 @@
-//! What the process tells about itself: log lines and numbers.
+//! The process's log lines and numbers.
 //!
 //! Owns the log's formats, its level, its file, and the registry of metrics. Rooms log with
 //! `tracing`'s `error!` and `warn!` and with `info!` and `debug!` of this room; they count with an
@@ -8,7 +8,7 @@
 //! Invariants
 //! - A line is written whole or not at all, and never blocks on more than its sink.
 //! - Counting takes no lock.
-//! - Nobody hands a secret to either; `secret::Secret` cannot be printed.
+//! - No line and no number holds a secret; `secret::Secret` cannot be printed.
 
 mod exposition;
 mod line;

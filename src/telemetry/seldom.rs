@@ -1,10 +1,10 @@
-//! What may happen often and is told once in a while.
+//! Limits log lines about events that may happen often.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lets one of many through in each span of time, with the number of those before it that it
-/// stands for. So whoever can make an event happen cannot fill a log with it.
+/// Lets one event through in each span of time, with the number of events that it stands for. So a
+/// client that can cause an event cannot fill the log with it.
 #[derive(Debug)]
 pub struct Seldom {
     every: Duration,
@@ -18,7 +18,7 @@ struct Told {
 }
 
 impl Seldom {
-    /// At most one in `every`.
+    /// Returns a limit of one event in `every`.
     pub const fn new(every: Duration) -> Self {
         Self {
             every,
@@ -29,7 +29,8 @@ impl Seldom {
         }
     }
 
-    /// It happened. When it is time to tell: how often since it was told last, this time included.
+    /// Counts an event. When it is time to log one, returns the number of events since the last one
+    /// that was logged, with this one.
     pub fn happened(&self) -> Option<u64> {
         self.happened_at(Instant::now())
     }

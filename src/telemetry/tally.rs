@@ -1,17 +1,17 @@
-//! How often something is done, how long it takes, and how often it fails.
+//! Counts an operation, its failures, and the time that it takes.
 
 use super::metrics::{Counter, Summary, metrics};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The two instruments for what may fail: how long it took, and the failures.
+/// The two instruments of an operation that may fail: the time taken, and the failures.
 pub struct Tally {
     time: Arc<Summary>,
     failures: Arc<Counter>,
 }
 
 impl Tally {
-    /// The instruments of these names, each with its sentence of help.
+    /// Returns the instruments of these names, each with its sentence of help.
     pub fn new(
         (time, time_help): (&'static str, &'static str),
         (failures, failures_help): (&'static str, &'static str),
@@ -22,7 +22,7 @@ impl Tally {
         }
     }
 
-    /// Counts what was begun then and ended so.
+    /// Counts an operation that was begun at `begun` and ended with `result`.
     pub fn count<T, E>(&self, begun: Instant, result: &Result<T, E>) {
         self.time.observe(begun.elapsed());
         if result.is_err() {
@@ -30,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// Counts what `work` does.
+    /// Runs `work` and counts it.
     pub fn run<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let begun = Instant::now();
         let result = work();
