@@ -1,4 +1,4 @@
-//! The compiled policies of a token, and the question put to them.
+//! The compiled policies of a token, and the questions that they answer.
 
 use super::authorized::{Authorized, Denied};
 use super::parameters::{ReadField, Sent};
@@ -12,40 +12,41 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// May this be done?
+/// The question whether an operation is granted at a path.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// Full API path without `/v1/`: `secret/data/app`.
+    /// The full API path without `/v1/`: `secret/data/app`.
     pub path: &'a str,
-    /// What to do there.
+    /// The operation.
     pub operation: Operation,
-    /// Parameters, for rules that speak of them.
+    /// The parameters, for rules about them.
     pub data: &'a Map<String, Value>,
-    /// How the engine that will answer reads them.
+    /// Reads a field as the engine that will answer reads it.
     pub field: ReadField<'a>,
-    /// How the answer is to be wrapped, if at all.
+    /// The wrapping that the answer is to have, if any.
     pub wrap_ttl: Option<Duration>,
-    /// The path asks for `sudo` beside the operation.
+    /// True if the path needs `sudo` beside the operation.
     pub needs_sudo: bool,
 }
 
-/// Policies joined into one set of rules. Immutable; shared by all tokens with the same list.
+/// Policies joined into one set of rules. It is immutable, and shared by all tokens with the same
+/// list.
 #[derive(Debug, Default)]
 pub struct Acl {
     root: bool,
     rules: Rules,
-    /// When the first of the rules expires.
+    /// The time at which the first of the rules expires.
     expiration: Option<Timestamp>,
 }
 
 impl Acl {
-    /// Joins what `policies` say at `now` to a caller without an identity: templated rules match
-    /// nothing. What has expired is left out.
+    /// Joins the rules of `policies` at `now` for a caller without an identity: templated rules
+    /// match nothing. Expired rules are left out.
     pub fn compile(policies: &[Arc<Policy>], now: Timestamp) -> Self {
         Self::compile_for(policies, None, now)
     }
 
-    /// Joins what `policies` say at `now` to `subject`.
+    /// Joins the rules of `policies` at `now` for `subject`.
     pub fn compile_for(
         policies: &[Arc<Policy>],
         subject: Option<&dyn Subject>,
@@ -66,7 +67,8 @@ impl Acl {
         acl
     }
 
-    /// Does what ends at `expiration` count at `now`? Then this ends with it.
+    /// Returns true if a rule that ends at `expiration` counts at `now`; this set then ends with
+    /// it.
     fn lasts_until(&mut self, expiration: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(expiration) = expiration else {
             return true;
@@ -81,18 +83,18 @@ impl Acl {
         true
     }
 
-    /// Do all of its rules still count at `now`?
+    /// Returns true if all of its rules still count at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.expiration.is_none_or(|expiration| expiration > now)
     }
 
-    /// Is the root policy among them?
+    /// Returns true if the root policy is among the policies.
     pub fn is_root(&self) -> bool {
         self.root
     }
 
-    /// Hands `request` back with the proof, or denies. `request` is not looked at: `question`
-    /// must be about it.
+    /// Returns `request` with the proof, or denies. `request` itself is not read: `question` must
+    /// be about it.
     pub fn authorize<R>(
         &self,
         request: R,
@@ -127,7 +129,8 @@ impl Acl {
         }
     }
 
-    /// What may be done at `path`: sorted names, `["deny"]` for nothing, `["root"]` for root.
+    /// Returns the capabilities at `path`: sorted names, `["deny"]` for nothing, `["root"]` for
+    /// root.
     pub fn capabilities(&self, path: &str) -> Vec<&'static str> {
         if self.root {
             return vec!["root"];
@@ -138,20 +141,20 @@ impl Acl {
             .names()
     }
 
-    /// Does any rule grant something at or below `prefix` (a mount path)? For listings that
-    /// show a caller only what concerns it.
+    /// Returns true if any rule grants something at or below `prefix` (a mount path). Serves
+    /// listings that show a caller only the mounts that concern it.
     pub fn touches(&self, prefix: &str) -> bool {
         self.root || self.rules.touch(prefix)
     }
 
-    /// The rule that counts for `path`.
+    /// Returns the rule that counts for `path`.
     fn find(&self, path: &str) -> Option<&Permissions> {
         let wildcard = || self.rules.wildcard(path).map(|found| found.permissions);
         self.rules.exact(path).or_else(wildcard)
     }
 
-    /// The rule that counts for a list of `path`: what is written for the folder `x/`
-    /// (CVE-2026-12624) or, where nothing is, for `x`. A deny that is written for `x` and is more
+    /// Returns the rule that counts for a list of `path`: the one written for the folder `x/`
+    /// (CVE-2026-12624) or, if there is none, for `x`. A deny that is written for `x` and is more
     /// specific holds for the folder too.
     fn find_folder(&self, path: &str) -> Option<&Permissions> {
         let Some(name) = path.strip_suffix('/').filter(|name| !name.is_empty()) else {
@@ -172,11 +175,11 @@ impl Acl {
     }
 }
 
-/// Paths whose last part has many spellings for one thing.
+/// Paths whose last part has many spellings for one policy.
 const LENIENT: [&str; 2] = ["sys/policy/", "sys/policies/acl/"];
 
-/// The one spelling of a path, for rules and questions alike: a deny of `sys/policies/acl/ops` is
-/// also one of `sys/policies/acl/OPS` (CVE-2026-89322).
+/// Returns the one spelling of a path, for rules and questions alike: a deny of
+/// `sys/policies/acl/ops` is also one of `sys/policies/acl/OPS` (CVE-2026-89322).
 fn canonical(path: &str) -> Cow<'_, str> {
     for folder in LENIENT {
         if let Some(name) = path.strip_prefix(folder) {
@@ -214,7 +217,7 @@ mod tests {
         compile(&[policy(text)])
     }
 
-    /// A field of an engine with some of each kind.
+    /// Returns the meaning of a field, for an engine with some fields of each kind.
     fn field(name: &str) -> Meaning {
         match name {
             "ttl" => Meaning::of(FieldKind::Seconds),

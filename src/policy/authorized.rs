@@ -1,6 +1,6 @@
-//! The proof that a policy let a request through.
+//! The proof that a policy granted a request.
 
-/// A request that was asked about. Nobody outside this room can make one, so whoever takes an
+/// A request that the policies granted. Only this room can make one, so a function that takes an
 /// `Authorized<R>` cannot be called with a request that skipped the question.
 #[derive(Clone, Copy, Debug)]
 pub struct Authorized<R> {
@@ -8,7 +8,7 @@ pub struct Authorized<R> {
     sudo: bool,
 }
 
-/// The policies do not grant it.
+/// The policies do not grant the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("permission denied")]
 pub struct Denied;
@@ -18,35 +18,35 @@ impl<R> Authorized<R> {
         Self { request, sudo }
     }
 
-    /// A request for a path that needs no token (logins); such a request has no privileges.
+    /// Returns the proof for a path that needs no token (logins); such a request has no privileges.
     pub fn public(request: R) -> Self {
         Self::granted(request, false)
     }
 
-    /// True when the policies give `sudo` on the path: what [`crate::engine::Caller::has_sudo`]
-    /// is filled from.
+    /// Returns true if the policies give `sudo` on the path: the source of
+    /// [`crate::engine::Caller::has_sudo`].
     pub fn sudo(&self) -> bool {
         self.sudo
     }
 
-    /// The request.
+    /// Returns the request.
     pub fn request(&self) -> &R {
         &self.request
     }
 
-    /// Gives the request up together with the proof.
+    /// Returns the request and drops the proof.
     pub fn into_request(self) -> R {
         self.request
     }
 }
 
 impl<'a, R> Authorized<&'a mut R> {
-    /// The proof for who only reads the request, for a while.
+    /// Returns the proof for a function that only reads the request, for a while.
     pub fn borrowed(&self) -> Authorized<&R> {
         Authorized::granted(&*self.request, self.sudo)
     }
 
-    /// The proof for who only reads the request, and the request itself.
+    /// Returns the proof for a function that only reads the request, and the request itself.
     pub fn shared(self) -> (Authorized<&'a R>, &'a R) {
         let request: &R = self.request;
         (Authorized::granted(request, self.sudo), request)
@@ -54,7 +54,7 @@ impl<'a, R> Authorized<&'a mut R> {
 }
 
 impl Authorized<()> {
-    /// Puts the request in whose path, operation and data were asked about.
+    /// Replaces the request by another with the path, the operation and the data of the question.
     pub fn carry<R>(self, request: R) -> Authorized<R> {
         Authorized::granted(request, self.sudo)
     }

@@ -1,13 +1,13 @@
-//! The policies that exist before anyone writes one.
+//! The policies that exist before any is written.
 
-/// Everything, everywhere; cannot be read as text, changed or deleted.
+/// The policy that grants everything, everywhere; it cannot be read as text, changed or deleted.
 pub const ROOT: &str = "root";
-/// What every token may do, unless asked to leave it out; may be changed, not deleted.
+/// The policy that every token has, unless its maker leaves it out; it may be changed, not deleted.
 pub const DEFAULT: &str = "default";
-/// What a response-wrapping token may do; cannot be attached by anyone.
+/// The policy of response-wrapping tokens; it cannot be attached to others.
 pub const RESPONSE_WRAPPING: &str = "response-wrapping";
 
-/// The text of `default` until someone writes another.
+/// The text of `default` until another is written.
 pub(super) const DEFAULT_TEXT: &str = r#"
 # A token may ask about itself, prolong itself and end itself.
 path "auth/token/lookup-self" {

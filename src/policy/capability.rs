@@ -1,4 +1,4 @@
-//! What a rule may grant.
+//! The capabilities that a rule may grant.
 
 use crate::engine::Operation;
 
@@ -6,23 +6,23 @@ use crate::engine::Operation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Capability {
-    /// Overrides all others.
+    /// Overrides all other capabilities.
     Deny = 1,
-    /// Write what does not exist yet.
+    /// Grants writes of data that does not exist yet.
     Create = 2,
-    /// GET.
+    /// Grants GET.
     Read = 4,
-    /// Write what exists.
+    /// Grants writes of data that exists.
     Update = 8,
-    /// DELETE.
+    /// Grants DELETE.
     Delete = 16,
-    /// LIST.
+    /// Grants LIST.
     List = 32,
-    /// Paths that ask for more than their operation.
+    /// Grants paths that need more than their operation.
     Sudo = 64,
-    /// PATCH.
+    /// Grants PATCH.
     Patch = 128,
-    /// SCAN.
+    /// Grants SCAN.
     Scan = 256,
 }
 
@@ -39,12 +39,13 @@ const ALL: [(Capability, &str); 9] = [
 ];
 
 impl Capability {
-    /// By its name in a policy.
+    /// Returns the capability with this name in a policy.
     pub fn parse(name: &str) -> Option<Self> {
         ALL.iter().find(|(_, n)| *n == name).map(|(c, _)| *c)
     }
 
-    /// What `operation` needs; help needs any of read and list, see [`Capabilities::permit`].
+    /// Returns the capability that `operation` needs; help needs any capability, see
+    /// [`Capabilities::permit`].
     pub const fn for_operation(operation: Operation) -> Self {
         match operation {
             Operation::Create => Self::Create,
@@ -63,15 +64,15 @@ impl Capability {
 pub struct Capabilities(u16);
 
 impl Capabilities {
-    /// The set that denies.
+    /// The set that denies everything.
     pub const DENY: Self = Self(Capability::Deny as u16);
 
-    /// Adds one; `deny` throws all others out.
+    /// Adds one; `deny` removes all others.
     pub fn insert(&mut self, capability: Capability) {
         *self = self.union(Self(capability as u16));
     }
 
-    /// Both together; `deny` in either is all that stays.
+    /// Returns both together; `deny` in either is all that stays.
     pub const fn union(self, other: Self) -> Self {
         let bits = self.0 | other.0;
         if bits & Capability::Deny as u16 != 0 {
@@ -81,17 +82,17 @@ impl Capabilities {
         }
     }
 
-    /// Is it in the set?
+    /// Returns true if the capability is in the set.
     pub const fn contains(self, capability: Capability) -> bool {
         self.0 & capability as u16 != 0
     }
 
-    /// Does the set deny explicitly?
+    /// Returns true if the set denies explicitly.
     pub const fn denies(self) -> bool {
         self.contains(Capability::Deny)
     }
 
-    /// Does the set let `operation` through?
+    /// Returns true if the set grants `operation`.
     pub const fn permit(self, operation: Operation) -> bool {
         match operation {
             Operation::Help => !self.denies() && self.0 != 0,
@@ -99,7 +100,7 @@ impl Capabilities {
         }
     }
 
-    /// Names in alphabetical order; `deny` for the empty set.
+    /// Returns the names in alphabetical order; `deny` for the empty set.
     pub fn names(self) -> Vec<&'static str> {
         if self.0 == 0 {
             return vec!["deny"];

@@ -5,7 +5,7 @@ use super::source::{Source, syntax_at};
 use crate::hcl::{self, Form};
 use serde_json::{Map, Number, Value};
 
-/// What a policy's text holds, with the line that its author knows it by.
+/// An entry of a policy's text, with its line in the author's text.
 type Entry = hcl::Entry<usize>;
 
 /// One `path "..." { ... }`.
@@ -15,7 +15,7 @@ pub(super) struct PathBlock {
     pub fields: Vec<Field>,
 }
 
-/// One `key = value` in it. `line` is zero where it is not known (JSON).
+/// One `key = value` in a block. `line` is zero where it is not known (JSON).
 #[derive(Debug)]
 pub(super) struct Field {
     pub key: String,
@@ -23,24 +23,24 @@ pub(super) struct Field {
     pub value: Value,
 }
 
-/// What a text says.
+/// The content of a text.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub blocks: Vec<PathBlock>,
-    /// The first thing that has a meaning, but none that we know or none that is clear. A text
-    /// with one is not accepted any more; one that was stored before counts as it did.
+    /// The first part of the text with an unknown or unclear meaning. A new text with one is
+    /// refused; one that was stored earlier counts as it did.
     pub complaint: Option<PolicyError>,
 }
 
 impl Reading {
-    /// Keeps the first.
+    /// Keeps the complaint if it is the first.
     pub fn complain(&mut self, complaint: PolicyError) {
         self.complaint.get_or_insert(complaint);
     }
 }
 
 pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
-    // Editors of another system begin a file so.
+    // Editors of other systems begin a file like this.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{') {
         return super::json::read(text);
@@ -58,7 +58,7 @@ pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
             ("path", Form::Block(labels)) => {
                 read_path(labels, entry.position, entry.node.value, &mut reading)?;
             }
-            // Old policies carry their own name.
+            // Old policies hold their own name.
             ("name", Form::Attribute) => {}
             (key, _) => return Err(invalid_key(key, entry.position)),
         }
@@ -91,7 +91,7 @@ fn read_path(
     Ok(())
 }
 
-/// `invalid key` as Vault words it.
+/// Returns the error for an invalid key, in Vault's words.
 pub(super) fn invalid_key(key: &str, line: usize) -> PolicyError {
     PolicyError::Syntax(invalid_key_text(key, line))
 }

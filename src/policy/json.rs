@@ -1,7 +1,7 @@
 //! Reads the outer form of a policy that is written as JSON.
 //!
-//! A name that stands twice in an object is seen twice: the last one must not hide what the
-//! first one denies.
+//! A name that stands twice in an object is read twice: the last one must not hide a deny of the
+//! first one.
 
 use super::PolicyError;
 use super::hcl::{Field, PathBlock, Reading, invalid_key};
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Deepest nesting of a field's value; what reads it recurses.
+/// The deepest nesting of a field's value; its readers recurse.
 const NESTING_MAX: usize = 120;
 
-/// `{"path": {"a": {...}}}` or `{"path": [{"a": {...}}, ...]}`.
+/// Reads `{"path": {"a": {...}}}` or `{"path": [{"a": {...}}, ...]}`.
 pub(super) fn read(text: &str) -> Result<Reading, PolicyError> {
     let mut reading = Reading::default();
     for (key, value) in parse::<Object>(text)?.0 {
@@ -68,8 +68,8 @@ fn read_group(group: &str, reading: &mut Reading) -> Result<(), PolicyError> {
     Ok(())
 }
 
-/// The value of `text`, at most `depth` levels deep; `twice` is told the names that an object has
-/// more than once.
+/// Reads the value of `text`, at most `depth` levels deep; calls `twice` with the names that an
+/// object has more than once.
 fn plain(text: &str, depth: usize, twice: &mut dyn FnMut(&str)) -> Result<Value, PolicyError> {
     let deep = || syntax_at((1, 1), "nested too deeply");
     let below = |text: &str, twice: &mut dyn FnMut(&str)| {

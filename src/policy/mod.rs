@@ -1,13 +1,13 @@
 //! ACL policies: parse, compile, decide.
 //!
 //! Owns the policy texts of the barrier (`sys/policy/<name>`), the built-in policies, the
-//! compiled [`Acl`] of a list of names, and [`Authorized`], the proof that a request was asked
-//! about.
+//! compiled [`Acl`] of a list of names, and [`Authorized`], the proof that a request was
+//! granted.
 //!
 //! Invariants
-//! - What no rule grants is denied; a deny on a path beats every grant on the same path.
-//! - Only this room makes an [`Authorized`], and only after an [`Acl`] said yes (or for a path
-//!   that needs no token).
+//! - A request that no rule grants is denied; a deny on a path beats every grant on the same path.
+//! - Only this room makes an [`Authorized`], and only after an [`Acl`] granted the request (or for
+//!   a path that needs no token).
 //! - Names are lower case; no two names differ only in case or in white space around them.
 //!
 //! It never reads a token and never looks at a mount.
@@ -41,44 +41,44 @@ pub use store::{CODEC, Draft, Store, StoredPolicy};
 pub use template::Subject;
 pub use value::glob_matches;
 
-/// Why a policy is refused; always the client's fault, and answered with 400.
+/// Reasons to refuse a policy; always the client's fault, and answered with 400.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// Correct the text at the place named.
+    /// The text is wrong; the client corrects it at the place named.
     #[error("failed to parse policy: {0}")]
     Syntax(String),
-    /// Split the policy.
+    /// The text is too long; the client splits the policy.
     #[error("failed to parse policy: it is longer than {POLICY_BYTES_MAX} bytes")]
     TooLong,
-    /// Split the policy.
+    /// The policy has too many paths; the client splits it.
     #[error("failed to parse policy: it names more than {PATHS_MAX} paths")]
     TooManyPaths,
-    /// Choose another name: this one is built in.
+    /// The policy is built in; the client chooses another name.
     #[error("cannot {verb} {name:?} policy")]
     BuiltIn {
         /// `update` or `delete`.
         verb: &'static str,
-        /// Which.
+        /// The policy's name.
         name: String,
     },
-    /// Choose another name.
+    /// The name is invalid; the client chooses another.
     #[error("invalid policy name")]
     Name,
-    /// Choose a later time.
+    /// The expiration has passed; the client chooses a later time.
     #[error("refusing to update policy as expiration time has already elapsed")]
     Elapsed,
-    /// Send `cas`: the policy may be written with it only.
+    /// The policy may be written with `cas` only; the client sends it.
     #[error("check-and-set parameter required for this call")]
     CasMissing,
-    /// It is there already.
+    /// The policy exists, and `cas` requires that it does not.
     #[error("check-and-set parameter set to -1 on existing entry")]
     CasExists,
-    /// Read it again: somebody wrote it meanwhile.
+    /// The policy was written meanwhile; the client reads it again.
     #[error("check-and-set parameter {cas} did not match the current version {version}")]
     Cas {
-        /// What was expected.
+        /// The expected version.
         cas: i64,
-        /// What is there; zero for nothing.
+        /// The present version; zero for none.
         version: u64,
     },
     /// The token may not be given this policy.

@@ -1,4 +1,4 @@
-//! Names of policies, and which of them a token may be given.
+//! Names of policies, and the names that a token may be given.
 
 use super::builtin::{DEFAULT, RESPONSE_WRAPPING, ROOT};
 use super::{PolicyError, store};
@@ -6,7 +6,7 @@ use super::{PolicyError, store};
 /// Longest name in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 
-/// The one form of a name: lower case, without white space around it.
+/// Returns the one form of a name: lower case, without white space around it.
 pub fn normalize(name: &str) -> Result<String, PolicyError> {
     let name = name.trim().to_lowercase();
     let storable = !name.is_empty()
@@ -20,8 +20,8 @@ pub fn normalize(name: &str) -> Result<String, PolicyError> {
     }
 }
 
-/// A list of names as it was meant: each in its one form, sorted, once, with `default` when
-/// `add_default`. For lists that allow or forbid: none of their names stands for another.
+/// Returns a list of names, each in its one form, sorted, once, with `default` if `add_default`.
+/// For lists that allow or forbid: none of their names stands for another.
 pub fn normalize_list<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
     let mut list: Vec<String> = names
         .iter()
@@ -36,8 +36,8 @@ pub fn normalize_list<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<Stri
     list
 }
 
-/// A list of names as a token is given it: [`normalize_list`], but where `root` is among them it
-/// is the only one. For grants alone: a list that forbids would forget what else it forbids.
+/// Returns a list of names as a token is given it: [`normalize_list`], but where `root` is among
+/// them it is the only one. For grants alone: a list that forbids would lose its other names.
 pub fn sanitize<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
     let list = normalize_list(names, add_default);
     if list.iter().any(|name| name == ROOT) {
@@ -46,8 +46,8 @@ pub fn sanitize<S: AsRef<str>>(names: &[S], add_default: bool) -> Vec<String> {
     list
 }
 
-/// Refuses names that nobody may attach, and `root` in any spelling for whoever is not root
-/// (CVE-2024-9180, CVE-2025-5999). Every way to give a policy to a token or a role asks this.
+/// Refuses names that cannot be attached, and `root` in any spelling unless `by_root`
+/// (CVE-2024-9180, CVE-2025-5999). Every way to give a policy to a token or a role calls this.
 pub fn check_attachable<S: AsRef<str>>(names: &[S], by_root: bool) -> Result<(), PolicyError> {
     for name in names {
         let plain = name.as_ref().trim().to_lowercase();

@@ -1,9 +1,9 @@
-//! What a rule says of the parameters of a request.
+//! The rules about the parameters of a request.
 //!
 //! Names are read as engines read them, in one place: [`Sent::means`]. A field has one spelling,
 //! and its older names stand for it. A rule's own names are taken in lower case, which all fields
-//! of engines have; one that allows may also be written as the client writes it, since version 1
-//! of kv takes names of any case. One that denies holds in every case.
+//! of engines have; one that allows may also be written as the client writes it, since version 1 of
+//! kv takes names of any case. One that denies holds in every case.
 
 use super::value;
 use crate::engine::{FieldKind, Meaning};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Values by parameter name, as written; an empty list stands for any value.
 pub type Parameters = BTreeMap<String, Vec<Value>>;
 
-/// How the engine that will answer reads a field, by its name.
+/// Returns the meaning of a field's name for the engine that will answer.
 pub type ReadField<'a> = &'a dyn Fn(&str) -> Meaning;
 
 /// The parameters of a request.
@@ -24,8 +24,8 @@ pub(super) struct Sent<'a> {
 }
 
 impl Sent<'_> {
-    /// Is every one of `names` sent, under that very name or one that the engine takes for it,
-    /// and with a value that the engine does not take for none?
+    /// Returns true if every one of `names` is sent, under that very name or one that the engine
+    /// takes for it, and with a value that the engine does not take for none.
     pub fn has_all(&self, names: &[String]) -> bool {
         names.iter().all(|wanted| {
             let mut sent = self.data.iter();
@@ -35,7 +35,7 @@ impl Sent<'_> {
         })
     }
 
-    /// Is nothing sent that `denied` lists? `*` denies every parameter.
+    /// Returns true if no parameter is sent that `denied` lists. `*` denies every parameter.
     pub fn avoids(&self, denied: &Parameters) -> bool {
         if denied.is_empty() || self.data.is_empty() {
             return true;
@@ -50,8 +50,8 @@ impl Sent<'_> {
         !denied.contains_key("*") && !self.data.iter().any(listed)
     }
 
-    /// Is everything sent in `allowed`? No rules allow everything, and so does `*`, but for what
-    /// other rules say.
+    /// Returns true if every parameter sent is in `allowed`. No rules allow everything, and so does
+    /// `*`, except for parameters with rules of their own.
     pub fn keeps_to(&self, allowed: &Parameters) -> bool {
         if allowed.is_empty() {
             return true;
@@ -72,7 +72,7 @@ impl Sent<'_> {
         })
     }
 
-    /// Does a rule for `rule` speak of the parameter `name`?
+    /// Returns true if a rule for `rule` is about the parameter `name`.
     fn means(&self, rule: &str, name: &str) -> bool {
         let rule = rule.to_lowercase();
         let one = |alias: Option<&'static str>, own| alias.unwrap_or(own);

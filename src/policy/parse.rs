@@ -1,4 +1,4 @@
-//! From the text of a policy to its rules.
+//! Reads the rules of a policy from its text.
 
 use super::hcl::{self, Field, PathBlock, Reading};
 use super::parameters::Parameters;
@@ -14,7 +14,7 @@ pub const POLICY_BYTES_MAX: usize = 128 * 1024;
 /// Most paths in one policy.
 pub const PATHS_MAX: usize = 4096;
 
-/// What Vault or OpenBao know beside; all of it narrows a grant.
+/// The keys that Vault or OpenBao know in addition; all of them narrow a grant.
 const NOT_BUILT: [&str; 5] = [
     "control_group",
     "list_scan_response_keys_filter_path",
@@ -32,16 +32,15 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads HCL, or JSON where the text starts with `{`. `name` must be normalized. Refuses by
-    /// name what it does not know or finds unclear: nothing that narrows is passed over.
+    /// Reads HCL, or JSON where the text starts with `{`. `name` must be normalized. Refuses
+    /// unknown and unclear parts by name: nothing that narrows a grant is ignored.
     pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
         let (policy, complaint) = Self::read(name, text)?;
         complaint.map_or(Ok(policy), Err)
     }
 
-    /// Reads a text that was accepted when it was written, perhaps by an older release that
-    /// passed over what [`Policy::parse`] refuses today. A rule whose `expiration` nobody can
-    /// read denies.
+    /// Reads a text that was accepted when it was written, perhaps by an older release that ignored
+    /// parts which [`Policy::parse`] refuses today. A rule with an unreadable `expiration` denies.
     pub(super) fn stored(name: &str, text: &str) -> Result<Self, PolicyError> {
         Ok(Self::read(name, text)?.0)
     }
@@ -66,19 +65,19 @@ impl Policy {
         Ok((policy, reading.complaint))
     }
 
-    /// The same, but good until `expiration` only.
+    /// Returns the policy, valid until `expiration` only.
     #[must_use]
     pub fn until(mut self, expiration: Option<Timestamp>) -> Self {
         self.expiration = expiration;
         self
     }
 
-    /// When all of it ends.
+    /// Returns the time at which the whole policy ends.
     pub fn expiration(&self) -> Option<Timestamp> {
         self.expiration
     }
 
-    /// The policy that may do everything.
+    /// Returns the policy that grants everything.
     pub fn root() -> Self {
         Self {
             name: ROOT.to_owned(),
@@ -87,31 +86,31 @@ impl Policy {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Is it `root`?
+    /// Returns true for `root`.
     pub fn is_root(&self) -> bool {
         self.name == ROOT
     }
 
-    /// What it says, templates as written.
+    /// Returns the rules, templates as written.
     pub fn rules(&self) -> &[PathRule] {
         &self.rules
     }
 
-    /// Does it depend on who asks?
+    /// Returns true if the rules depend on the caller.
     pub fn is_templated(&self) -> bool {
         self.rules
             .iter()
             .any(|rule| template::is_template(&rule.path))
     }
 
-    /// Its rules for `subject`, with the path that each is about. A rule whose template has no
-    /// value, or one that could change the meaning of the path (CVE-2026-5006), matches nothing
-    /// and is left out.
+    /// Returns the rules for `subject`, with their paths. A rule whose template has no value, or
+    /// one that could change the meaning of the path (CVE-2026-5006), matches nothing and is left
+    /// out.
     pub fn rules_for<'a>(
         &'a self,
         subject: Option<&'a dyn Subject>,
@@ -140,7 +139,7 @@ fn read_rule(block: PathBlock, reading: &mut Reading) -> Result<PathRule, Policy
     let mut seen = BTreeSet::new();
     for field in block.fields {
         let line = field.line;
-        // Capabilities add up, as in the peers; of anything else the last would hide the first.
+        // Capabilities add up, as in the peers; of any other key the last would hide the first.
         let adds_up = matches!(field.key.as_str(), "capabilities" | "policy" | "comment");
         if !seen.insert(field.key.clone()) && !adds_up {
             let twice = Problem::Value(format!("{} stands twice", field.key));
@@ -164,7 +163,7 @@ fn read_rule(block: PathBlock, reading: &mut Reading) -> Result<PathRule, Policy
             "path {path:?}: max_wrapping_ttl cannot be less than min_wrapping_ttl"
         )));
     }
-    // A policy speaks of API paths, with or without the slash they start with.
+    // The paths of a policy are API paths, with or without the slash that they start with.
     let path = path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
     Ok(PathRule {
         path,
@@ -173,11 +172,11 @@ fn read_rule(block: PathBlock, reading: &mut Reading) -> Result<PathRule, Policy
     })
 }
 
-/// What is wrong with a field.
+/// The fault of a field.
 enum Problem {
     UnknownKey(String),
     Value(String),
-    /// As `Value`, where the line helps.
+    /// As `Value`, for faults whose message gives the line.
     Type(String),
 }
 
@@ -226,7 +225,7 @@ fn read_field(permissions: &mut Permissions, field: Field) -> Result<(), Problem
     Ok(())
 }
 
-/// The words from before capabilities.
+/// Returns the capabilities of a word that policies used before capabilities.
 fn legacy(name: &str) -> Option<Capabilities> {
     use Capability::{Create, Delete, Deny, List, Read, Sudo, Update};
     Some(match name {
@@ -259,7 +258,7 @@ fn strings(key: &str, value: Value) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// RFC 3339 or seconds since 1970; an empty text is none.
+/// Reads RFC 3339 or seconds since 1970; an empty text is none.
 fn instant(value: Value) -> Result<Option<Timestamp>, Problem> {
     let text = match value {
         Value::String(text) => text,
@@ -347,7 +346,7 @@ mod tests {
         let expected = Policy::parse("p", text);
         assert!(expected.is_ok());
         let windows = text.replace('\n', "\r\n");
-        // As `$(cat file)` leaves it: the last line feed is gone.
+        // `$(cat file)` leaves it like this: the last line feed is gone.
         let cut = windows.trim_end_matches('\n').to_owned();
         let marked = format!("\u{feff}{windows}");
         let json = r#"{"path":{"a/*":{"capabilities":["read"]}}}"#;

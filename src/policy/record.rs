@@ -5,15 +5,15 @@
 //! format (1 byte) | text | modified | version | terms         format 2
 //! ```
 //!
-//! All in postcard. A policy without terms is written in format 1, as all releases read it. One
-//! that knows format 1 alone passes over the terms, as it passed over them in requests.
+//! All fields are in postcard. A policy without terms is written in format 1, which all releases
+//! read. A release that knows only format 1 ignores the terms, as it ignored them in requests.
 
 use crate::barrier::BarrierError;
 use crate::clock::Timestamp;
 use crate::secret::{Secret, SecretBytes};
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a policy.
+/// The stored form of a policy.
 #[derive(Debug)]
 pub(super) struct PolicyRecord {
     pub text: String,
@@ -22,7 +22,7 @@ pub(super) struct PolicyRecord {
     pub terms: Terms,
 }
 
-/// Conditions of a policy that most have none of.
+/// Conditions of a policy; most policies have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Terms {
     pub expiration: Option<Timestamp>,
@@ -49,7 +49,7 @@ struct Shown {
 }
 
 impl PolicyRecord {
-    /// The bytes of a record as JSON; `None` when they are none.
+    /// Returns the bytes of a record as JSON; `None` when they are not a record.
     pub fn show(bytes: &[u8]) -> Option<String> {
         let record = Self::decode(bytes)?;
         let is_bare = record.terms == Terms::default();
@@ -63,7 +63,7 @@ impl PolicyRecord {
         serde_json::to_string(&shown).ok()
     }
 
-    /// The bytes of what [`PolicyRecord::show`] gave.
+    /// Returns the bytes for a text that [`PolicyRecord::show`] gave.
     pub fn take(text: &str) -> Result<Vec<u8>, String> {
         let shown: Shown = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let record = Self {
@@ -76,7 +76,7 @@ impl PolicyRecord {
         Ok(bytes.expose().clone())
     }
 
-    /// Is it there at `now`?
+    /// Returns true if the policy exists at `now`.
     pub fn is_good(&self, now: Timestamp) -> bool {
         let expiration = self.terms.expiration;
         expiration.is_none_or(|expiration| expiration > now)
@@ -98,7 +98,7 @@ impl PolicyRecord {
         Ok(Secret::new(bytes))
     }
 
-    /// `None` when it is not a record of ours.
+    /// Reads a record; returns `None` when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (plain, rest) = postcard::take_from_bytes::<Plain>(bytes).ok()?;
         let terms = match plain.format {

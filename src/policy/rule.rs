@@ -1,4 +1,4 @@
-//! What one `path` block of a policy says.
+//! The content of one `path` block of a policy.
 
 use super::Capabilities;
 use super::parameters::{Parameters, Sent};
@@ -6,25 +6,25 @@ use crate::clock::Timestamp;
 use crate::engine::Operation;
 use std::time::Duration;
 
-/// A path as written, and what it grants.
+/// A path as written, with its grants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathRule {
     /// `secret/data/+/x*`, without a leading slash; may hold `{{templates}}`.
     pub path: String,
-    /// What holds there.
+    /// The permissions at the path.
     pub permissions: Permissions,
-    /// From then on the block says nothing.
+    /// The time at which the block stops counting.
     pub expiration: Option<Timestamp>,
 }
 
 impl PathRule {
-    /// Does it say anything at `now`?
+    /// Returns true if the block counts at `now`.
     pub fn counts(&self, now: Timestamp) -> bool {
         self.expiration.is_none_or(|expiration| expiration > now)
     }
 }
 
-/// What holds at a path.
+/// The permissions at a path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Permissions {
     /// The operations.
@@ -33,17 +33,17 @@ pub struct Permissions {
     pub min_wrapping_ttl: Duration,
     /// Longest wrapping that an answer must have; zero asks for none.
     pub max_wrapping_ttl: Duration,
-    /// Only these parameters; empty lets all through.
+    /// The only parameters that are allowed; empty allows all.
     pub allowed_parameters: Parameters,
-    /// None of these.
+    /// The parameters that are denied.
     pub denied_parameters: Parameters,
-    /// All of these.
+    /// The parameters that are required.
     pub required_parameters: Vec<String>,
 }
 
 impl Permissions {
-    /// Adds what another policy says of the same path: capabilities and parameters join, the
-    /// shorter of two wrapping limits holds, and a deny is all that stays.
+    /// Adds the permissions of another policy for the same path: capabilities and parameters join,
+    /// the shorter of two wrapping limits holds, and a deny is all that stays.
     pub fn merge(&mut self, other: &Self) {
         self.capabilities = self.capabilities.union(other.capabilities);
         if self.capabilities.denies() {
@@ -64,7 +64,7 @@ impl Permissions {
         }
     }
 
-    /// Is an answer wrapped for `wrap_ttl` what the limits ask for?
+    /// Returns true if an answer wrapped for `wrap_ttl` is within the limits.
     pub fn wrapping_fits(&self, wrap_ttl: Option<Duration>) -> bool {
         let (min, max) = (self.min_wrapping_ttl, self.max_wrapping_ttl);
         if min.is_zero() && max.is_zero() {
@@ -73,7 +73,7 @@ impl Permissions {
         wrap_ttl.is_some_and(|ttl| ttl >= min && (max.is_zero() || ttl <= max))
     }
 
-    /// Do the parameters fit? Deletes and lists carry none.
+    /// Returns true if the parameters are allowed. Deletes and lists carry none.
     pub(super) fn parameters_fit(&self, operation: Operation, sent: Sent<'_>) -> bool {
         if matches!(
             operation,
@@ -95,7 +95,7 @@ fn shorter(a: Duration, b: Duration) -> Duration {
     }
 }
 
-/// An empty list means "any value", so it swallows every other.
+/// Joins two lists of values. An empty list means "any value", so it swallows every other.
 fn join(into: &mut Parameters, other: &Parameters) {
     for (name, values) in other {
         match into.get_mut(name) {

@@ -1,4 +1,4 @@
-//! Which of the rules that match a path is the one that counts.
+//! Chooses the rule that counts among those that match a path.
 //!
 //! A path without wildcards beats every pattern. Among patterns, in this order: the one whose
 //! first wildcard stands later; the one that does not end in `*`; the one with fewer `+`; the
@@ -9,11 +9,11 @@ use super::Permissions;
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
-/// The rules of one ACL, sorted by how they match.
+/// The rules of one ACL, sorted by the way they match.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     exact: HashMap<Box<str>, Permissions>,
-    /// `secret/*` stands here as `secret/`, grouped by length, longest first.
+    /// Prefixes, grouped by length, longest first; `secret/*` stands here as `secret/`.
     prefixes: Vec<(usize, HashMap<Box<str>, Permissions>)>,
     patterns: Vec<Pattern>,
 }
@@ -33,7 +33,7 @@ enum Segment {
     Literal(Box<str>),
 }
 
-/// How specific a pattern is; greater wins.
+/// The rank of a pattern; a more specific pattern has a greater one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     first_wildcard: usize,
@@ -70,7 +70,7 @@ enum Order<'a> {
 }
 
 impl Match<'_> {
-    /// Is this one more specific?
+    /// Returns true if this match is more specific than `other`.
     pub fn beats(&self, other: &Self) -> bool {
         self.compare(other) == Ordering::Greater
     }
@@ -87,8 +87,9 @@ impl Match<'_> {
     }
 }
 
-/// At the same first wildcard a prefix has no `+` at all, so it beats an open-ended pattern that
-/// has one, and loses against a closed one and against a longer one without.
+/// Compares a prefix with a pattern. At the same first wildcard a prefix has no `+` at all, so it
+/// beats an open-ended pattern that has one, and loses against a closed one and against a longer
+/// one without.
 fn compare_prefix(length: usize, rank: &Rank) -> Ordering {
     let loses = rank.closed || rank.plus_count == Reverse(0);
     length.cmp(&rank.first_wildcard).then(match loses {
@@ -98,7 +99,7 @@ fn compare_prefix(length: usize, rank: &Rank) -> Ordering {
 }
 
 impl Rules {
-    /// Adds what a policy says of `path`.
+    /// Adds the permissions of a policy at `path`.
     pub fn insert(&mut self, path: &str, permissions: &Permissions) {
         if path == "+" || path.starts_with("+/") || path.contains("/+") {
             return self.insert_pattern(path, permissions);
@@ -146,12 +147,12 @@ impl Rules {
         });
     }
 
-    /// The rule written for exactly this path.
+    /// Returns the rule written for exactly this path.
     pub fn exact(&self, path: &str) -> Option<&Permissions> {
         self.exact.get(path)
     }
 
-    /// The most specific pattern or prefix that matches.
+    /// Returns the most specific pattern or prefix that matches.
     pub fn wildcard(&self, path: &str) -> Option<Match<'_>> {
         let patterns = self.patterns.iter().filter(|p| p.matches(path));
         let patterns = patterns.map(|pattern| Match {
@@ -174,7 +175,7 @@ impl Rules {
         })
     }
 
-    /// Does any rule that grants something speak of a path below `prefix`?
+    /// Returns true if any rule that grants something is about a path below `prefix`.
     pub fn touch(&self, prefix: &str) -> bool {
         let grants = |p: &Permissions| !p.capabilities.denies() && p.capabilities != <_>::default();
         let below = |path: &str| path.starts_with(prefix);
@@ -212,7 +213,7 @@ impl Pattern {
         self.open_ended || parts.next().is_none()
     }
 
-    /// Could a path below `prefix` (ending in `/`) match?
+    /// Returns true if a path below `prefix` (ending in `/`) could match.
     fn reaches(&self, prefix: &str) -> bool {
         let body = prefix.strip_suffix('/').unwrap_or(prefix);
         let last = self.segments.len().saturating_sub(1);

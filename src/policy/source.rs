@@ -1,5 +1,5 @@
-//! The text of a policy before it is parsed: what could exhaust the parser is refused, and the
-//! old language's freedom to leave line breaks out is given to the new one's grammar.
+//! Prepares the text of a policy for the parser: refuses text that could exhaust the parser, and
+//! adds the line breaks that the old language allows to leave out and the new one's grammar needs.
 
 use super::PolicyError;
 use std::iter::Peekable;
@@ -11,10 +11,10 @@ const NESTING_MAX: usize = 16;
 /// A text that is safe to parse, and the way back to its author's lines.
 pub(super) struct Source {
     pub text: String,
-    /// Where each line of `text` begins, ascending, and the line and column that its author
-    /// knows that place by: some lines begin where the author wrote no break.
+    /// The beginning of each line of `text`, ascending, with its line and column in the author's
+    /// text: some lines begin where the author wrote no break.
     lines: Vec<(usize, usize, usize)>,
-    /// See [`super::hcl::Reading::complaint`].
+    /// The complaint about the text; see [`super::hcl::Reading::complaint`].
     pub complaint: Option<PolicyError>,
 }
 
@@ -23,7 +23,7 @@ impl Source {
         Scanner::new(text).run()
     }
 
-    /// The line and column, from 1, that the author knows `offset` by.
+    /// Returns the line and the column, from 1, of `offset` in the author's text.
     pub fn place(&self, offset: usize) -> (usize, usize) {
         let after = self.lines.partition_point(|(start, ..)| *start <= offset);
         let Some((start, line, column)) = self.lines.get(after.saturating_sub(1)) else {
@@ -34,13 +34,13 @@ impl Source {
     }
 }
 
-/// `At 1:5: …`
+/// Returns the error `At 1:5: …`.
 pub(super) fn syntax_at((line, column): (usize, usize), message: &str) -> PolicyError {
     let message = message.replace('\n', "; ");
     PolicyError::Syntax(format!("At {line}:{column}: {message}"))
 }
 
-/// What the last thing before the cursor was, comments and blanks aside.
+/// The kind of the last token before the cursor; comments and blanks do not count.
 #[derive(Clone, Copy, PartialEq)]
 enum Last {
     /// A line break, an opening bracket, a comma: something may begin.
@@ -106,7 +106,7 @@ impl<'a> Scanner<'a> {
                 '(' | ')' | '!' | '?' | '<' | '>' | '&' | '|' | '%' | '+' | '$' => {
                     return Err(self.refused("unexpected operator"));
                 }
-                // Not a line's end by itself, but what is left of one.
+                // A bare carriage return ends no line; it may be the rest of a line's end.
                 '\r' if next != '\n' => self.push(' ', self.last),
                 c if c.is_whitespace() => self.push(c, self.last),
                 c => self.word(c),
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
         syntax_at(self.source.place(self.source.text.len()), what)
     }
 
-    /// A word after a value begins the next attribute.
+    /// Takes a word. After a value it begins the next attribute.
     fn word(&mut self, first: char) {
         let is_value = self.last == Last::Equals;
         if matches!(self.last, Last::Value | Last::Label) {
@@ -183,9 +183,9 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// `kind` is `#`, `/` or `*`. What the comment says is nobody's business: blanks stand for
-    /// it, so that columns stay. But a rule behind a bare carriage return, which an editor shows
-    /// on a line of its own, must not pass for a comment.
+    /// Takes a comment; `kind` is `#`, `/` or `*`. Blanks replace its text, so that columns stay.
+    /// But a rule behind a bare carriage return, which an editor shows on a line of its own, must
+    /// not pass for a comment.
     fn comment(&mut self, kind: char) {
         self.push(' ', self.last);
         if kind != '#' {

@@ -11,44 +11,44 @@ use crate::store::{Key, Observer, Revision};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where policies live below the barrier's root.
+/// The folder of policies below the barrier's root.
 pub const PREFIX: &str = "sys/policy/";
-/// Compiled lists kept; the least interesting ones make room.
+/// Most compiled lists that are kept; the least used ones make room.
 const ACLS_MAX: usize = 256;
-/// Storage keys watched before everything is forgotten and learnt anew.
+/// Most storage keys that are watched; beyond, all lists are dropped and built anew.
 const WATCHED_MAX: usize = 4096;
 /// A policy as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {
-    /// Normalized.
+    /// The name, normalized.
     pub name: String,
-    /// HCL or JSON; empty for `root`.
+    /// The text, HCL or JSON; empty for `root`.
     pub text: String,
-    /// When it was written; zero for a built-in one.
+    /// The time of the last write; zero for a built-in policy.
     pub modified: Timestamp,
-    /// How often it was written.
+    /// The number of writes.
     pub version: u64,
-    /// When it ends; `None` for never.
+    /// The time at which it ends; `None` for never.
     pub expiration: Option<Timestamp>,
-    /// May it be written with a [`Draft::cas`] only?
+    /// True if it may be written with a [`Draft::cas`] only.
     pub cas_required: bool,
 }
 
-/// What is to be written.
+/// A policy to be written.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
-    /// HCL or JSON.
+    /// The text, HCL or JSON.
     pub text: String,
-    /// When it shall end; `None` for never.
+    /// The time at which it shall end; `None` for never.
     pub expiration: Option<Timestamp>,
-    /// The version that must be there: zero for none, or -1, which says no more than that nothing
-    /// may be there. `None` asks for nothing.
+    /// The version that must be present: zero for none, or -1, which requires only that the policy
+    /// is absent. `None` requires nothing.
     pub cas: Option<i64>,
-    /// Shall later writes need a `cas`? Then so does this one.
+    /// True if later writes shall need a `cas`; this one then needs it too.
     pub cas_required: bool,
 }
 
-/// A policy's record as text.
+/// The codec that shows a policy's record as text.
 pub const CODEC: Codec = Codec::new(PolicyRecord::show, PolicyRecord::take);
 
 /// Reads and writes policies.
@@ -58,7 +58,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Policies of `barrier`, with a cache that follows its storage.
+    /// Returns the policies of `barrier`, with a cache that follows its storage.
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
         let cache = Arc::new(Cache::default());
         barrier.storage().observe(Arc::downgrade(&cache) as _);
@@ -68,8 +68,8 @@ impl Store {
         }
     }
 
-    /// A policy's text; built-in ones included. The name is normalized first; an impossible name
-    /// is that of no policy, and one that has expired is not there.
+    /// Returns a policy's text; built-in ones included. The name is normalized first; an invalid
+    /// name is that of no policy, and an expired policy does not exist.
     pub fn get(&self, name: &str, now: Timestamp) -> Result<Option<StoredPolicy>, Error> {
         let Ok(name) = name::normalize(name) else {
             return Ok(None);
@@ -94,13 +94,13 @@ impl Store {
         }))
     }
 
-    /// Does it exist? Asked for the warning about policies that do not.
+    /// Returns true if the policy exists; used for the warning about policies that do not.
     pub fn exists(&self, name: &str, now: Timestamp) -> Result<bool, Error> {
         Ok(self.get(name, now)?.is_some())
     }
 
-    /// All names, sorted, `default` among them, and `root` after all others as in Vault. What has
-    /// expired is not shown.
+    /// Returns all names, sorted, `default` among them, and `root` after all others as in Vault.
+    /// Expired policies are left out.
     pub fn list(&self, now: Timestamp) -> Result<Vec<String>, Error> {
         let mut names = self.view.walk("", usize::MAX)?;
         names.push(DEFAULT.to_owned());
@@ -116,8 +116,8 @@ impl Store {
         Ok(shown)
     }
 
-    /// Adds "write this policy" to `batch`. A text that does not parse is refused, and so is a
-    /// draft that ends before it begins or expects another version.
+    /// Adds "write this policy" to `batch`. Refuses a text that does not parse, and a draft that
+    /// ends before it begins or expects another version.
     pub fn put(
         &self,
         batch: &mut Batch,
@@ -135,7 +135,7 @@ impl Store {
         let revision = found
             .as_ref()
             .map_or(Revision(0), |(revision, _)| *revision);
-        // What has expired is not there: the next one is another policy.
+        // An expired policy does not exist: the next one of its name is another policy.
         let present = found.map(|(_, record)| record);
         let present = present.filter(|record| record.is_good(now));
         draft.check(present.as_ref())?;
@@ -153,7 +153,7 @@ impl Store {
         Ok(())
     }
 
-    /// Adds "delete this policy" to `batch`; nothing happens where there is none.
+    /// Adds "delete this policy" to `batch`; does nothing where there is none.
     pub fn delete(&self, batch: &mut Batch, name: &str) -> Result<(), Error> {
         let name = name::normalize(name)?;
         refuse_built_in("delete", &name, &[ROOT, RESPONSE_WRAPPING])?;
@@ -164,8 +164,8 @@ impl Store {
         Ok(())
     }
 
-    /// The compiled list of a token without an identity. One map access when it was asked for
-    /// before and no policy in it changed or expired.
+    /// Returns the compiled list of a token without an identity. Costs one map access if it was
+    /// asked for before and no policy in it changed or expired.
     pub fn acl_for(&self, names: &[String], now: Timestamp) -> Result<Arc<Acl>, Error> {
         let known = self.cache.acls.get(names);
         if let Some(acl) = known.filter(|acl| acl.is_current(now)) {
@@ -178,7 +178,8 @@ impl Store {
         Ok(acl)
     }
 
-    /// The compiled list for an identity; not cached, for templates differ with every subject.
+    /// Returns the compiled list for an identity. It is not cached if a policy in it has templates,
+    /// whose paths differ with every subject.
     pub fn acl_for_subject(
         &self,
         names: &[String],
@@ -192,8 +193,7 @@ impl Store {
         self.acl_for(names, now)
     }
 
-    /// What the policies `names` say, those that exist at `now`: a name without a policy grants
-    /// nothing.
+    /// Returns the policies of `names` that exist at `now`: a name without a policy grants nothing.
     pub fn load(&self, names: &[String], now: Timestamp) -> Result<Vec<Arc<Policy>>, Error> {
         let mut policies = Vec::with_capacity(names.len());
         for name in names {
@@ -228,7 +228,7 @@ impl Store {
 }
 
 impl Draft {
-    /// May this be written over `present`?
+    /// Refuses the draft if it may not replace `present`.
     fn check(&self, present: Option<&PolicyRecord>) -> Result<(), PolicyError> {
         let version = present.map_or(0, |record| record.version);
         let needed = present.is_some_and(|record| record.terms.cas_required);
@@ -259,8 +259,8 @@ fn refuse_built_in(verb: &'static str, name: &str, fixed: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// Compiled lists, dropped together when any policy in any of them changes: policies change
-/// rarely, and the next request compiles what it needs.
+/// Compiled lists, dropped together when any policy in any of them changes: policies change rarely,
+/// and the next request compiles the list that it needs.
 struct Cache {
     acls: quick_cache::sync::Cache<Vec<String>, Arc<Acl>>,
     watch: Mutex<Watch>,
@@ -287,7 +287,7 @@ impl Cache {
     }
 
     /// Watches `keys` from before they are read, so that a change between reading and
-    /// [`Cache::insert`] is seen. Gives the generation to insert under.
+    /// [`Cache::insert`] is seen. Returns the generation to insert under.
     fn watch(&self, keys: Vec<Key>) -> u64 {
         let mut watch = self.lock();
         if watch.keys.len() + keys.len() > WATCHED_MAX {
@@ -485,7 +485,7 @@ mod tests {
         for name in ["x", "default"] {
             assert!(!world.policies.exists(name, end).expect("reads"), "{name}");
         }
-        // Its successor needs no version, and begins anew.
+        // The next policy of that name needs no version, and begins anew.
         let mut batch = Batch::new();
         world
             .policies
@@ -556,7 +556,8 @@ mod tests {
         assert!(refused.messages.join("").contains("already elapsed"));
     }
 
-    /// What older releases passed over counts as it did, but for an expiration that nobody reads.
+    /// Tests that stored texts with parts that older releases ignored count as they did, except for
+    /// an unreadable expiration.
     #[tokio::test]
     async fn what_older_releases_accepted_is_still_read() {
         let world = World::new();

@@ -2,9 +2,10 @@
 
 use super::PolicyError;
 
-/// Who the templates are about. `identity` implements it; a token without an entity has none.
+/// The subject of templates. `identity` implements it; a token without an entity has none.
 pub trait Subject {
-    /// The value of a selector such as `identity.entity.metadata.team`; `None` when it has none.
+    /// Returns the value of a selector such as `identity.entity.metadata.team`; `None` when it has
+    /// none.
     fn value(&self, selector: &str) -> Option<String>;
 }
 
@@ -19,7 +20,7 @@ pub(super) fn is_template(path: &str) -> bool {
     path.contains("{{")
 }
 
-/// Every `{{` has its `}}` and a known kind of selector between them.
+/// Checks that every `{{` has its `}}` and a known kind of selector between them.
 pub(super) fn check(path: &str) -> Result<(), PolicyError> {
     let unbalanced = || {
         PolicyError::Syntax(format!(
@@ -51,7 +52,7 @@ pub(super) fn check(path: &str) -> Result<(), PolicyError> {
     }
 }
 
-/// Fills the templates of a checked path in.
+/// Replaces the templates of a checked path by their values.
 pub(super) fn render(path: &str, subject: Option<&dyn Subject>) -> Result<String, Unresolved> {
     let subject = subject.ok_or(Unresolved)?;
     let mut rendered = String::with_capacity(path.len());

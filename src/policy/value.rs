@@ -1,17 +1,17 @@
-//! Is a value one of those that a rule lists? Asked as the engine will read the value.
+//! Compares values with those that a rule lists, as the engine will read them.
 
 use crate::clock::parse_duration;
 use crate::engine::FieldKind;
 use serde_json::{Map, Value};
 
-/// Does a list of denied values speak of `value`? It does when it names the whole, or any member
-/// of a list, or a part of an object. An empty list speaks of every value.
+/// Returns true if a list of denied values covers `value`: it lists the whole, or any member of a
+/// list, or a part of an object. An empty list covers every value.
 pub(super) fn is_denied(listed: &[Value], value: &Value, kind: FieldKind) -> bool {
     if kind == FieldKind::Pairs {
         let listed: Vec<Value> = listed.iter().map(as_pairs).collect();
         return is_denied(&listed, &as_pairs(value), FieldKind::Plain);
     }
-    // A text with commas is one name to the engine, but whoever wrote it means several.
+    // The engine reads a text with commas as one name, but its author means several.
     let kind = match kind {
         FieldKind::Names => FieldKind::CommaNames,
         kind => kind,
@@ -19,8 +19,8 @@ pub(super) fn is_denied(listed: &[Value], value: &Value, kind: FieldKind) -> boo
     listed.is_empty() || listed.iter().any(|listed| touches(listed, value, kind))
 }
 
-/// Does a list of allowed values have `value`, or every member of it? An empty list has every
-/// value; an empty value counts as a whole only.
+/// Returns true if a list of allowed values has `value`, or every member of it. An empty list has
+/// every value; an empty value counts as a whole only.
 pub(super) fn is_allowed(listed: &[Value], value: &Value, kind: FieldKind) -> bool {
     if kind == FieldKind::Pairs {
         let listed: Vec<Value> = listed.iter().map(as_pairs).collect();
@@ -37,7 +37,7 @@ pub(super) fn is_allowed(listed: &[Value], value: &Value, kind: FieldKind) -> bo
         })
 }
 
-/// Does the engine read `value` as if it had not been sent?
+/// Returns true if the engine reads `value` as if it had not been sent.
 pub(super) fn is_absent(value: &Value, kind: FieldKind) -> bool {
     match value {
         Value::Null => true,
@@ -70,7 +70,7 @@ fn touches(listed: &Value, value: &Value, kind: FieldKind) -> bool {
     }
 }
 
-/// Will the engine read both alike?
+/// Returns true if the engine will read both alike.
 fn same(listed: &Value, value: &Value, kind: FieldKind) -> bool {
     let splits = matches!(kind, FieldKind::CommaList | FieldKind::CommaNames);
     match (listed, value) {
@@ -81,7 +81,8 @@ fn same(listed: &Value, value: &Value, kind: FieldKind) -> bool {
             };
             listed.len() == value.len() && listed.iter().all(alike)
         }
-        // One by one where the engine splits: a glob must not reach over a comma.
+        // Values are compared one by one where the engine splits: a glob must not reach over a
+        // comma.
         (Value::Array(_), _) | (_, Value::Array(_)) | (_, Value::String(_))
             if splits || both_lists(listed, value) =>
         {
@@ -100,7 +101,7 @@ fn both_lists(listed: &Value, value: &Value) -> bool {
     listed.is_array() && value.is_array()
 }
 
-/// What the engine takes for the members of a list; `None` when it takes `value` for one thing.
+/// Returns the members of a value that the engine takes for a list; `None` for a single value.
 fn members(value: &Value, kind: FieldKind) -> Option<Vec<Value>> {
     match (value, kind) {
         (Value::Array(items), _) => Some(items.clone()),
@@ -120,8 +121,8 @@ fn members(value: &Value, kind: FieldKind) -> Option<Vec<Value>> {
     }
 }
 
-/// How a member of a list is read: it is not split again. A list in a list is none for any
-/// engine, but a rule looks into it all the same.
+/// Returns the kind of a list's members: a member is not split again. No engine takes a list in a
+/// list, but a rule is applied to its members all the same.
 const fn of_member(kind: FieldKind) -> FieldKind {
     match kind {
         FieldKind::List | FieldKind::CommaList => FieldKind::Plain,
@@ -144,7 +145,7 @@ fn same_scalar(listed: &Value, value: &Value, kind: FieldKind) -> bool {
     read.unwrap_or_else(|| match (listed, value) {
         (Value::String(pattern), Value::String(text)) => glob_matches(pattern, text),
         (Value::Number(a), Value::Number(b)) => {
-            // Only fractions are compared as such: large whole numbers would be rounded.
+            // Only fractions are compared as numbers: large whole numbers would be rounded.
             a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
         }
         // Form bodies and query strings carry numbers and booleans as text.
@@ -185,7 +186,7 @@ fn seconds(value: &Value) -> Option<u64> {
     parse_duration(&text(value)?).map(|duration| duration.as_secs())
 }
 
-/// An object for what may be one, a list of `k=v` texts, or one such text.
+/// Returns an object for an object, a list of `k=v` texts, or one such text; any other value stays.
 fn as_pairs(value: &Value) -> Value {
     let texts = match value {
         Value::String(_) => std::slice::from_ref(value),
@@ -200,7 +201,7 @@ fn as_pairs(value: &Value) -> Value {
     }
 }
 
-/// Each pair of an object as an object of its own.
+/// Returns each pair of an object as an object of its own.
 fn single_pairs(value: Value) -> Value {
     let Value::Object(map) = value else {
         return value;
@@ -209,7 +210,7 @@ fn single_pairs(value: Value) -> Value {
     map.into_iter().map(single).collect()
 }
 
-/// A `*` at either end of `pattern` stands for anything.
+/// Returns true if `text` matches; a `*` at either end of `pattern` stands for anything.
 pub fn glob_matches(pattern: &str, text: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (None, None) => pattern == text,
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// (kind, listed, value, denied, allowed)
+    /// A case: kind, listed values, value, denied, allowed.
     type Case = (FieldKind, Value, Value, bool, bool);
 
     fn assert_cases(cases: &[Case]) {
