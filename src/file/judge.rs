@@ -1,13 +1,13 @@
-//! Who owns a file, and who may change it.
+//! The owners of files, and the users that may change them.
 
 use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Everyone may write.
+/// The permission bit that lets everyone write.
 const WORLD_WRITABLE: u32 = 0o002;
-/// Only owners may remove what is in a directory.
+/// The mode bit of a directory in which only owners may remove files.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 
@@ -15,7 +15,7 @@ pub(super) fn refuse(reason: &str) -> Error {
     Error::new(ErrorKind::PermissionDenied, reason)
 }
 
-/// What a judgment rests on.
+/// The facts on which a judgment rests.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
     pub owner: u32,
@@ -35,7 +35,7 @@ impl From<&Metadata> for Facts {
     }
 }
 
-/// This process's user.
+/// Returns this process's user.
 pub(super) fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -44,7 +44,7 @@ const fn is_ours(owner: u32, me: u32) -> bool {
     owner == me || owner == ROOT
 }
 
-/// May `me` write what others shall not see or change to such a file?
+/// Refuses a file to which `me` should not write data that other users may not see or change.
 pub(super) fn writable(facts: Facts, me: u32) -> Result<()> {
     if !is_ours(facts.owner, me) {
         let owner = facts.owner;
@@ -58,8 +58,8 @@ pub(super) fn writable(facts: Facts, me: u32) -> Result<()> {
     }
 }
 
-/// May `me` believe such a file, or use such a directory? `in_public`: everyone may make files
-/// where it is.
+/// Refuses a file that `me` should not believe, or a directory that `me` should not use.
+/// `in_public` is true if everyone may make files beside it.
 fn trusted(facts: Facts, in_public: bool, me: u32) -> Result<()> {
     if in_public && !is_ours(facts.owner, me) {
         let owner = facts.owner;
@@ -75,31 +75,31 @@ fn trusted(facts: Facts, in_public: bool, me: u32) -> Result<()> {
     }
 }
 
-/// Judges an opened file whose content is believed; `path` is where it was found.
+/// Judges an opened file whose content is believed; `path` is the path at which it was found.
 ///
 /// # Errors
-/// When a stranger may have written it.
+/// A stranger may have written the file.
 pub fn check_trusted(path: &Path, file: &File) -> Result<()> {
     let metadata = file.metadata()?;
-    // Devices, pipes: whoever passed them here can be asked.
+    // Devices and pipes are passed in by the operator, who can be asked.
     if !metadata.is_file() {
         return Ok(());
     }
     trusted(Facts::from(&metadata), is_public(path)?, me())
 }
 
-/// Judges a directory in which files are made. One that is absent is nobody's.
+/// Judges a directory in which files are made. An absent one passes.
 ///
 /// # Errors
-/// When a stranger made it, or everyone may remove what is in it.
+/// A stranger made the directory, or everyone may remove files from it.
 pub fn check_folder(path: &Path) -> Result<()> {
     judge_folder(path, |metadata| Facts::from(metadata))
 }
 
-/// As [`check_folder`], of a directory whose mode is about to be set.
+/// Judges a directory as [`check_folder`] does, but not its mode, which is about to be set.
 ///
 /// # Errors
-/// When a stranger made it.
+/// A stranger made the directory.
 pub fn check_folder_owner(path: &Path) -> Result<()> {
     judge_folder(path, |metadata| Facts {
         mode: 0,
@@ -115,7 +115,7 @@ fn judge_folder(path: &Path, facts: fn(&Metadata) -> Facts) -> Result<()> {
     }
 }
 
-/// Where `path` is; the root is in itself.
+/// Returns the directory that holds `path`; the root is in itself.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
@@ -124,7 +124,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// May everyone make files where `path` is, or where a link in its place leads?
+/// Returns true if everyone may make files beside `path`, or beside the target of a link in its
+/// place.
 fn is_public(path: &Path) -> Result<bool> {
     let real = path.canonicalize()?;
     for path in [path, &real] {

@@ -1,17 +1,18 @@
-//! Files that somebody else may have put there.
+//! Opens files that other users may have put in place.
 //!
 //! Owns the checks of every file outside the data directory that the server writes to or believes:
 //! audit files, the log, the pid file, keys and certificates, configuration, directories of
 //! snapshots; and of the data directory and the node's key themselves.
 //!
 //! Invariants
-//! - What is written to belongs to this process's user or to root, is nobody's who could take it
-//!   back or read it later, and has no other name through which it is somebody's precious file.
-//! - What is believed was not put there by a stranger: in a directory where everyone may make
-//!   files, it is this user's or root's, and nowhere may everyone change it.
+//! - A file to which the server writes belongs to this process's user or to root, so that no other
+//!   user can take it back or read it later, and has no other name, under which it could be
+//!   another file of value.
+//! - A file that the server believes was not put there by a stranger: in a directory where everyone
+//!   may make files it is this user's or root's, and everyone may change it nowhere.
 //! - The opened file is judged, not its name, so that nothing changes in between.
 //!
-//! A refusal is an [`io::Error`] of the kind `PermissionDenied` that says what is wrong.
+//! A refusal is an [`io::Error`] of the kind `PermissionDenied` that names the fault.
 
 mod judge;
 mod open;

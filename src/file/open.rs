@@ -1,4 +1,4 @@
-//! Opening, with a look at what was opened.
+//! Opens files, and judges the opened file.
 
 use super::judge::{Facts, check_trusted, folder_of, me, refuse, writable};
 use rustix::fs::OFlags;
@@ -7,19 +7,20 @@ use std::io::Result;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Whether the last part of a path may be a symbolic link.
+/// The rule for a path whose last part is a symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// It may not.
+    /// The path may not be a link.
     Refused,
-    /// It may, if this process's user or root made it.
+    /// The path may be a link that this process's user or root made.
     Own,
 }
 
-/// Opens `path` for appending; with `mode` where it is absent. Nothing waits for a pipe's reader.
+/// Opens `path` for appending, and makes it with `mode` where it is absent. Never waits for a
+/// pipe's reader.
 ///
 /// # Errors
-/// When it is a link or a directory, has other names, or belongs to somebody else.
+/// The path is a link or a directory, has other names, or belongs to another user.
 pub fn append(path: &Path, mode: u32, links: Links) -> Result<File> {
     let open = |flags: OFlags| {
         let file = OpenOptions::new()
@@ -49,7 +50,7 @@ pub fn append(path: &Path, mode: u32, links: Links) -> Result<File> {
 /// Makes `path` anew, or empties the file that is there.
 ///
 /// # Errors
-/// As [`append`] without links; what was there is unchanged then.
+/// As for [`append`] without links; the file is unchanged then.
 pub fn replace(path: &Path, mode: u32) -> Result<File> {
     let file = append(path, mode, Links::Refused)?;
     file.set_len(0)?;
@@ -59,7 +60,7 @@ pub fn replace(path: &Path, mode: u32) -> Result<File> {
 /// Opens `path` to read and believe it.
 ///
 /// # Errors
-/// As [`check_trusted`].
+/// As for [`check_trusted`].
 pub fn read(path: &Path) -> Result<File> {
     let file = File::open(path)?;
     check_trusted(path, &file)?;
@@ -69,8 +70,8 @@ pub fn read(path: &Path) -> Result<File> {
 /// Opens `path` to read it, in a directory that is this process's alone.
 ///
 /// # Errors
-/// When it is a link, or belongs to somebody else than this process's user, root, or the owner of
-/// the directory.
+/// The path is a link, or belongs to another user than this process's, root, or the owner of the
+/// directory.
 pub fn read_own(path: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -86,7 +87,7 @@ pub fn read_own(path: &Path) -> Result<File> {
 
 fn judged(file: File) -> Result<File> {
     let metadata = file.metadata()?;
-    // Such as /dev/null and a terminal: everyone's, and nobody's to take.
+    // Devices such as /dev/null and terminals are for everyone.
     if metadata.file_type().is_char_device() {
         return Ok(file);
     }
@@ -107,12 +108,13 @@ mod tests {
 
     const STRANGER: Option<u32> = Some(54_321);
 
-    /// Only root can make files of others; elsewhere `judge` is tested alone.
+    /// Returns true for root, which alone can make files of other users; without it only `judge` is
+    /// tested.
     fn is_root() -> bool {
         me() == 0
     }
 
-    /// A directory where everyone may make files, as /tmp.
+    /// Makes a directory where everyone may make files, as /tmp.
     fn public() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let mode = std::fs::Permissions::from_mode(0o1777);
