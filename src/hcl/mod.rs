@@ -1,11 +1,11 @@
 //! HCL, the language of configurations and policies, read into a tree of plain values.
 //!
-//! Owns the one walk over what the parser makes of a text, and what counts as a value: literals,
-//! never variables, functions or interpolation.
+//! Owns the one walk over the parser's tree, and the definition of a value: literals, never
+//! variables, functions or interpolation.
 //!
-//! Readers settle beforehand what their files may leave out (`config/normalise.rs`,
-//! `policy/source.rs`), and know their own keys. Positions are the reader's, too: it says what an
-//! offset in its text is.
+//! Callers first rewrite what their files may leave out (`config/normalise.rs`,
+//! `policy/source.rs`), and know their own keys. Positions are the caller's, too: it turns an
+//! offset in its text into one.
 
 mod tree;
 mod walk;

@@ -1,9 +1,9 @@
 //! Values with positions, each a `P`.
 
-/// A value and where it stands.
+/// A value with its position.
 #[derive(Debug)]
 pub struct Node<P> {
-    /// Position of its first character.
+    /// The position of its first character.
     pub position: P,
     /// The value.
     pub value: Value<P>,
@@ -22,24 +22,24 @@ pub enum Value<P> {
     Text(String),
     /// `[...]`.
     List(Vec<Node<P>>),
-    /// `{...}`, or what stands in a block. A key may appear more than once.
+    /// `{...}`, or the body of a block. A key may appear more than once.
     Object(Vec<Entry<P>>),
 }
 
 /// One key of an object or of a block.
 #[derive(Debug)]
 pub struct Entry<P> {
-    /// Its name.
+    /// The name.
     pub key: String,
-    /// Where the name stands.
+    /// The position of the name.
     pub position: P,
-    /// How it is written.
+    /// The form in which it is written.
     pub form: Form,
-    /// What it holds.
+    /// The value, with its position.
     pub node: Node<P>,
 }
 
-/// How a key is written.
+/// The form in which a key is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `key = value`.
@@ -49,7 +49,7 @@ pub enum Form {
 }
 
 impl<P> Value<P> {
-    /// What it is, for messages.
+    /// Returns the kind of the value, for messages.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

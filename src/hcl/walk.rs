@@ -1,4 +1,4 @@
-//! From a text to the tree.
+//! Reads a text into the tree.
 
 use super::tree::{Entry, Form, Node, Value};
 use hcl_edit::Span;
@@ -6,29 +6,30 @@ use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Block, Body, Structure};
 use std::ops::Range;
 
-/// Why a text is not read. Its author's to mend; the message repeats nothing of the text.
+/// Reasons why a text cannot be read; its author's to mend. The message repeats no part of the
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// This is no HCL.
+    /// The text is not HCL.
     #[error("{message}")]
     Syntax {
-        /// In bytes.
+        /// The offset, in bytes.
         offset: usize,
-        /// What was expected; may be empty.
+        /// The text that the parser expected; may be empty.
         message: String,
     },
     /// A value is more than a literal, or a key is no name.
     #[error("{message}")]
     Value {
-        /// In bytes.
+        /// The offset, in bytes.
         offset: usize,
-        /// What was expected.
+        /// The form that was expected.
         message: &'static str,
     },
 }
 
 impl ReadError {
-    /// Where, in bytes from the start of the text.
+    /// Returns the place, in bytes from the start of the text.
     pub const fn offset(&self) -> usize {
         match self {
             Self::Syntax { offset, .. } | Self::Value { offset, .. } => *offset,
@@ -36,7 +37,7 @@ impl ReadError {
     }
 }
 
-/// Reads `text`. `position` makes a position of an offset in it.
+/// Reads `text`. `position` turns an offset in it into a position.
 pub fn read<P>(text: &str, position: &dyn Fn(usize) -> P) -> Result<Vec<Entry<P>>, ReadError> {
     let body = hcl_edit::parser::parse_body(text).map_err(|error| ReadError::Syntax {
         offset: error.location().offset(),
@@ -45,7 +46,7 @@ pub fn read<P>(text: &str, position: &dyn Fn(usize) -> P) -> Result<Vec<Entry<P>
     Walk { text, position }.body(&body)
 }
 
-/// Is `text` HCL? The error is written for its author, and shows the line.
+/// Checks that `text` is HCL. The error is written for its author, and shows the line.
 pub fn check(text: &str) -> Result<(), String> {
     let parsed = hcl_edit::parser::parse_body(text);
     parsed.map(drop).map_err(|error| error.to_string())
@@ -94,7 +95,7 @@ impl<P> Walk<'_, P> {
             Expression::Bool(flag) => Value::Bool(*flag.value()),
             Expression::Number(number) => Value::Number(number.value().to_string()),
             Expression::String(text) => Value::Text(text.value().clone()),
-            // Vault knows no interpolation: what looks like one is text.
+            // Vault knows no interpolation: its form is plain text.
             Expression::StringTemplate(_) => Value::Text(self.literal(expression.span())),
             Expression::HeredocTemplate(heredoc) => Value::Text(heredoc.template.to_string()),
             Expression::Array(items) => {
