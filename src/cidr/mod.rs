@@ -1,12 +1,13 @@
-//! Networks as configuration, roles and proxies' rules write them: `10.0.0.0/8`, or one address.
+//! Networks in configurations, roles and proxies' rules: `10.0.0.0/8`, or one address.
 //!
-//! Owns how such a text is read, and what lies in it. It keeps nothing.
+//! Owns the reading of such a text, and the test whether an address lies in a network. It keeps
+//! nothing.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// Reads a network, or an address as the network of just that one. Bits behind the prefix are
-/// passed over.
+/// ignored.
 pub fn parse(text: &str) -> Option<IpNet> {
     match text.contains('/') {
         true => text.parse().ok(),
@@ -14,8 +15,8 @@ pub fn parse(text: &str) -> Option<IpNet> {
     }
 }
 
-/// Does `address` lie in `network`? An IPv4 address that a socket of IPv6 shows (`::ffff:a.b.c.d`)
-/// counts as IPv4.
+/// Returns true if `address` lies in `network`. An IPv4 address that a socket of IPv6 shows
+/// (`::ffff:a.b.c.d`) counts as IPv4.
 pub fn contains(network: &IpNet, address: IpAddr) -> bool {
     network.contains(&address.to_canonical())
 }
