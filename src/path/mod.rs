@@ -10,25 +10,26 @@ pub const SEGMENT_BYTES_MAX: usize = 512;
 /// Most segments in a path.
 pub const SEGMENTS_MAX: usize = 64;
 
-/// Why a path is refused; always the client's fault.
+/// Reasons to refuse a path; always the client's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Shorten the path.
+    /// The path is too long; the client must shorten it.
     #[error("path is longer than {PATH_BYTES_MAX} bytes")]
     TooLong,
-    /// Shorten the segment.
+    /// A segment is too long; the client must shorten it.
     #[error("a path segment is longer than {SEGMENT_BYTES_MAX} bytes")]
     SegmentTooLong,
-    /// Flatten the path.
+    /// The path has too many segments; the client must flatten it.
     #[error("path has more than {SEGMENTS_MAX} segments")]
     TooDeep,
-    /// Remove `.`, `..` and empty segments.
+    /// The path has `.`, `..` or empty segments; the client must remove them.
     #[error("path contains an empty, '.' or '..' segment")]
     Traversal,
-    /// Remove control characters.
+    /// The path has control characters; the client must remove them.
     #[error("path contains a control character")]
     Control,
-    /// Remove the white space: two names that look alike would stand side by side.
+    /// The path begins or ends with white space, and would look like another name; the client must
+    /// remove it.
     #[error("path cannot begin or end with white space")]
     BlankEnd,
 }
@@ -67,8 +68,8 @@ pub fn check(path: &str) -> Result<(), PathError> {
     }
 }
 
-/// Checks what is to become the path of a mount or of a device, beyond [`check`]: no white space
-/// at either end, slashes aside.
+/// Checks the path of a new mount or device, beyond [`check`]: no white space at either end,
+/// slashes aside.
 pub fn check_ends(path: &str) -> Result<(), PathError> {
     let name = path.trim_matches('/');
     match name.trim() == name {
