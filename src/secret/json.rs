@@ -1,9 +1,9 @@
-//! Wiping JSON.
+//! Wipes JSON.
 
 use super::Wipe;
 use serde_json::{Map, Value};
 
-/// Wipes what a client sent, once it is answered: nearly all of it is secret (values, unseal
+/// Wipes the data of a request, once that is answered: nearly all of it is secret (values, unseal
 /// shares, passwords).
 pub fn wipe(data: Map<String, Value>) {
     data.into_iter().for_each(|(_, value)| wipe_value(value));

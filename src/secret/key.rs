@@ -5,19 +5,20 @@ use zeroize::Zeroize;
 /// Length of every symmetric key here, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// A 256-bit symmetric key. It sits on the heap, so moving the handle leaves no copy behind, and
-/// is wiped on drop. No `Clone`, no `==`, no `Debug` of the inside.
+/// A 256-bit symmetric key. It lies on the heap, so that moving the handle leaves no copy behind,
+/// and is wiped on drop. It has no `Clone`, no `==`, and a `Debug` that hides the bytes.
 pub struct Key256(Box<[u8; KEY_BYTES]>);
 
 impl Key256 {
-    /// A fresh random key.
+    /// Returns a fresh random key.
     pub fn generate() -> Self {
         let mut key = Self(Box::new([0; KEY_BYTES]));
         super::fill_random(key.0.as_mut());
         key
     }
 
-    /// A copy of `bytes`, which stay the caller's to wipe; `None` unless there are exactly 32.
+    /// Returns a copy of `bytes`, which stay the caller's to wipe; `None` unless there are exactly
+    /// 32.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != KEY_BYTES {
             return None;
@@ -27,12 +28,12 @@ impl Key256 {
         Some(key)
     }
 
-    /// The inside. Do not log it, do not put it into an error.
+    /// Returns the bytes. Callers neither log them nor put them into an error.
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 
-    /// A second handle on the same bytes, for the few places that must hold a key twice.
+    /// Returns a second copy of the bytes, for the few places that must hold a key twice.
     pub fn duplicate(&self) -> Self {
         Self(self.0.clone())
     }

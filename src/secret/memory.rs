@@ -1,4 +1,4 @@
-//! Keeping the process's memory off the disk: no swap, no core dumps.
+//! Keeps the process's memory off the disk: no swap, no core dumps.
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
@@ -6,7 +6,7 @@ use rustix::process::{
 };
 use rustix::thread::{CapabilitySet, capabilities};
 
-/// Why memory could not be protected. All are the operator's to mend.
+/// Reasons why memory could not be protected; always the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
     /// The service may lock too little memory: set `LimitMEMLOCK=infinity` or `disable_mlock`.
@@ -15,22 +15,22 @@ pub enum MemoryError {
          in the service (or ulimit -l unlimited), or disable_mlock = true"
     )]
     Limit {
-        /// `RLIMIT_MEMLOCK` as it stands.
+        /// The present `RLIMIT_MEMLOCK`, in bytes.
         limit_bytes: u64,
     },
-    /// The kernel refused.
+    /// The kernel refused to lock memory.
     #[error("memory cannot be locked: {0}; set disable_mlock = true to go on without")]
     Lock(std::io::Error),
-    /// The kernel refused.
+    /// The kernel refused to forbid core dumps.
     #[error("core dumps cannot be switched off: {0}")]
     Dump(std::io::Error),
 }
 
 /// Locks all memory, now and later, so that no page with a key is ever swapped out.
 ///
-/// Pages are locked as they are first touched (`MCL_ONFAULT`), so stacks and reserves that nobody
-/// uses cost nothing. A process without `CAP_IPC_LOCK` needs an unlimited `RLIMIT_MEMLOCK`: under
-/// a finite one the lock would succeed today and a later allocation would fail.
+/// Pages are locked as they are first touched (`MCL_ONFAULT`), so stacks and reserves that are
+/// never used cost nothing. A process without `CAP_IPC_LOCK` needs an unlimited `RLIMIT_MEMLOCK`:
+/// under a finite one the lock would succeed today and a later allocation would fail.
 pub fn lock_memory() -> Result<(), MemoryError> {
     let privileged =
         capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
@@ -53,8 +53,8 @@ fn raise_lock_limit() -> Result<(), MemoryError> {
     setrlimit(Resource::Memlock, raised).map_err(|error| MemoryError::Lock(error.into()))
 }
 
-/// Makes sure that a crash writes no memory to disk and that no other process of the same user
-/// can attach and read it.
+/// Forbids core dumps, so that a crash writes no memory to disk, and keeps other processes of the
+/// same user from attaching and reading it.
 pub fn forbid_core_dumps() -> Result<(), MemoryError> {
     let none = Rlimit {
         current: Some(0),

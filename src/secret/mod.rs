@@ -30,19 +30,19 @@ impl<T: Wipe> Secret<T> {
         Self(value)
     }
 
-    /// The inside. Do not log it, do not put it into an error.
+    /// Returns the value. Callers neither log it nor put it into an error.
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The inside, to be filled in place.
+    /// Returns the value, to be filled in place.
     pub fn expose_mut(&mut self) -> &mut T {
         &mut self.0
     }
 }
 
 impl<T: Wipe + Default> Secret<T> {
-    /// Takes the inside out; from here the caller wipes it.
+    /// Takes the value out; from here the caller wipes it.
     pub fn into_inner(mut self) -> T {
         std::mem::take(&mut self.0)
     }

@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// Fills `target` with random bytes fit for keys.
 ///
 /// # Panics
-/// When the kernel has no random source at all; nothing safe can be done then.
+/// The kernel has no random source at all; nothing safe can be done then.
 pub fn fill_random(target: &mut [u8]) {
     SystemRandom::new()
         .fill(target)
@@ -14,10 +14,10 @@ pub fn fill_random(target: &mut [u8]) {
 }
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Bytes drawn at once.
+/// Bytes that are drawn at once.
 const DRAW_BYTES: usize = 64;
 
-/// `chars` random letters and digits, each equally likely: 5.95 bits of chance a character.
+/// Returns `chars` random letters and digits, each equally likely: 5.95 bits of chance a character.
 pub fn random_text(chars: usize) -> SecretString {
     let mut text = SecretString::new(String::with_capacity(chars));
     let mut draw = zeroize::Zeroizing::new([0_u8; DRAW_BYTES]);

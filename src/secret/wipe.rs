@@ -1,12 +1,12 @@
-//! Overwriting memory that held secrets, at the speed of `memset`: requests do it several times.
+//! Overwrites memory that held secrets, at the speed of `memset`: requests do it several times.
 //!
-//! The crate zeroize stores byte by byte, seven instructions for each in this build. Here the
-//! whole allocation is filled at once, and its barrier keeps the compiler from leaving that out.
+//! The crate zeroize stores byte by byte, seven instructions for each in this build. Here the whole
+//! allocation is filled at once, and zeroize's barrier keeps the compiler from leaving that out.
 
 use std::ops::{Deref, DerefMut};
 use zeroize::optimization_barrier;
 
-/// What can be overwritten in place.
+/// A value that can be overwritten in place.
 pub trait Wipe {
     /// Overwrites all of the allocation, spare room too, with zeros and leaves it empty.
     fn wipe(&mut self);
@@ -27,8 +27,8 @@ impl Wipe for String {
     }
 }
 
-/// A buffer that is wiped on drop. Unlike [`super::Secret`] it does not hide what is in it: it is
-/// for messages as a whole.
+/// A buffer that is wiped on drop. Unlike [`super::Secret`] it does not hide its content: it is for
+/// messages as a whole.
 #[derive(Default)]
 pub struct Wiped<T: Wipe>(T);
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::FileExt;
 
-    /// What this process has in memory from `start` on.
+    /// Reads `length` bytes of this process's memory from `start` on.
     fn memory(start: *const u8, length: usize) -> Vec<u8> {
         let mut found = vec![1; length];
         let memory = std::fs::File::open("/proc/self/mem").unwrap();
