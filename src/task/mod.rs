@@ -18,26 +18,26 @@ pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) 
     tokio::spawn(boxed(work))
 }
 
-/// How much of [`compute`] runs at a time, however many ask: one for each core, and one on a Pi
+/// The permits of [`compute`], which limit the work at a time: one for each core, and one on a Pi
 /// Zero.
 static COMPUTING: LazyLock<Semaphore> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism();
     Semaphore::new(cores.map_or(1, NonZero::get))
 });
 
-/// Runs what takes the processor for long on a thread of its own, a bounded number at a time.
+/// Runs long computations on a thread of their own, a bounded number at a time.
 ///
 /// # Errors
 /// The work panicked.
 pub async fn compute<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
-    // It is never closed.
+    // The semaphore is never closed.
     let _turn = COMPUTING.acquire().await.ok();
     tokio::task::spawn_blocking(work).await
 }
 
-/// The same future as one type: for a set of tasks, or a runtime.
+/// Returns the same future as one type: for a set of tasks, or a runtime.
 pub fn boxed<T>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Pin<Box<dyn Future<Output = T> + Send>> {
