@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Digits of a mount's uuid that name its storage; two of a thousand mounts share them with a
-/// chance of 2^-40.
+/// The number of digits of a mount's uuid that name its storage; two of a thousand mounts share
+/// them with a chance of 2^-40.
 const STORAGE_NAME_CHARS: usize = 16;
 
-/// What a mount is for; decides the path it hangs under.
+/// The class of a mount, which decides the beginning of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Class {
     /// A secrets engine, at its own path.
@@ -17,7 +17,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// What its mounts' API paths begin with.
+    /// Returns the beginning of the API paths of this class.
     pub const fn api_prefix(self) -> &'static str {
         match self {
             Self::Secret => "",
@@ -25,7 +25,7 @@ impl Class {
         }
     }
 
-    /// What its mounts' storage paths begin with.
+    /// Returns the beginning of the storage paths of this class.
     pub const fn storage_prefix(self) -> &'static str {
         match self {
             Self::Secret => "logical/",
@@ -33,7 +33,7 @@ impl Class {
         }
     }
 
-    /// As audit records name it.
+    /// Returns the name in audit records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Secret => "secret",
@@ -46,19 +46,19 @@ impl Class {
 /// stored form instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Secrets engine or auth method.
+    /// The class: secrets engine or auth method.
     pub class: Class,
-    /// Ends in `/`, without `auth/`: `secret/`, `token/`.
+    /// The path, which ends in `/`, without `auth/`: `secret/`, `token/`.
     pub path: String,
-    /// The engine: `kv`, `token`.
+    /// The kind of the engine: `kv`, `token`.
     pub kind: String,
-    /// Names its storage; survives remounting.
+    /// The id that names its storage; it survives remounting.
     pub uuid: String,
-    /// `kv_1a2b3c4d`, `auth_token_1a2b3c4d`.
+    /// The accessor: `kv_1a2b3c4d`, `auth_token_1a2b3c4d`.
     pub accessor: String,
-    /// For people.
+    /// A text for people.
     pub description: String,
-    /// `version=2`; `None` reads as null.
+    /// The options, such as `version=2`; `None` reads as null.
     pub options: Option<BTreeMap<String, String>>,
     /// Kept for clients; nothing is replicated to other clusters yet.
     pub local: bool,
@@ -66,20 +66,20 @@ pub struct Entry {
     pub seal_wrap: bool,
     /// Kept for clients.
     pub external_entropy_access: bool,
-    /// Tunable.
+    /// The settings that `tune` changes.
     pub config: Config,
 }
 
-/// What `tune` changes.
+/// The settings that `tune` changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// Seconds; zero is the system's default.
+    /// The default lifetime of leases, in seconds; zero is the system's default.
     pub default_lease_ttl_s: u64,
-    /// Seconds; zero is the system's maximum.
+    /// The longest lifetime of leases, in seconds; zero is the system's maximum.
     pub max_lease_ttl_s: u64,
     /// Kept for clients; there is no read cache to bypass.
     pub force_no_cache: bool,
-    /// `unauth`, `hidden` or empty.
+    /// The visibility in listings: `unauth`, `hidden` or empty.
     pub listing_visibility: String,
     /// Request fields that audit devices write in clear.
     pub audit_non_hmac_request_keys: Vec<String>,
@@ -89,14 +89,15 @@ pub struct Config {
     pub passthrough_request_headers: Vec<String>,
     /// Headers that the engine may answer with.
     pub allowed_response_headers: Vec<String>,
-    /// `default-service`, `default-batch`, `service`, `batch`; empty for secrets engines.
+    /// The type of tokens: `default-service`, `default-batch`, `service`, `batch`; empty for
+    /// secrets engines.
     pub token_type: String,
     /// Kept for clients.
     pub plugin_version: String,
 }
 
 impl Entry {
-    /// A mount with a fresh uuid and accessor.
+    /// Returns a mount with a fresh uuid and accessor.
     pub fn new(class: Class, path: &str, kind: &str) -> Self {
         let prefix = match class {
             Class::Secret => "",
@@ -133,12 +134,12 @@ impl Entry {
         }
     }
 
-    /// The API path: `secret/`, `auth/token/`.
+    /// Returns the API path: `secret/`, `auth/token/`.
     pub fn full_path(&self) -> String {
         format!("{}{}", self.class.api_prefix(), self.path)
     }
 
-    /// The barrier subtree: `logical/<name>/`, `auth/<name>/`, where the name is the beginning of
+    /// Returns the barrier subtree: `logical/<name>/`, `auth/<name>/`. The name is the beginning of
     /// the uuid: it stands in every key of the mount, several times in every log entry.
     pub fn storage_path(&self) -> String {
         let digits = self.uuid.chars().filter(|c| *c != '-');
@@ -147,7 +148,7 @@ impl Entry {
     }
 }
 
-/// `path` with exactly one slash at its end and none at its start.
+/// Returns `path` with exactly one slash at its end and none at its start.
 pub(super) fn with_slash(path: &str) -> String {
     format!("{}/", path.trim_matches('/'))
 }

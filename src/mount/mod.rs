@@ -1,4 +1,4 @@
-//! The mount table: which engine answers behind which path.
+//! The mount table: the engines behind the API's paths.
 //!
 //! Owns the record `core/mounts` (secrets engines and auth methods in one), the rules about paths
 //! that may not be mounted, and the markers `core/purge/<uuid>` of unmounted subtrees whose
@@ -10,7 +10,7 @@
 //!   [`Table::snapshot`] read it anew.
 //! - Unmounting takes the mount away at once and in one entry; its records go in bounded batches.
 //!
-//! It does not know engines: `router` joins a kind with what answers for it.
+//! It does not know engines: `router` joins a kind with its engine.
 
 mod entry;
 mod purge;
@@ -20,10 +20,10 @@ pub use entry::{Class, Config, Entry};
 pub use purge::{PURGE_BATCH_RECORDS_MAX, Purges};
 pub use table::{MOUNTS_MAX, Migration, Snapshot, Table, codec};
 
-/// Why the table does not take a change.
+/// Reasons to refuse a change of the table.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// Client's fault: the path, something above it or something below it is mounted.
+    /// Client's fault: the path, or one above or below it, is mounted.
     #[error("path is already in use at {0}")]
     InUse(String),
     /// Client's fault: as [`MountError::InUse`], in the words of remount.
@@ -41,22 +41,22 @@ pub enum MountError {
     /// Client's fault: the system needs this mount where it is.
     #[error("cannot remount {0:?}")]
     CannotRemount(String),
-    /// Client's fault: nothing may be moved there.
+    /// Client's fault: no mount may be moved there.
     #[error("cannot remount to destination {0}")]
     BadDestination(String),
-    /// Client's fault: nothing is mounted there.
+    /// Client's fault: no engine is mounted there.
     #[error("no matching mount at {0:?}")]
     NoMatch(String),
-    /// Client's fault: nothing is mounted there to tune.
+    /// Client's fault: no engine is mounted there to tune.
     #[error("tune of path {0:?} failed: no mount entry found")]
     NothingToTune(String),
-    /// Client's fault: unmount something first.
+    /// Client's fault: there are too many mounts; unmount one first.
     #[error("there are {MOUNTS_MAX} mounts already")]
     TooMany,
-    /// Client's fault: choose another path.
+    /// Client's fault: the path is invalid; choose another.
     #[error(transparent)]
     Path(#[from] crate::path::PathError),
-    /// As the barrier says.
+    /// The barrier's error.
     #[error(transparent)]
     Barrier(#[from] crate::barrier::BarrierError),
 }

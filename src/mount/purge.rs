@@ -1,4 +1,4 @@
-//! Deleting what an unmounted engine left, a bounded piece at a time.
+//! Deletes the records of an unmounted engine, in bounded batches.
 
 use super::Entry;
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
@@ -15,7 +15,7 @@ pub struct Purges {
 }
 
 impl Purges {
-    /// The markers of `barrier`.
+    /// Returns the markers of `barrier`.
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
         Self {
             root: barrier.view(""),
@@ -23,15 +23,16 @@ impl Purges {
         }
     }
 
-    /// Adds "the records of `entry` are to be deleted" to `batch`.
+    /// Adds "delete the records of `entry`" to `batch`.
     pub fn mark(&self, batch: &mut Batch, entry: &Entry) {
         let subtree = entry.storage_path();
         let marker = subtree.trim_end_matches('/');
         self.markers.put(batch, marker, Secret::new(Vec::new()));
     }
 
-    /// The next piece of work; `None` when nothing is left to purge. A marker goes with the last
-    /// records it names, so a purge that was cut short goes on where it stopped.
+    /// Returns the next batch of deletes; `None` when nothing is left to purge. A marker is deleted
+    /// with the last records of its subtree, so a purge that was cut short goes on where it
+    /// stopped.
     pub fn next(&self) -> Result<Option<Batch>, BarrierError> {
         let Some(marker) = self.markers.walk("", 1)?.pop() else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The table, and snapshots of it for the hot path.
+//! The mount table, and snapshots of it for requests.
 
 use super::entry::with_slash;
 use super::{Class, Entry, MountError, Purges};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most mounts; the table is one record and is read whole.
 pub const MOUNTS_MAX: usize = 1024;
-/// Most finished remounts whose status can still be asked for.
+/// Most finished remounts whose status is kept.
 const MIGRATIONS_MAX: usize = 64;
 const RECORD: &str = "mounts";
 const MIGRATIONS: &str = "remounts";
@@ -32,14 +32,14 @@ pub fn codec(name: &str) -> Option<Codec> {
     }
 }
 
-/// A remount that was done, for `sys/remount/status`.
+/// A finished remount, for `sys/remount/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migration {
-    /// UUID.
+    /// The UUID.
     pub id: String,
-    /// Full path before.
+    /// The full path before.
     pub source: String,
-    /// Full path after.
+    /// The full path after.
     pub target: String,
 }
 
@@ -77,7 +77,7 @@ impl Observer for Watch {
 }
 
 impl Table {
-    /// The table of `barrier`; follows its storage. Reads nothing yet.
+    /// Returns the table of `barrier`, which follows its storage. Reads nothing yet.
     pub fn new(barrier: &Arc<Unsealed>) -> Result<Self, BarrierError> {
         let view = barrier.view("core/");
         let watch = Arc::new(Watch {
@@ -94,7 +94,7 @@ impl Table {
         })
     }
 
-    /// Adds "this is the first table" to `batch`: `sys/`, `cubbyhole/` and `auth/token/`.
+    /// Adds the first table to `batch`: `sys/`, `cubbyhole/` and `auth/token/`.
     pub fn install(&self, batch: &mut Batch) -> Result<(), BarrierError> {
         let mut system = Entry::new(Class::Secret, "sys", "system");
         system.description = "system endpoints used for control, policy and debugging".into();
@@ -113,7 +113,7 @@ impl Table {
         )
     }
 
-    /// The table as it is applied on this node.
+    /// Returns the table as it is applied on this node.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, BarrierError> {
         let current = self.current.load_full();
         if current.generation == self.watch.generation.load(Ordering::Acquire) {
@@ -140,8 +140,8 @@ impl Table {
         Ok(self.write(batch, revision, entries)?)
     }
 
-    /// Adds "change this mount" to `batch`, while the table is as it was in `seen`, from which the
-    /// change follows.
+    /// Adds "change this mount" to `batch`; the batch fails unless the table is still the one in
+    /// `seen`, from which the change follows.
     pub fn tune(
         &self,
         batch: &mut Batch,
@@ -163,8 +163,8 @@ impl Table {
         Ok(self.write(batch, revision, entries)?)
     }
 
-    /// Adds "unmount this and purge its records" to `batch`. Nothing happens where nothing is
-    /// mounted (`None`).
+    /// Adds "unmount this and purge its records" to `batch`. Does nothing, and returns `None`,
+    /// where nothing is mounted.
     pub fn remove(
         &self,
         batch: &mut Batch,
@@ -229,12 +229,12 @@ impl Table {
         Ok(migration)
     }
 
-    /// A remount that was done.
+    /// Returns a finished remount.
     pub fn migration(&self, id: &str) -> Result<Option<Migration>, BarrierError> {
         Ok(self.migrations()?.into_iter().find(|m| m.id == id))
     }
 
-    /// What unmounted engines left.
+    /// Returns the markers of unmounted subtrees that are still to be purged.
     pub fn purges(&self) -> &Purges {
         &self.purges
     }
@@ -281,30 +281,30 @@ impl Table {
 }
 
 impl Snapshot {
-    /// The log entry that wrote this table.
+    /// Returns the log entry that wrote this table.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// All mounts, by full path.
+    /// Returns all mounts, by full path.
     pub fn entries(&self) -> &[Arc<Entry>] {
         &self.entries
     }
 
-    /// The mounts of one class, by path.
+    /// Returns the mounts of one class, by path.
     pub fn of(&self, class: Class) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries
             .iter()
             .filter(move |entry| entry.class == class)
     }
 
-    /// The mount at exactly `path` (without `auth/`, with or without a slash at its end).
+    /// Returns the mount at exactly `path` (without `auth/`, with or without a slash at its end).
     pub fn get(&self, class: Class, path: &str) -> Option<&Arc<Entry>> {
         let full = format!("{}{}", class.api_prefix(), with_slash(path));
         self.by_path.get(&full)
     }
 
-    /// The mount that answers for `path`.
+    /// Returns the mount that serves `path`.
     pub fn resolve(&self, path: &str) -> Option<&Arc<Entry>> {
         for (at, _) in path.match_indices('/') {
             if let Some(entry) = path.get(..=at).and_then(|prefix| self.by_path.get(prefix)) {
@@ -345,7 +345,7 @@ fn check_path(entry: &Entry) -> Result<(), MountError> {
     Ok(())
 }
 
-/// The mount that `path` lies in, or that lies in `path`.
+/// Returns the path of a mount that holds `path`, or that lies in `path`.
 fn overlapping(entries: &[Entry], class: Class, path: &str, but: Option<usize>) -> Option<String> {
     let mut others = entries.iter().enumerate();
     others
