@@ -10,11 +10,12 @@
 //! ```
 //!
 //! Invariants
-//! - Whatever is computed from a share's y bytes takes the same time and touches the same memory
-//!   for all values of them; x bytes and lengths are public.
+//! - Every computation on a share's y bytes takes the same time and touches the same memory for all
+//!   their values; x bytes and lengths are public.
 //! - Shares given are wiped when they are used, refused or thrown away.
 //! - A set of shares is tried once: right or wrong, collecting starts over.
-//! - A provider keeps the whole seal key and never sees what it opens; any one of several opens.
+//! - A provider keeps the whole seal key and never sees the data behind it; any one of several
+//!   opens the seal.
 
 mod progress;
 mod provider;
@@ -31,33 +32,33 @@ pub use shamir::{combine, split};
 
 use crate::secret::{KEY_BYTES, Key256, Secret, SecretBytes};
 
-/// Shortest share that is looked at, in bytes (Vault's smallest key).
+/// Shortest share that is accepted, in bytes (Vault's smallest key).
 pub const SHARE_BYTES_MIN: usize = 16;
 /// Longest share, in bytes: a key and its x.
 pub const SHARE_BYTES_MAX: usize = KEY_BYTES + 1;
 
-/// A reason for which shares were refused. Always the operator's fault; the texts are Vault's.
+/// Reasons to refuse shares. Always the operator's fault; the texts are Vault's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Ask for at least one share.
+    /// There are to be no shares; ask for at least one.
     #[error("invalid seal configuration: shares must be at least one")]
     NoShares,
-    /// Ask for a threshold of at least one.
+    /// The threshold is below one; ask for at least one.
     #[error("invalid seal configuration: threshold must be at least one")]
     NoThreshold,
-    /// Ask for a threshold of at most the number of shares.
+    /// The threshold is above the number of shares; ask for at most that.
     #[error("invalid seal configuration: threshold cannot be larger than shares")]
     ThresholdAboveShares,
-    /// Several shares that each open the seal alone are no sharing.
+    /// Several shares are to open the seal alone each, which is no sharing.
     #[error("invalid seal configuration: threshold must be greater than one for multiple shares")]
     ThresholdOfOne,
-    /// Ask for at most 255 shares.
+    /// There are to be too many shares; ask for at most 255.
     #[error("invalid seal configuration: shares must be less than 256")]
     TooManyShares,
-    /// The share is too short to be one.
+    /// The share is too short.
     #[error("invalid key: key is shorter than minimum {SHARE_BYTES_MIN} bytes")]
     TooShort,
-    /// The share is too long to be one.
+    /// The share is too long.
     #[error("invalid key: key is longer than maximum {SHARE_BYTES_MAX} bytes")]
     TooLong,
     /// The shares given are not of one set; start over.
@@ -69,7 +70,7 @@ pub enum SealError {
     /// Fewer shares than [`combine`] can work with.
     #[error("invalid key: failed to compute combined key: less than two parts cannot be used")]
     TooFewParts,
-    /// Providers keep the seal key, and nobody has a share of it.
+    /// Providers keep the seal key, and there are no shares of it.
     #[error("this cluster has no unseal keys: its seal opens it")]
     NotShared,
     /// The shares fit each other and make a key of a wrong length.
@@ -77,7 +78,7 @@ pub enum SealError {
     KeyLength,
 }
 
-/// Checks what an operator asks for at initialization.
+/// Checks the numbers that an operator gives at initialization.
 pub fn check_config(shares: i64, threshold: i64) -> Result<SealConfig, SealError> {
     if shares < 1 {
         return Err(SealError::NoShares);
@@ -99,8 +100,8 @@ pub fn check_config(shares: i64, threshold: i64) -> Result<SealConfig, SealError
     })
 }
 
-/// A fresh seal key and its shares for `config`, which [`check_config`] made. A single share is
-/// the key itself, as in Vault.
+/// Returns a fresh seal key and its shares for `config`, which [`check_config`] made. A single
+/// share is the key itself, as in Vault.
 pub fn generate(config: SealConfig) -> Result<(Key256, Vec<SecretBytes>), SealError> {
     check_config(config.shares.into(), config.threshold.into())?;
     let key = Key256::generate();

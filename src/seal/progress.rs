@@ -1,4 +1,4 @@
-//! Collecting shares until there are enough.
+//! Collects shares until there are enough.
 
 use super::{SHARE_BYTES_MAX, SHARE_BYTES_MIN, SealConfig, SealError, combine};
 use crate::secret::{Key256, SecretBytes};
@@ -15,21 +15,21 @@ pub struct UnsealProgress {
 /// The outcome of giving a share.
 #[derive(Debug)]
 pub enum Collected {
-    /// More are needed.
+    /// More shares are needed.
     Waiting,
-    /// There were enough. The key is only a candidate: [`crate::barrier::Sealed::unseal`] tells.
-    /// Collecting has started over.
+    /// There were enough shares. The key is only a candidate, which
+    /// [`crate::barrier::Sealed::unseal`] tries. Collecting has started over.
     Key(Key256),
 }
 
 impl UnsealProgress {
-    /// Nothing collected.
+    /// Returns an empty collection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes one share. A share that was given before changes nothing; the last of a set that
-    /// does not fit together starts over and says why.
+    /// Takes one share. A share that was given before changes nothing. If the last share of a set
+    /// does not fit the others, collecting starts over and the error says why.
     pub fn submit(
         &mut self,
         config: SealConfig,
@@ -60,22 +60,22 @@ impl UnsealProgress {
         key.map(Collected::Key).ok_or(SealError::KeyLength)
     }
 
-    /// Was this share given since the last start over?
+    /// Returns true if this share was given since the last start over.
     pub fn holds(&self, share: &SecretBytes) -> bool {
         self.shares.iter().any(|known| is_same(known, share))
     }
 
-    /// Throws away what was given.
+    /// Drops the shares given so far.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Counts the different shares that were given; always below the threshold.
+    /// Returns the number of different shares given; always below the threshold.
     pub fn count(&self) -> u8 {
         u8::try_from(self.shares.len()).unwrap_or(u8::MAX)
     }
 
-    /// The UUID of this attempt; empty when nothing was given.
+    /// Returns the UUID of this attempt; empty when no share was given.
     pub fn nonce(&self) -> String {
         self.attempt
             .map(|attempt| attempt.to_string())

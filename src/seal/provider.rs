@@ -7,12 +7,12 @@ use crate::secret::Key256;
 use crate::store::BoxFuture;
 use std::fmt;
 
-/// Tells a provider from others, in records, logs and status.
+/// The kind and the name of a provider, for records, logs and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// As its `seal` stanza spells it: `transit`. Never changes, since records hold it.
+    /// The kind as in its `seal` stanza: `transit`. It never changes, since records hold it.
     pub kind: String,
-    /// `name` of the stanza; empty where there is one of its kind.
+    /// The `name` of the stanza; empty where there is one of its kind.
     pub name: String,
 }
 
@@ -25,15 +25,15 @@ impl fmt::Display for Description {
     }
 }
 
-/// A reason for which a provider does not wrap or unwrap. The texts are shown to operators and to
-/// everybody who asks for the seal's status: they name no secret.
+/// Reasons why a provider does not wrap or unwrap. The texts are shown to operators and to every
+/// client that asks for the seal's status: they name no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// Not now: it is not reached, or does not answer in time. The same call may succeed later.
+    /// The provider is not reached, or does not answer in time. The same call may succeed later.
     #[error("it is away: {0}")]
     Away(String),
-    /// It answers, and gives nothing: the operator's permissions, another key, another cluster's
-    /// blob. The same call succeeds only once somebody changes something there.
+    /// The provider answers with a refusal: missing permissions, another key, another cluster's
+    /// blob. The same call succeeds only once the operator changes something there.
     #[error("it refuses: {0}")]
     Refused(String),
 }
@@ -44,7 +44,7 @@ pub trait Provider: Send + Sync {
     /// Returns its kind and name.
     fn describe(&self) -> Description;
 
-    /// Wraps the seal key, for whoever may ask this provider to unwrap it.
+    /// Wraps the seal key; a member with access to this provider can have it unwrapped.
     fn wrap<'a>(&'a self, key: &'a Key256) -> BoxFuture<'a, Result<WrappedKey, ProviderError>>;
 
     /// Gives back the key that [`Provider::wrap`] wrapped, also under an older key of its own.
@@ -53,6 +53,6 @@ pub trait Provider: Send + Sync {
         wrapped: &'a WrappedKey,
     ) -> BoxFuture<'a, Result<Key256, ProviderError>>;
 
-    /// Asks whether it would wrap and unwrap now, at the least cost.
+    /// Asks, at the least cost, whether the provider would wrap and unwrap now.
     fn healthy(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
 }

@@ -7,14 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Limits the time of one call to one provider.
+/// The longest time of one call to one provider.
 pub const CALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// The providers that the configuration names, in the order in which they are asked.
 #[derive(Clone, Default)]
 pub struct Providers(Vec<Arc<dyn Provider>>);
 
-/// The providers that did not do what they were asked, each with its reason.
+/// The providers that failed, each with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unkept(pub Vec<(Description, ProviderError)>);
 
@@ -31,26 +31,26 @@ impl fmt::Display for Unkept {
 impl std::error::Error for Unkept {}
 
 impl Providers {
-    /// In this order.
+    /// Returns the providers in this order.
     pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
         Self(providers)
     }
 
-    /// True where shares alone open.
+    /// Returns true where there are no providers, and shares alone open the seal.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The kind of the one that is asked first.
+    /// Returns the kind of the provider that is asked first.
     pub fn kind(&self) -> Option<String> {
         self.0.first().map(|first| first.describe().kind)
     }
 
-    /// Has every provider wrap `key`. One that cannot fails all: it would be missed only on the
-    /// day when the others are away.
+    /// Asks every provider to wrap `key`. One that cannot fails the whole call: its copy would be
+    /// missed only on the day when the others are away.
     ///
     /// # Errors
-    /// [`Unkept`] names those that did not.
+    /// [`Unkept`] names the providers that failed.
     pub async fn wrap(&self, key: &Key256) -> Result<Vec<WrappedKey>, Unkept> {
         let mut wrapped = Vec::with_capacity(self.0.len());
         let mut failed = Vec::new();
@@ -69,7 +69,7 @@ impl Providers {
     /// Asks one provider after the other until one gives the key back.
     ///
     /// # Errors
-    /// [`Unkept`] says why none did.
+    /// [`Unkept`] gives the reason of each provider.
     pub async fn unwrap(&self, wrapped: &[WrappedKey]) -> Result<Key256, Unkept> {
         let mut failed = Vec::new();
         for provider in &self.0 {
@@ -88,7 +88,7 @@ impl Providers {
         Err(Unkept(failed))
     }
 
-    /// Asks all whether they would answer now.
+    /// Asks each provider whether it would answer now; returns the results in their order.
     pub async fn health(&self) -> Vec<(Description, Result<(), ProviderError>)> {
         let mut told = Vec::with_capacity(self.0.len());
         for provider in &self.0 {

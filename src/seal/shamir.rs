@@ -41,8 +41,8 @@ pub fn split(secret: &[u8], shares: u8, threshold: u8) -> Result<Vec<SecretBytes
     Ok(made.into_iter().map(Secret::new).collect())
 }
 
-/// Gives the secret back. Wrong shares of the right form give a wrong secret without an error;
-/// whoever uses the secret notices.
+/// Gives the secret back. Wrong shares of the right form give a wrong secret without an error; its
+/// use then fails.
 pub fn combine(shares: &[SecretBytes]) -> Result<SecretBytes, SealError> {
     let parts: Vec<(&u8, &[u8])> = shares
         .iter()
@@ -65,7 +65,8 @@ pub fn combine(shares: &[SecretBytes]) -> Result<SecretBytes, SealError> {
     Ok(Secret::new(secret))
 }
 
-/// The polynomial with `constant` and `coefficients` (ascending) at `x`, by Horner's rule.
+/// Evaluates the polynomial with `constant` and `coefficients` (ascending) at `x`, by Horner's
+/// rule.
 fn evaluate(constant: u8, coefficients: &[u8], x: u8) -> u8 {
     let higher = coefficients
         .iter()
@@ -76,7 +77,7 @@ fn evaluate(constant: u8, coefficients: &[u8], x: u8) -> u8 {
     (higher * Gf256(x) + Gf256(constant)).0
 }
 
-/// Lagrange's weight of the share number `x` among `all`, at zero.
+/// Returns Lagrange's weight of the share number `x` among `all`, at zero.
 fn weight_at_zero(x: u8, all: impl Iterator<Item = u8>) -> Result<Gf256, SealError> {
     let (mut above, mut below) = (Gf256(1), Gf256(1));
     let mut same = 0;
@@ -94,7 +95,7 @@ fn weight_at_zero(x: u8, all: impl Iterator<Item = u8>) -> Result<Gf256, SealErr
     Ok(above * inverse(below))
 }
 
-/// `value^254`, which is the inverse of all but zero: 254 = 2 + 4 + 8 + ... + 128.
+/// Returns `value^254`, which is the inverse of all but zero: 254 = 2 + 4 + 8 + ... + 128.
 fn inverse(value: Gf256) -> Gf256 {
     let mut power = value;
     let mut product = Gf256(1);
@@ -105,7 +106,7 @@ fn inverse(value: Gf256) -> Gf256 {
     product
 }
 
-/// `count` distinct random numbers from 1 to 255 (a Fisher-Yates shuffle cut short).
+/// Returns `count` distinct random numbers from 1 to 255 (a Fisher-Yates shuffle cut short).
 fn distinct_numbers(count: u8) -> Vec<u8> {
     let mut pool: Vec<u8> = (1..=255).collect();
     let mut numbers = Vec::with_capacity(usize::from(count));
@@ -116,7 +117,7 @@ fn distinct_numbers(count: u8) -> Vec<u8> {
     numbers
 }
 
-/// A uniform random number below `limit` (at most 256), by rejection.
+/// Returns a uniform random number below `limit` (at most 256), by rejection.
 fn uniform_below(limit: usize) -> usize {
     let fair = 256 - 256 % limit;
     loop {
@@ -182,8 +183,8 @@ mod tests {
         assert_eq!(split(&[1], 2, 1).unwrap_err(), SealError::ThresholdOfOne);
     }
 
-    /// The defect of RUSTSEC-2024-0398: coefficients that are never zero. Over 2^14 splits of one
-    /// byte each of the 256 leading coefficients comes up some 64 times; one that is left out
+    /// Finds the defect of RUSTSEC-2024-0398: coefficients that are never zero. Over 2^14 splits of
+    /// one byte each of the 256 leading coefficients comes up some 64 times; one that is left out
     /// by chance has a probability of e^-64.
     #[test]
     fn every_coefficient_value_occurs() {

@@ -7,7 +7,7 @@ use crate::store::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// See above.
+/// A provider that keeps its key in memory.
 pub(crate) struct TestProvider {
     name: &'static str,
     pad: [u8; 32],
@@ -17,7 +17,7 @@ pub(crate) struct TestProvider {
 }
 
 impl TestProvider {
-    /// With a key of its own.
+    /// Returns a provider with a key of its own.
     pub(crate) fn new(name: &'static str) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -28,17 +28,17 @@ impl TestProvider {
         })
     }
 
-    /// Unplugs it, or plugs it in again.
+    /// Unplugs the provider, or plugs it in again.
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    /// Has it never answer.
+    /// Makes the provider never answer, or answer again.
     pub(crate) fn set_hanging(&self, hanging: bool) {
         self.hanging.store(hanging, Ordering::SeqCst);
     }
 
-    /// Counts how often it was asked to unwrap.
+    /// Returns the number of calls to unwrap.
     pub(crate) fn unwraps(&self) -> usize {
         self.unwraps.load(Ordering::SeqCst)
     }
@@ -47,7 +47,7 @@ impl TestProvider {
         bytes.iter().zip(self.pad).map(|(a, b)| a ^ b).collect()
     }
 
-    /// Two bytes of its own key tell it from others of the same name.
+    /// Returns two bytes of its own key, which tell it from others of the same name.
     fn key_id(&self) -> String {
         let [one, two, ..] = self.pad;
         format!("{one:02x}{two:02x}")
