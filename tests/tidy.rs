@@ -1,4 +1,4 @@
-//! The style of the house, as a test: which room may import which, and how large things may grow.
+//! The style of the house, as a test: the imports of rooms, and the sizes of files and lines.
 //!
 //! To add an edge, add it to [`EDGES`] with its reason; the table is the only place where the
 //! structure is decided.
@@ -137,13 +137,13 @@ fn sources() -> Vec<(PathBuf, String)> {
     out
 }
 
-/// The part of a file that ships: all but the items that are for tests only.
+/// Returns the lines of a file that ship: all but the items that are for tests only.
 fn shipped(text: &str) -> Vec<(usize, &str)> {
     enum At {
         Shipped,
-        /// Behind `#[cfg(test)]`, before or in the head of what it is about.
+        /// The line is behind `#[cfg(test)]`, before its item or in the item's head.
         Head,
-        /// In its body, which a brace at the margin ends.
+        /// The line is in the item's body, which a brace at the margin ends.
         Body,
     }
     let mut at = At::Shipped;
@@ -187,7 +187,7 @@ fn tier_of(room: &str) -> Option<usize> {
     TIERS.iter().position(|(_, rooms)| rooms.contains(&room))
 }
 
-/// The rooms that a line names through `crate::`, also inside `use crate::{a, b::c}`.
+/// Returns the rooms that a line names through `crate::`, also inside `use crate::{a, b::c}`.
 fn rooms_named(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices("crate::") {
@@ -332,7 +332,7 @@ fn no_vague_rooms_and_nothing_unfinished() {
     }
 }
 
-/// Rooms that answer requests: what they know of paths stands in their tables.
+/// Rooms that answer requests: their paths stand in their tables.
 const ANSWERING: &[&str] = &["http", "router", "sys", "engine", "auth"];
 
 /// Texts that look like paths of endpoints and may stand elsewhere, with the reason.
@@ -345,12 +345,13 @@ const NO_ENDPOINTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The texts between quotes in a line.
+/// Returns the texts between quotes in a line.
 fn texts(line: &str) -> Vec<&str> {
     line.split('"').skip(1).step_by(2).collect()
 }
 
-/// What patterns of endpoints begin with, where that is two words or more: `leases/lookup`.
+/// Returns the beginnings of patterns of endpoints, where those are two words or more:
+/// `leases/lookup`.
 fn beginnings(sources: &[(PathBuf, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for (_, text) in sources {

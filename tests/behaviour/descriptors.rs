@@ -1,4 +1,4 @@
-//! Descriptors: connections leave the store those that it needs.
+//! Descriptors: connections leave enough of them for the store.
 
 use crate::support::Server;
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 const HARD: u64 = 420;
-/// More than there may be descriptors.
+/// More connections than the limit of descriptors allows.
 const CONNECTIONS: usize = 500;
 
 #[test]
@@ -38,7 +38,7 @@ fn the_soft_limit_is_raised_and_connections_leave_the_store_its_own() {
             assert_eq!(client.get(&path).expect(200).json()["data"]["n"], n);
         }
     }
-    // What opens a file is done as well.
+    // Work that opens a file succeeds as well.
     let log = folder.path().join("audit.log");
     let device = json!({"type": "file", "options": {"file_path": log}});
     client.put("sys/audit/file", device).expect(204);

@@ -1,4 +1,4 @@
-//! `server -dev` is ready at once and says how to use it.
+//! `server -dev` is ready at once and prints how to use it.
 
 use crate::support::{Server, exit_of};
 use serde_json::json;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 #[test]
 fn prints_and_stores_what_one_needs() {
     let home = tempfile::tempdir().unwrap();
-    // An older one that all may read, under a second name too.
+    // An older token file that all may read, with a second name too.
     let (old, other) = (home.path().join(".vault-token"), home.path().join("other"));
     std::fs::write(&old, "older").unwrap();
     std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -73,8 +73,8 @@ fn leaves_the_token_file_alone_when_told_to() {
         .expect(200);
 }
 
-/// With `-dev-path` a dev node is the same node after a kill, and opens no store that it did not
-/// make.
+/// Tests that with `-dev-path` a dev node is the same node after a kill, and opens no store that it
+/// did not make.
 #[test]
 fn lasts_in_the_embedded_store() {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Who holds the unseal shares gets a root token; nothing of an attempt outlives a seal.
+//! Holders of enough unseal shares get a root token; no part of an attempt outlives a seal.
 
 use crate::support::{Client, Server, write_config};
 use base64::Engine as _;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const ATTEMPT: &str = "sys/generate-root/attempt";
 const UPDATE: &str = "sys/generate-root/update";
 
-/// Initialises and unseals; the shares and the root token.
+/// Initialises and unseals; returns the shares and the root token.
 fn open(client: &Client) -> (Vec<Value>, String) {
     let init = json!({"secret_shares": 3, "secret_threshold": 2});
     let made = client.put("sys/init", init).expect(200).json();

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longest wait for what happens in the background.
+/// Longest wait for work in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node of a cluster to be, with what stands in its storage stanza besides.
+/// Starts a node of a cluster to be, with `stanza` in its storage stanza.
 fn node(folder: &Path, name: &str, stanza: &str) -> Server {
     let home = folder.join(name);
     std::fs::create_dir_all(&home).unwrap();
@@ -42,7 +42,7 @@ fn error(answer: &Value) -> &str {
     answer["errors"][0].as_str().unwrap()
 }
 
-/// `node_id` and address of every member.
+/// Returns `node_id` and address of every member.
 fn members(client: &Client) -> Vec<(String, String)> {
     let answer = client.get("sys/storage/raft/configuration").expect(200);
     let answer = answer.json();
@@ -112,8 +112,8 @@ fn by_hand_with_the_address_and_the_keys() {
     assert_eq!(join(&joiner, "http://127.0.0.1:1"), joined, "it is in one");
 }
 
-/// A place that takes connections and never answers, as a host behind a bad link does, costs the
-/// ten seconds that a question may take to whoever waits for it.
+/// Tests a place that takes connections and never answers, as a host behind a bad link does: a
+/// request to it costs its sender the ten seconds that a question may take.
 #[test]
 fn dead_places_in_front_of_a_good_one_cost_next_to_nothing() {
     const ALL_AT_ONCE: Duration = Duration::from_secs(8);

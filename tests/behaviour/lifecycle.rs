@@ -1,4 +1,4 @@
-//! A node goes from uninitialised to sealed to active and back, and says where it is.
+//! A node goes from uninitialised to sealed to active and back, and shows its state.
 
 use crate::support::Server;
 use serde_json::json;

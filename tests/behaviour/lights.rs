@@ -53,7 +53,7 @@ impl Machine {
         self.folder.path().join(below)
     }
 
-    /// Which pixels are lit.
+    /// Returns which pixels are lit.
     fn matrix(&self) -> Vec<bool> {
         let bytes = std::fs::read(self.path("dev/fb1")).unwrap();
         assert_eq!(bytes.len(), 2 * SIDE * SIDE);
@@ -224,7 +224,7 @@ fn what_is_absent_is_one_line_and_no_failure() {
 #[test]
 fn hardware_that_hangs_holds_nobody_up() {
     let machine = Machine::new("indicator \"sense_hat\" { device = \"ROOT/pipe\" }\n");
-    // Opening it waits for a reader, who never comes.
+    // Opening the pipe waits for a reader, which never comes.
     let made = Command::new("mkfifo").arg(machine.path("pipe")).status();
     assert!(made.unwrap().success());
     let server = machine.start();

@@ -1,4 +1,4 @@
-//! What an operator and a client can rely on, one promise a file, against the real binary.
+//! The promises to operators and clients, one a file, against the real binary.
 
 #![allow(
     clippy::unwrap_used,

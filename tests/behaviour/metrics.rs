@@ -20,7 +20,7 @@ fn scrape(client: &Client) -> String {
     client.get("sys/metrics?format=prometheus").expect(200).body
 }
 
-/// The value of the line that begins with `name`, labels included.
+/// Returns the value of the line that begins with `name`, labels included.
 #[track_caller]
 fn value(text: &str, name: &str) -> f64 {
     let line = text

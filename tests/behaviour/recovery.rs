@@ -1,4 +1,4 @@
-//! Recovery mode: who holds the unseal shares repairs records, and nobody is served anything else.
+//! Recovery mode: holders of enough unseal shares repair records, and nothing else is served.
 
 use crate::support::{Client, Server, write_config};
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use std::path::Path;
 const ATTEMPT: &str = "sys/generate-recovery-token/attempt";
 const UPDATE: &str = "sys/generate-recovery-token/update";
 
-/// Makes a store with a policy in it and stops; the shares and the root token.
+/// Makes a store with a policy in it and stops; returns the shares and the root token.
 fn prepare(folder: &Path) -> (Vec<Value>, String) {
     let server = Server::raft(folder);
     let client = server.client();
@@ -36,7 +36,7 @@ fn recover(folder: &Path) -> Server {
     Server::start(&["-recovery", "-config", config.to_str().unwrap()], folder)
 }
 
-/// A recovery token from the shares.
+/// Returns a recovery token made with the shares.
 fn token(client: &Client, keys: &[Value]) -> String {
     let begun = client.put(ATTEMPT, json!({})).expect(200).json();
     assert_eq!(begun["otp_length"], 26);
@@ -56,7 +56,7 @@ fn token(client: &Client, keys: &[Value]) -> String {
 const BROKEN: &str = "sys/raw/sys/policy/broken";
 const MENDED: &str = "path \"mended\" { capabilities = [\"list\"] }";
 
-/// Copies a record, writes another from it, and looks at some.
+/// Copies a record, writes another from it, and reads some.
 fn mend(client: &Client) {
     let read = client
         .get(&format!("{BROKEN}?encoding=base64"))

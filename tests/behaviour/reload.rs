@@ -4,7 +4,7 @@ use crate::support::{Server, hello, read_log, write_config};
 use std::path::Path;
 use std::time::Duration;
 
-/// A self-signed certificate in `folder`; its DER.
+/// Writes a self-signed certificate into `folder`; returns its DER.
 fn certify(folder: &Path) -> Vec<u8> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
@@ -60,7 +60,7 @@ fn the_log_level_is_taken_on_sighup() {
     wait_for("the reload", || {
         read_log(folder.path()).contains("reload requested")
     });
-    // The level changes behind that line; from then on INFO is silent.
+    // The level changes after that line; from then on INFO is silent.
     wait_for("silence", || {
         let before = read_log(folder.path()).matches("reload requested").count();
         server.signal("-HUP");

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after `kill -9`.
+//! Acknowledged writes are there after `kill -9`.
 
 use crate::support::Server;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Three nodes: who leads serves everything, the others stand by, and a sealed one still counts.
+//! Three nodes: the leader serves everything, the others stand by, and a sealed one still counts.
 
 use crate::support::{Client, Server};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Longest wait for a cluster to come to something.
+/// Longest wait for a cluster to reach a state.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Cluster {
@@ -17,7 +17,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// All unsealed voters; the first is active.
+    /// Returns three unsealed voters; the first is active.
     fn of_three() -> Self {
         let folders: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
         let start = |at: usize| Some(start(at, folders[at].path()));
@@ -47,7 +47,8 @@ impl Cluster {
         self.unseal(at);
     }
 
-    /// The shares of a joiner are taken before it is a member, so the answer may say "sealed".
+    /// Unseals a node. The shares of a joiner are taken before it is a member, so the answer may
+    /// say "sealed".
     fn unseal(&self, at: usize) {
         let client = self.node(at).client();
         client
@@ -82,7 +83,7 @@ impl Cluster {
             .count()
     }
 
-    /// Which of the running nodes say that they are active.
+    /// Returns the running nodes that report that they are active.
     fn active(&self) -> Vec<usize> {
         let running = self.nodes.iter().enumerate();
         let running = running.filter_map(|(at, node)| node.as_ref().map(|node| (at, node)));
@@ -197,7 +198,7 @@ fn sealed_nodes_keep_the_quorum_and_leadership_is_handed_over() {
     cluster.write(second, "one");
     assert!(!cluster.is_sealed(0), "it stands by");
 
-    // Sealing the active node: the same, and it has its keys no more.
+    // The active node is sealed: the same, but it loses its keys.
     let root = cluster.root(second);
     root.put("sys/seal", json!({})).expect(204);
     assert!(cluster.is_sealed(second));
@@ -205,14 +206,14 @@ fn sealed_nodes_keep_the_quorum_and_leadership_is_handed_over() {
     assert_ne!(third, second);
     cluster.write(third, "two");
 
-    // Sealing a standby: two of three are sealed, and writes go on.
+    // A standby is sealed: two of three are sealed, and writes go on.
     let standby = 3 - second - third;
     cluster.root(standby).put("sys/seal", json!({})).expect(204);
     assert!(cluster.is_sealed(standby));
     cluster.write(third, "three");
     assert_eq!(cluster.active(), [third]);
 
-    // Nobody can take over from it now.
+    // No node can take over from it now.
     cluster
         .root(third)
         .put("sys/step-down", json!({}))
@@ -224,8 +225,8 @@ fn sealed_nodes_keep_the_quorum_and_leadership_is_handed_over() {
     }
 }
 
-/// A role that unseals one host and goes on with the next at once is faster than heartbeats, which
-/// tell the active node who is unsealed.
+/// Tests a role that unseals one host and goes on with the next at once, faster than the heartbeats
+/// that tell the active node which members are unsealed.
 #[test]
 fn a_node_that_was_unsealed_a_moment_ago_takes_over_and_the_old_one_stands_back() {
     let cluster = Cluster::of_three();

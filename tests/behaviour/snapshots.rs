@@ -1,4 +1,4 @@
-//! A snapshot brings everything back, and what is no snapshot changes nothing.
+//! A snapshot restores everything, and a file that is none changes nothing.
 
 use crate::support::{self, Client, Server, reaches, read_log};
 use serde_json::json;
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// Longest wait for what happens in the background.
+/// Longest wait for work in the background.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `coffer operator raft snapshot <args>` in `folder`.
+/// Runs `coffer operator raft snapshot <args>` in `folder`.
 fn snapshot(server: &Server, token: &str, folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coffer"));
     command.args(["operator", "raft", "snapshot"]).args(args);
@@ -27,7 +27,7 @@ fn succeed(output: &Output) {
     assert!(output.status.success(), "{text}");
 }
 
-/// The refusal's text.
+/// Returns the refusal's text.
 #[track_caller]
 fn refused(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -78,7 +78,7 @@ fn everything_comes_back_as_it_was() {
         &["save", "a.snap"],
     ));
 
-    // Everything that caches could remember is changed, and looked at.
+    // Every object that a cache could hold is changed, and read.
     reader.put("auth/token/revoke-self", json!({})).expect(204);
     root.delete("kv/metadata/app").expect(204);
     write(&root, "kv/data/later", "x");

@@ -1,4 +1,4 @@
-//! What a server refuses to start with, and how it says so.
+//! Configurations with which a server refuses to start, and its messages.
 
 use crate::support::{Server, exit_of, write_config};
 use std::path::Path;
@@ -82,7 +82,8 @@ fn bad_configurations_name_file_line_and_column() {
     );
 }
 
-/// A listener does not know under which address another machine reaches it.
+/// Tests that a node needs `cluster_addr`: its listener cannot know the address by which other
+/// machines reach it.
 #[test]
 fn a_raft_node_that_nobody_told_how_it_is_reached_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
-//! What a supervisor is told, in systemd's words.
+//! The messages to a supervisor, in systemd's words.
 
 use crate::support::{Server, write_config};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// Longer than any message takes to come.
+/// Longer than any message takes to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The next messages until one has `word`; all of their lines.
+/// Reads messages until one has `word`; returns all of their lines.
 #[track_caller]
 fn told(socket: &UnixDatagram, word: &str) -> Vec<String> {
     let mut lines = Vec::new();
@@ -68,7 +68,7 @@ fn a_node_that_stands_still_gives_no_sign_of_life() {
     let server = Server::start_with(&args, &variables, folder.path());
     told(&socket, "WATCHDOG=1");
     server.signal("-STOP");
-    // What was sent before is read first; then there is silence for ten times the interval.
+    // Earlier messages are read first; then there is silence for ten times the interval.
     socket
         .set_read_timeout(Some(Duration::from_secs(1)))
         .unwrap();

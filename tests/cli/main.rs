@@ -21,7 +21,7 @@ use tempfile::TempDir;
 #[path = "../support/wait.rs"]
 mod wait;
 
-/// How long a server may take to answer.
+/// Longest time that a server may take to answer.
 const START_MAX: Duration = Duration::from_secs(20);
 
 struct Server {
@@ -111,7 +111,7 @@ impl Server {
         command.output().expect("a shell")
     }
 
-    /// Plays a dialogue to its end and panics with all that differed.
+    /// Plays a dialogue to its end and panics with all differences.
     fn play(&self, dialogue: &str) {
         let mut kept = BTreeMap::new();
         let mut faults = String::new();
@@ -189,7 +189,7 @@ fn show(output: &Output) -> String {
     text
 }
 
-/// The name to keep the line's last word under, and the line itself.
+/// Splits the name under which the line's last word is kept from the line itself.
 fn keep(expected: &str) -> (Option<&str>, &str) {
     match expected.split_once('<') {
         Some((name, line)) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase()) => {

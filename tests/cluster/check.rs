@@ -1,5 +1,6 @@
-//! Is a history linearizable? Wing and Gong's search with Lowe's memory of what was tried, over
-//! one versioned record at a time: what holds for each record holds for all of them together.
+//! Checks that a history is linearizable, by Wing and Gong's search with Lowe's memory of earlier
+//! attempts, over one versioned record at a time: a history is linearizable if that of each record
+//! is.
 //!
 //! The record is that of kv version 2: every put makes the next version, a put with `cas` only
 //! when the current version is the one it names, a delete hides the value and keeps the version.
@@ -7,10 +8,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-/// Steps that one record's search may take before it gives up.
+/// Most steps of one record's search before it gives up.
 const STEPS_MAX: u64 = 20_000_000;
 
-/// What a client asked.
+/// A client's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Put { value: u64 },
@@ -19,7 +20,7 @@ pub enum Action {
     Delete,
 }
 
-/// What it was told. Who was told nothing may have acted, then or later.
+/// The answer to a client. A call without an answer may have acted, then or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Unknown,
@@ -29,12 +30,12 @@ pub enum Outcome {
     },
     /// The `cas` did not match.
     Conflict,
-    /// A get found this.
+    /// A get found this version and value.
     Found {
         version: u64,
         value: u64,
     },
-    /// A get found nothing, or something deleted.
+    /// A get found no record, or a deleted one.
     Missing,
     Deleted,
 }
@@ -44,17 +45,18 @@ pub enum Outcome {
 pub struct Operation {
     pub key: u64,
     pub client: usize,
-    /// When it was sent, and when its answer came.
+    /// The times at which it was sent, and at which its answer came.
     pub sent: u64,
     pub answered: u64,
     pub action: Action,
     pub outcome: Outcome,
 }
 
-/// Why a history is none of a single copy.
+/// Reasons why a single copy cannot have made a history.
 #[derive(Debug)]
 pub enum Violation {
-    /// No order explains these; the longest that was explained, and what could not follow.
+    /// No order explains these calls: the longest order that was found, and the calls that could
+    /// not follow it.
     NotLinearizable {
         key: u64,
         explained: Vec<Operation>,
@@ -103,7 +105,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// The record between two calls.
+/// The state of the record between two calls.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct State {
     version: u64,
@@ -111,7 +113,7 @@ struct State {
 }
 
 impl State {
-    /// The record after the call, when the call could have come to its outcome here.
+    /// Returns the record after the call; `None` if the call cannot have its outcome here.
     fn after(self, call: &Operation) -> Option<Self> {
         let wrote = |value| Self {
             version: self.version + 1,
@@ -122,7 +124,7 @@ impl State {
             (Action::Put { value }, Outcome::Wrote { version }) => {
                 (version == self.version + 1).then(|| wrote(value))
             }
-            // One that does not match changes nothing, so it need not be placed.
+            // A `cas` that does not match changes nothing, so it need not be placed.
             (Action::Cas { version, value }, Outcome::Unknown) => {
                 (version == self.version).then(|| wrote(value))
             }
@@ -161,10 +163,10 @@ pub fn check(history: &[Operation]) -> Result<(), Violation> {
     Ok(())
 }
 
-/// What the answers tell of the versions: which put made them, and with what value.
+/// The versions in the answers: the put of each, and its value.
 #[derive(Default)]
 struct Versions {
-    /// Made by a put that was answered.
+    /// The versions made by puts that were answered.
     claimed: HashSet<u64>,
     found: BTreeMap<u64, u64>,
     values_found: HashSet<u64>,
@@ -186,7 +188,7 @@ impl Versions {
         versions
     }
 
-    /// Could a put that was not answered have made this version?
+    /// Returns true if a put that was not answered can have made this version.
     fn admits(&self, version: u64, value: u64) -> bool {
         !self.claimed.contains(&version)
             && match self.found.get(&version) {
@@ -199,7 +201,7 @@ impl Versions {
 /// Depth-first search over the orders that keep real time.
 struct Search {
     calls: Vec<Operation>,
-    /// Calls still to be placed, in the order in which they were sent.
+    /// The calls still to be placed, in the order in which they were sent.
     open: Vec<usize>,
     placed: Vec<usize>,
     bits: Vec<u64>,
@@ -245,7 +247,7 @@ fn check_one(key: u64, mut calls: Vec<Operation>) -> Result<(), Violation> {
     }
 }
 
-/// A place in the search: what is tried next from which state.
+/// A place in the search: a state, with the calls to try next.
 struct Frame {
     state: State,
     candidates: Vec<usize>,
@@ -254,7 +256,7 @@ struct Frame {
 }
 
 impl Search {
-    /// `None` when it gave up.
+    /// Runs the search; returns `None` if it gave up.
     fn run(&mut self) -> Option<bool> {
         let mut stack = vec![self.frame(State::default(), None)];
         loop {
@@ -288,8 +290,8 @@ impl Search {
         }
     }
 
-    /// What may come next: whatever was sent before anything still open was answered. Calls of
-    /// unknown outcome come last, because most of them need no place at all.
+    /// Returns the frame of calls that may come next: those sent before any open call was answered.
+    /// Calls of unknown outcome come last, because most of them need no place at all.
     fn frame(&self, state: State, placed: Option<usize>) -> Frame {
         let first_answer = self.open.iter().map(|at| self.calls[*at].answered).min();
         let until = first_answer.unwrap_or(u64::MAX);
@@ -306,8 +308,8 @@ impl Search {
         }
     }
 
-    /// Of the calls without an answer, those that could matter here. Deletes are all alike, and so
-    /// are puts whose value nobody ever saw: one of each is enough.
+    /// Returns the calls without an answer that could matter here. Deletes are all alike, and so
+    /// are puts whose value was never read: one of each is enough.
     fn unknown(&self, state: State, ready: Vec<usize>) -> Vec<usize> {
         let (mut delete, mut unseen) = (None, None);
         let mut candidates = Vec::new();

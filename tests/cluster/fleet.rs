@@ -20,21 +20,21 @@ pub struct Node {
     pub name: String,
     pub address: SocketAddr,
     folder: PathBuf,
-    /// What it runs: [`binary`], or another release.
+    /// The program that it runs: [`binary`], or another release.
     pub binary: String,
     child: Option<Child>,
-    /// Words before the server's command line: `ip netns exec NAME`.
+    /// The words before the server's command line: `ip netns exec NAME`.
     prefix: Vec<String>,
 }
 
-/// All of them, and what opens them.
+/// All nodes, with their keys and the root token.
 pub struct Fleet {
     pub nodes: Vec<Node>,
     pub keys: Vec<String>,
     pub token: String,
 }
 
-/// Where a node listens, and what its command line begins with.
+/// The address of a node, and the beginning of its command line.
 pub struct Place {
     pub ip: String,
     pub port: u16,
@@ -47,7 +47,7 @@ impl Fleet {
         Self::start_with(folder, count, &binary())
     }
 
-    /// As [`Fleet::start`], with another release's program.
+    /// Starts nodes as [`Fleet::start`] does, with another release's program.
     pub fn start_with(folder: &Path, count: usize, binary: &str) -> Self {
         let ip = own_address();
         let places = free_ports(&ip, count).into_iter().map(|port| Place {
@@ -120,7 +120,7 @@ impl Fleet {
         });
     }
 
-    /// The number of the active node, as any node tells.
+    /// Returns the number of the active node, as any node reports it.
     pub fn active(&self) -> Option<usize> {
         let alive = |at: &usize| self.nodes[*at].child.is_some();
         let mut alive = (0..self.nodes.len()).filter(alive);
@@ -149,7 +149,7 @@ impl Fleet {
         });
     }
 
-    /// `list-peers` of a node.
+    /// Returns the answer of a node to `list-peers`.
     pub fn peers(&self, number: usize) -> Vec<Value> {
         let path = "sys/storage/raft/configuration";
         let answer = self.nodes[number].ask("GET", path, &self.token, None);
@@ -200,7 +200,7 @@ impl Node {
         self.wait("it answers", || self.health().is_some());
     }
 
-    /// `kill -9`.
+    /// Kills the server with `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -208,7 +208,7 @@ impl Node {
         }
     }
 
-    /// Ends it as an operator does.
+    /// Stops the server as an operator does.
     pub fn stop(&mut self) {
         self.signal("-TERM");
         if let Some(mut child) = self.child.take() {
@@ -222,33 +222,33 @@ impl Node {
         assert!(done.success());
     }
 
-    /// Of the server's process (`ip netns exec` becomes it).
+    /// Returns the id of the server's process (`ip netns exec` becomes it).
     pub fn id(&self) -> u32 {
         self.child.as_ref().map(Child::id).expect("it runs")
     }
 
-    /// Whether its process lives.
+    /// Returns true if the server's process lives.
     pub fn is_running(&mut self) -> bool {
         let child = self.child.as_mut();
         child.is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
-    /// Its data directory.
+    /// Returns the data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    /// What it logged.
+    /// Returns the log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Megabytes resident.
+    /// Returns the resident memory, in megabytes.
     pub fn resident_mb(&self) -> f64 {
         self.megabytes("VmRSS:")
     }
 
-    /// The most megabytes that were resident since it started.
+    /// Returns the most resident memory since the start, in megabytes.
     pub fn peak_mb(&self) -> f64 {
         self.megabytes("VmHWM:")
     }
@@ -267,7 +267,7 @@ impl Node {
         answer.ok().map(|(status, _)| status)
     }
 
-    /// One call; `None` when nobody answered.
+    /// Makes one call; returns `None` if there is no answer.
     pub fn ask(
         &self,
         method: &str,
@@ -279,7 +279,7 @@ impl Node {
         connection.send(method, path, token, body.as_ref()).ok()
     }
 
-    /// One call that must succeed.
+    /// Makes one call that must succeed.
     pub fn call(&self, method: &str, path: &str, token: &str, body: Value) -> Value {
         let answer = self.ask(method, path, token, Some(body));
         let Some((status, body)) = answer else {
@@ -294,7 +294,7 @@ impl Node {
         body
     }
 
-    /// Waits, and tells the end of the log when it was in vain.
+    /// Waits, and shows the end of the log when the wait was in vain.
     pub fn wait(&self, what: &str, reached: impl FnMut() -> bool) {
         if !reaches(PATIENCE, reached) {
             panic!("{}: not reached: {what}\n{}", self.name, self.tail());
@@ -319,7 +319,7 @@ pub fn wait(what: &str, reached: impl FnMut() -> bool) {
     assert!(reaches(PATIENCE, reached), "not reached: {what}");
 }
 
-/// The binary under test: `COFFER`, or the one that was built beside this test.
+/// Returns the binary under test: `COFFER`, or the one that was built beside this test.
 pub fn binary() -> String {
     std::env::var("COFFER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_coffer").into())
 }
@@ -346,18 +346,18 @@ fn write_config(folder: &Path, name: &str, place: &Place, apis: &[String]) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// Below those that the kernel gives to whoever connects: a node that is killed finds its own free
-/// again.
+/// The ports of nodes, below those that the kernel gives to connecting clients: a node that is
+/// killed finds its own free again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A loopback address that only this process uses: two that looked for free ports at one address
-/// could both find the same.
+/// Returns a loopback address that only this process uses: two processes that looked for free ports
+/// at one address could both find the same.
 fn own_address() -> String {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     format!("127.{}.{middle}.{low}", 1 + high % 250)
 }
 
-/// Ports at an address, with a free one after each. No two calls get the same.
+/// Returns ports at an address, with a free one after each. No two calls get the same.
 fn free_ports(ip: &str, count: usize) -> Vec<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(PORTS.start);
     let mut ports = Vec::new();

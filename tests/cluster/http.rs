@@ -1,4 +1,4 @@
-//! Calls over a connection that is kept, with a deadline, and without any trying again.
+//! Calls over a connection that is kept, with a deadline, and without any retries.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,10 +12,10 @@ pub struct Connection {
     patience: Duration,
 }
 
-/// Why there is no answer.
+/// Reasons why there is no answer.
 #[derive(Debug)]
 pub enum Lost {
-    /// Nothing reached the node.
+    /// The request did not reach the node.
     NotSent,
     /// The node may have acted.
     Unknown,
@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    /// Status and body.
+    /// Sends a request; returns status and body.
     pub fn send(
         &mut self,
         method: &str,

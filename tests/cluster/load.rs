@@ -1,4 +1,4 @@
-//! Clients that put, put with `cas`, get and delete, and write down what they were told.
+//! Clients that put, put with `cas`, get and delete, and record the answers.
 
 use super::check::{Action, Operation, Outcome};
 use super::http::{Connection, Lost};
@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 const CALLS_PER_RECORD: u64 = 160;
 /// Records in use at a time.
 const RECORDS: u64 = 8;
-/// How long a client waits for an answer.
+/// Longest wait of a client for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// In every body that is written, and so in every answer that has one: where a secret must not go,
-/// this must not be found.
+/// A mark in every body that is written, and so in every answer that has one: places that must not
+/// get a secret must not have it.
 pub const BODY_CANARY: &str = "canary-in-a-body-7c1f";
-/// Before a client asks again after no node served it.
+/// The pause of a client after no node served it.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What all clients share.
+/// The state that all clients share.
 struct Shared {
     addresses: Vec<SocketAddr>,
     token: String,
@@ -33,13 +33,13 @@ struct Shared {
     history: Mutex<Vec<Operation>>,
 }
 
-/// Clients at work.
+/// The clients at work.
 pub struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
 }
 
-/// The next number of a small generator.
+/// Returns the next number of a small generator.
 pub fn step(mut seed: u64) -> u64 {
     seed ^= seed << 13;
     seed ^= seed >> 7;
@@ -77,12 +77,12 @@ impl Load {
         }
     }
 
-    /// Nanoseconds on the history's clock.
+    /// Returns the time in nanoseconds, on the history's clock.
     pub fn now(&self) -> u64 {
         now(&self.shared)
     }
 
-    /// Calls that were answered after `moment`.
+    /// Returns the number of calls that were answered after `moment`.
     pub fn count_after(&self, moment: u64) -> usize {
         let history = self.shared.history.lock().unwrap();
         let told = |call: &&Operation| call.answered > moment && call.outcome != Outcome::Unknown;
@@ -94,7 +94,7 @@ impl Load {
             .count()
     }
 
-    /// The longest time between two acknowledged puts, from the last one before `from` on.
+    /// Returns the longest time between two acknowledged puts, from the last one before `from` on.
     pub fn longest_silence(&self, from: u64, until: u64) -> u64 {
         let history = self.shared.history.lock().unwrap();
         let wrote = |call: &&Operation| matches!(call.outcome, Outcome::Wrote { .. });
@@ -111,8 +111,8 @@ impl Load {
         gaps.max().unwrap_or(until - from)
     }
 
-    /// How long in all no put was acknowledged between two moments, and how often: silences shorter
-    /// than `noise` are none.
+    /// Returns the total time without an acknowledged put between two moments, and the number of
+    /// such silences; those shorter than `noise` do not count.
     pub fn interruptions(&self, from: u64, until: u64, noise: u64) -> (u64, usize) {
         let history = self.shared.history.lock().unwrap();
         let wrote = |call: &&Operation| matches!(call.outcome, Outcome::Wrote { .. });
@@ -126,7 +126,7 @@ impl Load {
         (long.iter().sum(), long.len())
     }
 
-    /// When the first put that was sent after `moment` was acknowledged.
+    /// Returns the time at which the first put sent after `moment` was acknowledged.
     pub fn acknowledged_after(&self, moment: u64) -> Option<u64> {
         let history = self.shared.history.lock().unwrap();
         let wrote =
@@ -134,7 +134,7 @@ impl Load {
         history.iter().filter(wrote).map(|call| call.answered).min()
     }
 
-    /// Ends the clients; everything they did.
+    /// Stops the clients; returns all their calls.
     pub fn stop(self) -> Vec<Operation> {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
@@ -173,7 +173,7 @@ fn client(shared: &Shared, number: usize, mut dice: u64) {
             version = seen;
         }
         let told = matches!(outcome, Some(outcome) if outcome != Outcome::Unknown);
-        // A get that came to nothing says nothing, and what was not sent did nothing.
+        // A get without an outcome tells nothing, and a call that was not sent did nothing.
         if let Some(outcome) = outcome.filter(|_| told || action != Action::Get) {
             shared.history.lock().unwrap().push(Operation {
                 key,
@@ -192,7 +192,7 @@ fn client(shared: &Shared, number: usize, mut dice: u64) {
     }
 }
 
-/// One call, and what it came to; `None` when it was not even sent.
+/// Makes one call and returns its outcome; `None` if it was not even sent.
 fn act(connection: &mut Connection, token: &str, key: u64, action: Action) -> Option<Outcome> {
     let path = format!("load/data/r{key}");
     let put = |value: u64, options: Value| json!({"data": {"v": value, "canary": BODY_CANARY}, "options": options});

@@ -10,7 +10,7 @@ use std::process::Command;
 
 const BRIDGE: &str = "coffer-br";
 const NODES: usize = 3;
-/// Calls that are let through before, during and after a cut.
+/// Calls that are awaited before, during and after a cut.
 const CALLS: usize = 400;
 
 /// Namespaces on a bridge; gone when dropped.
@@ -67,7 +67,7 @@ impl Net {
         ));
     }
 
-    /// Drops what `from` sends to `to`; the other way stays open.
+    /// Drops the packets from `from` to `to`; the other way stays open.
     fn one_way(&self, from: usize, to: usize, cut: bool) {
         let what = if cut { "add" } else { "del" };
         inside(from, &format!("route {what} blackhole {}/32", address(to)));

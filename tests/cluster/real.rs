@@ -7,13 +7,13 @@ use serde_json::json;
 use std::time::Duration;
 
 const CLIENTS: usize = 64;
-/// Calls that are let through between two faults.
+/// Calls that are awaited between two faults.
 const CALLS_BETWEEN: usize = 400;
 /// Longest time without an acknowledged write: an election takes about a second, and the machine
 /// may be busy.
 pub const GAP_MS_MAX: u64 = 15_000;
 
-/// A count from the environment.
+/// Returns a count from the environment.
 pub fn setting(name: &str, usual: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text}")),
@@ -21,7 +21,7 @@ pub fn setting(name: &str, usual: u64) -> u64 {
     }
 }
 
-/// A cluster with kv version 2 at `load/`.
+/// Starts a cluster with kv version 2 at `load/`.
 fn fleet(folder: &std::path::Path, count: usize) -> Fleet {
     let fleet = Fleet::start(folder, count);
     mount(&fleet);
@@ -158,7 +158,7 @@ fn a_paused_active_node_neither_serves_stale_reads_nor_loses_writes() {
     let active = fleet.wait_active();
     let paused = load.now();
     fleet.nodes[active].signal("-STOP");
-    // The pause is what is tested.
+    // The pause is a part of the test.
     std::thread::sleep(pause);
     fleet.nodes[active].signal("-CONT");
     let resumed = load.now();

@@ -7,9 +7,9 @@ use super::load::Load;
 use super::real::{GAP_MS_MAX, mount, setting};
 use serde_json::json;
 
-/// What the log says of a member that proves no keys.
+/// The beginning of the log line about a member that proves no keys.
 const REFUSED: &str = "upgrade coffer there";
-/// Calls that are let through before and after each step.
+/// Calls that are awaited before and after each step.
 const CALLS: usize = 200;
 
 fn runs(load: &Load, what: &str) {
@@ -17,7 +17,7 @@ fn runs(load: &Load, what: &str) {
     wait(what, || load.count_after(before) > CALLS);
 }
 
-/// Ends a node and starts it with another program.
+/// Stops a node and starts it with another program.
 fn change(fleet: &mut Fleet, number: usize, program: &str) {
     fleet.nodes[number].stop();
     program.clone_into(&mut fleet.nodes[number].binary);
@@ -38,7 +38,7 @@ fn three_nodes_go_one_at_a_time_from_the_release_before() {
     let began = load.now();
     runs(&load, "the load runs");
     let active = fleet.wait_active();
-    // Standbys first, as the manuals say.
+    // The manuals upgrade standbys first.
     for number in [active + 1, active + 2, active].map(|number| number % 3) {
         change(&mut fleet, number, &binary());
         fleet.unseal(number);
@@ -57,7 +57,8 @@ fn three_nodes_go_one_at_a_time_from_the_release_before() {
     the_release_before_is_refused(&mut fleet, &old);
 }
 
-/// One that was forgotten, or put back: it is told what to do, and serves again once that is done.
+/// Checks a node that was forgotten, or put back: its refusal names the remedy, and it serves again
+/// after that.
 fn the_release_before_is_refused(fleet: &mut Fleet, old: &str) {
     let active = fleet.wait_active();
     let late = (active + 1) % 3;

@@ -10,17 +10,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 const WRITERS: u64 = 8;
-/// Records that a writer leaves behind itself; older ones are deleted.
+/// Records that a writer keeps behind its head; older ones are deleted.
 const TRAIL: u64 = 20;
 
-/// The next number of a small generator.
+/// Returns the next number of a small generator.
 pub fn step(mut seed: u64) -> u64 {
     seed ^= seed << 13;
     seed ^= seed >> 7;
     seed ^ (seed << 17)
 }
 
-/// Opens `dir`, says what it finds, and writes.
+/// Opens `dir`, prints what it finds, and writes.
 pub fn run(dir: &Path, seed: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -29,7 +29,7 @@ pub fn run(dir: &Path, seed: u64) {
         .unwrap();
     runtime.block_on(async {
         let mut options = Options::new(dir, "crash");
-        // Small, so that checkpoints and new segments come often.
+        // Small segments, so that checkpoints and new segments come often.
         options.segment_bytes = 64 << 10;
         options.log_bytes_kept = 64 << 10;
         options.limits = Limits {
@@ -61,7 +61,7 @@ fn key(writer: u64, what: &str) -> Key {
     Key::from(format!("{writer}/{what}"))
 }
 
-/// The bytes that number `n` leaves: its digits, then as many fillers as it asks for.
+/// Returns the bytes of number `n`: its digits, then as many fillers as it gives.
 fn value(n: u64) -> Bytes {
     let size = usize::try_from(step(n * 2 + 1) % 1800).unwrap();
     let mut bytes = n.to_le_bytes().to_vec();
@@ -69,7 +69,7 @@ fn value(n: u64) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// Looks at a writer's records: two heads that change together, and a trail without a gap.
+/// Checks a writer's records: two heads that change together, and a trail without a gap.
 fn look(storage: &RaftStorage, writer: u64) -> u64 {
     let get = |what: &str| storage.get(&key(writer, what)).unwrap();
     let (head, twin) = (get("head"), get("twin"));

@@ -1,8 +1,8 @@
-//! What was acknowledged, against what was found.
+//! Compares the acknowledged numbers with those that are found.
 
 use std::collections::BTreeMap;
 
-/// Counts over all lives.
+/// The counts over all lives.
 #[derive(Default)]
 pub struct Ledger {
     /// The last acknowledged number of each writer.
@@ -24,7 +24,7 @@ impl Ledger {
             }
             (Some(&"found"), Some(writer), Some(n)) => {
                 let last = self.last.get(&writer).copied().unwrap_or(0);
-                // The one write that was under way may be there or not.
+                // The one write in progress may be there or not.
                 if n < last || n > last + 1 {
                     println!("writer {writer}: acknowledged {last}, found {n}");
                     self.lost += 1;

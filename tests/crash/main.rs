@@ -1,8 +1,8 @@
-//! Kills the storage at random points under load and looks at what is left.
+//! Kills the storage at random points under load and checks the data that is left.
 //!
-//! The parent starts this same program as a child, which opens a data directory, says what it
-//! found in it, and then commits from several writers, saying each acknowledgement. After a
-//! random time the parent kills it, and starts the next one on the same directory.
+//! The parent starts this same program as a child, which opens a data directory, prints what it
+//! found, and then commits from several writers, printing each acknowledgement. After a random time
+//! the parent kills it, and starts the next one on the same directory.
 //!
 //! `cargo test` does this for a few seconds; `tests/crash/run` for thousands of kills.
 
@@ -23,7 +23,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The child's side: does nothing when the tests are run as such.
+/// Runs the child's side; does nothing when the tests are run as such.
 #[test]
 fn child() {
     if let Some(dir) = std::env::var_os(CHILD) {
@@ -58,7 +58,7 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
     assert!(ledger.acknowledged > kills, "hardly any load");
 }
 
-/// Runs a child until it is killed, or until it has told what it found. True when it has told.
+/// Runs a child until it is killed, or until it has printed what it found. Returns true if it has.
 fn one_life(dir: &std::path::Path, seed: u64, life: Option<Duration>, ledger: &mut Ledger) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
@@ -79,7 +79,7 @@ fn one_life(dir: &std::path::Path, seed: u64, life: Option<Duration>, ledger: &m
     });
     let begun = Instant::now();
     let mut told = false;
-    // A few kills fall into opening, most into the load after it.
+    // A few kills come while it opens, most in the load after that.
     let mut end = life
         .filter(|_| seed.is_multiple_of(8))
         .map(|life| begun + life);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A timeout short enough to wait for; without it each of these would hang, not merely be late.
+/// A timeout short enough to wait for; without it each of these tests would hang, not merely be
+/// late.
 const SHORT: Duration = Duration::from_millis(80);
 
 #[tokio::test]
@@ -102,7 +103,7 @@ async fn cve_2025_6203_json_is_bounded_in_every_direction() {
     assert_eq!(edge.call("PUT", "/v1/sys/unseal", fits).await.status, 200);
 }
 
-/// Who has no token, or needs none, sends little.
+/// Tests that bodies without a token, and at paths that need none, are small.
 #[tokio::test]
 async fn what_is_open_takes_small_bodies_only() {
     let edge = Edge::sealed(|_| ()).await;
@@ -135,7 +136,7 @@ async fn what_is_open_takes_small_bodies_only() {
     }
 }
 
-/// What is announced takes no memory, so that it keeps nobody out.
+/// Tests that an announced length takes no memory, and so keeps no other request out.
 #[tokio::test]
 async fn a_declared_length_is_no_memory() {
     let edge = Edge::sealed(|_| ()).await;
@@ -224,7 +225,7 @@ async fn a_trickled_body_meets_the_request_duration() {
     let (mut read, mut write) = stream.into_split();
     let trickle = tokio::spawn(async move {
         while write.write_all(b" ").await.is_ok() {
-            // A byte now and then is what is tested.
+            // The test is about a byte now and then.
             tokio::time::sleep(SHORT / 4).await;
         }
     });
@@ -238,20 +239,21 @@ async fn a_trickled_body_meets_the_request_duration() {
 
 const HEALTH: &str = "GET /v1/sys/health HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Asks on `stream`; the status.
+/// Asks on `stream`; returns the status.
 async fn ask(stream: &mut TcpStream) -> u16 {
     stream.write_all(HEALTH.as_bytes()).await.unwrap();
     Reply::read(stream).await.status
 }
 
-/// The other side has closed it.
+/// Returns true once the other side has closed the stream.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
     read.await.is_ok()
 }
 
-/// `most` connections, and some for this machine, which all are here.
+/// Returns an edge with `most` connections, and some for this machine, from which all of these
+/// come.
 async fn crowded(most: usize, per_client: Option<usize>) -> Edge {
     let mut listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
     listener.connections_per_client_max = per_client;
@@ -281,7 +283,7 @@ async fn at_the_limit_the_connection_that_is_idle_longest_gives_way() {
     }
 }
 
-/// Whoever trickles a body that anyone may send waits like one that is idle.
+/// Tests that a slow body that anyone may send waits like an idle connection.
 #[tokio::test]
 async fn slow_bodies_and_heads_of_strangers_give_way_too() {
     let edge = crowded(4, None).await;

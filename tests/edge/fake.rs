@@ -27,17 +27,17 @@ pub async fn until(holds: impl Fn() -> bool) {
     let reached = crate::wait::reaches_async(PATIENCE, async || holds()).await;
     assert!(reached, "it never came to that");
 }
-/// A snapshot's pieces; together they are more than sockets hold.
+/// The number of a snapshot's pieces; together they are more than sockets hold.
 pub const PIECES: usize = 256;
 pub const PIECE: &[u8] = &[b's'; 64 * 1024];
 
-/// Remembers the shares it was given; unseals at the second.
+/// A node that records its shares, and unseals at the second.
 #[derive(Default)]
 pub struct FakeNode {
     pub status: Mutex<SealStatus>,
     pub shares: Mutex<Vec<Vec<u8>>>,
     pub inits: Mutex<Vec<(u8, u8)>>,
-    /// Calls of `seal` that came to their end; each first waits for `let_seal`.
+    /// The number of calls of `seal` that ended; each first waits for `let_seal`.
     pub seals_done: AtomicUsize,
     pub let_seal: Notify,
 }
@@ -139,7 +139,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// One plain listener on loopback, changed by `change`, before an uninitialised node.
+    /// Starts one plain listener on loopback, changed by `change`, before an uninitialised node.
     pub async fn start(change: impl FnOnce(&mut Listener)) -> Self {
         let mut listener = Listener::new(Address::Tcp("127.0.0.1:0".into()));
         change(&mut listener);
@@ -168,7 +168,7 @@ impl Edge {
         Self { node, role, server }
     }
 
-    /// Past initialization.
+    /// Starts an edge as [`Edge::start`] does, before a sealed node.
     pub async fn sealed(change: impl FnOnce(&mut Listener)) -> Self {
         let edge = Self::start(change).await;
         edge.node.status.lock().unwrap().initialized = true;
@@ -187,21 +187,21 @@ impl Edge {
         TcpStream::connect(self.address()).await.unwrap()
     }
 
-    /// From the address 127.0.0.`host`.
+    /// Connects from the address 127.0.0.`host`.
     pub async fn connect_from(&self, host: u8) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, host], 0).into()).unwrap();
         socket.connect(self.address()).await.unwrap()
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a connection of its own.
     pub async fn send(&self, request: &str) -> Reply {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
         Reply::read(&mut stream).await
     }
 
-    /// `method` and path, with a JSON body when there is one.
+    /// Sends a request with `method` and path, and with a JSON body when there is one.
     pub async fn call(&self, method: &str, path: &str, body: &str) -> Reply {
         let length = body.len();
         self.send(&format!(

@@ -1,5 +1,5 @@
-//! A standby answers what it can, sends on what it must, and never sends twice what may have been
-//! executed.
+//! A standby answers what it can, forwards the rest, and never sends a request again that may have
+//! been executed.
 
 use crate::fake::{PATIENCE, Reply, until};
 use crate::pair::{Pair, ROOT, Way, leader};
@@ -210,7 +210,7 @@ async fn a_standby_without_leader_waits_for_one_and_then_says_so() {
         (500, &NO_ACTIVE.into())
     );
     assert!(begun.elapsed() < PATIENCE);
-    // A moment without a leader is what is tested, here and below.
+    // The test is about a moment without a leader, here and below.
     let appears = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         pair.b.stand_by(Some(leader()));

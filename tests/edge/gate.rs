@@ -1,4 +1,4 @@
-//! What answers while nobody can be authenticated, and what does not.
+//! The requests that are answered while no client can be authenticated, and those that are not.
 
 use crate::fake::Edge;
 use coffer::router::Role;

@@ -1,4 +1,4 @@
-//! The edge over real sockets: raw bytes in, raw bytes out, with a node that is only pretended.
+//! The edge over real sockets: raw bytes in, raw bytes out, with a pretended node.
 
 #![allow(
     clippy::unwrap_used,

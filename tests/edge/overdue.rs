@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROOT: &str = "root-token-for-tests";
 
-/// A router over an empty store that knows the root token.
+/// Returns a router over an empty store that knows the root token.
 async fn router() -> Router {
     let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
@@ -78,7 +78,7 @@ async fn a_snapshot_goes_to_a_slow_client_beyond_the_idle_timeout() {
     let mut first = [0; 12];
     stream.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
-    // That it reads so slowly is what is tested.
+    // The test is about so slow a reader.
     tokio::time::sleep(idle * 5).await;
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));

@@ -33,9 +33,9 @@ const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 /// The one store as one node sees it.
 pub struct View {
     store: Arc<Inmem>,
-    /// Whether it may write.
+    /// True if the node may write.
     pub leads: AtomicBool,
-    /// Whether the leader answers for a read index.
+    /// True if the leader answers for a read index.
     pub has_leader: AtomicBool,
     pub commits_refused: AtomicUsize,
 }
@@ -80,22 +80,22 @@ impl Storage for View {
     }
 }
 
-/// What the way does with requests.
+/// The fate of requests on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Good,
-    /// Nothing is sent.
+    /// The request is not sent.
     Down,
-    /// It arrives, and the answer does not.
+    /// The request arrives, and the answer does not.
     AnswersLost,
 }
 
-/// The way to the other node, through the bytes that would travel.
+/// The way to the other node; requests on it pass through the bytes that would travel.
 pub struct Link {
     to: Mutex<Option<Entry>>,
     pub way: Mutex<Way>,
     pub sent: AtomicUsize,
-    /// As it would arrive.
+    /// The last request, as it would arrive.
     pub last: Mutex<Option<ForwardRequest>>,
 }
 
@@ -138,7 +138,7 @@ pub struct Half {
     audit: PathBuf,
 }
 
-/// Both. `a` is active, `b` is the standby.
+/// Both nodes. `a` is active, `b` is the standby.
 pub struct Pair {
     pub a: Half,
     pub b: Half,
@@ -157,7 +157,7 @@ impl Pair {
         Self::with(|_| ()).await
     }
 
-    /// With the standby's listener changed by `change`.
+    /// Starts both, with the standby's listener changed by `change`.
     pub async fn with(change: impl FnOnce(&mut Listener)) -> Self {
         let store = Arc::new(Inmem::new());
         let config = seal::check_config(1, 1).unwrap();
@@ -279,7 +279,7 @@ impl Half {
         }
     }
 
-    /// One request with the root token.
+    /// Sends one request with the root token.
     pub async fn root(&self, method: &str, path: &str, body: &str) -> Reply {
         let token = format!("X-Vault-Token: {ROOT}");
         self.call(method, path, &[&token], body).await
@@ -289,7 +289,7 @@ impl Half {
         self.send(method, path, headers, body).await.0
     }
 
-    /// The answer, and the address it was sent to.
+    /// Sends a request; returns the answer, and the address from which the request came.
     pub async fn send(
         &self,
         method: &str,
@@ -313,7 +313,7 @@ impl Half {
         (Reply::read(&mut stream).await, from)
     }
 
-    /// All audit records, each with its `type` and `request`.
+    /// Returns all audit records, each with its `type` and `request`.
     pub fn audited(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.audit).unwrap_or_default();
         let lines = text.lines();
@@ -322,7 +322,7 @@ impl Half {
             .collect()
     }
 
-    /// Audit records about `path`.
+    /// Returns the audit records about `path`.
     pub fn audited_at(&self, path: &str) -> Vec<Value> {
         let mut records = self.audited();
         records.retain(|record| record["request"]["path"] == path);

@@ -162,7 +162,8 @@ async fn custom_headers_are_added_where_they_apply() {
     assert_eq!((bad.status, bad.header("x-four")), (405, Some("v")));
 }
 
-/// People's scripts look for `^Location:` in what `curl -i` prints.
+/// Tests the case of header names: people's scripts look for `^Location:` in the output of `curl
+/// -i`.
 #[tokio::test]
 async fn header_names_are_in_title_case_whatever_the_answer() {
     let edge = Edge::sealed(|listener| {

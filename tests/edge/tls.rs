@@ -74,7 +74,7 @@ async fn connect(
     over(edge.connect().await, material, versions, with_certificate).await
 }
 
-/// The same over a stream that is there.
+/// Speaks TLS over an open stream, otherwise as [`connect`].
 pub async fn over(
     stream: tokio::net::TcpStream,
     material: &Material,

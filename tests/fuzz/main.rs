@@ -170,7 +170,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// One to eight changes of a seed.
+/// Returns an input that one to eight changes make of a seed.
 fn mutate(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = corpus[random.below(corpus.len())].clone();
     for _ in 0..=random.below(8) {
@@ -200,7 +200,7 @@ fn mutate(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// xorshift64*: enough for tests, and the same everywhere.
+/// A generator, xorshift64*: enough for tests, and the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -211,7 +211,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
     }
 
-    /// Less than `limit`; zero when that is zero.
+    /// Returns a number below `limit`; zero when that is zero.
     fn below(&mut self, limit: usize) -> usize {
         if limit == 0 {
             return 0;

@@ -1,4 +1,4 @@
-//! What is fuzzed: one function for each decoder that meets bytes from outside. Each panics when
+//! The fuzz targets: one function for each decoder that meets bytes from outside. Each panics when
 //! a promise is broken. Shared by cargo-fuzz (`fuzz_targets/`) and by `cargo test` (`main.rs`).
 
 #![allow(dead_code, reason = "each fuzz binary uses one of these")]
@@ -19,7 +19,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-/// A target's name, and what takes the bytes.
+/// A target's name, and its function.
 pub type Named = (&'static str, fn(&[u8]));
 
 /// All targets by name.
@@ -38,10 +38,10 @@ pub const ALL: &[Named] = &[
     ("frame", frame),
 ];
 
-/// The most that a parsed byte may be charged with: `{},` makes three into one object.
+/// The most memory that may be charged for a parsed byte: `{},` makes three into one object.
 const CHARGE_FACTOR: usize = 512;
 
-/// A request body: the first byte chooses the content type.
+/// Reads a request body: the first byte chooses the content type.
 pub fn body(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else {
         return;
@@ -71,7 +71,7 @@ pub fn body(data: &[u8]) {
     }
 }
 
-/// A request target.
+/// Reads a request target.
 pub fn path(data: &[u8]) {
     let Ok(raw) = std::str::from_utf8(data) else {
         return;
@@ -93,7 +93,7 @@ pub fn path(data: &[u8]) {
     }
 }
 
-/// A policy's text, then what it allows.
+/// Reads a policy's text, then compiles it and asks for capabilities.
 pub fn policy(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -108,7 +108,7 @@ pub fn policy(data: &[u8]) {
     }
 }
 
-/// A configuration file: the first byte chooses HCL or JSON.
+/// Reads a configuration file: the first byte chooses HCL or JSON.
 pub fn config(data: &[u8]) {
     let Some((kind, text)) = data.split_first() else {
         return;
@@ -123,7 +123,7 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Unseal shares: the first byte is their length.
+/// Combines unseal shares: the first byte is their length.
 pub fn share(data: &[u8]) {
     let Some((length, bytes)) = data.split_first() else {
         return;
@@ -139,7 +139,7 @@ pub fn share(data: &[u8]) {
     }
 }
 
-/// A store whose reserved records are arbitrary: the first byte says which of them.
+/// Opens a store with arbitrary reserved records: the first byte chooses which of them.
 pub fn barrier(data: &[u8]) {
     let Some((which, value)) = data.split_first() else {
         return;
@@ -170,7 +170,7 @@ pub fn barrier(data: &[u8]) {
     );
 }
 
-/// A replicated transaction.
+/// Reads a replicated transaction.
 pub fn transaction(data: &[u8]) {
     if let Ok(decoded) = postcard::from_bytes::<Transaction>(data) {
         let bytes = postcard::to_allocvec(&decoded).unwrap();
@@ -181,7 +181,7 @@ pub fn transaction(data: &[u8]) {
     }
 }
 
-/// What a client sends as its token.
+/// Reads a client's token.
 pub fn token(data: &[u8]) {
     static STORE: OnceLock<coffer::token::Store> = OnceLock::new();
     let store = STORE.get_or_init(|| {
@@ -194,7 +194,8 @@ pub fn token(data: &[u8]) {
     assert!(found.is_none(), "a made-up token is nobody's");
 }
 
-/// A group of the log under a right header and checksum: the first byte is its size in blocks.
+/// Reads a group of the log under a right header and checksum: the first byte is its size in
+/// blocks.
 pub fn group(data: &[u8]) {
     const LOG_ID: u64 = 0x1234_5678_9abc_def0;
     const BLOCK_BYTES: usize = 512;
@@ -221,7 +222,7 @@ pub fn group(data: &[u8]) {
     }
 }
 
-/// Entries, memberships, marks and records as they lie on the disk.
+/// Reads entries, memberships, marks and records as they lie on the disk.
 pub fn state(data: &[u8]) {
     if let Some(transaction) = coffer::raft::probe::read_command(data) {
         let _applied_or_refused = wait(Inmem::default().commit(transaction));
@@ -233,7 +234,8 @@ pub fn state(data: &[u8]) {
     }
 }
 
-/// A snapshot that somebody restores, and the state in one: what is read is what was promised.
+/// Restores a snapshot, and reads the state in one; the records must be those that the header
+/// announces.
 pub fn archive(data: &[u8]) {
     if let Ok(checked) = coffer::store::archive::check(data)
         && let Ok(header) = checked.header()
@@ -251,10 +253,11 @@ pub fn archive(data: &[u8]) {
     }
 }
 
-/// What a member sends: messages hold no more than was sent, and none more than it may.
+/// Reads the frames of a member: messages hold no more bytes than were sent, and none more than its
+/// limit.
 pub fn frame(data: &[u8]) {
     const MESSAGE_BYTES_MAX: usize = 1024;
-    // A frame's own limit is larger; what takes several frames has this one.
+    // A frame's own limit is larger; this one is for messages of several frames.
     if let Some((messages, bytes)) = coffer::peer::probe::read_frames(data, MESSAGE_BYTES_MAX) {
         assert!(bytes + 9 * messages <= data.len());
     }

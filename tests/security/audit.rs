@@ -1,4 +1,4 @@
-//! The audit log: what is in it, where it may lie, and that nothing happens without it.
+//! The audit log: its content, its place, and that no request is served without it.
 
 use crate::server::{ROOT, Server};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -25,7 +25,7 @@ const CANARIES: [&str; 12] = [
     "CANARY-share",
 ];
 
-/// Secrets are hashed wherever a client may put them.
+/// Tests that secrets are hashed wherever a client may put them.
 #[tokio::test]
 async fn cve_2024_8365_2025_62513_no_canary_reaches_the_log() {
     let server = Server::start().await;
@@ -99,7 +99,7 @@ async fn cve_2024_8365_2025_62513_no_canary_reaches_the_log() {
     }
 }
 
-/// No setting of headers brings a token into the log, in clear or hashed.
+/// Tests that no setting of headers brings a token into the log, in clear or hashed.
 #[tokio::test]
 async fn cve_2026_4525_46405_no_setting_logs_a_token_header() {
     let server = Server::start().await;
@@ -140,7 +140,8 @@ async fn cve_2026_4525_46405_no_setting_logs_a_token_header() {
     }
 }
 
-/// An audit file is a plain file: not executable, not through a link, not instead of a device.
+/// Tests that an audit file is a plain file: not executable, not through a link, not instead of a
+/// device.
 #[tokio::test]
 async fn cve_2025_6000_an_audit_file_is_nothing_but_a_file() {
     let server = Server::start().await;
@@ -186,7 +187,7 @@ async fn cve_2025_6000_an_audit_file_is_nothing_but_a_file() {
     }
 }
 
-/// Where no device can write, nothing is done.
+/// Tests that no request is served where no device can write.
 #[tokio::test]
 async fn what_cannot_be_audited_does_not_happen() {
     let server = Server::start().await;
@@ -195,7 +196,7 @@ async fn what_cannot_be_audited_does_not_happen() {
         .call(ROOT, "PUT", "sys/audit/full", &enable(full, ""))
         .await;
     if !reply.is_success() {
-        // Refused as a device: then it cannot stand in the way either.
+        // The device was refused: then it cannot stand in the way either.
         server
             .root("PUT", "secret/data/x", r#"{"data":{"a":1}}"#)
             .await;

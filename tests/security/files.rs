@@ -1,4 +1,4 @@
-//! What lies on the disk.
+//! The files on the disk.
 
 use crate::server::{ROOT, Server};
 use crate::support as process;
@@ -40,7 +40,7 @@ async fn with_data(folder: &Path) -> Server {
     server
 }
 
-/// Nobody but the owner reads the files, whatever the umask was. The shell's own file shows that
+/// Tests that only the owner can read the files, under any umask. The shell's own file shows that
 /// the umask lets everybody read.
 #[test]
 fn cve_2021_38553_files_are_0600_under_any_umask() {
@@ -66,7 +66,8 @@ fn cve_2021_38553_files_are_0600_under_any_umask() {
     }
 }
 
-/// What another user put there for the server to write to or to believe is refused, by name.
+/// Tests that files which another user put there, for the server to write to or to believe, are
+/// refused by name.
 #[tokio::test]
 async fn files_that_another_user_made_are_not_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -122,7 +123,7 @@ async fn files_that_another_user_made_are_not_taken() {
     assert!(refused.to_string().contains("another user"), "{refused}");
 }
 
-/// No secret, name, mount or policy can be read from the disk.
+/// Tests that no secret, name, mount or policy can be read from the disk.
 #[tokio::test]
 async fn nothing_on_the_disk_is_readable() {
     let folder = tempfile::tempdir().unwrap();

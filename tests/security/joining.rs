@@ -1,4 +1,4 @@
-//! Strangers and liars at the door of a cluster, and a snapshot that was taken elsewhere.
+//! Strangers and liars that ask to join a cluster, and a snapshot that was taken elsewhere.
 
 use crate::support::{Client, Server};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Longest wait for what happens in the background.
+/// Longest wait for work in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const CHALLENGE: &str = "sys/storage/raft/bootstrap/challenge";
@@ -43,7 +43,7 @@ fn node(folder: &Path, name: &str, more: &str) -> Server {
     Server::start(&["-config", path.to_str().unwrap()], &folder.join(name))
 }
 
-/// Name and cluster address of every member.
+/// Returns name and cluster address of every member.
 fn members(root: &Client) -> Vec<(String, String)> {
     let answer = root.get("sys/storage/raft/configuration").expect(200);
     let answer = answer.json();
@@ -69,7 +69,7 @@ fn join(joiner: &Server, leader: &Server, key: &str) {
     });
 }
 
-/// Memory of the server that is not shared with files.
+/// Returns the server's memory that is not shared with files, in KiB.
 fn resident_kib(server: &Server) -> u64 {
     let path = format!("/proc/{}/status", server.id());
     let status = std::fs::read_to_string(path).unwrap();
@@ -78,7 +78,7 @@ fn resident_kib(server: &Server) -> u64 {
     number.unwrap().parse().unwrap()
 }
 
-/// Sends `bodies` to `path` over one connection, a few at a time; the statuses.
+/// Sends `bodies` to `path` over one connection, a few at a time; returns the statuses.
 fn post_all(address: &str, path: &str, bodies: &[String]) -> Vec<u16> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -100,7 +100,7 @@ fn post_all(address: &str, path: &str, bodies: &[String]) -> Vec<u16> {
     statuses
 }
 
-/// The status of one answer, read to its end.
+/// Reads one answer to its end; returns the status.
 fn read_answer(answers: &mut impl BufRead) -> u16 {
     let (mut status, mut length) = (0, 0);
     loop {
@@ -122,7 +122,7 @@ fn read_answer(answers: &mut impl BufRead) -> u16 {
     status
 }
 
-/// Each challenge would take more than half a KiB if it were kept.
+/// Tests a flood of challenges, each of which would take more than half a KiB if it were kept.
 #[test]
 fn cve_2024_8185_a_flood_of_challenges_leaves_memory_flat() {
     const CHALLENGES: usize = 10_000;
@@ -143,7 +143,7 @@ fn cve_2024_8185_a_flood_of_challenges_leaves_memory_flat() {
         let questions: Vec<String> = (0..count).map(challenge).collect();
         let lies: Vec<String> = (0..count / 4).map(lie).collect();
         let asked = post_all(&one.address, CHALLENGE, &questions);
-        // Whoever is turned away for asking too much has cost nothing either.
+        // A client that is turned away for asking too often has cost nothing either.
         assert!(
             asked.iter().all(|status| matches!(status, 200 | 429)),
             "{asked:?}"
@@ -167,7 +167,7 @@ fn cve_2024_8185_a_flood_of_challenges_leaves_memory_flat() {
     assert_eq!(members(&root).len(), 2, "whoever has the keys still may");
 }
 
-/// With the unseal keys, but with another's name, address or key.
+/// Tests joiners with the unseal keys, but with another's name, address or key.
 #[test]
 fn cve_2022_36129_a_joiner_that_lies_about_itself_gets_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ fn cve_2022_36129_a_joiner_that_lies_about_itself_gets_nothing() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let copied = {
-        // Its own first start makes the directory; then the key is exchanged.
+        // The first start makes the directory; then the key is exchanged.
         let home = folder.path().join("three");
         drop(node(folder.path(), "three", ""));
         let from = folder.path().join("two/data/identity.key");
@@ -229,7 +229,7 @@ fn cve_2022_36129_a_joiner_that_lies_about_itself_gets_nothing() {
     assert_eq!(two.client().get("sys/health?standbyok=true").status, 200);
 }
 
-/// What was saved when one node was alone is restored when there are two.
+/// Tests that a snapshot of a time with one node is restored when there are two.
 #[test]
 fn a_restore_leaves_the_members_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
-//! What went wrong in other servers of this kind, as tests against a whole node.
+//! The vulnerabilities of other servers of this kind, as tests against a whole node.
 //!
-//! Each file is one subject; each test names the advisory it answers, and `README.md` lists all. Some of them are answered
-//! where they can be seen best: path rules in `http::target`, JSON limits in `http::json` and
-//! `tests/edge`, policy names in `policy::name`.
+//! Each file is one subject; each test names the advisory that it is about, and `README.md` lists
+//! all. Some are tested nearer to their cause: path rules in `http::target`, JSON limits in
+//! `http::json` and `tests/edge`, policy names in `policy::name`.
 
 #![allow(
     clippy::unwrap_used,

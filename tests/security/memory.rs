@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// Memory of this process that is not shared with files, in KiB.
+/// Returns this process's memory that is not shared with files, in KiB.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
@@ -42,7 +42,8 @@ fn request(token: &str, path: &str, body: &[u8]) -> Arc<Vec<u8>> {
     Arc::new([head.as_bytes(), body].concat())
 }
 
-/// One test, because memory is measured for the whole process. An audit device is on.
+/// Tests floods one after the other: memory is measured for the whole process. An audit device is
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cve_2025_6203_2023_6337_floods_leave_memory_flat() {
     const GROWTH_KIB_MAX: u64 = 160 * 1024;
@@ -86,16 +87,16 @@ async fn cve_2025_6203_2023_6337_floods_leave_memory_flat() {
     }
 }
 
-/// What a flood takes all of.
+/// The resource that a flood exhausts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Budget {
-    /// Nothing but announced bodies.
+    /// None: bodies are only announced.
     Declared,
-    /// The memory for bodies of who has no token.
+    /// The memory for bodies without a token.
     Strangers,
-    /// That of bodies to unseal with.
+    /// The memory for bodies to unseal with.
     Unseal,
-    /// That of large bodies of who has a token.
+    /// The memory for large bodies with a token.
     Large,
     /// The places for connections.
     Connections,
@@ -109,7 +110,7 @@ const BUDGETS: [Budget; 5] = [
     Budget::Connections,
 ];
 
-/// Both sides of all connections are in this process.
+/// Raises the limit of descriptors: both sides of all connections are in this process.
 fn many_descriptors() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
@@ -128,8 +129,8 @@ async fn audited() -> (Arc<Server>, PathBuf) {
     (server, log)
 }
 
-/// Many small requests without a token do not fill the disk with lines about them, neither where
-/// they are refused nor at open paths.
+/// Checks that many small requests without a token do not fill the disk with lines about them,
+/// neither where they are refused nor at open paths.
 async fn small_requests_write_little(server: &Arc<Server>, log: &Path) {
     const AT_ONCE: usize = 100;
     const ROUNDS: usize = 60;
@@ -155,7 +156,7 @@ async fn small_requests_write_little(server: &Arc<Server>, log: &Path) {
         let sent = (all.len() * ROUNDS) as u64;
         let most = audit::FACTOR * sent + audit::BURST_BYTES;
         let wrote = size() - before;
-        // With what the time gave, and a line that sums up.
+        // The allowance of the time is included, and a line that sums up.
         assert!(wrote <= most + 65_536, "{path}: {wrote} for {sent}");
     }
 }
@@ -185,7 +186,7 @@ async fn exhaust(server: &Server, budget: Budget) -> Vec<TcpStream> {
     for n in 0..count {
         let host = u8::try_from(2 + n / 200).unwrap();
         let mut stream = server.connect_from(host).await;
-        // The server may have enough of it before everything is sent.
+        // The server may refuse the rest before everything is sent.
         let _sent_or_refused = async {
             stream.write_all(head.as_bytes()).await?;
             for start in (0..bytes).step_by(mib) {
@@ -200,7 +201,7 @@ async fn exhaust(server: &Server, budget: Budget) -> Vec<TcpStream> {
     let large = format!("{{\"data\":{{\"a\":\"{}\"}}}}", "x".repeat(600 * 1024));
     let own = "x".repeat(60_000);
     match budget {
-        // Where a budget cannot be seen to be empty, none is: all are served below.
+        // Where an exhausted budget cannot be observed, none is: all are served below.
         Budget::Declared | Budget::Unseal | Budget::Connections => {
             let reply = server.call(ROOT, "PUT", "secret/data/z", &large).await;
             assert_eq!(reply.status, 200, "{budget:?}: {reply:?}");
@@ -217,7 +218,8 @@ async fn exhaust(server: &Server, budget: Budget) -> Vec<TcpStream> {
     held
 }
 
-/// An operator can unseal, see how the node is, and who has a token is served.
+/// Checks that an operator can unseal and read the node's state, and that a client with a token is
+/// served.
 async fn others_are_served(server: &Server, budget: Budget) {
     let share = format!("{{\"key\":\"{}\"}}", "ab".repeat(33));
     let value = format!("{{\"data\":{{\"a\":\"{}\"}}}}", "y".repeat(30_000));

@@ -2,7 +2,7 @@
 
 use crate::server::{ROOT, Server};
 
-/// The policy sees the path that the engine will see, or nobody sees it.
+/// Tests that the policy and the engine see the same path, or neither sees it.
 #[tokio::test]
 async fn cve_2026_3605_no_path_is_read_in_two_ways() {
     let server = Server::start().await;
@@ -54,7 +54,7 @@ async fn cve_2026_3605_no_path_is_read_in_two_ways() {
     assert_eq!(kept["data"]["metadata"]["version"], 1);
 }
 
-/// A trailing slash is no way around a rule: not around a deny, not around `sudo`.
+/// Tests that a trailing slash is no way around a rule: not around a deny, not around `sudo`.
 #[tokio::test]
 async fn a_trailing_slash_is_the_same_path() {
     let server = Server::start().await;
@@ -96,7 +96,8 @@ async fn a_trailing_slash_is_the_same_path() {
         ("PUT", "sys/leases/revoke-prefix/auth/token/"),
     ] {
         let reply = server.call(&token, method, path, "{}").await;
-        // There is no such secret, and deleting none is no error; what is there is looked at below.
+        // There is no such secret, and deleting none is no error; the existing ones are checked
+        // below.
         let is_nothing = method == "DELETE" && path.starts_with("secret/");
         assert!(
             is_nothing || !reply.is_success(),
@@ -113,7 +114,7 @@ async fn a_trailing_slash_is_the_same_path() {
     }
 }
 
-/// Redirects stay on this server.
+/// Tests that redirects stay on this server.
 #[tokio::test]
 async fn a_redirect_never_leads_elsewhere() {
     let server = Server::start().await;
@@ -128,7 +129,8 @@ async fn a_redirect_never_leads_elsewhere() {
     }
 }
 
-/// What a write accepts can be read again; what it refuses changed nothing. Nothing panics.
+/// Tests that accepted writes can be read again, that refused ones changed nothing, and that
+/// nothing panics.
 #[tokio::test]
 async fn cve_2021_45042_odd_writes_apply_or_err() {
     let server = Server::start().await;
@@ -191,7 +193,7 @@ async fn cve_2021_45042_odd_writes_apply_or_err() {
     server.root("LIST", "secret/metadata/", "").await;
 }
 
-/// A caller without a token cannot tell what exists from what does not.
+/// Tests that a caller without a token cannot tell mounts that exist from those that do not.
 #[tokio::test]
 async fn cve_2020_25594_mounts_cannot_be_enumerated_without_a_token() {
     let server = Server::start().await;
@@ -228,7 +230,7 @@ async fn cve_2020_25594_mounts_cannot_be_enumerated_without_a_token() {
     assert_ne!(known.status, unknown.status, "with a token one can tell");
 }
 
-/// Endpoints that act on the node want a token.
+/// Tests that endpoints that act on the node need a token.
 #[tokio::test]
 async fn the_nodes_life_is_not_anyones() {
     let server = Server::start().await;
@@ -259,8 +261,8 @@ async fn the_nodes_life_is_not_anyones() {
     server.root("POST", "sys/rotate", "").await;
 }
 
-/// What a joiner calls has no token and needs none; it says nothing before it was proven that the
-/// caller holds the unseal keys, and a store without other nodes has none of it.
+/// Tests the endpoints for joiners, which need no token: they tell nothing before the caller has
+/// proven that it holds the unseal keys, and a store without other nodes has none of them.
 #[tokio::test]
 async fn cve_2022_36129_joining_is_open_and_a_lone_store_refuses_it() {
     let server = Server::start().await;
@@ -283,7 +285,7 @@ async fn cve_2022_36129_joining_is_open_and_a_lone_store_refuses_it() {
     }
 }
 
-/// A snapshot is the whole store: nobody takes or brings one without a token that may.
+/// Tests that a snapshot, which is the whole store, needs a token that allows it.
 #[tokio::test]
 async fn cve_2022_36129_snapshots_need_a_token() {
     let server = Server::start().await;
@@ -299,7 +301,7 @@ async fn cve_2022_36129_snapshots_need_a_token() {
     }
 }
 
-/// Rekeying is not built, so it is nobody's.
+/// Tests that rekeying, which is not built, is absent for every caller.
 #[tokio::test]
 async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     let server = Server::start().await;
@@ -325,8 +327,8 @@ async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
     }
 }
 
-/// What operators with a token began is neither seen, nor ended, nor spoiled without one; and the
-/// door without a token can be shut.
+/// Tests that an attempt begun with a token is neither seen, nor ended, nor spoiled without one;
+/// and that the endpoints without a token can be shut.
 #[tokio::test]
 async fn cve_2025_4656_2026_5807_a_new_root_token_cannot_be_kept_from_operators() {
     let server = Server::start().await;
@@ -366,7 +368,7 @@ async fn cve_2025_4656_2026_5807_a_new_root_token_cannot_be_kept_from_operators(
     assert_eq!(status["data"]["progress"], 0);
 }
 
-/// Members are shown, changed and judged only for a token that may, in whatever disguise.
+/// Tests that members are shown and changed only with a token that allows it, in every spelling.
 #[tokio::test]
 async fn cve_2021_3282_members_are_not_changed_by_just_anyone() {
     let server = Server::start().await;
@@ -394,7 +396,7 @@ async fn cve_2021_3282_members_are_not_changed_by_just_anyone() {
     assert_ne!(root.await.status, 403, "root may ask");
 }
 
-/// The raw store is not served unless the operator says so.
+/// Tests that the raw store is not served unless the operator enables it.
 #[tokio::test]
 async fn raw_is_off_unless_configured() {
     let server = Server::start().await;
@@ -412,7 +414,7 @@ async fn raw_is_off_unless_configured() {
     assert!(listed.body.contains("canary"), "{listed:?}");
 }
 
-/// Roles differ by case, so a rule that spells one in capitals holds for it.
+/// Tests that a rule for a role in capitals holds for it: roles differ by case.
 #[tokio::test]
 async fn a_deny_on_a_role_in_capitals_holds() {
     let server = Server::start().await;
@@ -437,7 +439,7 @@ async fn a_deny_on_a_role_in_capitals_holds() {
         let denied = server.call(&token, "POST", path, "{}").await;
         assert_eq!(denied.status, 403, "{path}: {denied:?}");
     }
-    // Another spelling is another role, and there is none.
+    // Another spelling is another role, which does not exist.
     let other = server
         .call(&token, "POST", "auth/token/create/admin", "{}")
         .await;

@@ -6,7 +6,7 @@ const SPELLINGS: [&str; 7] = [
     "root", "Root", "ROOT", " root", "root ", "\\troot", "rOOt\\n",
 ];
 
-/// No spelling of `root` can be given away by someone who is not root.
+/// Tests that no spelling of `root` can be given away without a root token.
 #[tokio::test]
 async fn cve_2024_9180_2025_5999_root_is_root_in_every_spelling() {
     let server = Server::start().await;
@@ -47,7 +47,7 @@ async fn cve_2024_9180_2025_5999_root_is_root_in_every_spelling() {
     }
 }
 
-/// The root policy cannot be written, read as another, or deleted under any spelling.
+/// Tests that the root policy cannot be written, read as another, or deleted under any spelling.
 #[tokio::test]
 async fn the_root_policy_stays_what_it_is() {
     let server = Server::start().await;
@@ -76,7 +76,7 @@ async fn the_root_policy_stays_what_it_is() {
     }
 }
 
-/// A denied policy stays denied when its name is written in another case.
+/// Tests that a denied policy stays denied when its name is written in another case.
 #[tokio::test]
 async fn cve_2026_89322_deny_holds_in_other_cases() {
     let server = Server::start().await;
@@ -108,7 +108,7 @@ async fn cve_2026_89322_deny_holds_in_other_cases() {
     }
 }
 
-/// A deny of what lies in a folder covers the folder's list.
+/// Tests that a deny of a folder's content covers the folder's list.
 #[tokio::test]
 async fn cve_2026_12624_a_list_obeys_the_narrower_deny() {
     let server = Server::start().await;
@@ -151,7 +151,7 @@ async fn cve_2026_12624_a_list_obeys_the_narrower_deny() {
     }
 }
 
-/// Without a policy that allows it, nothing is allowed.
+/// Tests that nothing is allowed without a policy that allows it.
 #[tokio::test]
 async fn default_deny() {
     let server = Server::start().await;
@@ -176,7 +176,7 @@ async fn default_deny() {
     assert_eq!(own.await.status, 200, "what its policy grants");
 }
 
-/// A rule about parameters is asked as the engine reads them.
+/// Tests that a rule about parameters is applied as the engine reads them.
 #[tokio::test]
 async fn rules_about_parameters_hold_in_every_spelling() {
     let server = Server::start().await;
@@ -227,7 +227,7 @@ async fn rules_about_parameters_hold_in_every_spelling() {
     }
 }
 
-/// What has expired grants nothing, and an expired deny denies nothing.
+/// Tests that an expired policy grants nothing, and that an expired deny denies nothing.
 #[tokio::test]
 async fn an_expired_grant_grants_nothing() {
     let server = Server::start().await;

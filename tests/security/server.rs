@@ -1,4 +1,4 @@
-//! A whole node in this process, and a client that sends what it is told, byte for byte.
+//! A whole node in this process, and a client that sends its requests byte for byte.
 
 use coffer::http::Bound;
 use coffer::node::{Dev, Node};
@@ -28,12 +28,12 @@ pub struct Reply {
 }
 
 impl Server {
-    /// In memory.
+    /// Starts a node in memory.
     pub async fn start() -> Self {
         Self::with("storage \"inmem\" {}").await
     }
 
-    /// With these stanzas beside the listener's.
+    /// Starts a node with these stanzas beside the listener's.
     pub async fn with(stanzas: &str) -> Self {
         let text = format!(
             "listener \"tcp\" {{\n address = \"127.0.0.1:0\"\n tls_disable = true\n}}\n\
@@ -52,7 +52,7 @@ impl Server {
         Self { node, address }
     }
 
-    /// From the address 127.0.0.`host`.
+    /// Connects from the address 127.0.0.`host`.
     pub async fn connect_from(&self, host: u8) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, host], 0).into()).unwrap();
@@ -80,12 +80,12 @@ impl Server {
         }
     }
 
-    /// A call with a token (none when empty) and a JSON body (none when empty).
+    /// Makes a call with a token (none when empty) and a JSON body (none when empty).
     pub async fn call(&self, token: &str, method: &str, path: &str, body: &str) -> Reply {
         self.call_with(token, "", method, path, body).await
     }
 
-    /// As [`Self::call`], with further header lines, each ended by CR LF.
+    /// Makes a call as [`Self::call`] does, with further header lines, each ended by CR LF.
     pub async fn call_with(
         &self,
         token: &str,
@@ -110,7 +110,7 @@ impl Server {
         self.raw(request.as_bytes()).await
     }
 
-    /// As root; must succeed.
+    /// Makes a call as root, which must succeed.
     pub async fn root(&self, method: &str, path: &str, body: &str) -> Reply {
         let reply = self.call(ROOT, method, path, body).await;
         assert!(reply.is_success(), "{method} {path}: {reply:?}");
@@ -124,14 +124,14 @@ impl Server {
             .await;
     }
 
-    /// A token with one policy of this text.
+    /// Returns a token with one policy of this text.
     pub async fn token(&self, policy: &str) -> String {
         self.policy("for-a-test", policy).await;
         self.token_of(r#"{"policies":["for-a-test"],"ttl":"1h"}"#)
             .await
     }
 
-    /// A token made by root.
+    /// Returns a token made by root.
     pub async fn token_of(&self, request: &str) -> String {
         let reply = self.root("POST", "auth/token/create", request).await;
         reply.client_token()
@@ -155,7 +155,7 @@ impl Reply {
             .to_owned()
     }
 
-    /// Without what differs from one request to the next.
+    /// Returns the answer without the field that differs from one request to the next.
     pub fn without_id(&self) -> Value {
         let mut value = self.json();
         if let Some(fields) = value.as_object_mut() {

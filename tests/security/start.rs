@@ -1,4 +1,4 @@
-//! What a start tells whoever reads the log.
+//! The output of a start.
 
 use crate::server::PATIENCE;
 use crate::support::reaches;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_coffer");
 
-/// Credentials in the environment do not turn up in the banner or the log.
+/// Tests that credentials in the environment do not turn up in the banner or the log.
 #[test]
 fn cve_2020_13223_a_start_shows_no_credentials() {
     let home = tempfile::tempdir().unwrap();
@@ -35,7 +35,7 @@ fn cve_2020_13223_a_start_shows_no_credentials() {
     assert!(!text.contains("CANARY"), "{text}");
 }
 
-/// An address with a password in it is refused, in words that do not repeat it.
+/// Tests that an address with a password in it is refused, in words that do not repeat it.
 #[test]
 fn cve_2020_13223_an_address_with_a_password_is_refused() {
     for key in ["api_addr", "cluster_addr"] {

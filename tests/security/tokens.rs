@@ -1,8 +1,8 @@
-//! Tokens that are wrong, ending, or not the caller's.
+//! Tokens that are wrong, expiring, or another caller's.
 
 use crate::server::{ROOT, Server, until};
 
-/// Whatever is sent as a token that is none is refused in the same words.
+/// Tests that every text that is not a token is refused in the same words.
 #[tokio::test]
 async fn bad_tokens_all_read_the_same() {
     let server = Server::start().await;
@@ -28,7 +28,7 @@ async fn bad_tokens_all_read_the_same() {
     assert_eq!(server.call(&revoked, "GET", path, "").await.status, 403);
 }
 
-/// Tokens of both kinds end, however they were made.
+/// Tests that tokens of both kinds expire, in whatever way they were made.
 #[tokio::test]
 async fn cve_2020_25816_2021_32923_short_tokens_expire() {
     let server = Server::start().await;
@@ -56,7 +56,7 @@ async fn cve_2020_25816_2021_32923_short_tokens_expire() {
     }
 }
 
-/// A parent's end is its children's.
+/// Tests that children end with their parent.
 #[tokio::test]
 async fn children_end_with_their_parent() {
     let server = Server::start().await;
@@ -82,7 +82,7 @@ async fn children_end_with_their_parent() {
     }
 }
 
-/// Uses are counted also when they come at the same time.
+/// Tests that uses are counted also when they come at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_use_limit_holds_in_parallel() {
     let server = std::sync::Arc::new(Server::start().await);
@@ -107,7 +107,7 @@ async fn a_use_limit_holds_in_parallel() {
     assert_eq!(allowed, 3);
 }
 
-/// A token's own drawer is nobody else's, not even root's.
+/// Tests that a token's cubbyhole is closed to all others, even to root.
 #[tokio::test]
 async fn a_cubbyhole_is_its_tokens_alone() {
     let server = Server::start().await;
@@ -127,7 +127,7 @@ async fn a_cubbyhole_is_its_tokens_alone() {
     assert!(own.body.contains("canary"), "{own:?}");
 }
 
-/// Whether a token is good is found out before much of a body is read.
+/// Tests that a token is checked before much of a body is read.
 #[tokio::test]
 async fn large_bodies_are_for_who_has_a_good_token() {
     let server = Server::start().await;

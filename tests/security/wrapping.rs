@@ -20,7 +20,7 @@ async fn wrap(server: &Server) -> String {
     token.as_str().unwrap().to_owned()
 }
 
-/// Of many who open at the same time one gets it.
+/// Tests that of many clients that open at the same time one gets the answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrapping_token_opens_once_also_in_parallel() {
     let server = Arc::new(Server::start().await);
@@ -43,7 +43,7 @@ async fn a_wrapping_token_opens_once_also_in_parallel() {
     }
 }
 
-/// A wrapping token opens its wrapping and nothing else, and is spent by trying.
+/// Tests that a wrapping token opens its wrapping and nothing else, and is spent by trying.
 #[tokio::test]
 async fn a_wrapping_token_is_good_for_nothing_else() {
     let server = Server::start().await;
@@ -64,7 +64,7 @@ async fn a_wrapping_token_is_good_for_nothing_else() {
     }
 }
 
-/// What is wrong about a wrap TTL is said before anything is done.
+/// Tests that a wrong wrap TTL is refused before anything is done.
 #[tokio::test]
 async fn a_bad_wrap_ttl_changes_nothing() {
     let server = Server::start().await;

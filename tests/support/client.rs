@@ -1,4 +1,4 @@
-//! One request, one connection: nothing here hides what the server sends.
+//! A client with one connection a request, which hides nothing of the server's answer.
 
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -8,12 +8,12 @@ use std::time::Duration;
 /// Longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Who asks whom.
+/// A client of one server, with its token.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// `127.0.0.1:8200`.
+    /// The server's address: `127.0.0.1:8200`.
     pub address: String,
-    /// Sent when not empty.
+    /// The token, which is sent when it is not empty.
     pub token: String,
 }
 
@@ -25,13 +25,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// The answer, after checking its status.
+    /// Returns the answer, after checking its status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.body);
@@ -70,7 +70,7 @@ impl Client {
         self.send("DELETE", path, None).unwrap()
     }
 
-    /// `path` without `/v1/`. An error means that nobody answered.
+    /// Sends a request; `path` is without `/v1/`. An error means that there was no answer.
     pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -98,7 +98,7 @@ impl Client {
     }
 }
 
-/// The certificate that a TLS server shows, as DER.
+/// Returns the certificate that a TLS server shows, as DER.
 pub fn hello(address: &str, root: &[u8]) -> Vec<u8> {
     use rustls::pki_types::{CertificateDer, ServerName};
     let mut roots = rustls::RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! The server as the operator runs it.
+//! The server as an operator runs it.
 
 use super::{Client, reaches, wait};
 use serde_json::json;
@@ -14,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    /// Everything before the log.
+    /// The output before the log.
     pub banner: String,
-    /// Of the first listener.
+    /// The address of the first listener.
     pub address: String,
 }
 
@@ -27,7 +27,7 @@ impl Server {
         Self::start_with(args, &[], home)
     }
 
-    /// With `variables` in its environment.
+    /// Starts a server as [`Self::start`] does, with `variables` in its environment.
     #[track_caller]
     pub fn start_with(args: &[&str], variables: &[(&str, &str)], home: &Path) -> Self {
         let mut command = command(args, home);
@@ -35,7 +35,8 @@ impl Server {
         Self::spawn(command, args, home)
     }
 
-    /// As [`Self::raft`], from a shell that runs `commands` in `folder` first (`ulimit`, `umask`).
+    /// Starts a server as [`Self::raft`] does, from a shell that runs `commands` in `folder` first
+    /// (`ulimit`, `umask`).
     #[track_caller]
     pub fn raft_after(commands: &[&str], folder: &Path) -> Self {
         let config = write_config(folder, "tls_disable = true");
@@ -106,7 +107,7 @@ impl Server {
         Client::new(&self.address)
     }
 
-    /// A line of `/proc/<pid>/limits`: the soft limit and the hard one.
+    /// Returns a line of `/proc/<pid>/limits`: the soft limit and the hard one.
     pub fn limit(&self, name: &str) -> (u64, u64) {
         let path = format!("/proc/{}/limits", self.child.id());
         let text = std::fs::read_to_string(path).unwrap();
@@ -122,19 +123,19 @@ impl Server {
         assert!(done.success());
     }
 
-    /// Of its process.
+    /// Returns the process's id.
     #[allow(dead_code, reason = "not every suite looks at the process")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// `kill -9`.
+    /// Kills the server with `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM; the exit code.
+    /// Stops the server with SIGTERM; returns the exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.signal("-TERM");
         let mut status = None;
@@ -145,7 +146,7 @@ impl Server {
         status.and_then(|status| status.code())
     }
 
-    /// Initialises with one share and unseals; the share and the root token.
+    /// Initialises with one share and unseals; returns the share and the root token.
     #[track_caller]
     pub fn initialize(&self) -> (String, String) {
         let request = json!({"secret_shares": 1, "secret_threshold": 1});
@@ -165,13 +166,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Stopped already, then there is nothing to kill.
+        // A server that was stopped already cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs `coffer server <args>`, which must end by itself: exit code, and both outputs together.
+/// Runs `coffer server <args>`, which must end by itself; returns the exit code, and both outputs
+/// together.
 #[track_caller]
 pub fn exit_of(args: &[&str], home: &Path) -> (i32, String) {
     let mut child = command(args, home)
@@ -194,7 +196,7 @@ pub fn exit_of(args: &[&str], home: &Path) -> (i32, String) {
     (status.unwrap().code().unwrap(), text)
 }
 
-/// A configuration with raft storage at `folder`/data and one listener on a free port.
+/// Writes a configuration with raft storage at `folder`/data and one listener on a free port.
 pub fn write_config(folder: &Path, listener: &str) -> PathBuf {
     let path = folder.join("coffer.hcl");
     let text = format!(
@@ -207,7 +209,7 @@ pub fn write_config(folder: &Path, listener: &str) -> PathBuf {
     path
 }
 
-/// What the server logged so far.
+/// Returns the server's log so far.
 pub fn read_log(home: &Path) -> String {
     std::fs::read_to_string(home.join("log")).unwrap_or_default()
 }

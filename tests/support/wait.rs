@@ -1,13 +1,13 @@
-//! Waiting for what happens in the background.
+//! Waits for work in the background.
 
 #![allow(dead_code, reason = "each test binary waits in its own way")]
 
 use std::time::{Duration, Instant};
 
-/// Between two looks: the servers want the processor, too.
+/// The pause between two looks: the servers need the processor, too.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Whether a condition comes true in time.
+/// Returns true if a condition comes true in time.
 pub fn reaches(patience: Duration, mut reached: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     while !reached() {
@@ -19,7 +19,7 @@ pub fn reaches(patience: Duration, mut reached: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Looks at something again and again, while other tasks go on.
+/// Allows one look after the other, while other tasks go on.
 pub struct Looks {
     deadline: Instant,
 }
@@ -31,14 +31,14 @@ impl Looks {
         }
     }
 
-    /// Lets some time pass before the next look; false when there is none left.
+    /// Waits a moment before the next look; returns false when there is no time left.
     pub async fn again(&mut self) -> bool {
         tokio::time::sleep(LOOK).await;
         Instant::now() < self.deadline
     }
 }
 
-/// As [`reaches`], while other tasks go on.
+/// Waits as [`reaches`] does, while other tasks go on.
 pub async fn reaches_async(patience: Duration, mut reached: impl AsyncFnMut() -> bool) -> bool {
     let mut looks = Looks::within(patience);
     while !reached().await {
@@ -49,7 +49,7 @@ pub async fn reaches_async(patience: Duration, mut reached: impl AsyncFnMut() ->
     true
 }
 
-/// Waits for a condition; panics where it does not come true in time.
+/// Waits for a condition; panics if it does not come true in time.
 #[track_caller]
 pub fn wait(patience: Duration, what: &str, reached: impl FnMut() -> bool) {
     assert!(reaches(patience, reached), "not reached: {what}");

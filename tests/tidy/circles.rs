@@ -1,7 +1,8 @@
-//! Which file of a room imports which: no circle of more than two, and no circle of rooms in a room.
+//! The imports between files of a room: no circle of more than two, and no circle of rooms in a
+//! room.
 //!
-//! Files are found by the paths that they name, through `crate::`, `super::` and `self::`; what a
-//! `mod.rs` passes on counts as an import of the file that it comes from.
+//! Files are found by the paths that they name, through `crate::`, `super::` and `self::`; an item
+//! that a `mod.rs` passes on counts as an import of its own file.
 
 use super::{shipped, sources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 /// Rooms whose files still stand in larger circles, with the largest. It shrinks only.
 const LARGER: &[(&str, usize)] = &[("sys", 15), ("router", 3), ("peer", 3), ("auth", 3)];
-/// Rooms that are made of rooms, each below the next.
+/// Rooms that consist of rooms, each below the next.
 const PARTED: &[&str] = &["raft"];
 
 type Module = Vec<String>;
@@ -54,7 +55,7 @@ fn modules() -> Vec<Source> {
     all
 }
 
-/// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.
+/// Returns the paths of `a::{b, c::{d, e}}`: `a::b`, `a::c::d`, `a::c::e`.
 fn unfolded(path: &str) -> Vec<String> {
     let Some((head, inside)) = path.split_once('{') else {
         let path = path.split(" as ").next().unwrap_or(path);
@@ -80,7 +81,7 @@ fn unfolded(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The statements of `text` that begin with `keyword`, without it.
+/// Returns the statements of `text` that begin with `keyword`, without it.
 fn statements<'a>(text: &'a str, keyword: &'a str) -> impl Iterator<Item = (bool, &'a str)> {
     text.match_indices(keyword).filter_map(move |(at, _)| {
         let before = text[..at].lines().next_back().unwrap_or("").trim();
@@ -91,7 +92,7 @@ fn statements<'a>(text: &'a str, keyword: &'a str) -> impl Iterator<Item = (bool
     })
 }
 
-/// All paths that a file names: those of its imports, and those inside its code.
+/// Returns all paths that a file names: those of its imports, and those inside its code.
 fn named(source: &Source) -> Vec<String> {
     let mut paths = Vec::new();
     for (passes_on, path) in statements(&source.text, "use ") {
@@ -111,7 +112,7 @@ fn named(source: &Source) -> Vec<String> {
     paths
 }
 
-/// `path`, as `module` names it, from the root: without the head, which says where it begins.
+/// Returns `path`, as `module` names it, from the root, without `crate`, `super` and `self`.
 fn absolute(module: &Module, path: &str) -> Option<Module> {
     let mut parts = path.split("::").peekable();
     let mut base = match *parts.peek()? {
@@ -128,7 +129,7 @@ fn absolute(module: &Module, path: &str) -> Option<Module> {
     Some(base)
 }
 
-/// The file that `path` leads to, through what folders pass on.
+/// Returns the file to which `path` leads, through the items that folders pass on.
 fn file_of(path: &Module, all: &BTreeMap<Module, &Source>) -> Option<Module> {
     let mut path = path.clone();
     for _ in 0..8 {
@@ -188,7 +189,7 @@ fn reachable(graph: &Graph, from: &Module) -> BTreeSet<Module> {
     found
 }
 
-/// The circles of more than one, each as the files that are in it.
+/// Returns the circles of more than one file, each as its files.
 fn circles(graph: &Graph) -> BTreeSet<BTreeSet<Module>> {
     let reached: BTreeMap<&Module, BTreeSet<Module>> = graph
         .keys()
@@ -240,7 +241,7 @@ fn rooms_inside_a_room_stand_one_above_the_other() {
         let others = edges.iter().map(inner).filter(|other| *other != own);
         graph.entry(own.clone()).or_default().extend(others);
     }
-    // What passes all on is above all.
+    // The `mod.rs` of the room passes all on, and so is above all.
     graph.retain(|room, _| room.get(1).is_some_and(|name| !name.is_empty()));
     let wrong: Vec<String> = circles(&graph).iter().map(shown).collect();
     assert!(graph.len() > 5, "the rooms were not found");

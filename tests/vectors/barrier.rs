@@ -101,7 +101,7 @@ async fn every_defect_has_its_error() {
     }
 }
 
-/// Goes as far as `step`; everything before it must work.
+/// Goes as far as `step`; every earlier step must work.
 fn outcome(sealed: &Sealed, key: &Key256, step: &str) -> Result<(), BarrierError> {
     if step == "config" {
         return sealed.seal_config().map(drop);

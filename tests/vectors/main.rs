@@ -12,17 +12,17 @@ mod shamir;
 
 use serde_json::Value;
 
-/// The text at `pointer`.
+/// Returns the text at `pointer`.
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap()
 }
 
-/// The array at `pointer`.
+/// Returns the array at `pointer`.
 fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).unwrap()
 }
 
-/// The bytes in hex at `pointer`.
+/// Returns the bytes in hex at `pointer`.
 fn bytes(value: &Value, pointer: &str) -> Vec<u8> {
     hex::decode(text(value, pointer)).unwrap()
 }

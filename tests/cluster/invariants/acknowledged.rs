@@ -1,4 +1,4 @@
-//! Acknowledged writes survive, and nobody reads the past: the history is that of a single copy.
+//! Acknowledged writes survive, and no read returns the past: the history is that of a single copy.
 
 use super::super::check::{Operation, check};
 

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Looks at all nodes all the time.
+/// Watches all nodes all the time.
 pub struct Watch {
-    /// Who was seen to lead, by term.
+    /// The leaders that were seen, by term.
     seen: Arc<Mutex<BTreeMap<u64, Vec<usize>>>>,
     task: JoinHandle<()>,
 }
@@ -33,7 +33,7 @@ pub fn watch(world: &Arc<World>) -> Watch {
                     }
                 }
             }
-            // Between two looks: it watches until it is told to stop.
+            // The pause between two looks: the watch goes on until it is told to stop.
             tokio::time::sleep(LOOK).await;
         }
     });

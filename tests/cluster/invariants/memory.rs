@@ -1,9 +1,9 @@
-//! Memory stays within its limits, whatever a node of the fleet has been through.
+//! Memory stays within its limits, whatever has happened to a node of the fleet.
 
 use super::super::fleet::Fleet;
 
-/// What a node may have resident under load, in megabytes: of the release build that `COFFER` names,
-/// and of the one for tests, which is larger and keeps more.
+/// Most resident memory of a node under load, in megabytes: of the release build that `COFFER`
+/// names, and of the test build, which is larger and keeps more.
 const RESIDENT_MB_MAX: f64 = 24.0;
 const RESIDENT_MB_MAX_FOR_TESTS: f64 = 96.0;
 

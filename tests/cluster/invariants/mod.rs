@@ -1,4 +1,4 @@
-//! What must hold whatever happens, one file each.
+//! The invariants that hold under all faults, one file each.
 
 pub mod acknowledged;
 pub mod at_rest;

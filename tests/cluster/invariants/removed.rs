@@ -7,10 +7,10 @@ use coffer::store::Storage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the removed node is watched: many election timeouts.
+/// The time for which the removed node is watched: many election timeouts.
 const WATCHED: Duration = Duration::from_millis(1500);
 
-/// Removes the last node, restarts it, and sees that it neither leads nor disturbs.
+/// Removes the last node, restarts it, and checks that it neither leads nor disturbs.
 pub async fn stays_out(world: &Arc<World>) {
     let last = world.count() - 1;
     let mut looks = Looks::within(Duration::from_secs(20));
@@ -43,7 +43,7 @@ pub async fn stays_out(world: &Arc<World>) {
             "a removed node votes\n{}",
             world.describe()
         );
-        // Between two looks, for as long as it is watched.
+        // The pause between two looks.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(term(world), before, "a removed node caused an election");

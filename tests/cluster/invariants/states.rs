@@ -3,7 +3,7 @@
 use super::super::seeded::World;
 use coffer::store::{Storage, Visit};
 
-/// Every record of a node's state, in order.
+/// Returns every record of a node's state, in order.
 fn records(storage: &dyn Storage) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
     let mut keys = Vec::new();
     let walked = storage.scan(b"", &mut |key| {

@@ -5,14 +5,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// No power cut is due.
+/// The count when no power cut is due.
 const NEVER: u64 = u64::MAX;
 
-/// Sound until told otherwise.
+/// A device that is sound until a fault is set.
 pub struct Disk {
-    /// Milliseconds that each write takes longer.
+    /// The delay of each write, in milliseconds.
     slow_ms: AtomicU64,
-    /// Writes until the power goes, then bytes of that write that still arrive.
+    /// The writes until the power goes, then the bytes of that write that still arrive.
     writes_left: AtomicU64,
     torn_bytes: AtomicU64,
     off: AtomicBool,
@@ -41,20 +41,20 @@ impl Disk {
         self.full.store(full, Ordering::Relaxed);
     }
 
-    /// The power goes in the middle of a write that is soon to come.
+    /// Cuts the power in the middle of a write that is soon to come.
     pub fn cut_power(&self, writes: u64, bytes: u64) {
         self.torn_bytes.store(bytes, Ordering::Relaxed);
         self.writes_left.store(writes, Ordering::Relaxed);
     }
 
-    /// Sound from now on, unless the power is gone already.
+    /// Ends all faults, unless the power is gone already.
     pub fn heal(&self) {
         self.writes_left.store(NEVER, Ordering::Relaxed);
         self.slow(Duration::ZERO);
         self.full(false);
     }
 
-    /// No power: nothing is written any more.
+    /// Returns true once the power is gone, and nothing is written any more.
     pub fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
     }
@@ -68,7 +68,7 @@ impl Device for Disk {
     fn before_write(&self, _bytes: usize) -> Verdict {
         let slow = self.slow_ms.load(Ordering::Relaxed);
         if slow > 0 {
-            // On the log's own thread, as a slow card holds it.
+            // The delay is on the log's own thread, as with a slow card.
             std::thread::sleep(Duration::from_millis(slow));
         }
         if self.is_off() {

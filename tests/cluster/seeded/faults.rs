@@ -1,4 +1,4 @@
-//! What goes wrong, in an order that the seed decides.
+//! The faults, in an order that the seed decides.
 
 use super::super::load::step;
 use super::robbery::Robbery;
@@ -11,13 +11,13 @@ use std::time::Duration;
 /// Longest pause between two faults.
 const PAUSE_MS_MAX: u64 = 300;
 
-/// What a thief tries before it goes.
+/// Number of a thief's attempts before it goes.
 const ATTACKS: usize = 4;
 
 /// A source of faults.
 pub struct Faults {
     pub dice: u64,
-    /// How often each kind came.
+    /// The number of faults of each kind.
     pub counts: BTreeMap<&'static str, u64>,
 }
 
@@ -36,7 +36,7 @@ impl Faults {
 
     pub async fn pause(&mut self) {
         let ms = 20 + self.roll(usize::try_from(PAUSE_MS_MAX).unwrap());
-        // Faults last for a while, and so do the times without: both are what is tested.
+        // Faults last for a while, and so do the times without: the test is about both.
         tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap())).await;
     }
 
@@ -44,7 +44,7 @@ impl Faults {
         *self.counts.entry(kind).or_default() += 1;
     }
 
-    /// One fault, or the end of some.
+    /// Starts one fault, or ends some.
     pub async fn next(&mut self, world: &Arc<World>) {
         let count = world.count();
         let node = self.roll(count);
@@ -69,7 +69,7 @@ impl Faults {
             10 => {
                 self.note("step-down");
                 if let Some(leader) = world.leader().and_then(|leader| world.running(leader)) {
-                    // Nobody may be there to take over.
+                    // There may be no node to take over.
                     let _ = leader.storage.hand_over(Duration::from_millis(500)).await;
                 }
             }
@@ -93,7 +93,7 @@ impl Faults {
         self.restart_some(world).await;
     }
 
-    /// Power or a connection goes.
+    /// Cuts the power or a connection.
     fn cut(&mut self, world: &World, kind: usize, node: usize, other: usize) {
         let keys = world.keys();
         match kind {
@@ -129,7 +129,7 @@ impl Faults {
         }
     }
 
-    /// A node's disk or clock is not what it was.
+    /// Disturbs a node's disk or clock.
     fn hinder(&mut self, world: &World, kind: usize, node: usize) {
         match kind {
             6 => {
@@ -149,7 +149,7 @@ impl Faults {
         }
     }
 
-    /// Crashed nodes come back in time, some of them sealed.
+    /// Restarts crashed nodes in time, some of them sealed.
     async fn restart_some(&mut self, world: &Arc<World>) {
         for number in 0..world.count() {
             let gone = {
@@ -166,8 +166,8 @@ impl Faults {
         }
     }
 
-    /// A node loses its card and joins with an empty one. Only one at a time, and with all others
-    /// there: two lost cards of three are more than a majority can bear.
+    /// Gives a node an empty card, with which it joins anew. Only one node at a time, and with all
+    /// others present: two lost cards of three are more than a majority can bear.
     async fn wipe(&mut self, world: &Arc<World>, node: usize) {
         world.heal().await;
         world.crash(node).await;
@@ -177,8 +177,9 @@ impl Faults {
         world.unseal_when_possible(node).await;
     }
 
-    /// A node's card is stolen, and the thief takes its place for a while; then a new node does.
-    /// Nothing else fails meanwhile: what the thief acknowledges it has not got.
+    /// Steals a node's card; the thief takes the node's place for a while, then a new node does. No
+    /// other fault occurs meanwhile, because the thief does not keep the entries that it
+    /// acknowledges.
     async fn rob(&mut self, world: &Arc<World>, node: usize) {
         world.heal().await;
         world.crash(node).await;

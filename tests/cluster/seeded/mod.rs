@@ -1,6 +1,6 @@
 //! Nodes in one process under seeded faults: network and log devices are the test's own.
 //!
-//! The seed decides which faults come, and when; the threads of the log and the timers of raft run
+//! The seed decides the faults and their times; the threads of the log and the timers of raft run
 //! in real time, so a seed repeats its faults and not every interleaving.
 
 mod disk;

@@ -8,9 +8,9 @@ use coffer::store::{CommitError, ReadError, Revision};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How often a put is tried again because another came first.
+/// Most retries of a put that another put overtook.
 const TRIES: usize = 16;
-/// In every value: must never be found on a disk.
+/// A mark in every value, which must never be found on a disk.
 pub const MARKER: &str = "plaintext-marker";
 
 #[derive(Default, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ struct Record {
     marker: String,
 }
 
-/// Acts on record `key`; `None` when certainly nothing was done.
+/// Acts on record `key`; returns `None` when certainly nothing was done.
 pub async fn act(
     barrier: &Arc<Unsealed>,
     now: Timestamp,

@@ -9,12 +9,12 @@ use std::sync::Arc;
 /// The thief in a crashed node's place.
 pub struct Robbery {
     pub thief: Arc<Thief>,
-    /// The stolen card's copy.
+    /// The copy of the stolen card.
     _folder: tempfile::TempDir,
 }
 
 impl Robbery {
-    /// Begins with what the crashed node `number` left on its card.
+    /// Begins with the data that the crashed node `number` left on its card.
     pub async fn begin(world: &World, number: usize, seed: u64) -> Self {
         let (path, key) = world.card(number);
         let folder = tempfile::tempdir_in(world.folder()).unwrap();
@@ -27,7 +27,7 @@ impl Robbery {
         }
     }
 
-    /// It goes. Nothing that it was sent was to be read.
+    /// Ends the thief, and checks that it heard no secret.
     pub fn end(self) {
         self.thief.set_mood(Mood::Mute);
         let found = self.thief.ear.found();

@@ -1,4 +1,4 @@
-//! One seed: clients at work while faults come, then peace, then the verdicts.
+//! One seed: clients at work while faults come, then a time without faults, then the verdicts.
 
 use super::super::check::{Action, Operation, Outcome};
 use super::super::invariants;
@@ -16,10 +16,10 @@ const CLIENTS: usize = 6;
 const RECORDS: u64 = 4;
 const CALLS_PER_RECORD: u64 = 120;
 const FAULTS: usize = 25;
-/// How long a client waits for an answer.
+/// Longest wait of a client for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What the clients of a seed share.
+/// The state that the clients of a seed share.
 struct Clients {
     world: Arc<World>,
     begun: Instant,
@@ -68,7 +68,7 @@ impl Clients {
             }
             match outcome {
                 Some(Outcome::Unknown) if action == Action::Get => {}
-                // As above.
+                // The same pause as above.
                 None => tokio::time::sleep(Duration::from_millis(2)).await,
                 Some(outcome) => self.history.lock().unwrap().push(Operation {
                     key,
@@ -83,7 +83,7 @@ impl Clients {
     }
 }
 
-/// What a seed came to.
+/// The result of a seed.
 struct Report {
     operations: usize,
     unknown: usize,
@@ -117,7 +117,7 @@ async fn seed(seed: u64) -> Report {
         faults.next(&world).await;
     }
     world.heal().await;
-    // Everybody serves again before it ends.
+    // Every node serves again before the end.
     let before = clients.calls.load(Ordering::Relaxed);
     world
         .wait("clients are served after the faults", || {

@@ -4,7 +4,7 @@ use coffer::barrier::{ClusterKey, Unsealed};
 use coffer::raft::{ClusterPublicKey, SIGNATURE_BYTES, Signer};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-/// What an unsealed node signs with.
+/// The key with which an unsealed node signs.
 pub struct ClusterSigner {
     pair: Ed25519KeyPair,
     claimed: ClusterPublicKey,
@@ -18,7 +18,7 @@ impl ClusterSigner {
         Self { pair, claimed }
     }
 
-    /// Signs with a key of its own what is to pass for `claimed`.
+    /// Returns a signer that pretends to hold `claimed` and signs with a key of its own.
     pub fn forged(claimed: ClusterPublicKey) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[66; 32]).unwrap();
         Self { pair, claimed }

@@ -1,4 +1,4 @@
-//! Nodes in one process: each with its own log, state and device, on a network of ours.
+//! Nodes in one process: each with its own log, state and device, on a simulated network.
 
 use super::disk::Disk;
 use super::signer::ClusterSigner;
@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a healthy cluster to get somewhere.
+/// Longest wait for a healthy cluster to reach a state.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Faster than a fleet's, so that a seed takes seconds.
+/// The timing of these nodes, faster than a fleet's, so that a seed takes seconds.
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(30),
     election_min: Duration::from_millis(150),
@@ -32,16 +32,16 @@ pub struct Slot {
     pub disk: Arc<Disk>,
     path: PathBuf,
     running: Option<Running>,
-    /// How wrong its clock is, in seconds.
+    /// The error of its clock, in seconds.
     pub skew_s: i64,
-    /// Lives in this place so far; a wiped node has a new directory.
+    /// The number of nodes that were in this place; a wiped node has a new directory.
     life: usize,
 }
 
 #[derive(Clone)]
 pub struct Running {
     pub storage: Arc<RaftStorage>,
-    /// With its keys; none while it is sealed.
+    /// The unsealed barrier; none while the node is sealed.
     pub barrier: Option<Arc<Unsealed>>,
 }
 
@@ -51,7 +51,7 @@ pub struct World {
     pub slots: Mutex<Vec<Slot>>,
     folder: tempfile::TempDir,
     begun: Instant,
-    /// The cluster's public key, which joiners are told; none in a cluster that requires no proof.
+    /// The cluster's public key, which joiners learn; none in a cluster that requires no proof.
     cluster_key: Mutex<Option<ClusterPublicKey>>,
 }
 
@@ -60,12 +60,13 @@ fn seal_key() -> Key256 {
 }
 
 impl World {
-    /// A cluster of `count`, all voters, all unsealed.
+    /// Returns a cluster of `count`, all voters, all unsealed.
     pub async fn new(count: usize, seed: u64) -> Arc<Self> {
         Self::made(count, seed, true).await
     }
 
-    /// As [`World::new`], but its members prove no keys, as in the release before.
+    /// Returns a cluster as [`World::new`] does, but its members prove no keys, as in the release
+    /// before.
     pub async fn without_proof(count: usize, seed: u64) -> Arc<Self> {
         Self::made(count, seed, false).await
     }
@@ -125,7 +126,7 @@ impl World {
         self.slots.lock().unwrap()[number].running.clone()
     }
 
-    /// The time that node `number` takes it to be.
+    /// Returns the time on the clock of node `number`.
     pub fn now(&self, number: usize) -> Timestamp {
         let skew_s = self.slots.lock().unwrap()[number].skew_s;
         let elapsed = self.begun.elapsed().as_millis();
@@ -145,7 +146,7 @@ impl World {
             options.network = Some(self.net.node(slot.key.clone()));
             options.timing = TIMING;
             options.device = Some(Arc::clone(&slot.disk) as _);
-            // Small, so that checkpoints, snapshots and new segments come often.
+            // Small segments, so that checkpoints, snapshots and new segments come often.
             options.segment_bytes = 64 << 10;
             options.log_bytes_kept = 64 << 10;
             options.limits = Limits {
@@ -154,7 +155,7 @@ impl World {
             };
             options
         };
-        // Calls that were under way when it crashed may hold its files for a moment.
+        // Calls in progress at the crash may hold its files for a moment.
         let mut looks = Looks::within(PATIENCE);
         let storage = loop {
             match RaftStorage::open(options.clone()).await {
@@ -168,7 +169,7 @@ impl World {
         });
     }
 
-    /// The power goes: nothing is written from now on, and the node is gone.
+    /// Cuts the power: nothing is written from now on, and the node is gone.
     pub async fn crash(&self, number: usize) {
         let running = {
             let mut slots = self.slots.lock().unwrap();
@@ -181,7 +182,7 @@ impl World {
         }
     }
 
-    /// Loses its keys.
+    /// Seals a node.
     pub async fn seal(&self, number: usize) {
         let Some(running) = self.running(number) else {
             return;
@@ -190,7 +191,7 @@ impl World {
             *running.storage.leadership().borrow(),
             Leadership::Leader { .. }
         ) {
-            // Nobody to hand over to: it goes on as a blind replica.
+            // There may be no node to hand over to: this one goes on as a blind replica.
             let _ = running.storage.hand_over(Duration::from_millis(500)).await;
         }
         running.storage.set_signer(None);
@@ -202,7 +203,7 @@ impl World {
         }
     }
 
-    /// Gets its keys back, when what they open is there.
+    /// Unseals a node; returns false if it has no data that the keys open.
     pub fn unseal(&self, number: usize) -> bool {
         let Some(running) = self.running(number) else {
             return false;
@@ -228,7 +229,7 @@ impl World {
             .await;
     }
 
-    /// The node that leads and serves, if there is one.
+    /// Returns the node that leads and serves, if there is one.
     pub fn leader(&self) -> Option<usize> {
         let leads = |number: &usize| {
             let running = self.running(*number)?;
@@ -278,7 +279,7 @@ impl World {
         promoted.map_err(|error| format!("not promoted: {error}"))
     }
 
-    /// Takes node `number` out of the membership.
+    /// Removes node `number` from the membership.
     pub async fn remove(&self, number: usize) -> bool {
         let name = self.slots.lock().unwrap()[number].name.clone();
         let Some(leader) = self.leader().and_then(|leader| self.running(leader)) else {
@@ -288,7 +289,7 @@ impl World {
         leader.storage.change(&name, change).await.is_ok()
     }
 
-    /// Throws the data of a crashed node away.
+    /// Deletes the data of a crashed node.
     pub fn wipe(&self, number: usize) {
         let mut slots = self.slots.lock().unwrap();
         let slot = &mut slots[number];
@@ -300,7 +301,7 @@ impl World {
             .join(format!("{}-{}", slot.name, slot.life));
     }
 
-    /// Where node `number` keeps its data, and the key that it is known by.
+    /// Returns the data directory of node `number`, and its public key.
     pub fn card(&self, number: usize) -> (PathBuf, PublicKey) {
         let slots = self.slots.lock().unwrap();
         (slots[number].path.clone(), slots[number].key.clone())
@@ -331,7 +332,7 @@ impl World {
         slots.iter().map(member).collect()
     }
 
-    /// Starts, joins and unseals whatever is not there, with a network and devices that are sound.
+    /// Starts, joins and unseals every node that needs it, with a sound network and sound devices.
     pub async fn heal(&self) {
         self.net.heal();
         for number in 0..self.count() {
@@ -368,7 +369,7 @@ impl World {
         }
     }
 
-    /// True when the leader counts this life of the node among its voters.
+    /// Returns true if the leader counts this life of the node among its voters.
     pub fn votes(&self, number: usize) -> bool {
         let (Some(leader), Some(node)) = (
             self.leader().and_then(|leader| self.running(leader)),
@@ -383,7 +384,7 @@ impl World {
             .any(|member| member.raft_id == id && member.voter)
     }
 
-    /// Waits until all that run have applied what the leader has by now, clients or not.
+    /// Waits until all running nodes have applied the leader's present entries, clients or not.
     pub async fn catch_up(&self) {
         let mut wanted = None;
         self.wait("all that run catch up", || {
@@ -400,7 +401,7 @@ impl World {
         .await;
     }
 
-    /// Waits until all have applied what the leader has.
+    /// Waits until all nodes have applied the leader's entries.
     pub async fn settle(&self) {
         self.wait("all nodes have applied the same", || {
             let applied = |number| {
@@ -424,7 +425,7 @@ impl World {
         }
     }
 
-    /// What each node is, for messages.
+    /// Returns the state of each node, for messages.
     pub fn describe(&self) -> String {
         let mut text = String::new();
         for number in 0..self.count() {
@@ -468,7 +469,8 @@ impl World {
     }
 }
 
-/// In memory where there is room, because the log's device is what is slow otherwise.
+/// Makes a folder, in memory where there is room, because otherwise the log's device is the slow
+/// part.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }

@@ -1,4 +1,4 @@
-//! What the thief says unasked.
+//! The thief's own messages.
 
 use super::wire::{
     self, Answer, Append, Ask, Ballot, Candidacy, Content, EntryHead, Position, SnapshotHead,
@@ -9,17 +9,17 @@ use bytes::Bytes;
 use coffer::peer::{Member, Protocol};
 use std::time::{Duration, Instant};
 
-/// Beyond every log.
+/// A position beyond every log.
 const BEYOND: Position = Position {
     term: u64::MAX,
     index: u64::MAX,
 };
-/// Between two heartbeats of a pretended leader.
+/// The pause between two heartbeats of a pretended leader.
 const BEAT: Duration = Duration::from_millis(60);
-/// How long a pretended leader is one.
+/// The time for which a pretended leader leads.
 const REIGN: Duration = Duration::from_millis(700);
 
-/// Calls at the same time, where many are made.
+/// Calls at the same time, in floods.
 const FLOOD: usize = 200;
 
 type To = (u64, Member);
@@ -48,7 +48,7 @@ pub enum Kind {
     Answers,
 }
 
-/// All of them.
+/// All kinds of attacks.
 pub const KINDS: [Kind; 19] = [
     Kind::PreVote,
     Kind::Vote,
@@ -72,7 +72,7 @@ pub const KINDS: [Kind; 19] = [
 ];
 
 impl Thief {
-    /// A few attacks of kinds that the dice choose, in moods that they choose.
+    /// Makes a few attacks of random kinds, in random moods.
     pub async fn rampage(&self, attacks: usize) {
         for _ in 0..attacks {
             let moods = [
@@ -87,7 +87,7 @@ impl Thief {
         }
     }
 
-    /// One attack on everybody.
+    /// Makes one attack on every member.
     pub async fn attack(&self, kind: Kind) {
         let others = self.card.others();
         match kind {
@@ -125,7 +125,7 @@ impl Thief {
             Kind::Garbage => self.garbled(&others).await,
             Kind::ManyConnections => self.crowd(&others).await,
             Kind::Answers => {
-                // It only answers, for as long as another attack takes.
+                // The thief only answers, for as long as another attack takes.
                 self.set_mood(Mood::Liar);
                 tokio::time::sleep(REIGN).await;
             }
@@ -160,7 +160,7 @@ impl Thief {
         })
     }
 
-    /// Has each other member believe that it won an election by itself.
+    /// Tells each other member that it won an election by itself.
     async fn vote_for_another(&self) {
         let term = self.belief().term.saturating_add(1);
         for to in self.card.others() {
@@ -182,7 +182,7 @@ impl Thief {
     }
 
     /// Asks for votes with an invented end of its log and as if the leader had told it to, and
-    /// leads whoever granted one for `reign`. True when somebody followed.
+    /// leads the members that granted one for `reign`. Returns true if a member followed.
     pub async fn usurp(&self, reign: Duration) -> bool {
         let others = self.card.others();
         let candidacy = |term| Candidacy {
@@ -195,7 +195,7 @@ impl Thief {
             transfer: true,
         };
         for to in &others {
-            // For the term in its answer.
+            // The answer tells the term.
             self.ask(to, &Ask::PreVote(candidacy(self.belief().term)))
                 .await;
         }
@@ -222,14 +222,15 @@ impl Thief {
                 let answer = self.ask(to, &Ask::Append(heartbeat.clone())).await;
                 followed |= answer.is_some_and(|answer| is_yes(&answer));
             }
-            // As a leader does.
+            // The pause of a leader's heartbeats.
             tokio::time::sleep(BEAT).await;
         }
         self.note("usurp: a follower", followed);
         followed
     }
 
-    /// As the leader of this term, of the next, of any; as itself and as others.
+    /// Returns an append as the leader of this term, of the next, of any; as the thief and as
+    /// others.
     fn append(&self, entries: Vec<EntryHead>) -> Ask {
         let belief = self.belief();
         let vote = match self.roll(4) {
@@ -272,7 +273,7 @@ impl Thief {
         })
     }
 
-    /// Where an entry would stand that takes the place of committed ones, or follows them.
+    /// Returns the place of an entry that would replace committed ones, or follow them.
     fn places(&self) -> Position {
         let belief = self.belief();
         let back = self.roll(4) as u64;
@@ -298,7 +299,7 @@ impl Thief {
         (0..count).map(entry).collect()
     }
 
-    /// A membership without the others, or with strangers.
+    /// Returns a membership without the others, or with strangers.
     fn exclusion(&self) -> Vec<EntryHead> {
         let Answer::Members(Some((_, mut members))) = self.invented_members() else {
             return Vec::new();
@@ -341,7 +342,7 @@ impl Thief {
         })
     }
 
-    /// Tells everybody that it was removed.
+    /// Tells every member that it was removed.
     pub async fn farewells(&self, others: &[To]) {
         let index = self.belief().last.index;
         for to in others {
@@ -352,7 +353,7 @@ impl Thief {
         }
     }
 
-    /// An entry that removes everybody but the thief, as if it were committed.
+    /// Returns an entry that removes every member but the thief, as if it were committed.
     fn removed(&self) -> Ask {
         match self.append(self.exclusion()) {
             Ask::Append(mut append) => {
@@ -363,7 +364,7 @@ impl Thief {
         }
     }
 
-    /// Another's name, another's place, or where the thief is for another.
+    /// Returns another's name, another's address, or the thief's address for another.
     fn addresses(&self) -> Ask {
         let ids: Vec<u64> = self.card.members.keys().copied().collect();
         let victim = &self.card.members[&ids[self.roll(ids.len())]];
@@ -384,7 +385,7 @@ impl Thief {
         Ask::Addresses(name, cluster, api)
     }
 
-    /// Has itself be dialled where it is: it may have said that it moved.
+    /// Announces the thief's true address: it may have claimed to have moved.
     pub async fn be_found(&self) {
         let ask = Ask::Addresses(String::new(), self.card.address.clone(), String::new());
         for to in self.card.others() {
@@ -395,7 +396,7 @@ impl Thief {
         }
     }
 
-    /// Moves to another address as often as it can, until it is heard no more.
+    /// Moves to another address as often as it can, until no member answers.
     pub async fn move_about(&self) {
         let others = self.card.others();
         let port = |number: usize| format!("127.0.0.1:{}", 30_000 + number % 2000);
@@ -446,8 +447,8 @@ impl Thief {
         }
     }
 
-    /// Requests as if a client had made them at the thief: without a token, with invented ones,
-    /// from the machine itself.
+    /// Forwards requests as if a client had made them at the thief: without a token, with invented
+    /// ones, from the machine itself.
     async fn forwards(&self, others: &[To]) {
         let bodies: [&[u8]; 2] = [
             b"{}",
@@ -470,7 +471,7 @@ impl Thief {
             };
             if self.roll(2) == 0 {
                 let answer = self.send(&to.1, Protocol::Forward, request).await;
-                // Answered with success.
+                // Success in the answer.
                 let yes =
                     answer.is_some_and(|answer| answer.starts_with(&[1, 0]) && holds_200(&answer));
                 self.note("forward", yes);
@@ -483,7 +484,7 @@ impl Thief {
         }
     }
 
-    /// What it was sent, to whoever sent it and to everybody else.
+    /// Sends received messages again, to their senders and to all others.
     async fn replays(&self, others: &[To]) {
         let kept = self.ear.kept();
         for _ in 0..4 {
@@ -501,7 +502,7 @@ impl Thief {
                     },
                     again.is_some(),
                 );
-                // The same words in an envelope of its own.
+                // The same question in an envelope of the thief's own.
                 if let Some((_, proofs, ask)) = wire::read_ask(&heard.bytes) {
                     let envelope = self.envelope(to.0);
                     let bytes = wire::ask(wire::PROVEN, &envelope, &proofs, &ask);
@@ -539,7 +540,7 @@ impl Thief {
         }
     }
 
-    /// More connections than a member may have, each with a call that is large.
+    /// Opens more connections than a member may have, each with a large call.
     async fn crowd(&self, others: &[To]) {
         let Some(more) = &self.more else { return };
         let networks: Vec<_> = (0..12).map(|_| more()).collect();
@@ -568,7 +569,7 @@ fn is_yes(answer: &Answer) -> bool {
     )
 }
 
-/// A success in the head of an answer: its status is the first field.
+/// Returns true if an answer's head has a status of success, which is its first field.
 fn holds_200(answer: &[u8]) -> bool {
     let status = answer.get(6..).map(postcard::take_from_bytes::<u16>);
     matches!(status, Some(Ok((200..=299, _))))

@@ -1,4 +1,4 @@
-//! What is on a stolen card, read as its thief would: no unseal key is needed for any of it.
+//! The content of a stolen card, as its thief would read it: none of it needs an unseal key.
 
 use super::wire::Position;
 use coffer::peer::{IDENTITY_FILE, Identity, Member};
@@ -11,17 +11,17 @@ use std::path::Path;
 pub struct Card {
     /// The member's number.
     pub id: u64,
-    /// Where it listened.
+    /// The member's own address.
     pub address: String,
-    /// Everybody, itself too.
+    /// All members, with this one.
     pub members: BTreeMap<u64, Peer>,
-    /// The last entry that it knew to be committed, and the term it was in.
+    /// The last entry that it knew to be committed, and its term.
     pub last: Position,
     pub term: u64,
 }
 
 impl Card {
-    /// Reads a data directory that no process uses; a copy, for it is written to.
+    /// Reads a data directory that no process uses; a copy, because reading writes to it.
     pub async fn read(directory: &Path) -> Self {
         let storage = RaftStorage::open(Options::new(directory, "card")).await;
         let storage = storage.expect("the card can be read");
@@ -54,12 +54,12 @@ impl Card {
         card
     }
 
-    /// The key that says who its owner is.
+    /// Returns the member's identity key.
     pub fn identity(directory: &Path) -> Identity {
         Identity::open(&directory.join(IDENTITY_FILE)).expect("a member's key")
     }
 
-    /// Those that it can speak to.
+    /// Returns the other members.
     pub fn others(&self) -> Vec<(u64, Member)> {
         let others = self.members.iter().filter(|(id, _)| **id != self.id);
         others.map(|(id, peer)| (*id, peer.member())).collect()

@@ -1,5 +1,5 @@
-//! The two attacks that were tried first, each alone and with all that it needs: what the thief
-//! must not get, and that the release without proof of the keys gives it.
+//! The two attacks that were tried first, each alone and with all that it needs: they must fail
+//! here, and succeed on the release without proof of the keys.
 
 use super::super::before;
 use super::super::fleet::{Fleet, binary, wait};
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// The member whose card is stolen.
 const STOLEN: usize = 2;
-/// How long the thief leads those who follow it.
+/// The time for which the thief leads the members that follow it.
 const REIGN: Duration = Duration::from_secs(3);
 
-/// Three nodes that are served, the last of them gone.
+/// Starts three nodes that serve, and kills the last of them.
 fn robbed(folder: &std::path::Path, binary: &str) -> Fleet {
     let mut fleet = Fleet::start_with(folder, 3, binary);
     mount(&fleet);
@@ -24,7 +24,8 @@ fn robbed(folder: &std::path::Path, binary: &str) -> Fleet {
     fleet
 }
 
-/// What a thief hears that asks for votes and leads whoever gives one, while clients work.
+/// Lets the thief ask for votes and lead the members that give one, while clients work; returns the
+/// secrets that it hears.
 fn usurped(binary: &str, speaks_old: bool) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let fleet = robbed(folder.path(), binary);
@@ -44,7 +45,7 @@ fn usurped(binary: &str, speaks_old: bool) -> Vec<String> {
     thief.ear.found()
 }
 
-/// The health of those who are left after a thief told them that they were removed.
+/// Returns the health of the other members after a thief told them that they were removed.
 fn dismissed(binary: &str, speaks_old: bool) -> Vec<Option<u16>> {
     let folder = tempfile::tempdir().unwrap();
     let fleet = robbed(folder.path(), binary);
@@ -56,7 +57,7 @@ fn dismissed(binary: &str, speaks_old: bool) -> Vec<Option<u16>> {
     den.run(den.thief.farewells(&others));
     let left = &fleet.nodes[..STOLEN];
     let health = || left.iter().map(super::super::fleet::Node::health);
-    // Who believes it seals itself a moment later.
+    // A member that believes it seals itself a moment later.
     reaches(Duration::from_secs(1), || {
         health().all(|code| code == Some(503))
     });

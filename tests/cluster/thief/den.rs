@@ -1,4 +1,4 @@
-//! The thief on real sockets, where the stolen member listened.
+//! The thief on real sockets, at the address of the stolen member.
 
 use super::{Card, Thief, copy, raw};
 use coffer::peer::{Limits, Network, Peers};
@@ -12,15 +12,15 @@ use tokio::task::JoinHandle;
 /// One appearance of the thief: it comes with [`Den::open`] and goes with [`Den::close`].
 pub struct Den {
     pub thief: Arc<Thief>,
-    /// Its copy of the card.
+    /// The thief's copy of the card.
     pub directory: PathBuf,
     peers: Arc<Peers>,
     runtime: Runtime,
 }
 
 impl Den {
-    /// Copies the data directory `stolen` into `folder` and listens in its owner's place, which must
-    /// be free.
+    /// Copies the data directory `stolen` into `folder` and listens at its owner's address, which
+    /// must be free.
     pub fn open(stolen: &Path, folder: &Path, canaries: &[&str], seed: u64) -> Self {
         let directory = folder.join(format!("card-{seed}"));
         copy(stolen, &directory);
@@ -56,12 +56,12 @@ impl Den {
         self.runtime.block_on(work)
     }
 
-    /// Runs beside what [`Den::run`] runs.
+    /// Starts work that runs beside [`Den::run`].
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.runtime.spawn(work)
     }
 
-    /// Frames that no program sends, under the member's key.
+    /// Sends frames that no program sends, under the member's key.
     pub fn garble_frames(&self) {
         let others = self.thief.card.others();
         let key = self.directory.join(coffer::peer::IDENTITY_FILE);
@@ -74,7 +74,7 @@ impl Den {
         self.thief.note("frames", false);
     }
 
-    /// Goes, and leaves the address free.
+    /// Stops the thief, and leaves the address free.
     pub fn close(self) -> Arc<Thief> {
         self.runtime.block_on(self.peers.shutdown());
         self.runtime.shutdown_timeout(Duration::from_secs(2));

@@ -1,5 +1,5 @@
-//! The known limit: until it is removed, the thief's vote and its word that it keeps an entry count.
-//! What it can do with them at worst, and that those it deceived notice.
+//! The known limit: until the thief is removed, its vote and its word that it keeps an entry count.
+//! The tests show the worst that it can do with them, and that the deceived members notice.
 
 use super::super::check::{Action, Outcome};
 use super::super::seeded::{Robbery, World, act};
@@ -7,7 +7,7 @@ use super::Mood;
 use coffer::raft::Leadership;
 use std::sync::Arc;
 
-/// The term that node `number` serves in as leader.
+/// Returns the term in which node `number` serves as leader.
 fn reign(world: &World, number: usize) -> Option<u64> {
     let running = world.running(number)?;
     match *running.storage.leadership().borrow() {
@@ -16,14 +16,14 @@ fn reign(world: &World, number: usize) -> Option<u64> {
     }
 }
 
-/// A write by way of node `number`.
+/// Writes by way of node `number`.
 async fn write(world: &World, number: usize) -> Option<Outcome> {
     let barrier = world.running(number)?.barrier?;
     let value = u64::try_from(number).unwrap();
     act(&barrier, world.now(number), 1, Action::Put { value }).await
 }
 
-/// Two nodes that do not hear one another, and a thief in the place of the one that led them.
+/// Makes two nodes that do not hear one another, and a thief in the place of their leader.
 async fn divided(seed: u64) -> (Arc<World>, Robbery, [usize; 2]) {
     let world = World::new(3, seed).await;
     world.catch_up().await;
@@ -48,7 +48,7 @@ async fn two_leaders_of_one_term_notice_each_other_and_stop() {
         })
         .await;
     let term = reign(&world, left[0]);
-    // The worst of it: while they do not hear each other, the thief's word makes each a quorum.
+    // The worst case: while the two do not hear each other, the thief's word makes each a quorum.
     for number in left {
         let wrote = write(&world, number).await;
         assert!(matches!(wrote, Some(Outcome::Wrote { .. })), "{wrote:?}");

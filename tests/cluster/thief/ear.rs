@@ -1,11 +1,11 @@
-//! Everything that the thief was sent, and whether a secret was in it.
+//! All messages to the thief, and a search for secrets in them.
 
 use bytes::Bytes;
 use coffer::peer::{Protocol, PublicKey};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-/// Messages that are kept, to be sent again.
+/// Most messages that are kept, to be sent again.
 const KEPT: usize = 64;
 
 /// One message that came in.
@@ -16,7 +16,7 @@ pub struct Heard {
     pub bytes: Bytes,
 }
 
-/// What was heard.
+/// The messages that the thief received.
 #[derive(Default)]
 pub struct Ear {
     canaries: Vec<Vec<u8>>,
@@ -32,12 +32,12 @@ struct State {
 }
 
 impl Ear {
-    /// Listens for `canaries`, each as it is and as it would stand in hex or base64.
+    /// Listens for `canaries`, each in plain, in hex and in base64.
     pub fn new(canaries: &[&str]) -> Self {
         use base64::Engine;
         let forms = canaries.iter().flat_map(|canary| {
             let base64 = base64::engine::general_purpose::STANDARD_NO_PAD;
-            // Its last character depends on what follows.
+            // The last character depends on the text that follows.
             let mut encoded = base64.encode(canary);
             encoded.pop();
             [(*canary).to_owned(), hex::encode(canary), encoded]
@@ -48,7 +48,7 @@ impl Ear {
         }
     }
 
-    /// Takes in what came by a call, a stream or an answer.
+    /// Records the bytes of a call, a stream or an answer.
     pub fn hear(&self, what: &'static str, bytes: &[u8]) {
         let found = self.canaries.iter().filter(|canary| holds(bytes, canary));
         let found: Vec<String> = found
@@ -60,7 +60,7 @@ impl Ear {
         state.found.extend(found);
     }
 
-    /// Keeps a message for another time.
+    /// Keeps a message to send it again.
     pub fn keep(&self, heard: Heard) {
         let mut state = self.state();
         if state.kept.len() == KEPT {
@@ -69,17 +69,17 @@ impl Ear {
         state.kept.push_back(heard);
     }
 
-    /// What was kept.
+    /// Returns the messages that were kept.
     pub fn kept(&self) -> Vec<Heard> {
         self.state().kept.iter().cloned().collect()
     }
 
-    /// The secrets that were heard, each with what it came in.
+    /// Returns the secrets that were heard, each with its kind of message.
     pub fn found(&self) -> Vec<String> {
         self.state().found.clone()
     }
 
-    /// In a line.
+    /// Returns the counts in a line.
     pub fn report(&self) -> String {
         let state = self.state();
         format!("{} bytes in {:?}", state.bytes, state.kinds)

@@ -1,4 +1,4 @@
-//! What the thief answers.
+//! The thief's answers.
 
 use super::wire::{self, Answer, Ask, Ballot, Members, Position};
 use super::{Mood, Thief};
@@ -7,17 +7,17 @@ use coffer::peer::Protocol;
 use coffer::raft::Peer;
 use std::time::Duration;
 
-/// Longer than anybody waits.
+/// Longer than any member waits.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
 impl Thief {
-    /// The answer to a message, in its mood.
+    /// Answers a message, in the thief's mood.
     pub(super) async fn lie(&self, protocol: Protocol, request: &Bytes) -> Result<Bytes, String> {
         let mood = self.mood();
         match (protocol, mood) {
             (_, Mood::Mute) => return Err("this node is stopping".into()),
             (_, Mood::Hanging) => {
-                // That it never answers is the lie.
+                // The lie is that it never answers.
                 tokio::time::sleep(FOR_EVER).await;
                 return Err("late".into());
             }
@@ -37,7 +37,7 @@ impl Thief {
         let ask = read.map(|(_, _, ask)| ask);
         let version = request.first().copied().unwrap_or(wire::PROVEN);
         match mood {
-            // In the words that it was asked with, as whoever wants to be believed.
+            // In the version of the question, to be believed.
             Mood::Meek => {
                 let answer = self.meek_answer(ask.as_ref());
                 Ok(wire::reply(
@@ -51,7 +51,7 @@ impl Thief {
         }
     }
 
-    /// What a good follower says.
+    /// Returns the answer of a good follower.
     fn meek_answer(&self, ask: Option<&Ask>) -> Answer {
         match ask {
             Some(Ask::Append(_)) => Answer::Appended,
@@ -72,7 +72,8 @@ impl Thief {
         }
     }
 
-    /// Often what it was asked for, with another number; sometimes the answer to something else.
+    /// Returns an answer of the expected kind with another number, or sometimes an answer to
+    /// another question.
     fn wild_answer(&self, ask: Option<&Ask>) -> Result<Bytes, String> {
         let fits = self.roll(3) > 0;
         let answer = match ask {
@@ -136,7 +137,7 @@ impl Thief {
         }
     }
 
-    /// Invented members, signed by nobody who may.
+    /// Returns invented members with a forged signature.
     fn invented_roster(&self) -> Answer {
         match self.invented_members() {
             Answer::Members(Some((at, members))) => {
@@ -146,7 +147,7 @@ impl Thief {
         }
     }
 
-    /// All members as they are, with the thief in the place of one of them, and one more.
+    /// Returns all members as they are, with the thief in the place of some of them, and one more.
     pub(super) fn invented_members(&self) -> Answer {
         let mut nodes = self.card.members.clone();
         let mine = nodes.get(&self.card.id).cloned().unwrap_or_default();
@@ -169,7 +170,7 @@ impl Thief {
         Answer::Members(Some((self.wild_position(), members)))
     }
 
-    /// Answers a request of somebody's client.
+    /// Answers a forwarded request of a client.
     fn lie_to_a_client(&self) -> Result<Bytes, String> {
         match self.roll(7) {
             0 => Err("no".into()),
@@ -197,6 +198,6 @@ impl Thief {
     }
 }
 
-/// What a client takes for a written record, and for one that was read.
+/// An answer that a client would take for a written record, and for one that was read.
 const FORGED: &[u8] = b"{\"data\":{\"version\":999999,\"data\":{\"v\":999999},\
                         \"metadata\":{\"version\":999999}}}";

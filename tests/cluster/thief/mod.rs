@@ -1,9 +1,9 @@
 //! The thief: a member's card in strange hands, with its key and its log and without unseal keys.
 //!
-//! It speaks the frames of members ([`wire`] writes them without the program's own code), listens
-//! where the member listened, and tries whatever a member could say: see [`attacks`] for what it
-//! asks, [`lies`] for what it answers, [`posing`] for the program itself run on the stolen card.
-//! Everything that reaches it goes through an [`Ear`], which looks for canaries.
+//! The thief speaks the frames of members ([`wire`] writes them without the program's own code),
+//! listens at the member's address, and tries every message that a member could send: [`attacks`]
+//! has its questions, [`lies`] its answers, [`posing`] the program itself run on the stolen card.
+//! All messages to it go through an [`Ear`], which looks for canaries.
 
 mod attacks;
 mod card;
@@ -33,28 +33,28 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use wire::{Answer, Ask, Ballot, Envelope, Position, Proof, Proofs, Status};
 
-/// How long it waits for an answer.
+/// Longest wait for an answer.
 const WITHIN: Duration = Duration::from_secs(2);
-/// Proofs of others that it keeps.
+/// Most proofs of others that are kept.
 const PROOFS: usize = 32;
-/// A stream that stands still is given up.
+/// The time after which a stalled stream is given up.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// How it answers what it is asked.
+/// The way in which the thief answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mood {
-    /// Refuses everything, as a node that is stopping.
+    /// It refuses everything, as a node that is stopping.
     Mute,
-    /// As a good follower, but it keeps nothing.
+    /// It answers like a good follower, but keeps nothing.
     Meek,
-    /// Whatever comes to mind.
+    /// It answers at random.
     Liar,
-    /// Never.
+    /// It never answers.
     Hanging,
 }
 
-/// What it believes of the cluster, from what it was told.
+/// The thief's view of the cluster, from the answers that it got.
 #[derive(Clone, Copy, Debug)]
 struct Belief {
     term: u64,
@@ -70,21 +70,21 @@ pub struct Thief {
     pub card: Card,
     pub ear: Ear,
     network: Arc<dyn Network>,
-    /// Further connections under the same key, where there can be any.
+    /// Makes further connections under the same key, where there can be any.
     more: Option<Box<MoreNetworks>>,
     dice: Mutex<u64>,
     belief: Mutex<Belief>,
     mood: AtomicU8,
     is_old: AtomicBool,
-    /// What was tried, and how often somebody said yes.
+    /// The attempts, and the number of members that agreed.
     tried: Mutex<BTreeMap<&'static str, (u64, u64)>>,
     doors: Mutex<Vec<Arc<Door>>>,
     posing: Mutex<BTreeMap<Protocol, Weak<dyn Service>>>,
-    /// Proofs of others that it was sent.
+    /// The proofs of others that the thief received.
     proofs: Mutex<VecDeque<Proof>>,
 }
 
-/// Where members knock.
+/// The service that members call.
 struct Door {
     thief: Weak<Thief>,
     protocol: Protocol,
@@ -159,7 +159,7 @@ impl Thief {
 
     fn learn(&self, vote: Ballot, last: Option<Position>, committed: Option<Position>) {
         let mut belief = self.belief.lock().unwrap();
-        // What is beyond reach is somebody's lie, perhaps its own.
+        // A term out of reach is a lie, perhaps the thief's own.
         if vote.term >= belief.term && vote.term < u64::MAX / 2 {
             belief.term = vote.term;
             if vote.committed {
@@ -176,7 +176,7 @@ impl Thief {
         usize::try_from((*dice >> 11) % u64::try_from(below).unwrap()).unwrap()
     }
 
-    /// A number as an attacker would choose it, around `near`.
+    /// Returns a number as an attacker would choose it, around `near`.
     fn wild(&self, near: u64) -> u64 {
         match self.roll(8) {
             0 => 0,
@@ -231,7 +231,7 @@ impl Thief {
         }
     }
 
-    /// Which words it uses: mostly those of today.
+    /// Returns the version of the next message: mostly the present one.
     fn version(&self) -> u8 {
         match self.roll(4) {
             _ if self.is_old.load(Ordering::Relaxed) => wire::PLAIN,
@@ -240,7 +240,7 @@ impl Thief {
         }
     }
 
-    /// What is to pass for a signature: none, a length, chance, one that it was sent.
+    /// Returns a forged signature: none, a length, chance, or one that it received.
     fn forged_proof(&self) -> Proof {
         let bytes =
             |length: usize| -> Proof { (0..length).map(|_| self.roll(256) as u8).collect() };
@@ -285,12 +285,12 @@ impl Thief {
         Some(answer)
     }
 
-    /// A question with forged proofs.
+    /// Encodes a question with forged proofs.
     fn worded(&self, version: u8, to: u64, ask: &impl Serialize) -> Bytes {
         wire::ask(version, &self.envelope(to), &self.forged_proofs(), ask)
     }
 
-    /// Sends bytes as they are. `None` when they were refused.
+    /// Sends bytes as they are. Returns `None` when they were refused.
     async fn send(&self, to: &Member, protocol: Protocol, bytes: Bytes) -> Option<Bytes> {
         let answer = self.network.call(to, protocol, bytes, WITHIN).await;
         self.hear_answer(answer)
@@ -315,7 +315,7 @@ impl Thief {
         }
     }
 
-    /// Whether anybody answers it.
+    /// Returns true if any member answers it.
     pub async fn is_heard(&self, others: &[(u64, Member)]) -> bool {
         let mut heard = false;
         for to in others {
@@ -334,7 +334,7 @@ impl Thief {
         *yes += u64::from(said_yes);
     }
 
-    /// What it tried: how often, and how often somebody said yes.
+    /// Returns the attempts of each kind, and the number of those that a member agreed to.
     pub fn tried(&self) -> MutexGuard<'_, BTreeMap<&'static str, (u64, u64)>> {
         self.tried.lock().unwrap()
     }

@@ -1,5 +1,5 @@
-//! The program itself on the stolen card: it does all that a member does, says that it is
-//! unsealed, and every byte that it is sent is heard.
+//! The program itself on the stolen card: it does all that a member does, claims to be unsealed,
+//! and every byte sent to it is heard.
 
 use super::super::seeded::ClusterSigner;
 use super::Thief;
@@ -16,7 +16,8 @@ use std::time::Duration;
 struct Tapped(Arc<Thief>);
 
 impl Thief {
-    /// Opens the program's own storage on `directory`, which may lead as far as it says itself.
+    /// Opens the program's own storage on `directory`, with a forged signer or, where no proof is
+    /// required, with leave to be elected.
     pub async fn pose(self: &Arc<Self>, directory: &Path, timing: Timing) -> Arc<RaftStorage> {
         let mine = &self.card.members[&self.card.id];
         let mut options = Options::new(directory, &mine.name);
@@ -39,7 +40,7 @@ impl Thief {
         storage.abandon().await;
     }
 
-    /// The program that answers in its place, if it poses.
+    /// Returns the program that answers in the thief's place, if it poses.
     pub(super) fn poser(&self, protocol: Protocol) -> Option<Arc<dyn Service>> {
         self.posing.lock().unwrap().get(&protocol)?.upgrade()
     }
@@ -75,7 +76,7 @@ impl Network for Tapped {
     }
 
     fn set_members(&self, _members: Vec<Member>) {
-        // It speaks to those on its card.
+        // It speaks to the members on its card.
     }
 
     fn serve(&self, protocol: Protocol, service: Weak<dyn Service>) {

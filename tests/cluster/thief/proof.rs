@@ -1,5 +1,5 @@
-//! In one process: what proof of the keys changes for the thief. The same attacks on members that
-//! require none, as in the release before, show that they are attacks.
+//! Proof of the keys against the thief, in one process. The same attacks succeed on members that
+//! require none, as in the release before.
 
 use super::super::seeded::{Robbery, World};
 use super::Mood;
@@ -7,17 +7,17 @@ use coffer::raft::Leadership;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the thief leads whoever follows it.
+/// The time for which the thief leads the members that follow it.
 const REIGN: Duration = Duration::from_millis(600);
 /// The member whose card is stolen.
 const STOLEN: usize = 2;
 
-/// What the thief came to.
+/// The thief's results.
 #[derive(Debug, PartialEq, Eq)]
 struct Loot {
-    /// Members that took it for their leader.
+    /// The number of members that took it for their leader.
     followers: usize,
-    /// Members that believe that they were removed.
+    /// The number of members that believe that they were removed.
     dismissed: usize,
 }
 
@@ -27,7 +27,7 @@ fn left(world: &World) -> Vec<usize> {
         .collect()
 }
 
-/// Who takes the thief for the leader.
+/// Returns the number of members that take the thief for the leader.
 fn followers(world: &World) -> usize {
     let (_, key) = world.card(STOLEN);
     let follows = |number: &usize| {
@@ -58,7 +58,7 @@ async fn loot(world: Arc<World>, speaks_old: bool) -> Loot {
     let mut most = 0;
     while !reigning.is_finished() {
         most = most.max(followers(&world));
-        // Between two looks at a reign that lasts as long as the thief wants.
+        // The pause between two looks at a reign that lasts as long as the thief wants.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     thief.farewells(&thief.card.others()).await;

@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How long it listens for what comes back.
+/// The time for which it listens for an answer.
 const LISTENS: Duration = Duration::from_millis(100);
 /// A hello: kind 0, id 0, oldest and newest version 1.
 const HELLO: [u8; 11] = [7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
 
-/// Takes whoever answers.
+/// Accepts any server's certificate.
 #[derive(Debug)]
 struct Anybody;
 
@@ -90,7 +90,7 @@ fn frame(length: u32, kind: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Connects again and again, and sends each time one thing that is wrong.
+/// Connects again and again, and sends one wrong frame each time.
 pub async fn garble(key: &Path, to: &Member, chance: usize) {
     let part = [7; 4000];
     let whole = |kind, id, payload: &[u8]| frame(5 + payload.len() as u32, kind, id, payload);
@@ -126,12 +126,12 @@ pub async fn garble(key: &Path, to: &Member, chance: usize) {
             let mut back = vec![0; 1 << 16];
             stream.read(&mut back).await
         };
-        // Cut off or not answered: either will do.
+        // The connection is cut or not answered: either will do.
         drop(tokio::time::timeout(LISTENS, sending).await);
     }
 }
 
-/// Connections that a member may have, and what one of them may hold of a message.
+/// The connections that a member may have, and the most that one of them may hold of a message.
 const CONNECTIONS: usize = 8;
 const UNENDED_FRAMES: u32 = 1000;
 
@@ -151,10 +151,10 @@ pub async fn hold_memory(key: &Path, to: &Member) {
             }
             stream.flush().await
         };
-        // Cut off in the midst of it is what should happen.
+        // The connection should be cut in the midst of it.
         drop(tokio::time::timeout(20 * LISTENS, sending).await);
         held.push(stream);
     }
-    // Holding on to them is the attack.
+    // The attack is to keep the connections.
     tokio::time::sleep(LISTENS).await;
 }

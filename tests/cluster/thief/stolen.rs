@@ -1,5 +1,5 @@
-//! Three processes, one of whose cards was stolen: the thief comes again and again in its place,
-//! and does what its seed says while clients work with the two that are left.
+//! Three processes, one of whose cards was stolen: the thief appears again and again in its place,
+//! and attacks as its seed decides while clients work with the other two.
 
 use super::super::before;
 use super::super::check::check;
@@ -23,20 +23,20 @@ use std::time::{Duration, Instant};
 
 /// Attacks of one appearance.
 const ATTACKS: usize = 5;
-/// Between two looks at who is sealed.
+/// The pause between two looks at the sealed nodes.
 const LOOK: Duration = Duration::from_millis(100);
-/// A pause between two acknowledged writes that says nothing, in milliseconds.
+/// Longest pause between two acknowledged writes that is normal, in milliseconds.
 const NOISE_MS: u64 = 400;
-/// What one failover may take, in milliseconds, on a busy machine and with the build for tests.
+/// Longest time of one failover, in milliseconds, on a busy machine and with the test build.
 const FAILOVER_MS: u64 = 5000;
 
-/// What a node may have resident while the thief fills its memory, in megabytes: on the smallest
-/// boards it would be killed for what eight connections may hold.
+/// Most resident memory of a node while the thief fills it, in megabytes: on the smallest boards it
+/// would be killed for the bytes that eight connections may hold.
 const PEAK_MB_MAX: f64 = 160.0;
-/// How long an operator waits until a stolen member is removed.
+/// Longest time until a stolen member is removed.
 const REMOVAL_MAX: Duration = Duration::from_secs(5);
 
-/// Looks at the nodes all the time, and remembers who was sealed.
+/// Watches the nodes all the time, and remembers which were sealed.
 struct Watch {
     stop: Arc<AtomicBool>,
     sealed: Arc<Mutex<Vec<String>>>,
@@ -71,7 +71,7 @@ impl Watch {
     }
 }
 
-/// What the thief came to.
+/// The thief's results.
 #[derive(Default)]
 struct Spoils {
     begins: u64,
@@ -113,17 +113,17 @@ impl Spoils {
     }
 }
 
-/// One appearance: attacks by hand, or the program itself on the stolen card, which leadership is
-/// then to be handed to.
+/// Runs one appearance: attacks by hand, or the program itself on the stolen card, to which
+/// leadership is then offered.
 fn appear(fleet: &Fleet, stolen: usize, folder: &Path, seed: u64) -> Arc<Thief> {
     let canaries = [&*fleet.token, BODY_CANARY];
     let den = Den::open(&fleet.nodes[stolen].data(), folder, &canaries, seed);
     if seed.is_multiple_of(4) {
         let storage = den.run(den.thief.pose(&den.directory, Timing::default()));
-        // It hears what a member hears for a while, before leadership is offered, and after.
+        // It receives a member's messages for a while, before leadership is offered, and after.
         std::thread::sleep(Duration::from_millis(1500));
         let active = fleet.wait_active();
-        // Whether somebody else can lead is for the node to say.
+        // The node decides whether another can lead.
         fleet.nodes[active].ask("PUT", "sys/step-down", &fleet.token, Some(json!({})));
         std::thread::sleep(Duration::from_millis(500));
         den.run(den.thief.unmask(storage));
@@ -141,8 +141,8 @@ fn appear(fleet: &Fleet, stolen: usize, folder: &Path, seed: u64) -> Arc<Thief> 
     thief
 }
 
-/// What `list-peers` says of the members, but for what changes by itself, and for where the thief
-/// is: that it may say.
+/// Returns the members as `list-peers` shows them, without the fields that change by themselves and
+/// without the thief's address, which the thief may give.
 fn listed(fleet: &Fleet, stolen: usize) -> Vec<Value> {
     let active = fleet.wait_active();
     let mut peers = fleet.peers(active);
@@ -160,8 +160,8 @@ fn listed(fleet: &Fleet, stolen: usize) -> Vec<Value> {
     peers
 }
 
-/// Three processes of `binary`, a thief in the place of one for as long as `lasts`. `Err` says what
-/// it came to.
+/// Runs three processes of `binary`, with a thief in the place of one for as long as `lasts`. `Err`
+/// describes the damage.
 fn siege(binary: &str, seed: u64, lasts: Duration, failover_ms: u64) -> Result<Spoils, String> {
     let folder = tempfile::tempdir().unwrap();
     let mut fleet = Fleet::start_with(folder.path(), 3, binary);
@@ -230,7 +230,7 @@ fn siege(binary: &str, seed: u64, lasts: Duration, failover_ms: u64) -> Result<S
     Ok(spoils)
 }
 
-/// What a node should not have come to.
+/// Returns the signs of damage at a node.
 fn wounds(node: &mut Node) -> Vec<String> {
     let mut wounds = Vec::new();
     if !node.is_running() {
@@ -277,14 +277,14 @@ fn the_same_thief_breaks_the_release_before() {
     println!("the release before: {first}");
 }
 
-/// The one command of an operator whose card was stolen, and what the thief has then, who did all
-/// it could to keep the command waiting.
+/// Removes the stolen member, with the one command of an operator, and checks that the thief, which
+/// tries to delay the command, gets nothing afterwards.
 fn is_a_stranger_once_removed(fleet: &Fleet, stolen: usize, folder: &Path) {
     let active = fleet.wait_active();
     let den = Den::open(&fleet.nodes[stolen].data(), folder, &[], 1);
     let moving = Arc::clone(&den.thief);
     let moving = den.spawn(async move { moving.move_about().await });
-    // It is on its way already when the operator's command comes.
+    // The thief is at work already when the operator's command comes.
     std::thread::sleep(Duration::from_millis(500));
     let name = json!({"server_id": fleet.nodes[stolen].name});
     let asked = Instant::now();

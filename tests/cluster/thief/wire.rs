@@ -1,5 +1,5 @@
-//! The words of members as an attacker would write them: from what `src/raft/wire/message.rs` says of its
-//! bytes, without its code, so that any field can be forged.
+//! The messages of members as an attacker would write them: from the bytes that
+//! `src/raft/wire/message.rs` describes, without its code, so that any field can be forged.
 
 use bytes::Bytes;
 use coffer::raft::Peer;
@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const PLAIN: u8 = 1;
 pub const PROVEN: u8 = 2;
 
-/// A signature, or what is to pass for one.
+/// A signature, or a forged one.
 pub type Proof = Bytes;
 
-/// That the sender is unsealed, and that it may lead.
+/// The proofs that the sender is unsealed, and that it may lead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proofs {
     pub standing: Proof,
@@ -136,7 +136,7 @@ pub enum Answer {
     Fit(bool),
 }
 
-/// A question, or the head of a stream.
+/// Encodes a question, or the head of a stream.
 pub fn ask(version: u8, envelope: &Envelope, proofs: &Proofs, ask: &impl Serialize) -> Bytes {
     match version {
         PLAIN => write(version, &(envelope, ask)),
@@ -144,7 +144,7 @@ pub fn ask(version: u8, envelope: &Envelope, proofs: &Proofs, ask: &impl Seriali
     }
 }
 
-/// An answer.
+/// Encodes an answer.
 pub fn reply(version: u8, status: &Status, standing: &Proof, answer: &Answer) -> Bytes {
     match version {
         PLAIN => write(version, &(status, answer)),
@@ -204,7 +204,7 @@ struct AnswerHead {
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// A client's request as a standby would have sent it on before forwarding was sealed.
+/// Encodes a client's request as a standby would have forwarded it before forwarding was sealed.
 pub fn request(method: &str, target: &str, token: &str, from: &str, body: &[u8]) -> Bytes {
     let head = RequestHead {
         method: method.into(),
@@ -216,7 +216,7 @@ pub fn request(method: &str, target: &str, token: &str, from: &str, body: &[u8])
     framed(&[1], &head, body)
 }
 
-/// What has the form of a sealed request, or of a channel asked for, of that kind.
+/// Encodes bytes in the form of a sealed request, or of the request for a channel of that kind.
 pub fn sealed_request(kind: u8, channel: [u8; 16], number: u64, sealed: &[u8]) -> Bytes {
     let mut bytes = vec![PROVEN, kind];
     bytes.extend(channel);
@@ -225,14 +225,14 @@ pub fn sealed_request(kind: u8, channel: [u8; 16], number: u64, sealed: &[u8]) -
     bytes.into()
 }
 
-/// What has the form of a sealed answer, or of a refusal.
+/// Encodes bytes in the form of a sealed answer, or of a refusal.
 pub fn sealed_answer(is_refusal: bool, rest: &[u8]) -> Bytes {
     let mut bytes = vec![PROVEN, u8::from(is_refusal)];
     bytes.extend(rest);
     bytes.into()
 }
 
-/// An answer to a client, as the active node would have given it.
+/// Encodes an answer to a client, as the active node would have given it.
 pub fn answer(status: u16, body: &[u8]) -> Bytes {
     let headers = vec![("content-type".into(), b"application/json".to_vec())];
     framed(&[1, 0], &AnswerHead { status, headers }, body)
