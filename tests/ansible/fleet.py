@@ -1,4 +1,4 @@
-"""What tests/ansible/run asks of the cluster, as a client: states, members, and a writer.
+"""The questions of tests/ansible/run to the cluster, as a client: states, members, and a writer.
 
     fleet.py HOSTS CA state                  a line `HOST STATE` for each host
     fleet.py HOSTS CA members                a line `NODE_ID voter|non-voter [leader]` for each

@@ -1,5 +1,5 @@
-"""How the role has the active node step down, against two nodes that only look like ones: it asks
-again before it gives up, and says what it saw. Run by `run`, with ansible-core at hand."""
+"""Tests that the role has the active node step down, against two pretended nodes: it asks again
+before it gives up, and reports what it saw. Run by `run`, with ansible-core at hand."""
 
 import http.server
 import importlib.util
@@ -53,7 +53,7 @@ class Pair:
         return role.Node(host, host, f"http://127.0.0.1:{server.server_port}")
 
     def step_down(self):
-        """What the role says where it gives up."""
+        """Returns the role's message when it gives up."""
         action = role.ActionModule.__new__(role.ActionModule)
         action._task = types.SimpleNamespace(check_mode=False)
         action._nodes, action._token = lambda: self.nodes, lambda: "token"

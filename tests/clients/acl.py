@@ -16,7 +16,7 @@ PAIRS = int(os.environ.get("ACL_PAIRS", "6000"))
 SEED = int(os.environ.get("ACL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 PATHS_EACH = 60
 CAPABILITIES = ["create", "read", "update", "delete", "list", "sudo", "patch", "scan"]
-# What is there to be read and listed.
+# The secrets to be read and listed.
 SECRETS = ["kv/a", "kv/a/a", "kv/a/b", "kv/a/b/c", "kv/ab", "kv/ab/b", "kv/b/a/b", "kv/b/ab"]
 
 LISTED = {

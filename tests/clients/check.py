@@ -1,4 +1,4 @@
-"""What the suites share: counting, servers under test, and command lines."""
+"""The parts that the suites share: counting, servers under test, and command lines."""
 
 import contextlib
 import http.client
@@ -198,7 +198,7 @@ def server_binary():
 
 
 class Result:
-    """What a command printed and how it ended."""
+    """A command's output and its exit code."""
 
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr

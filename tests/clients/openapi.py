@@ -131,7 +131,7 @@ def beginnings(line):
 
 
 def compare(report, ours, theirs):
-    """What differs is listed, with the reason, and no more is listed than differs."""
+    """Checks that every difference is listed, and that every entry is a difference."""
     ours, theirs = facts(ours), facts(theirs)
     found = {f"- {line}" for line in theirs - ours} | {f"+ {line}" for line in ours - theirs}
     # A missing path says it all, and so does a missing method.

@@ -1,4 +1,4 @@
-"""Where our document differs from OpenBao's for the same mounts, and why.
+"""The differences of our document from OpenBao's for the same mounts, with the reasons.
 
 A line is `-` (only OpenBao says it) or `+` (only ours does), a path, and perhaps a method and a
 parameter with its place. Each pattern must fit a whole line, and some line.

@@ -1,4 +1,4 @@
-"""What shapes.py sends, in order, and where we differ on purpose."""
+"""The requests of shapes.py, in order, and our intended differences."""
 
 MERGE = "@Content-Type=application/merge-patch+json"
 

@@ -24,7 +24,7 @@ def lamp(pi):
 
 
 def watch(pi, seconds):
-    """What the lamp showed: (pins, seconds), one after the other; the ends are cut."""
+    """Returns the states of the lamp: (pins, seconds), one after the other; the ends are cut."""
     seen = []
     begin = time.monotonic()
     while (now := time.monotonic()) < begin + seconds:

@@ -1,4 +1,4 @@
-"""What was checked and what was measured."""
+"""The checks and the measured values of a run."""
 
 import threading
 import time

@@ -20,7 +20,7 @@ PARTS = {"zero": zero.run, "lights": lights.run, "cuts": cuts.run, "cluster": tr
 
 
 class Kit:
-    """What every part needs."""
+    """The settings and the report that all parts share."""
 
     def __init__(self, options):
         self.host, self.bao, self.dist = options.host, options.bao, options.dist

@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=f"{self._me} ({error.state}): {error}")
         return result
 
-    # What the play knows.
+    # The facts of the play.
 
     def _var(self, name, default=None):
         value = self._vars.get(name, default)
@@ -245,7 +245,7 @@ class ActionModule(ActionBase):
         checks.listeners(first, self._var("coffer_listeners") or [])
 
     def _check_host(self):
-        """What the module coffer_host told of this host."""
+        """Returns the facts of this host from the module coffer_host."""
         host = self._var("coffer_host")
         if host.get("unreachable"):
             why = str(host.get("msg", "")).strip()
@@ -460,7 +460,7 @@ class ActionModule(ActionBase):
         if one["state"] not in api.SERVING:
             return False, f"it is {one['state']} {one['why']}"
         if not marks:
-            # How far the cluster was when the wait began: reaching it is catching up.
+            # The index of the cluster when the wait began: reaching it is catching up.
             active = self._active_node()
             if active is None:
                 return False, "no member is active"

@@ -73,7 +73,7 @@ def listeners(ports):
 
 
 def holders(inodes):
-    """Who has those sockets open: inode to process number."""
+    """Returns the processes with those sockets: inode to process number."""
     found = {}
     for link in glob.glob("/proc/[0-9]*/fd/*"):
         try:

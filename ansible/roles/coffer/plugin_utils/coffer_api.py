@@ -1,4 +1,4 @@
-"""What the role's action plugin knows of coffer's HTTP API. Runs on the controller only.
+"""coffer's HTTP API, for the role's action plugin. Runs on the controller only.
 
 Tokens and unseal keys are held by this process alone: nothing here is a module, so nothing is
 copied to a host, and no error text repeats a request's body.
@@ -130,7 +130,7 @@ class Node:
         return found
 
     def look(self, timeout=5):
-        """What it is now: its state, and why it is no other."""
+        """Returns the node's present state, with the reason."""
         seen = {"host": self.host, "url": self.url}
         try:
             health = self.call("GET", "sys/health", timeout=timeout, fine=(200, 429, 501, 503))
@@ -204,7 +204,7 @@ class TakeOver:
             self._note(f"{self._node.host} answered {refusal.status}: {refusal}")
 
     def look(self):
-        """Whether another node is active."""
+        """Returns true if another node is active."""
         seen = look_at([*self._others, self._node])
         self._note(", ".join(f"{host} is {one['state']}" for host, one in seen.items()))
         return any(seen[other.host]["state"] == ACTIVE for other in self._others), ""
@@ -242,7 +242,7 @@ def download_snapshot(node, token, handle, path):
 
 
 def check_snapshot(path):
-    """Why the file is no whole snapshot, or None."""
+    """Returns the reason why the file is no whole snapshot, or None."""
     sums, said = {}, None
     try:
         with tarfile.open(path, "r:gz") as archive:

@@ -1,6 +1,5 @@
-"""What can be told on the controller before any host is touched: is there a binary for the host, is
-its clock right, are certificates good for what they are to do, do listeners leave each other their
-ports?
+"""Checks on the controller, before any host is touched: is there a binary for the host, is its
+clock right, are the certificates good for their use, do listeners leave each other their ports?
 
 The certificate is judged by a handshake in memory, between a server that has it and a client that
 trusts the authority: the same judgement that the members and the controller will come to later.
@@ -24,7 +23,7 @@ EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 class Unfit(Exception):
-    """What is wrong, and what to do."""
+    """A fault, with its remedy."""
 
 
 def files_are_there(paths):
@@ -80,7 +79,7 @@ def certificate(authority, path, key, name=None):
 
 
 def _handshake(there, here, name):
-    """What the client was shown."""
+    """Returns the certificate that the client was shown."""
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = there.wrap_bio(up, down, server_side=True)
     client = here.wrap_bio(down, up, server_hostname=name)
@@ -96,7 +95,7 @@ def _handshake(there, here, name):
 
 
 def fit_for_mdns(authority, path, key, address):
-    """What is found has an address and no name, so that is what its certificate must have."""
+    """Checks that the certificate has the address: a node that is found has no name."""
     try:
         rows = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
     except OSError:

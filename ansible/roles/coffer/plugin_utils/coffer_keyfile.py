@@ -24,7 +24,7 @@ FILE_BYTES_MAX = 1024 * 1024
 
 
 class KeyFileError(Exception):
-    """What is wrong with the file, and what to do."""
+    """A fault of the file, with its remedy."""
 
 
 class KeyFile:
