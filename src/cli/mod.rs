@@ -5,8 +5,8 @@
 //! - `connection` reads flags and variables for the client; `suggest` knows the nearest words.
 //! - `server` hands its arguments to the node and is not a client verb.
 //!
-//! Exit codes: 0, 1 for what was typed, 2 for what happened (`status`: 2 is sealed, 1 an error),
-//! 127 for an unknown command. It never prints a token that was not asked for.
+//! Exit codes: 0, 1 for faults of the command line, 2 for all others (`status`: 2 is sealed, 1 an
+//! error), 127 for an unknown command. It never prints a token that was not asked for.
 
 mod call;
 mod client;

@@ -150,7 +150,7 @@ mod tests {
         let elsewhere = directory.path().join("elsewhere");
         let token = Secret::new(String::from("s.canary"));
         let mode = |path: &Path| std::fs::symlink_metadata(path).expect("there").mode();
-        // A file that all may read, one that somebody has open, a second name, a link.
+        // A file that all may read, one that is open elsewhere, a second name, a link.
         std::fs::write(&path, "old").expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         std::fs::hard_link(&path, &elsewhere).expect("linked");

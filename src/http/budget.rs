@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The shares of the memory, by the kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
-    /// Requests of anyone at an endpoint without which nobody can be served.
+    /// Requests of anyone at an endpoint that operators must always be able to use.
     Operators,
     /// Requests of anyone at an open path, and all requests without a good token.
     Strangers,

@@ -1,4 +1,4 @@
-//! A JSON reader (RFC 8259) that counts what it builds while it builds it.
+//! A JSON reader (RFC 8259) that counts its tree while it builds it.
 //!
 //! A short text can parse into a large tree (CVE-2025-6203), so every part of it has a limit
 //! ([`JsonLimits`]), and the memory of the tree is charged as it grows. Errors give an offset,

@@ -35,7 +35,7 @@ pub const STRANGER_JSON_BYTES_MAX: usize = 256 * 1024;
 pub const SHARE_JSON_BYTES_MAX: usize = 8 * 1024;
 /// Memory of all bodies that are sent to unseal, in bytes: enough for each connection to send one.
 pub const OPERATOR_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Memory of all bodies of strangers and what is parsed from them, in bytes.
+/// Memory of all bodies of strangers and of their parsed forms, in bytes.
 pub const STRANGER_MEMORY_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Size up to which a client's request counts as small, in bytes.
 pub const SMALL_BYTES_MAX: usize = 128 * 1024;

@@ -330,9 +330,9 @@ pub(super) fn as_listed(mut path: String, operation: Operation) -> String {
     path
 }
 
-/// Finishes `work` even when nobody waits for it any more (its time is over, the connection was
-/// cut): half an audit trail is none, and reads commit too when they are wrapped or their token is
-/// limited. Reads rarely wait, so they become a task only when that happens.
+/// Finishes `work` even when its caller is gone (its time is over, the connection was cut): half an
+/// audit trail is none, and reads commit too when they are wrapped or their token is limited. Reads
+/// rarely wait, so they become a task only when that happens.
 pub(super) async fn to_the_end<T: Send + 'static>(
     operation: Operation,
     work: impl Future<Output = T> + Send + 'static,

@@ -16,7 +16,7 @@ pub enum Target {
     Redirect(String),
     /// `/`.
     Root,
-    /// `/ui` and what lies below.
+    /// `/ui` and the paths below.
     Ui,
     /// A path that coffer does not serve.
     Unknown,

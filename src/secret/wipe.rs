@@ -99,7 +99,7 @@ mod tests {
         let (start, length) = (text.as_ptr(), text.len());
         text.wipe();
         assert!(text.is_empty());
-        // The allocator writes its own notes at the start of what it was given back.
+        // The allocator writes its own notes at the start of freed memory.
         let left = memory(start, length);
         assert!(!left.ends_with(b"to stay where it was"), "{left:?}");
     }

@@ -1,10 +1,10 @@
 //! Requests that travel between nodes: a standby sends them, the active node takes them.
 //!
 //! A standby sends the request as its client sent it (method, target, headers, body) together with
-//! whom it came from (address, client certificates). The active node puts it through the same
-//! steps as one from its own sockets, so tokens, policies, limits and audit see the client and not
-//! the standby. How it came is a property of the way it was handed in, never of a header: what a
-//! client writes into its headers can neither pass for a forwarded request nor send one in circles.
+//! the client's address and certificates. The active node puts it through the same steps as a
+//! request from its own sockets, so tokens, policies, limits and audit see the client and not the
+//! standby. The call that hands a request in marks it as forwarded, never a header: no header of a
+//! client can make its request pass for a forwarded one or send it in circles.
 
 mod entry;
 mod forwarder;

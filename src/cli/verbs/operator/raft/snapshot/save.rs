@@ -48,7 +48,7 @@ fn run(call: &mut Call) -> Outcome {
             _ => Ok(0),
         };
     }
-    // A link stays, and what it points to is replaced.
+    // A link stays, and its target is replaced.
     let target = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
     let mut draft = Draft::new(&target).map_err(unopened)?;
     let saved = call.client()?.download(&ask, &mut draft.file);
