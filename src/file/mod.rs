@@ -12,7 +12,7 @@
 //!   may make files it is this user's or root's, and everyone may change it nowhere.
 //! - The opened file is judged, not its name, so that nothing changes in between.
 //!
-//! A refusal is an [`io::Error`] of the kind `PermissionDenied` that names the fault.
+//! A refusal is an [`std::io::Error`] of the kind `PermissionDenied` that names the fault.
 
 mod judge;
 mod open;
