@@ -1,4 +1,4 @@
-//! Describes the kinds of engines that can be mounted; `sys/kinds.rs` lists them all.
+//! Describes the kinds of engines that can be mounted; `node/kinds.rs` lists them all.
 
 use super::table::Sheet;
 use super::{Engine, Error, MountContext, narrowing};

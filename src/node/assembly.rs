@@ -1,9 +1,11 @@
 //! Assembles the router of an unsealed node.
 
+use super::assemble::{Assembly, assemble};
+use super::kinds::KINDS;
 use super::shared::Shared;
 use crate::barrier::Unsealed;
 use crate::router::{Lifetimes, Router};
-use crate::sys::{self, Assembly, LifecycleError};
+use crate::sys::LifecycleError;
 use std::sync::Arc;
 
 /// Returns the router of an unsealed node.
@@ -22,9 +24,9 @@ pub(super) fn router(
         raw_storage_endpoint: shared.facts.raw_storage_endpoint,
         sanitized: shared.facts.sanitized.clone(),
         cluster: shared.cluster(),
-        kinds: sys::KINDS.to_vec(),
+        kinds: KINDS.to_vec(),
         autopilot: Arc::clone(&shared.autopilot),
         snapshots: Arc::clone(&shared.snapshots),
     };
-    sys::assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
+    assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
 }

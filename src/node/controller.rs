@@ -7,7 +7,7 @@ use super::{sweeper, systemd};
 use crate::barrier::{self, BarrierError};
 use crate::router::Role;
 use crate::store::{Key, Observer, Revision};
-use crate::sys::autopilot;
+use crate::sys::duties::autopilot;
 use std::sync::{Arc, Weak};
 use tokio::task::AbortHandle;
 

@@ -24,6 +24,7 @@
 mod addresses;
 mod advertise;
 mod announce;
+mod assemble;
 mod assembly;
 mod controller;
 mod descriptors;
@@ -34,6 +35,7 @@ mod hardening;
 mod host;
 mod identity;
 mod join;
+mod kinds;
 mod lifecycle;
 mod lights;
 mod listeners;
@@ -61,9 +63,11 @@ mod trust;
 
 pub use crate::secret::{MemoryError, lock_memory};
 pub use addresses::Addresses;
+pub use assemble::{Assembly, assemble};
 pub use dev::{Dev, DevStart};
 pub use error::StartError;
 pub use hardening::{forbid_dumps, restrict_umask};
+pub use kinds::KINDS;
 pub use listeners::shown;
 pub use pid_file::PidFile;
 pub use recovery::Recovery;

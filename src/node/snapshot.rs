@@ -3,7 +3,7 @@
 use super::shared::{Session, Shared};
 use crate::barrier::Unsealed;
 use crate::stream::Chunks;
-use crate::sys::snapshot::auto;
+use crate::sys::duties::snapshots;
 use crate::sys::{LifecycleError, snapshot};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Shared {
 
     /// Takes scheduled snapshots, for as long as this node is active.
     pub(super) fn snapshots(&self, session: &Session) -> impl Future<Output = ()> + use<> {
-        auto::run(
+        snapshots::run(
             Arc::clone(&self.snapshots),
             Arc::clone(&session.barrier),
             Arc::clone(&self.clock),

@@ -1,54 +1,33 @@
-//! The `sys/` API: init, unseal, health and the rest that must answer while sealed (`open`), and
-//! the engine behind the `sys/` mount. That engine answers `sys/seal`, `sys/step-down` (update) and
-//! `sys/ha-status` and `sys/metrics` (read) with an empty success; [`Step`] then does what was
-//! allowed.
+//! The `sys/` API, in rooms that stand one above the other:
 //!
-//! [`assemble`] puts the router of an unsealed node together.
+//! | room | what lives there |
+//! |---|---|
+//! | `recovery.rs` | what a node in recovery mode answers instead of everything else |
+//! | `endpoints/` | the engine behind the `sys/` mount: `sys/mounts`, `sys/leases`, `sys/policies` … |
+//! | `open/` | what answers while sealed, before a token can be checked: `sys/init`, `sys/unseal`, `sys/health`, joining |
+//! | `duties/` | what the active node does by itself: autopilot, snapshots by the clock |
+//! | `snapshot/` | saving the whole state and restoring it |
+//! | `ports/` | what all of these need of the node, which implements it |
+//!
+//! The engine answers `sys/seal`, `sys/step-down` (update) and `sys/ha-status` and `sys/metrics`
+//! (read) with an empty success; [`Step`] then does what was allowed.
 
-mod assemble;
-mod audits;
-pub mod autopilot;
-mod bootstrap;
-mod catalog;
-mod cluster;
-mod config;
-mod generate_root;
-mod generation;
-mod info;
-mod keyring;
-mod kinds;
-mod leases;
-mod lifecycle;
-mod loggers;
-pub mod metrics;
-mod mounts;
+pub mod duties;
+mod endpoints;
 pub mod open;
-mod openapi;
-mod policies;
-mod raft;
-mod raw;
-mod record_kinds;
+mod ports;
 mod recovery;
 pub mod snapshot;
-mod step;
-mod system;
-mod table;
-mod tools;
-mod tune;
 
-pub use assemble::{Assembly, assemble};
-pub use cluster::{
-    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
-    Membership,
+pub use endpoints::{
+    KIND, Options, RootGenerations, Step, System, is_metrics, is_root_generation, metrics, place,
 };
-pub use kinds::KINDS;
-pub use lifecycle::{
-    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
+pub use ports::{
+    Challenge, Cluster, HaStatus, InitRequest, InitResult, JoinAnswer, JoinRequest, LeaderStatus,
+    Lifecycle, LifecycleError, MemberChange, MemberError, MemberStatus, Membership, Metering,
     SealStatus, ShareInput,
 };
 pub use recovery::{RecoveryCall, RecoveryMode};
-pub use step::Step;
-pub use table::{is_metrics, is_root_generation, place};
 
 #[cfg(test)]
 mod tests;

@@ -3,14 +3,14 @@
 //! The shares make a token that is good in this process only. It is not stored: it is compared
 //! with the one that is kept in memory, in constant time.
 
-use super::generation::{Generation, Given, aborted};
-use super::lifecycle::{
+use super::endpoints::generation::{Generation, Given, aborted};
+use super::endpoints::{generate_root, raw};
+use super::open::MOUNT;
+use super::open::bare;
+use super::ports::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
     ShareInput,
 };
-use super::open::bare;
-use super::table::MOUNT;
-use super::{generate_root, raw};
 use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::engine::table::{Endpoint, Fields, Op, Row, Table};

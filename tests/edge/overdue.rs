@@ -6,10 +6,10 @@ use coffer::audit::Options;
 use coffer::barrier::{Batch, Unsealed};
 use coffer::clock::{Clock, ManualClock, Timestamp};
 use coffer::mount::Table;
+use coffer::node::{Assembly, assemble};
 use coffer::router::{Lifetimes, Role, Router};
 use coffer::secret::Secret;
 use coffer::store::Inmem;
-use coffer::sys::{Assembly, assemble};
 use coffer::{lease, token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,7 +41,7 @@ async fn router() -> Router {
         raw_storage_endpoint: false,
         sanitized: serde_json::Map::new(),
         cluster: None,
-        kinds: coffer::sys::KINDS.to_vec(),
+        kinds: coffer::node::KINDS.to_vec(),
         autopilot: Arc::default(),
         snapshots: Arc::default(),
     })

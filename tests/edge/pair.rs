@@ -7,13 +7,13 @@ use coffer::clock::{Clock, ManualClock, Timestamp};
 use coffer::http::forward::{Entry, ForwardAnswer, ForwardError, ForwardRequest, Forwarder};
 use coffer::http::{Address, Bound, Gate, Listener, Options, Server};
 use coffer::mount::Table;
+use coffer::node::{Assembly, assemble};
 use coffer::router::{Leader, Lifetimes, Role, Router};
 use coffer::secret::Secret;
 use coffer::store::{
     BoxFuture, CommitError, Inmem, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit,
 };
-use coffer::sys::{Assembly, assemble};
 use coffer::{lease, seal, token};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -230,7 +230,7 @@ impl Half {
             raw_storage_endpoint: false,
             sanitized: Map::new(),
             cluster: None,
-            kinds: coffer::sys::KINDS.to_vec(),
+            kinds: coffer::node::KINDS.to_vec(),
             autopilot: Arc::default(),
             snapshots: Arc::default(),
         });

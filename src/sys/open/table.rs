@@ -1,14 +1,13 @@
 //! The endpoints that answer before any token can be checked.
 
+use super::join;
 use super::{Standing, Verb, bare, health, initialize, leader, seal_status, unseal};
 use crate::engine::table::{self, VALIDATION};
 use crate::engine::table::{Access, Answers, Field, FieldKind, Fields, On, Op, Place, Row, Table};
 use crate::engine::{Error, ErrorKind, Operation, Response};
 use crate::secret;
 use crate::store::BoxFuture;
-use crate::sys::bootstrap;
-use crate::sys::lifecycle::Lifecycle;
-use crate::sys::table::MOUNT;
+use crate::sys::ports::Lifecycle;
 use serde_json::{Map, Value, json};
 
 /// A call of an open endpoint.
@@ -134,11 +133,12 @@ pub async fn answer(
     answered
 }
 
+/// What all paths of `sys/` begin with.
+pub(in crate::sys) const MOUNT: &str = "sys/";
+
 /// All of them.
-pub(in crate::sys) static TABLE: Table<Run> = Table::new(
-    "Starts a server, and tells how it is.",
-    &[ROWS, bootstrap::ROWS],
-);
+pub(in crate::sys) static TABLE: Table<Run> =
+    Table::new("Starts a server, and tells how it is.", &[ROWS, join::ROWS]);
 
 /// None asks for a token, and nearly each is about the node that is asked.
 pub(in crate::sys) const OPEN: table::Endpoint = table::Endpoint {

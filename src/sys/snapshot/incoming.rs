@@ -3,7 +3,7 @@
 use super::{NO_RAFT, SNAPSHOT_BYTES_MAX, internal};
 use crate::store::{Scratch, Storage};
 use crate::stream::Chunks;
-use crate::sys::LifecycleError;
+use crate::sys::ports::LifecycleError;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::fs::File;

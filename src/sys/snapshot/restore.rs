@@ -6,7 +6,7 @@ use crate::barrier::Unsealed;
 use crate::store::archive::{self, ArchiveError, Checked};
 use crate::store::{Key, Records, RestoreError};
 use crate::stream::Chunks;
-use crate::sys::LifecycleError;
+use crate::sys::ports::LifecycleError;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, Seek};

@@ -6,7 +6,7 @@ use crate::store::ReadError;
 use crate::store::archive::{self, ArchiveError, Header};
 use crate::store::state::View;
 use crate::stream::Chunks;
-use crate::sys::LifecycleError;
+use crate::sys::ports::LifecycleError;
 use bytes::Bytes;
 use futures_util::stream;
 use std::io::{self, Write};

@@ -19,12 +19,13 @@ mod wrapping;
 mod writers;
 mod writes;
 
-use super::{Assembly, Cluster, KINDS, assemble};
+use super::Cluster;
 use crate::audit::Options;
 use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::engine::{Client, Error, Kind, Operation, Response};
 use crate::mount::Table;
+use crate::node::{Assembly, KINDS, assemble};
 use crate::router::{Incoming, Lifetimes, Router};
 use crate::seal;
 use crate::secret::{Secret, SecretBytes};

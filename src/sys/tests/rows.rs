@@ -27,7 +27,7 @@ pub fn sheets() -> [(&'static str, &'static dyn Sheet); 5] {
         ("secret/", Kv.table(&versions("2"))),
         ("cubbyhole/", Cubbyhole.table(&versions("1"))),
         ("auth/token/", &crate::auth::token::TABLE),
-        ("sys/", &super::super::table::TABLE),
+        ("sys/", &crate::sys::endpoints::table::TABLE),
     ]
 }
 

@@ -1,0 +1,146 @@
+//! `sys/storage/raft/snapshot` and `snapshot-auto`: snapshots, and the settings of those by the
+//! clock with how they went.
+
+use super::step::Step;
+use super::system::System;
+use super::table::Run;
+use crate::engine::table::{Access, Answers, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
+use crate::engine::{Error, Outcome, Response};
+use crate::store::Revision;
+use crate::sys::duties::snapshots::{self as auto, Config, Configs, is_name};
+use crate::sys::snapshot::NO_RAFT;
+
+const NAME: Field = Field::path("name", "Name of the settings.");
+
+/// Snapshots, and those by the clock.
+pub(in crate::sys) const ROWS: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/snapshot",
+            place: Place::ActiveItself,
+            takes_anything: true,
+            answers: Answers::Bytes,
+            summary: "Saves a snapshot when it is read, restores one when it is written.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, Run::Node(Step::Snapshot)),
+            (Op::ACT, Run::Node(Step::Snapshot)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/snapshot-force",
+            place: Place::ActiveItself,
+            takes_anything: true,
+            answers: Answers::Bytes,
+            summary: "Restores a snapshot, whoever made it.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::ACT, Run::Node(Step::SnapshotForce))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/snapshot-auto/config",
+            access: Access::Sudo,
+            place: Place::Active,
+            summary: "Lists the settings for snapshots by the clock.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, Run::Answer(list))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/snapshot-auto/config/:name",
+            access: Access::Sudo,
+            place: Place::Active,
+            fields: &[
+                NAME,
+                Field::new("file_prefix", FieldKind::Text, "What files begin with.")
+                    .default("vault-snapshot"),
+                Field::new("interval", FieldKind::Seconds, "Between snapshots.").required(),
+                Field::new("local_max_space", FieldKind::Integer, "Bytes of all files.").required(),
+                Field::new("path_prefix", FieldKind::Text, "The directory.").required(),
+                Field::new("retain", FieldKind::Integer, "How many are kept.").default("1"),
+                Field::new("storage_type", FieldKind::Text, "local.").required(),
+            ],
+            summary: "Settings for snapshots by the clock.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, Run::Answer(read)),
+            (Op::WRITE, Run::Answer(write)),
+            (Op::DELETE, Run::Answer(delete)),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/snapshot-auto/status/:name",
+            place: Place::Active,
+            fields: &[NAME],
+            summary: "Shows how the last snapshots went.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Answer(status))],
+    },
+];
+
+type Answer = Result<Outcome, Error>;
+
+fn configs(system: &System) -> Result<(Revision, Configs), Error> {
+    match system.barrier.storage().whole() {
+        None => Err(Error::invalid(NO_RAFT)),
+        Some(_) => Ok(auto::read(&system.barrier)?),
+    }
+}
+
+fn put(system: &System, revision: Revision, configs: Configs) -> Answer {
+    let mut outcome = Outcome::from(Response::no_content());
+    auto::put(&system.barrier, &mut outcome.batch, revision, configs)?;
+    Ok(outcome)
+}
+
+fn list(system: &System, _: &Matched<'_>) -> Answer {
+    let (_, configs) = configs(system)?;
+    match configs.is_empty() {
+        true => Err(Error::not_found()),
+        false => Ok(Response::list(configs.into_keys().collect()).into()),
+    }
+}
+
+fn read(system: &System, matched: &Matched<'_>) -> Answer {
+    let (_, configs) = configs(system)?;
+    let config = configs.get(matched.captured("name"));
+    let config = config.ok_or_else(Error::not_found)?;
+    Ok(Response::data(config.data()).into())
+}
+
+fn write(system: &System, matched: &Matched<'_>) -> Answer {
+    let (revision, mut configs) = configs(system)?;
+    let name = matched.captured("name");
+    if !is_name(name) {
+        return Err(Error::invalid(
+            "the name may have letters, digits, '-', '_', '.'",
+        ));
+    }
+    let config = Config::parse(&matched.fields, configs.get(name))?;
+    configs.insert(name.to_owned(), config);
+    put(system, revision, configs)
+}
+
+fn delete(system: &System, matched: &Matched<'_>) -> Answer {
+    let (revision, mut configs) = configs(system)?;
+    match configs.remove(matched.captured("name")) {
+        None => Ok(Response::no_content().into()),
+        Some(_) => put(system, revision, configs),
+    }
+}
+
+fn status(system: &System, matched: &Matched<'_>) -> Answer {
+    let name = matched.captured("name");
+    let (_, configs) = configs(system)?;
+    match configs.contains_key(name) {
+        true => Ok(Response::data(system.options.snapshots.status(name).data()).into()),
+        false => Err(Error::not_found()),
+    }
+}

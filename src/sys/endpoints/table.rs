@@ -1,0 +1,236 @@
+//! The endpoints of `sys/`, those that answer before the router left out (`open/`).
+//!
+//! Each file has the rows of what it answers; here they are put together.
+
+use super::step::Step;
+use super::system::System;
+use super::{
+    audits, catalog, config, generate_root, info, keyring, leases, loggers, mounts, openapi,
+    policies, raft, raw, snapshots, tools,
+};
+use crate::engine::table::{
+    Access, Answers, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
+};
+use crate::engine::{Error, Operation, Outcome, Response};
+use crate::store::BoxFuture;
+use crate::sys::open::MOUNT;
+
+/// Answers with a batch.
+pub(in crate::sys) type Handler = fn(&System, &Matched<'_>) -> Result<Outcome, Error>;
+/// Answers after more than one entry, or after something that is none.
+pub(in crate::sys) type Acting =
+    for<'a> fn(&'a System, Matched<'a>) -> BoxFuture<'a, Result<Response, Error>>;
+
+/// What answers an operation.
+#[derive(Clone, Copy)]
+pub(in crate::sys) enum Run {
+    /// An ordinary function.
+    Answer(Handler),
+    /// One that waits, and cannot be run again.
+    Act(Acting),
+    /// The node, once the router has allowed it.
+    Node(Step),
+}
+
+/// The endpoints.
+pub(in crate::sys) static TABLE: Table<Run> = Table::new(
+    "Settings of the server itself, and what it does.",
+    &[
+        audits::ROWS,
+        catalog::ROWS,
+        config::ROWS,
+        generate_root::ROWS,
+        info::ROWS,
+        keyring::ROWS,
+        leases::ROWS,
+        loggers::ROWS,
+        mounts::ROWS,
+        openapi::ROWS,
+        policies::ROWS,
+        raft::ROWS,
+        raw::ROWS,
+        snapshots::ROWS,
+        tools::ROWS,
+        NODE,
+        WRAPPING,
+    ],
+);
+
+/// What the node does itself.
+const NODE: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "seal",
+            access: Access::Sudo,
+            place: Place::ThisNode,
+            summary: "Seals this node.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::ACT, Run::Node(Step::Seal))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "step-down",
+            access: Access::Sudo,
+            place: Place::ThisNode,
+            summary: "Lets another node become active.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::ACT, Run::Node(Step::StepDown))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "ha-status",
+            place: Place::Active,
+            summary: "Shows the nodes that are known.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Node(Step::HaStatus))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "metrics",
+            answers: Answers::Bytes,
+            place: Place::ThisNode,
+            fields: &[super::metrics::FORMAT],
+            summary: "Shows this node's numbers.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Node(Step::Metrics))],
+    },
+];
+
+const TOKEN: Field = Field::new("token", FieldKind::Text, "The wrapping token.").secret();
+
+/// What is said of wrapping tokens. The router answers all but the first.
+const WRAPPING: &[Row<Run>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "wrapping/wrap",
+            place: Place::Active,
+            takes_anything: true,
+            summary: "Wraps what is sent.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, Run::Answer(|_, matched| wrap(matched)))],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "wrapping/lookup",
+            access: Access::Open,
+            place: Place::Active,
+            fields: &[TOKEN],
+            wrapping: Some(Wrapping::Lookup),
+            summary: "Shows a wrapping token.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, BY_ROUTER), (Op::COMPUTE, BY_ROUTER)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "wrapping/unwrap",
+            place: Place::Active,
+            fields: &[TOKEN],
+            wrapping: Some(Wrapping::Unwrap),
+            summary: "Opens a wrapping token, once.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, BY_ROUTER)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "wrapping/rewrap",
+            place: Place::Active,
+            fields: &[TOKEN],
+            wrapping: Some(Wrapping::Rewrap),
+            summary: "Puts what a wrapping token holds into a new one.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, BY_ROUTER)],
+    },
+];
+
+const BY_ROUTER: Run = Run::Answer(|_, _| Err(Error::internal("the router answers this")));
+
+/// The router wraps what this answers; without a wrapping header there is nothing to do.
+fn wrap(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    let request = matched.request;
+    if request.wrap_ttl.is_none_or(|ttl| ttl.is_zero()) {
+        let message = "endpoint requires response wrapping to be used";
+        return Err(Error::invalid(message));
+    }
+    Ok(Response::data(request.data.clone()).into())
+}
+
+/// The row at `path` (without `/v1/`, with or without a trailing slash).
+pub(in crate::sys) fn row(path: &str) -> Option<&'static Row<Run>> {
+    let below = path.strip_prefix(MOUNT)?;
+    TABLE.find(below.trim_end_matches('/'), Operation::Read)
+}
+
+/// Which node answers requests to `path` (without `/v1/`).
+pub fn place(path: &str) -> Place {
+    row(path).map_or(Place::Anywhere, |row| row.endpoint.place)
+}
+
+/// Is `path` (without `/v1/`) part of generating a root token without having one?
+pub fn is_root_generation(path: &str) -> bool {
+    row(path).is_some_and(|row| generate_root::is_open_door(&row.endpoint))
+}
+
+/// Is `path` (without `/v1/`) where numbers are shown?
+pub fn is_metrics(path: &str) -> bool {
+    let row = row(path).and_then(|row| row.handler(Operation::Read));
+    matches!(row, Some(Run::Node(Step::Metrics)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_their_place() {
+        for (path, expected) in [
+            ("secret/data/sys/metrics", Place::Anywhere),
+            ("sys/mounts", Place::Anywhere),
+            ("sys/metrics", Place::ThisNode),
+            ("sys/metrics/", Place::ThisNode),
+            ("sys/metricsx", Place::Anywhere),
+            ("sys/config/state/sanitized", Place::ThisNode),
+            ("sys/config/cors", Place::Anywhere),
+            ("sys/loggers/raft", Place::ThisNode),
+            ("sys/seal", Place::ThisNode),
+            ("sys/seal-status", Place::Anywhere),
+            ("sys/generate-root/attempt", Place::Active),
+            ("sys/storage/raft/configuration", Place::Active),
+            ("sys/storage/raft/snapshot", Place::ActiveItself),
+            ("sys/storage/raft/snapshot-auto/config/a", Place::Active),
+        ] {
+            assert_eq!(place(path), expected, "{path}");
+        }
+        assert!(is_metrics("sys/metrics/") && !is_metrics("sys/seal"));
+        assert!(is_root_generation("sys/generate-root/update"));
+        assert!(!is_root_generation("sys/generate-root-token/update"));
+    }
+
+    #[test]
+    fn paths_find_their_rows() {
+        let pattern = |path: &str| row(path).map(|row| row.endpoint.pattern);
+        for (path, expected) in [
+            ("sys/mounts/a/b/tune", Some("mounts/+path/tune")),
+            ("sys/mounts/a/b", Some("mounts/+path")),
+            ("sys/mounts/tune", Some("mounts/+path")),
+            ("sys/mounts/auth/a/tune", Some("mounts/auth/+path/tune")),
+            ("sys/leases/renew", Some("leases/renew")),
+            ("sys/leases/renew/a/b", Some("leases/renew/+url_lease_id")),
+            ("sys/policies/acl/x", Some("policies/acl/+name")),
+            (
+                "sys/tools/random/all/7",
+                Some("tools/random/:source/:urlbytes"),
+            ),
+            ("sys/nothing", None),
+        ] {
+            assert_eq!(pattern(path), expected, "{path}");
+        }
+    }
+}

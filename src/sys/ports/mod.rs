@@ -1,0 +1,16 @@
+//! What `sys/` needs of the node: its life ([`Lifecycle`]) and the members of its cluster
+//! ([`Cluster`]). `node` implements both.
+//!
+//! Stands lowest in `sys/`: names no endpoint and nothing that is done on them.
+
+mod cluster;
+mod lifecycle;
+
+pub use cluster::{
+    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
+    Membership,
+};
+pub use lifecycle::{
+    HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
+    SealStatus, ShareInput,
+};
