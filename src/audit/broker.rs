@@ -55,6 +55,9 @@ pub struct Reserve {
     bytes: u64,
 }
 
+/// The devices of one moment, with their keys.
+pub struct Devices(Arc<Setup>);
+
 /// All devices.
 pub struct Broker {
     barrier: Arc<Unsealed>,
@@ -146,14 +149,25 @@ impl Broker {
         self.requests.run(write)
     }
 
-    /// Writes the line about an answer; returns its bytes on all devices.
+    /// Writes the line about an answer; returns its bytes on all devices. `devices` are those
+    /// that the request's line was written to, where the request may have taken the keys away
+    /// that the present ones would be read with.
     pub fn response(
         &self,
         exchange: &Exchange<'_>,
         result: Result<&Response, &Error>,
+        devices: Option<&Devices>,
     ) -> Result<u64, AuditError> {
-        let write = || self.each(|form| form.response(exchange, result));
-        self.responses.run(write)
+        let line = |form: &Form<'_>| form.response(exchange, result);
+        self.responses.run(|| match devices {
+            Some(Devices(setup)) => write_to(setup, line),
+            None => self.each(line),
+        })
+    }
+
+    /// Returns the devices as they are now.
+    pub fn devices(&self) -> Result<Devices, AuditError> {
+        self.setup().map(Devices)
     }
 
     /// Reserves room in the log for a request of `bytes` that needs no token and came without a
@@ -191,7 +205,7 @@ impl Broker {
         let address = exchange.client.address;
         if let Some(reserved) = self.told(bytes, address, exchange.time) {
             let first = self.request(exchange, Some(error))?;
-            let second = self.response(exchange, Err(error))?;
+            let second = self.response(exchange, Err(error), None)?;
             let written = first.saturating_add(second);
             self.refusals.settle(address, reserved, written);
         }
@@ -327,35 +341,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Writes a line to each device; returns the bytes written.
+    /// Writes a line to each device; returns its bytes on all of them.
     fn each(&self, line: impl Fn(&Form<'_>) -> serde_json::Value) -> Result<u64, AuditError> {
-        let setup = self.setup()?;
-        let mut failed = None;
-        let mut bytes = 0;
-        let mut written = setup.devices.is_empty();
-        for device in &setup.devices {
-            let form = Form {
-                hasher: &device.hasher,
-                elide_lists: device.options.elide_lists,
-                headers: &setup.headers,
-            };
-            let line = line(&form).to_string();
-            match device.write(line.as_bytes()) {
-                Ok(()) => {
-                    written = true;
-                    bytes += line.len() as u64;
-                }
-                Err(error) => {
-                    tracing::error!(device = %device.spec.path, %error, "audit device failed");
-                    failed = Some(error.to_string());
-                }
-            }
-        }
-        if written {
-            Ok(bytes)
-        } else {
-            Err(AuditError::NoDevice(failed.unwrap_or_default()))
-        }
+        write_to(&*self.setup()?, line)
     }
 
     fn setup(&self) -> Result<Arc<Setup>, AuditError> {
@@ -418,5 +406,38 @@ impl Broker {
     fn read_headers(&self) -> Result<(Revision, BTreeMap<String, HeaderRule>), AuditError> {
         let found = self.view.get_record(HEADERS, "audited headers")?;
         Ok(found.unwrap_or((Revision(0), BTreeMap::new())))
+    }
+}
+
+/// Writes a line to each device of `setup`; returns its bytes on all of them.
+fn write_to(
+    setup: &Setup,
+    line: impl Fn(&Form<'_>) -> serde_json::Value,
+) -> Result<u64, AuditError> {
+    let mut failed = None;
+    let mut bytes = 0;
+    let mut written = setup.devices.is_empty();
+    for device in &setup.devices {
+        let form = Form {
+            hasher: &device.hasher,
+            elide_lists: device.options.elide_lists,
+            headers: &setup.headers,
+        };
+        let line = line(&form).to_string();
+        match device.write(line.as_bytes()) {
+            Ok(()) => {
+                written = true;
+                bytes += line.len() as u64;
+            }
+            Err(error) => {
+                tracing::error!(device = %device.spec.path, %error, "audit device failed");
+                failed = Some(error.to_string());
+            }
+        }
+    }
+    if written {
+        Ok(bytes)
+    } else {
+        Err(AuditError::NoDevice(failed.unwrap_or_default()))
     }
 }

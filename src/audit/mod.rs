@@ -21,7 +21,7 @@ mod line;
 mod refusals;
 mod spec;
 
-pub use broker::{Broker, DEVICES_MAX, Options, Reserve, codec};
+pub use broker::{Broker, DEVICES_MAX, Devices, Options, Reserve, codec};
 pub use headers::{HEADERS_MAX, HeaderRule};
 pub use line::{Exchange, Subject};
 pub use refusals::{BURST_BYTES, FACTOR, REFILL_BYTES_PER_S, SUM_INTERVAL};

@@ -1,6 +1,7 @@
 //! What an engine answers when it does not answer.
 
 use crate::barrier::BarrierError;
+use crate::store::CommitError;
 use serde_json::{Map, Value};
 
 /// The class of an error; `http` turns it into a status in one exhaustive table.
@@ -109,6 +110,14 @@ impl Error {
         let mut error = Self::new(ErrorKind::Internal, "internal error");
         error.inside = Some(inside.into());
         error
+    }
+
+    /// Returns whether a record changed between its read and the commit.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(
+            self.cause,
+            Some(BarrierError::Commit(CommitError::Conflict))
+        )
     }
 
     /// Adds a warning.

@@ -4,6 +4,7 @@ use super::Prepared;
 use crate::barrier::{BarrierError, Slot, View};
 use crate::clock::Timestamp;
 use crate::secret::SecretString;
+use crate::stream::Upload;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -127,6 +128,8 @@ pub struct Request {
     pub existing: Option<Slot>,
     /// What [`super::Engine::prepare`] found out.
     pub prepared: Option<Prepared>,
+    /// The body, where its endpoint takes a stream.
+    pub upload: Upload,
     /// Cluster time.
     pub now: Timestamp,
 }

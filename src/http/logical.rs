@@ -15,8 +15,8 @@ use super::unbroken::Unbroken;
 use crate::engine::Operation;
 use crate::engine::table::Place;
 use crate::router::{Incoming, OnStandby, Reply, Role, Router};
-use crate::stream::Chunks;
-use crate::sys::{self, Step};
+use crate::stream::{Chunks, Upload};
+use crate::sys;
 use bytes::Bytes;
 use hyper::{StatusCode, header};
 use serde_json::{Map, Value};
@@ -27,7 +27,6 @@ const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
 /// The operation and the conditions that a request's head asks for.
 struct Asked {
     operation: Operation,
-    step: Option<Step>,
     consistency: Consistency,
 }
 
@@ -40,8 +39,7 @@ impl Call<'_> {
     ) -> Result<Answer, Answer> {
         let mut query = request::query(self.head.uri.query()).map_err(refusal)?;
         let operation = request::operation(&self.head.method, &mut query);
-        let step = Step::of(&self.path);
-        self.gate(step, operation.as_ref().ok().copied())?;
+        self.gate(operation.as_ref().ok().copied())?;
         if is_foreign {
             return Err(answer::errors(
                 StatusCode::NOT_FOUND,
@@ -49,16 +47,12 @@ impl Call<'_> {
             ));
         }
         let operation = operation.map_err(refusal)?;
-        if step.is_some() && !Step::takes(&self.path, operation) {
-            return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[]));
-        }
         let cluster = self.cluster_id();
         let asked = Asked {
             operation,
-            step,
             consistency: Consistency::of(&self.head.headers, cluster.as_deref())?,
         };
-        if step.is_some_and(Step::streams) && operation == Operation::Update {
+        if sys::uploads(&self.path) && operation == Operation::Update {
             return self.travel(&asked, query, Err(payload)).await;
         }
         if operation == Operation::Patch {
@@ -117,12 +111,10 @@ impl Call<'_> {
                 None => self.query_again()?,
             };
             let storage = Arc::clone(&router);
-            let incoming = self.incoming(asked, query, bytes, &allowance).await?;
+            let mut incoming = self.incoming(asked, query, bytes, &allowance).await?;
+            incoming.0.upload = Upload::new(upload.take());
             let (answer, moved) = match is_active {
-                true => {
-                    self.ask_active(asked, router, incoming, upload.take())
-                        .await
-                }
+                true => self.ask_active(asked, router, incoming).await,
                 false => match self.ask_standby(asked, router, incoming, locally).await {
                     Some(answer) => (answer, false),
                     None if locally == Some(Locally::Only) => (not_here(), false),
@@ -148,13 +140,13 @@ impl Call<'_> {
     }
 
     /// Refuses the request if this node's role lets it answer nothing.
-    fn gate(&self, step: Option<Step>, operation: Option<Operation>) -> Result<(), Answer> {
+    fn gate(&self, operation: Option<Operation>) -> Result<(), Answer> {
         let role = self.shared.gate.role.borrow();
         match &*role {
             Role::Active { .. } | Role::Standby { .. } => Ok(()),
             // A node that is sealed already accepts the call to seal, from any client.
             Role::Uninitialised | Role::Sealed
-                if step == Some(Step::Seal) && operation == Some(Operation::Update) =>
+                if operation == Some(Operation::Update) && sys::is_seal(&self.path) =>
             {
                 Err(answer::json(StatusCode::NO_CONTENT, Vec::new()))
             }
@@ -193,19 +185,11 @@ impl Call<'_> {
         asked: &Asked,
         router: Arc<Router>,
         (incoming, held): (Incoming, Held),
-        upload: Option<Chunks>,
     ) -> (Answer, bool) {
-        let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
         let id = incoming.id.clone();
-        let step = asked.step;
         let work = async move {
             let _held = held;
-            let reply = router.handle(incoming).await;
-            drop(router);
-            match step {
-                Some(step) => step.take(reply, lifecycle.as_ref(), upload).await,
-                None => reply,
-            }
+            router.handle(incoming).await
         };
         let reply = to_the_end(asked.operation, work).await;
         let reply = reply.unwrap_or_else(|error| ended_early(id, &error));
@@ -221,22 +205,13 @@ impl Call<'_> {
         (incoming, held): (Incoming, Held),
         locally: Option<Locally>,
     ) -> Option<Answer> {
-        let lifecycle = Arc::clone(&self.shared.gate.lifecycle);
         let id = incoming.id.clone();
-        let (step, consistency) = (asked.step, asked.consistency);
+        let consistency = asked.consistency;
         let work = async move {
             let _held = held;
             let is_local = locally == Some(Locally::Only);
             let done = router.handle_on_standby(incoming, consistency.index, is_local);
-            let done = done.await;
-            drop(router);
-            match (done, step) {
-                (OnStandby::Answered(reply), Some(step)) => {
-                    let reply = step.take(*reply, lifecycle.as_ref(), None).await;
-                    OnStandby::Answered(Box::new(reply))
-                }
-                (done, _) => done,
-            }
+            done.await
         };
         match to_the_end(asked.operation, work).await {
             Ok(OnStandby::Answered(reply)) => Some(envelope::encode(*reply)),
@@ -290,6 +265,7 @@ impl Call<'_> {
             token,
             fingerprint: allowance.fingerprint,
             data,
+            upload: Upload::default(),
         };
         Ok((incoming, (charge, turn)))
     }

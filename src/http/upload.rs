@@ -1,7 +1,6 @@
 //! A request's body as a stream, for bodies that do not fit into memory.
 
 use crate::stream::Chunks;
-use crate::sys::Step;
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -14,9 +13,9 @@ use tokio::time::timeout;
 /// which the pauses are limited instead, and `usual` otherwise.
 pub(super) fn duration_max(head: &Parts, usual: Duration) -> Duration {
     let path = head.uri.path().strip_prefix("/v1/").unwrap_or_default();
-    match Step::of(path) {
-        Some(step) if step.streams() => Duration::MAX,
-        _ => usual,
+    match crate::sys::uploads(path) {
+        true => Duration::MAX,
+        false => usual,
     }
 }
 

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct Assembly {
     /// The barrier, with its keys.
     pub barrier: Arc<Unsealed>,
+    /// Finds the node, for what only the node can do.
+    pub node: sys::FindNode,
     /// Cluster time.
     pub clock: Arc<dyn Clock>,
     /// Lease lives where mounts say nothing.
@@ -87,6 +89,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
             autopilot: assembly.autopilot,
             snapshots: assembly.snapshots,
         },
+        node: assembly.node,
         kinds: kinds.clone(),
     });
     Ok(Router::new(Parts {

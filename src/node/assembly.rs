@@ -2,10 +2,11 @@
 
 use super::assemble::{Assembly, assemble};
 use super::kinds::KINDS;
+use super::lifecycle::Handle;
 use super::shared::Shared;
 use crate::barrier::Unsealed;
 use crate::router::{Lifetimes, Router};
-use crate::sys::LifecycleError;
+use crate::sys::{FindNode, Lifecycle, LifecycleError};
 use std::sync::Arc;
 
 /// Returns the router of an unsealed node.
@@ -15,6 +16,7 @@ pub(super) fn router(
 ) -> Result<Router, LifecycleError> {
     let assembly = Assembly {
         barrier: Arc::clone(barrier),
+        node: find(shared),
         clock: Arc::clone(&shared.clock),
         lifetimes: Lifetimes {
             default: shared.facts.default_lease_ttl,
@@ -29,4 +31,13 @@ pub(super) fn router(
         snapshots: Arc::clone(&shared.snapshots),
     };
     assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))
+}
+
+/// Finds the node without keeping it alive: the node owns the router.
+fn find(shared: &Arc<Shared>) -> FindNode {
+    let shared = Arc::downgrade(shared);
+    Arc::new(move || {
+        let handle = Handle(shared.upgrade()?);
+        Some(Arc::new(handle) as Arc<dyn Lifecycle>)
+    })
 }

@@ -8,6 +8,7 @@ use super::shared::Shared;
 use crate::engine::{Client, Operation};
 use crate::router::{Incoming, Role};
 use crate::secret::{Secret, SecretBytes, SecretString};
+use crate::stream::Upload;
 use crate::sys::LifecycleError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -117,6 +118,7 @@ async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), Lifecycle
             token: Some(Secret::new(token.expose().clone())),
             fingerprint: None,
             data: kv_mount(),
+            upload: Upload::default(),
             wrap_ttl: None,
             headers: Vec::new(),
             client: Client::default(),

@@ -2,7 +2,8 @@
 
 use super::call::Call;
 use super::router::Router;
-use crate::audit::{Exchange, Reserve, Subject};
+use crate::audit::{Devices, Exchange, Reserve, Subject};
+use crate::engine::table::Effect;
 use crate::engine::{Error, ErrorKind, Request, Response, TokenType};
 
 const TOO_MANY: &str = "too many requests without a token from this address: try again later";
@@ -15,6 +16,9 @@ pub(super) struct Told {
     /// Both lines so far.
     pub(super) bytes: u64,
     reserve: Option<Reserve>,
+    /// Where the first line went, for a request that acts: what it does may take the keys away
+    /// that the settings of the audit are read with.
+    devices: Option<Devices>,
 }
 
 impl Router {
@@ -35,6 +39,9 @@ impl Router {
             told.reserve = self.admit(call, request)?;
         }
         told.bytes = self.audit_request(call, request, error)?;
+        if call.effect == Some(Effect::Acts) {
+            told.devices = Some(self.parts.audit.devices()?);
+        }
         Ok(())
     }
 
@@ -55,11 +62,11 @@ impl Router {
         call: &Call,
         request: &Request,
         result: Result<&Response, &Error>,
+        told: &Told,
     ) -> Result<u64, Error> {
-        Ok(self
-            .parts
-            .audit
-            .response(&self.exchange(call, request), result)?)
+        let exchange = self.exchange(call, request);
+        let devices = told.devices.as_ref().filter(|_| call.acted);
+        Ok(self.parts.audit.response(&exchange, result, devices)?)
     }
 
     /// Reserves room in the log for a request that may be executed without a good token; 429 when

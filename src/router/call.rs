@@ -82,6 +82,7 @@ impl Call {
             headers: Vec::new(),
             existing: None,
             prepared: None,
+            upload: incoming.upload,
             now: crate::clock::Timestamp::default(),
         };
         (call, request)
@@ -99,10 +100,9 @@ impl Call {
         self.endpoint.map(|endpoint| endpoint.access)
     }
 
-    /// Will it change something?
+    /// Returns whether a batch of this request will be committed before its answer.
     pub fn writes(&self) -> bool {
-        let computes = matches!(self.effect, Some(Effect::Reads | Effect::Computes));
-        super::router::is_write(self.asked) && !computes
+        super::router::is_write(self.asked) && matches!(self.effect, None | Some(Effect::Writes))
     }
 
     /// Does its engine find something out first that takes long?

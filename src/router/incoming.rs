@@ -2,6 +2,7 @@
 
 use crate::engine::{Client, Error, Operation, Response};
 use crate::secret::SecretString;
+use crate::stream::Upload;
 use crate::token::Fingerprint;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Incoming {
     pub fingerprint: Option<Fingerprint>,
     /// Body and query fields.
     pub data: Map<String, Value>,
+    /// The body, where its endpoint takes a stream.
+    pub upload: Upload,
     /// `X-Vault-Wrap-TTL`.
     pub wrap_ttl: Option<Duration>,
     /// All other headers, names in lower case; never the token's.

@@ -235,7 +235,11 @@ impl Router {
                     (Err(error), Batch::new())
                 }
             };
-            match self.conclude(call, batch, now).await {
+            let concluded = match &result {
+                Err(error) if !call.acted && error.is_conflict() => Err(conflict()),
+                _ => self.conclude(call, batch, now).await,
+            };
+            match concluded {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {
                     self.conflicts.increment();
                     drop(turn.take());
@@ -246,14 +250,14 @@ impl Router {
                     let lost = matches!(done, Err(BarrierError::Commit(CommitError::NotLeader)));
                     call.moved = lost && !call.acted;
                     let result = done.map_err(Error::from).and(result);
-                    told.bytes += self.audit_response(call, request, result.as_ref())?;
+                    told.bytes += self.audit_response(call, request, result.as_ref(), &told)?;
                     self.settle(told, &result);
                     return result;
                 }
             }
         }
-        let result = Err(BarrierError::Commit(CommitError::Conflict).into());
-        self.audit_response(call, request, result.as_ref())?;
+        let result = Err(conflict().into());
+        self.audit_response(call, request, result.as_ref(), &told)?;
         result
     }
 
@@ -282,6 +286,10 @@ impl Router {
             tracing::error!(%cause, "a record cannot be read");
         }
     }
+}
+
+const fn conflict() -> BarrierError {
+    BarrierError::Commit(CommitError::Conflict)
 }
 
 /// What a use of a token can fail by is the barrier's alone.

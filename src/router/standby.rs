@@ -89,19 +89,21 @@ impl Router {
         };
         if !batch.is_empty() {
             let error = Error::new(ErrorKind::Unavailable, "sent on to the active node");
-            if let Err(unaudited) = self.audit_response(call, request, Err(&error)) {
+            if let Err(unaudited) = self.audit_response(call, request, Err(&error), &told) {
                 return Ok(Err(unaudited));
             }
             return Err(Elsewhere::ForActive);
         }
-        Ok(match self.audit_response(call, request, result.as_ref()) {
-            Ok(bytes) => {
-                told.bytes += bytes;
-                self.settle(told, &result);
-                result
-            }
-            Err(unaudited) => Err(unaudited),
-        })
+        Ok(
+            match self.audit_response(call, request, result.as_ref(), &told) {
+                Ok(bytes) => {
+                    told.bytes += bytes;
+                    self.settle(told, &result);
+                    result
+                }
+                Err(unaudited) => Err(unaudited),
+            },
+        )
     }
 }
 

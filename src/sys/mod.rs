@@ -9,8 +9,8 @@
 //! | `snapshot/` | saving the whole state and restoring it |
 //! | `ports/` | what all of these need of the node, which implements it |
 //!
-//! The engine answers `sys/seal`, `sys/step-down` (update) and `sys/ha-status` and `sys/metrics`
-//! (read) with an empty success; [`Step`] then does what was allowed.
+//! What only the node can do (seal, step-down, numbers, snapshots) the engine asks of it through
+//! [`Lifecycle`], between the audit's two lines about the request: `endpoints/acts.rs`.
 
 pub mod duties;
 mod endpoints;
@@ -20,7 +20,8 @@ mod recovery;
 pub mod snapshot;
 
 pub use endpoints::{
-    KIND, Options, RootGenerations, Step, System, is_metrics, is_root_generation, metrics, place,
+    FindNode, KIND, Options, RootGenerations, System, is_metrics, is_root_generation, is_seal,
+    metrics, place, uploads,
 };
 pub use ports::{
     Challenge, Cluster, HaStatus, InitRequest, InitResult, JoinAnswer, JoinRequest, LeaderStatus,

@@ -1,6 +1,6 @@
 //! Requests that take longer than they may.
 
-use crate::fake::{Edge, PATIENCE, PIECE, PIECES};
+use crate::fake::{Edge, FakeNode, PATIENCE, PIECE, PIECES};
 use crate::wait::reaches_async;
 use coffer::audit::Options;
 use coffer::barrier::{Batch, Unsealed};
@@ -10,6 +10,7 @@ use coffer::node::{Assembly, assemble};
 use coffer::router::{Lifetimes, Role, Router};
 use coffer::secret::Secret;
 use coffer::store::Inmem;
+use coffer::sys::Lifecycle;
 use coffer::{lease, token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ROOT: &str = "root-token-for-tests";
 
 /// Returns a router over an empty store that knows the root token.
-async fn router() -> Router {
+async fn router(node: &Arc<FakeNode>) -> Router {
     let barrier = Unsealed::for_test(Arc::new(Inmem::new()));
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
     let mut batch = Batch::new();
@@ -30,7 +31,9 @@ async fn router() -> Router {
     spec.text = Some(Secret::new(ROOT.to_owned()));
     tokens.create(&mut batch, spec, clock.now()).unwrap();
     barrier.commit(batch, clock.now()).await.unwrap();
+    let node: Arc<dyn Lifecycle> = node.clone();
     assemble(Assembly {
+        node: Arc::new(move || Some(Arc::clone(&node))),
         barrier,
         clock,
         lifetimes: Lifetimes::default(),
@@ -52,7 +55,7 @@ async fn router() -> Router {
 async fn a_seal_that_was_begun_is_done_also_when_its_time_is_over() {
     let limit = Duration::from_millis(200);
     let edge = Edge::sealed(|listener| listener.request_duration_max = limit).await;
-    let router = Arc::new(router().await);
+    let router = Arc::new(router(&edge.node).await);
     edge.role.send_replace(Role::Active { router });
     let head = format!("Host: x\r\nX-Vault-Token: {ROOT}\r\nContent-Length: 0");
     let request = format!("PUT /v1/sys/seal HTTP/1.1\r\n{head}\r\n\r\n");
@@ -69,7 +72,7 @@ async fn a_seal_that_was_begun_is_done_also_when_its_time_is_over() {
 async fn a_snapshot_goes_to_a_slow_client_beyond_the_idle_timeout() {
     let idle = Duration::from_millis(80);
     let edge = Edge::sealed(|listener| listener.idle_timeout = idle).await;
-    let router = Arc::new(router().await);
+    let router = Arc::new(router(&edge.node).await);
     edge.role.send_replace(Role::Active { router });
     let mut stream = edge.connect().await;
     let head = format!("Host: x\r\nX-Vault-Token: {ROOT}");

@@ -14,6 +14,7 @@ use coffer::store::{
     BoxFuture, CommitError, Inmem, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit,
 };
+use coffer::sys::Lifecycle;
 use coffer::{lease, seal, token};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -219,7 +220,10 @@ impl Half {
             ("file_path".to_owned(), audit.display().to_string()),
             ("log_raw".to_owned(), "true".to_owned()),
         ]);
+        let node = Arc::new(FakeNode::default());
+        let found: Arc<dyn Lifecycle> = node.clone();
         let router = assemble(Assembly {
+            node: Arc::new(move || Some(Arc::clone(&found))),
             barrier: Arc::clone(barrier),
             clock,
             lifetimes: Lifetimes::default(),
@@ -243,7 +247,7 @@ impl Half {
         let (role, receiver) = watch::channel(Role::Sealed);
         let gate = Gate {
             role: receiver,
-            lifecycle: Arc::new(FakeNode::default()),
+            lifecycle: node,
             forwarder: Some(Arc::clone(&link) as _),
         };
         let options = Options {

@@ -117,6 +117,7 @@ impl Bench {
             headers: Vec::new(),
             existing: None,
             prepared: None,
+            upload: crate::stream::Upload::default(),
             now: self.clock.now(),
         }
     }

@@ -71,6 +71,7 @@ impl<E: Engine> Mount<E> {
             headers: Vec::new(),
             existing: None,
             prepared: None,
+            upload: crate::stream::Upload::default(),
             now: self.clock.now(),
         }
     }

@@ -21,6 +21,8 @@ pub struct Endpoint {
     pub prepares: bool,
     /// Is the body of a write data of the client's own?
     pub takes_anything: bool,
+    /// Are the bodies of writes and of answers to reads streams of any length?
+    pub uploads: bool,
     /// What an answer is.
     pub answers: Answers,
     /// What the router does here itself.
@@ -143,6 +145,7 @@ impl Endpoint {
         creates: false,
         prepares: false,
         takes_anything: false,
+        uploads: false,
         answers: Answers::Envelope,
         wrapping: None,
         summary: "",

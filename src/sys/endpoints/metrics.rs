@@ -1,7 +1,7 @@
 //! `sys/metrics`: what this node tells in numbers, as Prometheus or as JSON.
 //!
-//! It is asked in two ways: with a token through the router, which only says that the caller may,
-//! and, where a listener allows it, by anybody and whatever the node's role is.
+//! Clients ask in two ways: with a token through the router, and, where a listener allows it,
+//! without one, whatever the node's role is.
 
 use crate::engine::table::{Field, FieldKind, Fields, On};
 use crate::engine::{Body, Error, Response};
@@ -16,14 +16,14 @@ const JSON: &str = "application/json";
 const DISABLED: &str = "prometheus is not enabled";
 
 /// Which of the two a request wants.
-pub(in crate::sys) const FORMAT: Field =
+pub(super) const FORMAT: Field =
     Field::new("format", FieldKind::Text, "json or prometheus.").on(On::READ);
 
-/// Which of the two a request wants, by its fields: an answer without its bytes.
+/// Returns an answer in the form that the fields ask for, without its bytes.
 ///
 /// # Errors
 /// The client's: there is no such format.
-pub(in crate::sys) fn empty(fields: &Fields<'_>) -> Result<Response, Error> {
+fn empty(fields: &Fields<'_>) -> Result<Response, Error> {
     let content_type = match fields.text(FORMAT.name).unwrap_or_default() {
         "prometheus" => PROMETHEUS,
         "" | "json" => JSON,
@@ -45,10 +45,7 @@ pub(in crate::sys) fn empty(fields: &Fields<'_>) -> Result<Response, Error> {
 ///
 /// # Errors
 /// The operator turned Prometheus's form off.
-pub(in crate::sys) async fn fill(
-    response: &mut Response,
-    lifecycle: &dyn Lifecycle,
-) -> Result<(), Error> {
+async fn fill(response: &mut Response, lifecycle: &dyn Lifecycle) -> Result<(), Error> {
     let Some(body) = &mut response.body else {
         return Ok(());
     };
@@ -72,15 +69,26 @@ pub(in crate::sys) async fn fill(
     Ok(())
 }
 
-/// The whole answer, for who needs no token; `query` as it was sent.
+/// Returns the numbers in the form that the fields ask for.
 ///
 /// # Errors
 /// As [`empty`] and [`fill`].
+pub(super) async fn show(
+    fields: &Fields<'_>,
+    lifecycle: &dyn Lifecycle,
+) -> Result<Response, Error> {
+    let mut response = empty(fields)?;
+    fill(&mut response, lifecycle).await?;
+    Ok(response)
+}
+
+/// Returns the numbers to a caller who needs no token; `query` as it was sent.
+///
+/// # Errors
+/// As [`show`].
 pub async fn answer(
     query: &Map<String, Value>,
     lifecycle: &dyn Lifecycle,
 ) -> Result<Response, Error> {
-    let mut response = empty(&Fields::read(&[FORMAT], query, "")?)?;
-    fill(&mut response, lifecycle).await?;
-    Ok(response)
+    show(&Fields::read(&[FORMAT], query, "")?, lifecycle).await
 }

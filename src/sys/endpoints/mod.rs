@@ -1,6 +1,7 @@
 //! The engine behind the `sys/` mount: one file for each family of endpoints, with their rows and
 //! what answers them. `table.rs` puts the rows together, `system.rs` is what all of them see.
 
+mod acts;
 mod audits;
 mod catalog;
 mod config;
@@ -18,13 +19,12 @@ mod raft;
 pub(super) mod raw;
 mod record_kinds;
 pub(super) mod snapshots;
-mod step;
 mod system;
 pub(super) mod table;
 mod tools;
 mod tune;
 
+pub use acts::FindNode;
 pub use generate_root::RootGenerations;
-pub use step::Step;
 pub use system::{KIND, Options, System};
-pub use table::{is_metrics, is_root_generation, place};
+pub use table::{is_metrics, is_root_generation, is_seal, place, uploads};

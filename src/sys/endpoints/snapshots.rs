@@ -1,10 +1,8 @@
-//! `sys/storage/raft/snapshot` and `snapshot-auto`: snapshots, and the settings of those by the
-//! clock with how they went.
+//! `sys/storage/raft/snapshot-auto`: the settings of snapshots by the clock, with how they went.
 
-use super::step::Step;
 use super::system::System;
 use super::table::Run;
-use crate::engine::table::{Access, Answers, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
 use crate::engine::{Error, Outcome, Response};
 use crate::store::Revision;
 use crate::sys::duties::snapshots::{self as auto, Config, Configs, is_name};
@@ -12,33 +10,8 @@ use crate::sys::snapshot::NO_RAFT;
 
 const NAME: Field = Field::path("name", "Name of the settings.");
 
-/// Snapshots, and those by the clock.
+/// The endpoints of snapshots by the clock.
 pub(in crate::sys) const ROWS: &[Row<Run>] = &[
-    Row {
-        endpoint: Endpoint {
-            pattern: "storage/raft/snapshot",
-            place: Place::ActiveItself,
-            takes_anything: true,
-            answers: Answers::Bytes,
-            summary: "Saves a snapshot when it is read, restores one when it is written.",
-            ..Endpoint::USUAL
-        },
-        operations: &[
-            (Op::READ, Run::Node(Step::Snapshot)),
-            (Op::ACT, Run::Node(Step::Snapshot)),
-        ],
-    },
-    Row {
-        endpoint: Endpoint {
-            pattern: "storage/raft/snapshot-force",
-            place: Place::ActiveItself,
-            takes_anything: true,
-            answers: Answers::Bytes,
-            summary: "Restores a snapshot, whoever made it.",
-            ..Endpoint::USUAL
-        },
-        operations: &[(Op::ACT, Run::Node(Step::SnapshotForce))],
-    },
     Row {
         endpoint: Endpoint {
             pattern: "storage/raft/snapshot-auto/config",

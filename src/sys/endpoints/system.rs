@@ -1,5 +1,6 @@
 //! The engine behind `sys/`: which path does what.
 
+use super::acts::FindNode;
 use super::generate_root::RootGenerations;
 use super::policies::FOLDED;
 use super::table::{Run, TABLE};
@@ -51,6 +52,8 @@ pub struct System {
     pub generations: RootGenerations,
     /// See there.
     pub options: Options,
+    /// Finds the node, for what only the node can do.
+    pub node: FindNode,
     /// What can be mounted.
     pub kinds: Kinds,
 }
@@ -108,7 +111,6 @@ impl Engine for System {
         let (run, matched) = TABLE.route_if(request, view, there)?;
         match run {
             Run::Answer(handler) => handler(self, &matched),
-            Run::Node(step) => step.allowed(&matched),
             // See `act`.
             Run::Act(_) => Err(Error::internal("this is not answered with a batch")),
         }

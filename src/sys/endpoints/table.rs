@@ -2,14 +2,13 @@
 //!
 //! Each file has the rows of what it answers; here they are put together.
 
-use super::step::Step;
 use super::system::System;
 use super::{
-    audits, catalog, config, generate_root, info, keyring, leases, loggers, mounts, openapi,
+    acts, audits, catalog, config, generate_root, info, keyring, leases, loggers, mounts, openapi,
     policies, raft, raw, snapshots, tools,
 };
 use crate::engine::table::{
-    Access, Answers, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
+    Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
 };
 use crate::engine::{Error, Operation, Outcome, Response};
 use crate::store::BoxFuture;
@@ -28,14 +27,13 @@ pub(in crate::sys) enum Run {
     Answer(Handler),
     /// One that waits, and cannot be run again.
     Act(Acting),
-    /// The node, once the router has allowed it.
-    Node(Step),
 }
 
 /// The endpoints.
 pub(in crate::sys) static TABLE: Table<Run> = Table::new(
     "Settings of the server itself, and what it does.",
     &[
+        acts::ROWS,
         audits::ROWS,
         catalog::ROWS,
         config::ROWS,
@@ -51,54 +49,9 @@ pub(in crate::sys) static TABLE: Table<Run> = Table::new(
         raw::ROWS,
         snapshots::ROWS,
         tools::ROWS,
-        NODE,
         WRAPPING,
     ],
 );
-
-/// What the node does itself.
-const NODE: &[Row<Run>] = &[
-    Row {
-        endpoint: Endpoint {
-            pattern: "seal",
-            access: Access::Sudo,
-            place: Place::ThisNode,
-            summary: "Seals this node.",
-            ..Endpoint::USUAL
-        },
-        operations: &[(Op::ACT, Run::Node(Step::Seal))],
-    },
-    Row {
-        endpoint: Endpoint {
-            pattern: "step-down",
-            access: Access::Sudo,
-            place: Place::ThisNode,
-            summary: "Lets another node become active.",
-            ..Endpoint::USUAL
-        },
-        operations: &[(Op::ACT, Run::Node(Step::StepDown))],
-    },
-    Row {
-        endpoint: Endpoint {
-            pattern: "ha-status",
-            place: Place::Active,
-            summary: "Shows the nodes that are known.",
-            ..Endpoint::USUAL
-        },
-        operations: &[(Op::READ, Run::Node(Step::HaStatus))],
-    },
-    Row {
-        endpoint: Endpoint {
-            pattern: "metrics",
-            answers: Answers::Bytes,
-            place: Place::ThisNode,
-            fields: &[super::metrics::FORMAT],
-            summary: "Shows this node's numbers.",
-            ..Endpoint::USUAL
-        },
-        operations: &[(Op::READ, Run::Node(Step::Metrics))],
-    },
-];
 
 const TOKEN: Field = Field::new("token", FieldKind::Text, "The wrapping token.").secret();
 
@@ -180,8 +133,18 @@ pub fn is_root_generation(path: &str) -> bool {
 
 /// Is `path` (without `/v1/`) where numbers are shown?
 pub fn is_metrics(path: &str) -> bool {
-    let row = row(path).and_then(|row| row.handler(Operation::Read));
-    matches!(row, Some(Run::Node(Step::Metrics)))
+    row(path).is_some_and(|row| acts::is_metrics(&row.endpoint))
+}
+
+/// Is `path` (without `/v1/`) where a node is sealed?
+pub fn is_seal(path: &str) -> bool {
+    row(path).is_some_and(|row| acts::is_seal(&row.endpoint))
+}
+
+/// Returns whether the bodies of requests to `path` (without `/v1/`) and of their answers are
+/// streams: no limit of time or size of other requests is theirs.
+pub fn uploads(path: &str) -> bool {
+    row(path).is_some_and(|row| row.endpoint.uploads)
 }
 
 #[cfg(test)]
@@ -209,6 +172,8 @@ mod tests {
             assert_eq!(place(path), expected, "{path}");
         }
         assert!(is_metrics("sys/metrics/") && !is_metrics("sys/seal"));
+        assert!(is_seal("sys/seal") && !is_seal("sys/seal-status"));
+        assert!(uploads("sys/storage/raft/snapshot-force") && !uploads("sys/seal"));
         assert!(is_root_generation("sys/generate-root/update"));
         assert!(!is_root_generation("sys/generate-root-token/update"));
     }

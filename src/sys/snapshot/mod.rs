@@ -1,6 +1,7 @@
 //! Snapshots of the whole state: [`save`] as a stream, and [`restore`] from one.
 //!
-//! Both run on the active node, once the router has authorized and audited the call.
+//! Both run on the active node, once the router has authorized the call and audited it; their
+//! endpoints are rows of `acts.rs`.
 //!
 //! Invariants
 //! - A snapshot that does not hold together, or that another cluster made, changes nothing.

@@ -1,5 +1,6 @@
 //! The router and everything behind it, over a store in memory and a clock that is told the time.
 
+mod acts;
 mod audit;
 mod between;
 mod bounds;
@@ -19,7 +20,7 @@ mod wrapping;
 mod writers;
 mod writes;
 
-use super::Cluster;
+use super::{Cluster, FindNode};
 use crate::audit::Options;
 use crate::barrier::{Batch, Sealed, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
@@ -30,6 +31,7 @@ use crate::router::{Incoming, Lifetimes, Router};
 use crate::seal;
 use crate::secret::{Secret, SecretBytes};
 use crate::store::{Inmem, Storage};
+use crate::stream::Upload;
 use crate::{lease, token};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct Harness {
     pub has_raw: bool,
     /// For the next restart: what can be mounted.
     pub kinds: Vec<&'static Kind>,
+    /// For the next restart: the node that the router belongs to.
+    pub node: FindNode,
 }
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -88,7 +92,8 @@ impl Harness {
         tokens.create(&mut batch, spec, clock.now()).unwrap();
         barrier.commit(batch, clock.now()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let router = Self::router(&barrier, &clock, &directory, None, false, KINDS.to_vec());
+        let (node, kinds): (FindNode, _) = (Arc::new(|| None), KINDS.to_vec());
+        let router = Self::router(&barrier, &clock, &directory, None, false, kinds, &node);
         let harness = Self {
             router: Arc::new(router),
             clock,
@@ -98,6 +103,7 @@ impl Harness {
             cluster: None,
             has_raw: false,
             kinds: KINDS.to_vec(),
+            node,
         };
         let v2 = json!({"type": "kv", "options": {"version": "2"}});
         harness
@@ -119,8 +125,10 @@ impl Harness {
         cluster: Option<Arc<dyn Cluster>>,
         has_raw: bool,
         kinds: Vec<&'static Kind>,
+        node: &FindNode,
     ) -> Router {
         assemble(Assembly {
+            node: Arc::clone(node),
             barrier: Arc::clone(barrier),
             clock: Arc::clone(clock) as _,
             lifetimes: Lifetimes::default(),
@@ -147,6 +155,7 @@ impl Harness {
             self.cluster.clone(),
             self.has_raw,
             self.kinds.clone(),
+            &self.node,
         ));
     }
 
@@ -161,6 +170,7 @@ impl Harness {
             token: (!token.is_empty()).then(|| Secret::new(token.to_owned())),
             fingerprint: None,
             data,
+            upload: Upload::default(),
             wrap_ttl: None,
             headers: Vec::new(),
             client: Client::default(),
