@@ -4,7 +4,7 @@ use super::device::Device;
 use super::line::{Exchange, Form};
 use super::refusals::{Refusals, SUM_INTERVAL, Told};
 use super::{AuditError, DeviceSpec, HEADERS_MAX, HeaderRule};
-use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Codec, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::{Client, Error, Response};
 use crate::store::{Key, Observer, Revision};
@@ -265,7 +265,7 @@ impl Broker {
     pub fn enable(&self, batch: &mut Batch, spec: DeviceSpec) -> Result<(), AuditError> {
         crate::path::check(&spec.path).map_err(BarrierError::from)?;
         crate::path::check_ends(&spec.path).map_err(BarrierError::from)?;
-        let (revision, mut specs) = self.read()?;
+        let (slot, mut specs) = self.read()?;
         let present = || self.options.devices.iter().chain(&specs);
         let taken =
             |d: &DeviceSpec| d.path.starts_with(&spec.path) || spec.path.starts_with(&d.path);
@@ -287,7 +287,7 @@ impl Broker {
         let opened = device.probe();
         opened.map_err(|error| AuditError::Option(format!("cannot open file_path: {error}")))?;
         specs.push(spec);
-        self.write(batch, revision, specs)
+        Ok(batch.replace_record(&slot, &DevicesRecord::V1(specs))?)
     }
 
     /// Adds "disable this device" to `batch`; does nothing where there is none.
@@ -296,13 +296,13 @@ impl Broker {
         if self.options.devices.iter().any(|spec| spec.path == path) {
             return Err(AuditError::Configured);
         }
-        let (revision, mut specs) = self.read()?;
+        let (slot, mut specs) = self.read()?;
         let before = specs.len();
         specs.retain(|spec| spec.path != path);
         if specs.len() == before {
             return Ok(());
         }
-        self.write(batch, revision, specs)
+        Ok(batch.replace_record(&slot, &DevicesRecord::V1(specs))?)
     }
 
     /// Returns `input` as the device at `path` would write it.
@@ -326,7 +326,7 @@ impl Broker {
         name: &str,
         rule: Option<HeaderRule>,
     ) -> Result<(), AuditError> {
-        let (revision, mut headers) = self.read_headers()?;
+        let (slot, mut headers) = self.read_headers()?;
         let name = name.to_lowercase();
         match rule {
             Some(rule) => headers.insert(name, rule),
@@ -336,9 +336,7 @@ impl Broker {
             let message = format!("at most {HEADERS_MAX} headers can be audited");
             return Err(AuditError::Option(message));
         }
-        self.view.expect(batch, HEADERS, revision);
-        self.view.put_record(batch, HEADERS, &headers)?;
-        Ok(())
+        Ok(batch.replace_record(&slot, &headers)?)
     }
 
     /// Writes a line to each device; returns its bytes on all of them.
@@ -381,31 +379,17 @@ impl Broker {
         Device::new(spec, configured, &key)
     }
 
-    fn read(&self) -> Result<(Revision, Vec<DeviceSpec>), AuditError> {
-        let found = self
-            .view
-            .get_record::<DevicesRecord>(RECORD, "audit devices")?;
-        Ok(found.map_or(
-            (Revision(0), Vec::new()),
-            |(revision, DevicesRecord::V1(specs))| (revision, specs),
-        ))
+    fn read(&self) -> Result<(Slot, Vec<DeviceSpec>), AuditError> {
+        let slot = self.view.read(RECORD)?;
+        let record = slot.record("audit devices")?;
+        let specs = record.map_or_else(Vec::new, |DevicesRecord::V1(specs)| specs);
+        Ok((slot, specs))
     }
 
-    fn write(
-        &self,
-        batch: &mut Batch,
-        revision: Revision,
-        specs: Vec<DeviceSpec>,
-    ) -> Result<(), AuditError> {
-        self.view.expect(batch, RECORD, revision);
-        self.view
-            .put_record(batch, RECORD, &DevicesRecord::V1(specs))?;
-        Ok(())
-    }
-
-    fn read_headers(&self) -> Result<(Revision, BTreeMap<String, HeaderRule>), AuditError> {
-        let found = self.view.get_record(HEADERS, "audited headers")?;
-        Ok(found.unwrap_or((Revision(0), BTreeMap::new())))
+    fn read_headers(&self) -> Result<(Slot, BTreeMap<String, HeaderRule>), AuditError> {
+        let slot = self.view.read(HEADERS)?;
+        let headers = slot.record("audited headers")?.unwrap_or_default();
+        Ok((slot, headers))
     }
 }
 

@@ -38,6 +38,11 @@ impl Slot {
         self.target.path()
     }
 
+    /// Returns the log entry that wrote the record; zero where there is none.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
     /// Returns true where a record was found.
     pub fn is_taken(&self) -> bool {
         self.value.is_some()

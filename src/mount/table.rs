@@ -2,8 +2,8 @@
 
 use super::entry::with_slash;
 use super::{Class, Entry, MountError, Purges};
-use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
-use crate::store::{Key, Observer, Revision};
+use crate::barrier::{BarrierError, Batch, Codec, Slot, Unsealed, View};
+use crate::store::{CommitError, Key, Observer, Revision};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -105,12 +105,9 @@ impl Table {
         cubbyhole.local = true;
         let mut token = Entry::new(Class::Auth, "token", "token");
         token.description = "token based credentials".into();
-        self.view.expect(batch, RECORD, Revision(0));
-        self.view.put_record(
-            batch,
-            RECORD,
-            &TableRecord::V1(vec![system, cubbyhole, token]),
-        )
+        let slot = self.view.read(RECORD)?.as_absent();
+        let entries = vec![system, cubbyhole, token];
+        batch.replace_record(&slot, &TableRecord::V1(entries))
     }
 
     /// Returns the table as it is applied on this node.
@@ -128,7 +125,7 @@ impl Table {
 
     /// Adds "mount `entry`" to `batch`.
     pub fn add(&self, batch: &mut Batch, entry: Entry) -> Result<(), MountError> {
-        let (revision, mut entries) = self.read()?;
+        let (slot, mut entries) = self.read()?;
         check_path(&entry)?;
         if let Some(taken) = overlapping(&entries, entry.class, &entry.path, None) {
             return Err(MountError::InUse(taken));
@@ -137,10 +134,10 @@ impl Table {
             return Err(MountError::TooMany);
         }
         entries.push(entry);
-        Ok(self.write(batch, revision, entries)?)
+        Ok(write(batch, &slot, entries)?)
     }
 
-    /// Adds "change this mount" to `batch`; the batch fails unless the table is still the one in
+    /// Adds "change this mount" to `batch`. It conflicts unless the table is still the one in
     /// `seen`, from which the change follows.
     pub fn tune(
         &self,
@@ -150,8 +147,10 @@ impl Table {
         path: &str,
         change: impl FnOnce(&mut Entry),
     ) -> Result<(), MountError> {
-        self.view.expect(batch, RECORD, seen.revision);
-        let (revision, mut entries) = self.read()?;
+        let (slot, mut entries) = self.read()?;
+        if slot.revision() != seen.revision {
+            return Err(BarrierError::from(CommitError::Conflict).into());
+        }
         let path = with_slash(path);
         let Some(entry) = entries
             .iter_mut()
@@ -160,7 +159,7 @@ impl Table {
             return Err(MountError::NothingToTune(path));
         };
         change(entry);
-        Ok(self.write(batch, revision, entries)?)
+        Ok(write(batch, &slot, entries)?)
     }
 
     /// Adds "unmount this and purge its records" to `batch`. Does nothing, and returns `None`,
@@ -178,7 +177,7 @@ impl Table {
                 Class::Auth => MountError::CannotDisableToken,
             });
         }
-        let (revision, mut entries) = self.read()?;
+        let (slot, mut entries) = self.read()?;
         let found = entries
             .iter()
             .position(|e| e.class == class && e.path == path);
@@ -187,7 +186,7 @@ impl Table {
         };
         let entry = entries.remove(index);
         self.purges.mark(batch, &entry);
-        self.write(batch, revision, entries)?;
+        write(batch, &slot, entries)?;
         Ok(Some(entry))
     }
 
@@ -204,7 +203,7 @@ impl Table {
         }
         crate::path::check(&to)?;
         crate::path::check_ends(target)?;
-        let (revision, mut entries) = self.read()?;
+        let (slot, mut entries) = self.read()?;
         let index = entries
             .iter()
             .position(|e| e.class == class && e.path == source);
@@ -215,23 +214,25 @@ impl Table {
         if let Some(entry) = entries.get_mut(index) {
             entry.path = target.to_owned();
         }
-        self.write(batch, revision, entries)?;
+        write(batch, &slot, entries)?;
         let migration = Migration {
             id: uuid::Uuid::new_v4().to_string(),
             source: from,
             target: to,
         };
-        let mut migrations = self.migrations()?;
+        let slot = self.view.read(MIGRATIONS)?;
+        let mut migrations = migrations(&slot)?;
         migrations.push(migration.clone());
         let excess = migrations.len().saturating_sub(MIGRATIONS_MAX);
         migrations.drain(..excess);
-        self.view.put_record(batch, MIGRATIONS, &migrations)?;
+        batch.replace_record(&slot, &migrations)?;
         Ok(migration)
     }
 
     /// Returns a finished remount.
     pub fn migration(&self, id: &str) -> Result<Option<Migration>, BarrierError> {
-        Ok(self.migrations()?.into_iter().find(|m| m.id == id))
+        let migrations = migrations(&self.view.read(MIGRATIONS)?)?;
+        Ok(migrations.into_iter().find(|m| m.id == id))
     }
 
     /// Returns the markers of unmounted subtrees that are still to be purged.
@@ -239,32 +240,15 @@ impl Table {
         &self.purges
     }
 
-    fn migrations(&self) -> Result<Vec<Migration>, BarrierError> {
-        let found = self.view.get_record(MIGRATIONS, "remount")?;
-        Ok(found.map(|(_, list)| list).unwrap_or_default())
-    }
-
-    fn read(&self) -> Result<(Revision, Vec<Entry>), BarrierError> {
-        let found = self.view.get_record::<TableRecord>(RECORD, "mount table")?;
-        Ok(found.map_or(
-            (Revision(0), Vec::new()),
-            |(revision, TableRecord::V1(entries))| (revision, entries),
-        ))
-    }
-
-    fn write(
-        &self,
-        batch: &mut Batch,
-        revision: Revision,
-        entries: Vec<Entry>,
-    ) -> Result<(), BarrierError> {
-        self.view.expect(batch, RECORD, revision);
-        self.view
-            .put_record(batch, RECORD, &TableRecord::V1(entries))
+    fn read(&self) -> Result<(Slot, Vec<Entry>), BarrierError> {
+        let slot = self.view.read(RECORD)?;
+        let record = slot.record("mount table")?;
+        let entries = record.map_or_else(Vec::new, |TableRecord::V1(entries)| entries);
+        Ok((slot, entries))
     }
 
     fn load(&self, generation: u64) -> Result<Snapshot, BarrierError> {
-        let (revision, entries) = self.read()?;
+        let (slot, entries) = self.read()?;
         let mut entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
         entries.sort_by_key(|entry| entry.full_path());
         let by_path = entries
@@ -273,11 +257,19 @@ impl Table {
             .collect();
         Ok(Snapshot {
             generation,
-            revision,
+            revision: slot.revision(),
             entries,
             by_path,
         })
     }
+}
+
+fn migrations(slot: &Slot) -> Result<Vec<Migration>, BarrierError> {
+    Ok(slot.record("remount")?.unwrap_or_default())
+}
+
+fn write(batch: &mut Batch, slot: &Slot, entries: Vec<Entry>) -> Result<(), BarrierError> {
+    batch.replace_record(slot, &TableRecord::V1(entries))
 }
 
 impl Snapshot {
@@ -441,13 +433,21 @@ mod tests {
             let mut batch = Batch::new();
             let change = |entry: &mut Entry| entry.description = "mine".into();
             let tuned = table.tune(&mut batch, seen, Class::Secret, "a", change);
-            tuned.unwrap();
-            batch
+            tuned.map(|()| batch)
         };
+        let meanwhile = tuned(&seen).unwrap();
         mount(&barrier, &table, "b").await.unwrap();
-        assert!(barrier.commit(tuned(&seen), Timestamp(1)).await.is_err());
+        let late = barrier.commit(meanwhile, Timestamp(1)).await;
+        let conflict =
+            |error: &BarrierError| matches!(error, BarrierError::Commit(CommitError::Conflict));
+        assert!(late.is_err_and(|error| conflict(&error)));
+        let refused = tuned(&seen).map(drop);
+        assert!(matches!(refused, Err(MountError::Barrier(error)) if conflict(&error)));
         let seen = table.snapshot().unwrap();
-        barrier.commit(tuned(&seen), Timestamp(1)).await.unwrap();
+        barrier
+            .commit(tuned(&seen).unwrap(), Timestamp(1))
+            .await
+            .unwrap();
         assert_eq!(
             table
                 .snapshot()

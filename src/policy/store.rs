@@ -4,7 +4,7 @@ use super::builtin::{DEFAULT, DEFAULT_TEXT, RESPONSE_WRAPPING, RESPONSE_WRAPPING
 use super::record::{PolicyRecord, Terms};
 use super::template::Subject;
 use super::{Acl, Policy, PolicyError, name};
-use crate::barrier::{BarrierError, Batch, Codec, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Codec, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::store::{Key, Observer, Revision};
@@ -74,7 +74,7 @@ impl Store {
         let Ok(name) = name::normalize(name) else {
             return Ok(None);
         };
-        if let Some((_, record)) = self.read(&name)? {
+        if let (_, Some(record)) = self.read(&name)? {
             return Ok(record.is_good(now).then_some(StoredPolicy {
                 name,
                 text: record.text,
@@ -131,12 +131,8 @@ impl Store {
             return Err(PolicyError::Elapsed.into());
         }
         Policy::parse(&name, &draft.text)?;
-        let found = self.read(&name)?;
-        let revision = found
-            .as_ref()
-            .map_or(Revision(0), |(revision, _)| *revision);
+        let (slot, present) = self.read(&name)?;
         // An expired policy does not exist: the next one of its name is another policy.
-        let present = found.map(|(_, record)| record);
         let present = present.filter(|record| record.is_good(now));
         draft.check(present.as_ref())?;
         let record = PolicyRecord {
@@ -148,8 +144,7 @@ impl Store {
                 cas_required: draft.cas_required,
             },
         };
-        self.view.expect(batch, &name, revision);
-        self.view.put(batch, &name, record.encode()?);
+        batch.replace(&slot, record.encode()?);
         Ok(())
     }
 
@@ -214,16 +209,19 @@ impl Store {
         names.map(|name| Ok(self.view.key(&name)?)).collect()
     }
 
-    fn read(&self, name: &str) -> Result<Option<(Revision, PolicyRecord)>, Error> {
+    /// Reads the place of `name` and its record, if one is there; built-in policies whose text is
+    /// fixed have none.
+    fn read(&self, name: &str) -> Result<(Slot, Option<PolicyRecord>), Error> {
+        let slot = self.view.read(name)?;
         if matches!(name, ROOT | RESPONSE_WRAPPING) {
-            return Ok(None);
+            return Ok((slot.as_absent(), None));
         }
-        let Some(entry) = self.view.get(name)? else {
-            return Ok(None);
+        let Some(value) = slot.value() else {
+            return Ok((slot, None));
         };
-        let record = PolicyRecord::decode(entry.value.expose());
+        let record = PolicyRecord::decode(value.expose());
         let record = record.ok_or(BarrierError::Decode("policy"))?;
-        Ok(Some((entry.revision, record)))
+        Ok((slot, Some(record)))
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::system::{System, doubled};
 use super::table::Run;
-use crate::barrier::View;
+use crate::barrier::Slot;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Place, Row};
 use crate::engine::{Error, Outcome, Response};
-use crate::store::Revision;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -69,15 +68,14 @@ pub(super) const ROWS: &[Row<Run>] = &[
 ];
 
 impl System {
-    fn ui_headers(&self) -> Result<(View, Revision, Headers), Error> {
-        let view = self.barrier.view("core/");
-        let found = view.get_record::<Headers>(UI_HEADERS, "ui headers")?;
-        let (revision, headers) = found.unwrap_or((Revision(0), Headers::new()));
-        Ok((view, revision, headers))
+    fn ui_headers(&self) -> Result<(Slot, Headers), Error> {
+        let slot = self.barrier.view("core/").read(UI_HEADERS)?;
+        let headers = slot.record("ui headers")?.unwrap_or_default();
+        Ok((slot, headers))
     }
 
     fn list_ui_headers(&self) -> Result<Outcome, Error> {
-        let (_, _, headers) = self.ui_headers()?;
+        let (_, headers) = self.ui_headers()?;
         match headers.is_empty() {
             true => Err(Error::not_found()),
             false => Ok(Response::list(headers.into_keys().collect()).into()),
@@ -85,7 +83,7 @@ impl System {
     }
 
     fn read_ui_header(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
-        let (_, _, mut headers) = self.ui_headers()?;
+        let (_, mut headers) = self.ui_headers()?;
         let values = headers.remove(&canonical(matched.captured("header")));
         let values = values.ok_or_else(Error::not_found)?;
         let mut data = Map::new();
@@ -105,30 +103,29 @@ impl System {
         if values.is_empty() {
             return Err(Error::invalid("header and values must be specified"));
         }
-        let (view, revision, mut headers) = self.ui_headers()?;
+        let (slot, mut headers) = self.ui_headers()?;
         headers.insert(name, values.to_vec());
         if headers.len() > UI_HEADERS_MAX {
             let message = format!("at most {UI_HEADERS_MAX} headers can be set");
             return Err(Error::invalid(message));
         }
-        let mut outcome = put_ui_headers(&view, revision, &headers)?;
+        let mut outcome = put_ui_headers(&slot, &headers)?;
         outcome.response.status = Some(200);
         Ok(outcome)
     }
 
     fn drop_ui_header(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
-        let (view, revision, mut headers) = self.ui_headers()?;
+        let (slot, mut headers) = self.ui_headers()?;
         match headers.remove(&canonical(matched.captured("header"))) {
             None => Ok(Outcome::default()),
-            Some(_) => put_ui_headers(&view, revision, &headers),
+            Some(_) => put_ui_headers(&slot, &headers),
         }
     }
 }
 
-fn put_ui_headers(view: &View, revision: Revision, headers: &Headers) -> Result<Outcome, Error> {
+fn put_ui_headers(slot: &Slot, headers: &Headers) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    view.expect(&mut outcome.batch, UI_HEADERS, revision);
-    view.put_record(&mut outcome.batch, UI_HEADERS, headers)?;
+    outcome.batch.replace_record(slot, headers)?;
     Ok(outcome)
 }
 

@@ -2,9 +2,9 @@
 
 use super::system::System;
 use super::table::Run;
+use crate::barrier::Slot;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
 use crate::engine::{Error, Outcome, Response};
-use crate::store::Revision;
 use crate::sys::duties::snapshots::{self as auto, Config, Configs, is_name};
 use crate::sys::snapshot::NO_RAFT;
 
@@ -60,16 +60,16 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
 
 type Answer = Result<Outcome, Error>;
 
-fn configs(system: &System) -> Result<(Revision, Configs), Error> {
+fn configs(system: &System) -> Result<(Slot, Configs), Error> {
     match system.barrier.storage().whole() {
         None => Err(Error::invalid(NO_RAFT)),
         Some(_) => Ok(auto::read(&system.barrier)?),
     }
 }
 
-fn put(system: &System, revision: Revision, configs: Configs) -> Answer {
+fn put(slot: &Slot, configs: Configs) -> Answer {
     let mut outcome = Outcome::from(Response::no_content());
-    auto::put(&system.barrier, &mut outcome.batch, revision, configs)?;
+    auto::put(&mut outcome.batch, slot, configs)?;
     Ok(outcome)
 }
 
@@ -89,7 +89,7 @@ fn read(system: &System, matched: &Matched<'_>) -> Answer {
 }
 
 fn write(system: &System, matched: &Matched<'_>) -> Answer {
-    let (revision, mut configs) = configs(system)?;
+    let (slot, mut configs) = configs(system)?;
     let name = matched.captured("name");
     if !is_name(name) {
         return Err(Error::invalid(
@@ -98,14 +98,14 @@ fn write(system: &System, matched: &Matched<'_>) -> Answer {
     }
     let config = Config::parse(&matched.fields, configs.get(name))?;
     configs.insert(name.to_owned(), config);
-    put(system, revision, configs)
+    put(&slot, configs)
 }
 
 fn delete(system: &System, matched: &Matched<'_>) -> Answer {
-    let (revision, mut configs) = configs(system)?;
+    let (slot, mut configs) = configs(system)?;
     match configs.remove(matched.captured("name")) {
         None => Ok(Response::no_content().into()),
-        Some(_) => put(system, revision, configs),
+        Some(_) => put(&slot, configs),
     }
 }
 

@@ -1,10 +1,9 @@
 //! The settings of autopilot, and the record that keeps them.
 
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
 use crate::clock::format_duration;
 use crate::engine::Error;
 use crate::engine::table::{Field, FieldKind, Fields};
-use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -100,25 +99,17 @@ enum Record {
 }
 
 impl Config {
-    /// What is kept, and the revision to expect when it is replaced.
-    pub fn read(barrier: &Arc<Unsealed>) -> Result<(Revision, Self), BarrierError> {
-        let found = view(barrier).get_record::<Record>(RECORD, "autopilot configuration")?;
-        Ok(match found {
-            Some((revision, Record::V1(config))) => (revision, config),
-            None => (Revision(0), Self::default()),
-        })
+    /// Reads the configuration, and its place.
+    pub fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Self), BarrierError> {
+        let slot = view(barrier).read(RECORD)?;
+        let record = slot.record("autopilot configuration")?;
+        let config = record.map_or_else(Self::default, |Record::V1(config)| config);
+        Ok((slot, config))
     }
 
-    /// Adds to `batch`: keep this in place of what had `revision`.
-    pub fn put(
-        self,
-        barrier: &Arc<Unsealed>,
-        batch: &mut Batch,
-        revision: Revision,
-    ) -> Result<(), BarrierError> {
-        let view = view(barrier);
-        view.expect(batch, RECORD, revision);
-        view.put_record(batch, RECORD, &Record::V1(self))
+    /// Adds to `batch`: write this configuration in place of the one that was read.
+    pub fn put(self, batch: &mut Batch, slot: &Slot) -> Result<(), BarrierError> {
+        batch.replace_record(slot, &Record::V1(self))
     }
 
     /// Takes over the fields that a request names. Times and lags of zero change nothing, as in

@@ -419,9 +419,9 @@ impl Loop {
     }
 
     async fn configure(&mut self, config: Config) {
-        let (revision, _) = Config::read(&self.barrier).unwrap();
+        let (slot, _) = Config::read(&self.barrier).unwrap();
         let mut batch = Batch::new();
-        config.put(&self.barrier, &mut batch, revision).unwrap();
+        config.put(&mut batch, &slot).unwrap();
         let now = Timestamp::from_secs(1);
         self.barrier.commit(batch, now).await.unwrap();
         self.wake();

@@ -1,9 +1,9 @@
 //! The settings, and the record that keeps all of them.
 
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
 use crate::engine::Error;
 use crate::engine::table::Fields;
-use crate::store::{Key, Revision};
+use crate::store::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -53,30 +53,21 @@ pub(super) fn key(barrier: &Arc<Unsealed>) -> Result<Key, BarrierError> {
     view(barrier).key(RECORD)
 }
 
-/// All settings, and the revision to expect when they are replaced.
-pub(in crate::sys) fn read(barrier: &Arc<Unsealed>) -> Result<(Revision, Configs), BarrierError> {
-    let found = view(barrier).get_record(RECORD, "snapshot settings")?;
-    Ok(match found {
-        Some((revision, Stored::V1(configs))) => (revision, configs),
-        None => (Revision(0), Configs::new()),
-    })
+/// Reads all settings, and their place.
+pub(in crate::sys) fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Configs), BarrierError> {
+    let slot = view(barrier).read(RECORD)?;
+    let record = slot.record("snapshot settings")?;
+    let configs = record.map_or_else(Configs::new, |Stored::V1(configs)| configs);
+    Ok((slot, configs))
 }
 
-/// Adds to `batch`: keep these in place of what had `revision`.
-pub(in crate::sys) fn put(
-    barrier: &Arc<Unsealed>,
-    batch: &mut Batch,
-    revision: Revision,
-    configs: Configs,
-) -> Result<(), Error> {
+/// Adds to `batch`: write these settings in place of those that were read.
+pub(in crate::sys) fn put(batch: &mut Batch, slot: &Slot, configs: Configs) -> Result<(), Error> {
     if configs.len() > CONFIGS_MAX {
         let message = format!("no more than {CONFIGS_MAX} configurations may exist");
         return Err(Error::invalid(message));
     }
-    let view = view(barrier);
-    view.expect(batch, RECORD, revision);
-    view.put_record(batch, RECORD, &Stored::V1(configs))?;
-    Ok(())
+    Ok(batch.replace_record(slot, &Stored::V1(configs))?)
 }
 
 impl Config {

@@ -34,10 +34,10 @@ impl System {
     ) -> Result<Response, Error> {
         self.cluster()?;
         for _ in 0..CONFLICTS_MAX {
-            let (revision, mut config) = Config::read(&self.barrier)?;
+            let (slot, mut config) = Config::read(&self.barrier)?;
             config.update(&matched.fields)?;
             let mut batch = Batch::new();
-            config.put(&self.barrier, &mut batch, revision)?;
+            config.put(&mut batch, &slot)?;
             match self.barrier.commit(batch, matched.request.now).await {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
