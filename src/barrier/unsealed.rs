@@ -246,10 +246,19 @@ impl Unsealed {
         Ok(children)
     }
 
-    pub(super) fn walk(&self, folder: &Place, limit: usize) -> Result<Vec<String>, BarrierError> {
+    /// Lists the record paths below `folder`, those behind the key `after` where one is given.
+    pub(super) fn walk(
+        &self,
+        folder: &Place,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<String>, BarrierError> {
         let keys = self.keys()?;
         let mut paths = Vec::new();
         self.scan(folder, |key| {
+            if let Some(after) = after.filter(|after| key <= *after) {
+                return Ok(Visit::Seek([after, &[0]].concat()));
+            }
             if paths.len() == limit {
                 return Ok(Visit::Stop);
             }

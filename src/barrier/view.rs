@@ -124,7 +124,23 @@ impl View {
     /// storage order (not sorted). For purges.
     pub fn walk(&self, prefix: &str, limit: usize) -> Result<Vec<String>, BarrierError> {
         crate::path::check(&self.absolute(prefix))?;
-        self.barrier.walk(&self.locate(prefix)?, limit)
+        self.barrier.walk(&self.locate(prefix)?, None, limit)
+    }
+
+    /// Continues [`View::walk`] behind the path `after`, which an earlier call gave; begins anew
+    /// where it is empty.
+    pub fn walk_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, BarrierError> {
+        if after.is_empty() {
+            return self.walk(prefix, limit);
+        }
+        crate::path::check(&self.absolute(prefix))?;
+        let last = self.locate(&format!("{prefix}{after}"))?.into_key();
+        self.barrier.walk(&self.locate(prefix)?, Some(&last), limit)
     }
 
     /// Counts the records below this view: a walk over their keys, in which nothing is decrypted.
