@@ -12,6 +12,7 @@
 
 pub mod cubbyhole;
 mod error;
+mod granted;
 mod kind;
 pub mod kv;
 pub mod narrowing;
@@ -20,16 +21,18 @@ mod response;
 pub mod table;
 
 pub use error::{Error, ErrorKind};
+pub use granted::{Granted, Grantors, Login, Renewed};
 pub use kind::{Alias, Kind, Kinds, Make, Options};
 pub use request::{Caller, Client, MountContext, Operation, Request};
 pub use response::{Auth, Body, LeaseGrant, Outcome, Response, Streamed, TokenType, WrapInfo};
 pub use table::{FieldKind, Meaning};
 
-use crate::barrier::{Slot, View};
+use crate::barrier::{Batch, Slot, View};
 use crate::policy::Authorized;
 use crate::task::BoxFuture;
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 use table::{Endpoint, Sheet};
 
 /// What is where a request writes to.
@@ -75,7 +78,8 @@ pub trait Engine: Send + Sync {
     /// to another server. It is asked once, after the policies granted the request, at endpoints
     /// with [`table::Endpoint::prepares`], and may wait; what takes the processor for more than a
     /// few milliseconds belongs on [`crate::task::compute`]. `handle` finds the result in
-    /// [`Request::prepared`].
+    /// [`Request::prepared`]. What it made elsewhere is the engine's to take back where `handle`
+    /// does not grant it; from then on it is the router's ([`Engine::revoke`]).
     ///
     /// # Errors
     /// They are the answer.
@@ -101,6 +105,39 @@ pub trait Engine: Send + Sync {
     /// Answers one request. `Err` changes nothing. May be called again for the same request when
     /// a precondition of its batch failed.
     fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error>;
+
+    /// Judges the renewal of a secret's lease, or of a login's token, that this mount granted, for
+    /// `increment` (zero: as the engine likes), and does what it takes elsewhere. It may wait. The
+    /// new deadline is committed afterwards, so a renewal that was done elsewhere may yet be
+    /// refused to the client: the lease then ends at its old deadline.
+    ///
+    /// # Errors
+    /// They are the answer, and the lease stays as it is.
+    fn renew<'a>(
+        &'a self,
+        _granted: &'a Granted,
+        _increment: Duration,
+        _view: &'a View,
+    ) -> BoxFuture<'a, Result<Renewed, Error>> {
+        Box::pin(async { Ok(Renewed::default()) })
+    }
+
+    /// Revokes what stands behind a lease of this mount. It may wait. The batch (often none) is
+    /// committed together with the end of the lease's record.
+    ///
+    /// It is asked once more where nobody knows how it ended: the node died or lost leadership
+    /// between the act and the commit, the batch's preconditions failed, or the answer did not
+    /// come in time. So revoking what is revoked already is a success.
+    ///
+    /// # Errors
+    /// It is tried again later, a bounded number of times; not after 405.
+    fn revoke<'a>(
+        &'a self,
+        _granted: &'a Granted,
+        _view: &'a View,
+    ) -> BoxFuture<'a, Result<Batch, Error>> {
+        granted::cannot_revoke()
+    }
 }
 
 /// Helps with [`Engine::canonical_path`]: drops trailing slashes except from lists, and folds the

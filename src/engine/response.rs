@@ -120,13 +120,19 @@ pub struct Auth {
     pub bound_cidrs: Vec<String>,
     /// Leave the `default` policy out.
     pub no_default_policy: bool,
+    /// For the method, when the token is renewed.
+    pub internal: Map<String, Value>,
 }
 
-/// A lease that the router registers.
+/// A lease that the router registers, in the entry that has the engine's batch.
 #[derive(Clone, Debug, Default)]
 pub struct LeaseGrant {
-    /// Life.
+    /// Its id, once registered. An engine leaves it empty.
+    pub id: String,
+    /// Life; zero is the mount's default. The mount's maximum and `max_ttl` hold beside it.
     pub ttl: Duration,
+    /// Longest life with all renewals; zero is the mount's.
+    pub max_ttl: Duration,
     /// May it be renewed?
     pub renewable: bool,
     /// For the engine, when the lease is renewed or revoked.

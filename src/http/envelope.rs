@@ -130,8 +130,10 @@ fn envelope(request_id: &str, mount_type: &str, response: &Response) -> Vec<u8> 
     }
     out.extend_from_slice(b"\"request_id\":");
     string(&mut out, request_id);
-    out.extend_from_slice(b",\"lease_id\":\"\",\"renewable\":");
     let lease = response.lease.as_ref();
+    out.extend_from_slice(b",\"lease_id\":");
+    string(&mut out, lease.map_or("", |lease| lease.id.as_str()));
+    out.extend_from_slice(b",\"renewable\":");
     boolean(&mut out, lease.is_some_and(|lease| lease.renewable));
     out.extend_from_slice(b",\"lease_duration\":");
     seconds(
@@ -322,6 +324,7 @@ mod tests {
             ttl: Duration::from_secs(2_764_800),
             renewable: true,
             internal: Map::new(),
+            ..LeaseGrant::default()
         });
         let body = sent(Ok(response)).1.unwrap();
         assert_eq!(body["lease_duration"], 2_764_800);

@@ -1,19 +1,27 @@
 //! Leases: deadlines, and what to undo when they pass.
 //!
 //! Owns the lease records (`sys/lease/id/<lease id>`), the index by deadline
-//! (`sys/lease/expiry/<bucket>/...`) and the index by owner (`sys/lease/owner/<token>/...`).
+//! (`sys/lease/expiry/<bucket>/...` for tokens, `sys/lease/revoke/<bucket>/...` for what an engine
+//! has to revoke), the index by owner (`sys/lease/owner/<token>/...`) and what is known of leases
+//! that could not be revoked (`sys/lease/failed/<lease id>`).
 //!
 //! Invariants
 //! - A lease past its deadline reads as absent, whether it was swept away yet or not.
 //! - Record and indexes change in one batch.
+//! - What an engine granted stays in the index until the engine has revoked it: the index is the
+//!   queue, so it survives a restart and is where the next active node goes on.
 //! - Finding what is due costs what is due, not what exists: opening a store reads nothing.
 //!
-//! It knows deadlines, not tokens: whoever asks for what is [`Store::due`] knows how to undo it.
+//! It knows deadlines, neither tokens nor engines: `token` ends what is [`Store::due`], `router`
+//! has engines revoke what is [`Store::to_revoke`].
 
+mod agenda;
+mod failure;
 mod record;
 mod schedule;
 mod store;
 
+pub use failure::{ATTEMPTS_MAX, Failure};
 pub use record::{Lease, Undo};
 pub use store::{Due, LIST_MAX, Store, Stray};
 
@@ -23,7 +31,8 @@ use crate::barrier::Codec;
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
         ("id", _) => Some(Codec::of::<record::LeaseRecord>()),
-        ("expiry", _) => Some(Codec::of::<String>()),
+        ("expiry" | "revoke", _) => Some(Codec::of::<String>()),
+        ("failed", _) => Some(Codec::of::<failure::FailureRecord>()),
         _ => None,
     }
 }

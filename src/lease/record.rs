@@ -14,7 +14,7 @@ pub enum Undo {
     Secret {
         /// `database/`.
         mount: String,
-        /// [`crate::engine::LeaseGrant::internal`].
+        /// The engine's note of it: a JSON object.
         internal: String,
     },
 }

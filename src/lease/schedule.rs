@@ -40,6 +40,8 @@ struct Deadlines {
     replaced: u64,
     /// Nothing is due before; zero when not known.
     quiet_until: Timestamp,
+    /// How often what is filed was changed.
+    stirred: u64,
 }
 
 impl Schedule {
@@ -47,11 +49,21 @@ impl Schedule {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A deadline was filed (or will be, once a batch commits).
-    pub fn note(&self, deadline: Timestamp) {
+    /// A deadline was filed (or will be, once a batch commits). Returns whether it is before all
+    /// that was known.
+    pub fn note(&self, deadline: Timestamp) -> bool {
         let mut state = self.lock();
+        let is_first = state.quiet_until.is_zero() || deadline < state.quiet_until;
         state.quiet_until = state.quiet_until.min(deadline);
         state.buckets.insert(bucket_of(deadline));
+        is_first
+    }
+
+    /// What was noted may be there now, wherever that was.
+    pub fn stir(&self) {
+        let mut state = self.lock();
+        state.stirred += 1;
+        state.quiet_until = Timestamp::default();
     }
 
     /// Everything was replaced: what the store holds is to be learnt again.
@@ -76,14 +88,15 @@ impl Schedule {
         state.is_known = state.replaced == replaced;
     }
 
-    /// The buckets in which something may be due, the earliest first; none while it is quiet.
-    pub fn candidates(&self, now: Timestamp) -> Vec<u64> {
+    /// The buckets in which something may be due, the earliest first, and what
+    /// [`Schedule::found_nothing`] asks for; `None` while it is quiet.
+    pub fn candidates(&self, now: Timestamp) -> Option<(Vec<u64>, u64)> {
         let state = self.lock();
         if !state.is_known || now < state.quiet_until {
-            return Vec::new();
+            return None;
         }
-        let due = state.buckets.range(..=bucket_of(now));
-        due.copied().collect()
+        let due: Vec<u64> = state.buckets.range(..=bucket_of(now)).copied().collect();
+        (!due.is_empty()).then_some((due, state.stirred))
     }
 
     /// `bucket` is empty. It is forgotten once no batch on its way can still file into it.
@@ -95,11 +108,12 @@ impl Schedule {
         }
     }
 
-    /// Nothing is due before `earliest`, nor before the current bucket ends.
-    pub fn found_nothing(&self, earliest: Option<Timestamp>, now: Timestamp) {
+    /// Nothing is due before `earliest`, nor before the current bucket ends, unless something was
+    /// changed since [`Schedule::candidates`] gave `seen`.
+    pub fn found_nothing(&self, earliest: Option<Timestamp>, now: Timestamp, seen: u64) {
         let end = Timestamp::from_secs((bucket_of(now) + 1) * BUCKET_S);
         let mut state = self.lock();
-        if !state.is_known {
+        if !state.is_known || state.stirred != seen {
             return;
         }
         state.quiet_until = earliest.map_or(end, |earliest| earliest.min(end));

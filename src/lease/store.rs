@@ -1,35 +1,38 @@
 //! Leases in the barrier.
 
-use super::record::{Lease, LeaseRecord};
-use super::schedule::{Schedule, bucket_name, bucket_of, parse_bucket};
+use super::agenda::{Agenda, Item};
+use super::failure::{Failure, FailureRecord};
+use super::record::{Lease, LeaseRecord, Undo};
 use crate::barrier::{BarrierError, Batch, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-use crate::store::Revision;
+use crate::store::{Key, Revision};
 use std::sync::Arc;
 
 /// Most leases that one call gives back; ask again for the rest.
 pub const LIST_MAX: usize = 10_000;
 
-/// Bytes of a digest that tell leases of the same nanosecond apart.
-const NAME_BYTES: usize = 8;
+/// Leases that are read in one go where all are looked at.
+const PAGE: usize = 1024;
 
-/// What [`Store::due`] found.
+/// What [`Store::due`] and [`Store::to_revoke`] found.
 #[derive(Debug, Default)]
 pub struct Due {
     /// Leases that have ended.
     pub leases: Vec<Lease>,
-    /// Deadlines without a lease.
+    /// Entries about something else than the lease says.
     pub strays: Vec<Stray>,
 }
 
-/// A deadline that its lease has no more: who ended it had read it before it was renewed.
+/// An entry of an index that its lease has no more: its end was committed by a request that had
+/// read the lease before it was renewed.
 #[derive(Debug)]
 pub struct Stray {
     entry: String,
     id: String,
-    /// Of the lease, which must still be so, or absent, when the deadline goes.
+    /// Of the lease, which must still be so, or absent, when the entry goes.
     revision: Revision,
+    of_secret: bool,
 }
 
 impl Due {
@@ -47,9 +50,13 @@ impl Due {
 /// Reads and writes leases.
 pub struct Store {
     records: View,
-    expiry: View,
     owners: View,
-    schedule: Schedule,
+    failures: View,
+    /// When tokens end.
+    ends: Agenda,
+    /// When engines are to revoke what they granted: at the end of each lease, and once more
+    /// after each attempt that failed. It is the queue of revocations.
+    revocations: Agenda,
 }
 
 impl Store {
@@ -57,9 +64,10 @@ impl Store {
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
         Self {
             records: barrier.view("sys/lease/id/"),
-            expiry: barrier.view("sys/lease/expiry/"),
             owners: barrier.view("sys/lease/owner/"),
-            schedule: Schedule::default(),
+            failures: barrier.view("sys/lease/failed/"),
+            ends: Agenda::new(barrier, "sys/lease/expiry/"),
+            revocations: Agenda::new(barrier, "sys/lease/revoke/"),
         }
     }
 
@@ -114,19 +122,112 @@ impl Store {
         };
         self.records.expect(batch, &lease.id, lease.revision);
         if lease.expire_time != expire_time {
-            self.expiry.delete(batch, &expiry_entry(lease));
+            self.agenda(lease)
+                .delete(batch, &lease.id, lease.expire_time);
         }
         self.write(batch, &renewed)?;
         Ok(renewed)
     }
 
-    /// Adds "forget this lease" to `batch`. What it stands for is the caller's to undo.
-    pub fn remove(&self, batch: &mut Batch, lease: &Lease) {
-        self.records.delete(batch, &lease.id);
-        self.expiry.delete(batch, &expiry_entry(lease));
+    /// Adds "`lease` ends at `now`, and its engine revokes it" to `batch`. Where that failed
+    /// before, it starts over. The lease stays until that is done; the token that it dies with
+    /// has it no more.
+    pub fn end(
+        &self,
+        batch: &mut Batch,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<(), BarrierError> {
         if !lease.owner.is_empty() {
             self.owners.delete(batch, &owner_entry(lease));
         }
+        let failure = self.failure(&lease.id)?;
+        if lease.is_expired(now) && failure.is_none() {
+            return Ok(());
+        }
+        self.records.expect(batch, &lease.id, lease.revision);
+        self.forget_time(batch, lease, failure.as_ref());
+        let ended = Lease {
+            expire_time: now,
+            ..lease.clone()
+        };
+        self.write(batch, &ended)
+    }
+
+    /// Adds "revoking `lease` (as read, and ended) failed" to `batch`.
+    pub fn fail(
+        &self,
+        batch: &mut Batch,
+        lease: &Lease,
+        before: Option<&Failure>,
+        failure: &Failure,
+    ) -> Result<(), BarrierError> {
+        self.records.expect(batch, &lease.id, lease.revision);
+        self.forget_time(batch, lease, before);
+        if !failure.is_irrevocable() {
+            self.revocations.put(batch, &lease.id, failure.retry_at)?;
+        }
+        let record = FailureRecord::V1(failure.clone());
+        self.failures.put_record(batch, &lease.id, &record)
+    }
+
+    /// What became of attempts to revoke the lease `id`; `None` when none failed.
+    pub fn failure(&self, id: &str) -> Result<Option<Failure>, BarrierError> {
+        let found = self.failures.get_record::<FailureRecord>(id, "lease")?;
+        Ok(found.map(|(_, FailureRecord::V1(failure))| failure))
+    }
+
+    /// Shows leases that could not be revoked and are not tried any more to `show`, until it has
+    /// had enough and returns false.
+    pub fn irrevocable(
+        &self,
+        mut show: impl FnMut(Lease, Failure) -> bool,
+    ) -> Result<(), BarrierError> {
+        let mut after = String::new();
+        loop {
+            let ids = self.failures.walk_after("", &after, PAGE)?;
+            for id in &ids {
+                let failure = self.failure(id)?.filter(Failure::is_irrevocable);
+                if let (Some(failure), Some(lease)) = (failure, self.read(id)?)
+                    && !show(lease, failure)
+                {
+                    return Ok(());
+                }
+            }
+            match ids.last() {
+                Some(last) if ids.len() == PAGE => after.clone_from(last),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn forget_time(&self, batch: &mut Batch, lease: &Lease, failure: Option<&Failure>) {
+        let time = failure.map_or(lease.expire_time, |failure| failure.retry_at);
+        self.agenda(lease).delete(batch, &lease.id, time);
+        if failure.is_some() {
+            self.failures.delete(batch, &lease.id);
+        }
+    }
+
+    fn agenda(&self, lease: &Lease) -> &Agenda {
+        match lease.undo {
+            Undo::Token(_) => &self.ends,
+            Undo::Secret { .. } => &self.revocations,
+        }
+    }
+
+    /// Adds "forget this lease" to `batch`. What it stands for is the caller's to undo.
+    pub fn remove(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
+        let failure = match lease.undo {
+            Undo::Token(_) => None,
+            Undo::Secret { .. } => self.failure(&lease.id)?,
+        };
+        self.records.delete(batch, &lease.id);
+        self.forget_time(batch, lease, failure.as_ref());
+        if !lease.owner.is_empty() {
+            self.owners.delete(batch, &owner_entry(lease));
+        }
+        Ok(())
     }
 
     /// Names directly below `prefix` (empty, or ending in `/`), for `sys/leases/lookup/`.
@@ -140,6 +241,23 @@ impl Store {
         self.read_all(names.iter().map(|name| format!("{prefix}{name}")))
     }
 
+    /// As [`Store::below`], from behind the lease `after` on (an id; empty: from the beginning).
+    /// Returns the id to go on behind, too; `None` when there was nothing more.
+    pub fn below_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Option<(Vec<Lease>, String)>, BarrierError> {
+        let after = after.strip_prefix(prefix).unwrap_or_default();
+        let names = self.records.walk_after(prefix, after, limit)?;
+        let Some(last) = names.last().map(|name| format!("{prefix}{name}")) else {
+            return Ok(None);
+        };
+        let leases = self.read_all(names.iter().map(|name| format!("{prefix}{name}")))?;
+        Ok(Some((leases, last)))
+    }
+
     /// Leases that die with the token `owner`, at most `limit`.
     pub fn owned_by(&self, owner: &str, limit: usize) -> Result<Vec<Lease>, BarrierError> {
         if owner.is_empty() {
@@ -151,29 +269,40 @@ impl Store {
         self.read_all(ids.into_iter())
     }
 
-    /// Leases that have ended at `now`, at most `limit`, the earliest buckets first, and as many
-    /// deadlines that no lease has any more. Costs nothing when there is neither.
+    /// Leases of tokens that have ended at `now`, at most `limit`, the earliest buckets first, and
+    /// as many deadlines that no lease has any more. Costs nothing when there is neither.
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Due, BarrierError> {
-        if let Some(replaced) = self.schedule.unknown() {
-            let names = self.expiry.list("")?;
-            let buckets = names.iter().filter_map(|name| parse_bucket(name));
-            self.schedule.learn(replaced, buckets);
-        }
         let mut due = Due::default();
-        let buckets = self.schedule.candidates(now);
-        if buckets.is_empty() {
-            return Ok(due);
-        }
-        let mut earliest = None;
-        for bucket in buckets {
-            self.due_in(bucket, now, limit, &mut due, &mut earliest)?;
-            if due.is_full(limit) {
-                return Ok(due);
+        self.ends.due(now, limit, |item| {
+            match self.read(&item.id)? {
+                Some(lease) if lease.expire_time == item.time => due.leases.push(lease),
+                lease => due.strays.push(Stray::new(item, lease.as_ref(), false)),
             }
-        }
-        if due.is_empty() {
-            self.schedule.found_nothing(earliest, now);
-        }
+            Ok(!due.is_full(limit))
+        })?;
+        Ok(due)
+    }
+
+    /// As [`Store::due`] for leases that an engine is to revoke, those left out that are `busy`.
+    pub fn to_revoke(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        busy: impl Fn(&str) -> bool,
+    ) -> Result<Due, BarrierError> {
+        let mut due = Due::default();
+        self.revocations.due(now, limit, |item| {
+            if busy(&item.id) {
+                return Ok(true);
+            }
+            let failure = self.failure(&item.id)?;
+            let time = |lease: &Lease| failure.as_ref().map_or(lease.expire_time, |f| f.retry_at);
+            match self.read(&item.id)? {
+                Some(lease) if time(&lease) == item.time => due.leases.push(lease),
+                lease => due.strays.push(Stray::new(item, lease.as_ref(), true)),
+            }
+            Ok(!due.is_full(limit))
+        })?;
         Ok(due)
     }
 
@@ -182,20 +311,45 @@ impl Store {
         self.records.expect(batch, &lease.id, lease.revision);
     }
 
-    /// Adds "forget this deadline" to `batch`.
+    /// Adds "forget this entry" to `batch`.
     pub fn forget(&self, batch: &mut Batch, stray: &Stray) {
         self.records.expect(batch, &stray.id, stray.revision);
-        self.expiry.delete(batch, &stray.entry);
+        let agenda = match stray.of_secret {
+            true => &self.revocations,
+            false => &self.ends,
+        };
+        agenda.delete_entry(batch, &stray.entry);
     }
 
-    /// When [`Store::due`] is worth asking again; `None` when no lease exists.
+    /// When [`Store::due`] is worth asking again; `None` when no token has a lease.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.schedule.next()
+        self.ends.next()
+    }
+
+    /// Returns when there is a lease of a token that may be due before [`Store::next_due`] said.
+    pub async fn due_changed(&self) {
+        self.ends.changed().await;
+    }
+
+    /// When [`Store::to_revoke`] is worth asking again; `None` when no engine has a lease.
+    pub fn next_revocation(&self) -> Option<Timestamp> {
+        self.revocations.next()
+    }
+
+    /// Returns when there may be something to revoke before [`Store::next_revocation`] said.
+    pub async fn revocations_changed(&self) {
+        self.revocations.changed().await;
+    }
+
+    /// An entry that wrote `keys` is applied.
+    pub fn applied(&self, keys: &[Key]) {
+        self.revocations.applied(keys);
     }
 
     /// All of the store was replaced, so that there may be leases that this node never saw.
     pub fn replaced(&self) {
-        self.schedule.forget();
+        self.ends.replaced();
+        self.revocations.replaced();
     }
 
     /// How many leases are stored, ended ones included: work in proportion to their number.
@@ -208,59 +362,10 @@ impl Store {
         Ok(self.records.walk(prefix, LIST_MAX)?.len())
     }
 
-    fn due_in(
-        &self,
-        bucket: u64,
-        now: Timestamp,
-        limit: usize,
-        due: &mut Due,
-        earliest: &mut Option<Timestamp>,
-    ) -> Result<(), BarrierError> {
-        let folder = format!("{}/", bucket_name(bucket));
-        let names = self.expiry.walk(&folder, LIST_MAX)?;
-        if names.is_empty() {
-            self.schedule.found_empty(bucket, now);
-        }
-        for name in names {
-            let Some(deadline) = parse_deadline(&name) else {
-                continue;
-            };
-            if deadline > now {
-                *earliest = Some(earliest.map_or(deadline, |first| first.min(deadline)));
-            } else if !due.is_full(limit) {
-                self.look_at(&format!("{folder}{name}"), deadline, due)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn look_at(&self, entry: &str, deadline: Timestamp, due: &mut Due) -> Result<(), BarrierError> {
-        let Some((_, id)) = self.expiry.get_record::<String>(entry, "deadline")? else {
-            return Ok(());
-        };
-        let revision = match self.read(&id)? {
-            Some(lease) if lease.expire_time == deadline => {
-                due.leases.push(lease);
-                return Ok(());
-            }
-            Some(lease) => lease.revision,
-            None => Revision(0),
-        };
-        let entry = entry.to_owned();
-        due.strays.push(Stray {
-            entry,
-            id,
-            revision,
-        });
-        Ok(())
-    }
-
     fn write(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
-        self.schedule.note(lease.expire_time);
         self.records
             .put_record(batch, &lease.id, &LeaseRecord::from_lease(lease))?;
-        self.expiry
-            .put_record(batch, &expiry_entry(lease), &lease.id)
+        self.agenda(lease).put(batch, &lease.id, lease.expire_time)
     }
 
     fn read_all(&self, ids: impl Iterator<Item = String>) -> Result<Vec<Lease>, BarrierError> {
@@ -272,18 +377,15 @@ impl Store {
     }
 }
 
-/// The deadline is in the name, so that finding what is due opens no record that is not. The rest
-/// of the name tells leases with the same deadline apart; the record holds the id.
-fn expiry_entry(lease: &Lease) -> String {
-    let bucket = bucket_name(bucket_of(lease.expire_time));
-    let digest = ring::digest::digest(&ring::digest::SHA256, lease.id.as_bytes());
-    let name = hex::encode(digest.as_ref().get(..NAME_BYTES).unwrap_or_default());
-    format!("{bucket}/{:x}.{name}", lease.expire_time.0)
-}
-
-fn parse_deadline(name: &str) -> Option<Timestamp> {
-    let (deadline, _) = name.split_once('.')?;
-    u64::from_str_radix(deadline, 16).ok().map(Timestamp)
+impl Stray {
+    fn new(item: Item, lease: Option<&Lease>, of_secret: bool) -> Self {
+        Self {
+            entry: item.entry,
+            id: item.id,
+            revision: lease.map_or(Revision(0), |lease| lease.revision),
+            of_secret,
+        }
+    }
 }
 
 fn owner_entry(lease: &Lease) -> String {
@@ -360,7 +462,7 @@ mod tests {
         for id in ["a/1", "a/2", "a/x/1"] {
             let found = world.leases.read(id).expect("reads").expect("is there");
             let mut batch = Batch::new();
-            world.leases.remove(&mut batch, &found);
+            world.leases.remove(&mut batch, &found).expect("removes");
             world.commit(batch).await;
         }
         assert!(world.due(at(900)).is_empty());
@@ -453,7 +555,7 @@ mod tests {
             renewed.expect("renews");
             world.commit(batch).await;
             let mut batch = Batch::new();
-            world.leases.remove(&mut batch, &read);
+            world.leases.remove(&mut batch, &read).expect("removes");
             world.commit(batch).await;
             if again {
                 world.register(&lease("a/1", 5000)).await;
@@ -465,8 +567,7 @@ mod tests {
             world.leases.forget(&mut batch, &due.strays[0]);
             world.commit(batch).await;
             assert!(world.leases.due(at(300), 10).expect("reads").is_empty());
-            let left = world.leases.expiry.walk("", 10).expect("walks");
-            assert_eq!(left.len(), usize::from(again), "{left:?}");
+            assert_eq!(world.leases.ends.len(), usize::from(again));
             assert!(world.leases.next_due() > Some(at(300)) || !again);
         }
         assert_eq!(world.due(at(5000)), ["a/1"]);

@@ -6,7 +6,7 @@ use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::Clock;
 use crate::engine::{Error, Kind, Kinds, cubbyhole};
 use crate::mount::{Class, Table};
-use crate::router::{Flights, Lifetimes, Parts, Router};
+use crate::router::{Flights, Lifetimes, Parts, Revoker, Router};
 use crate::sys::duties::autopilot::Autopilot;
 use crate::sys::duties::snapshots::Auto;
 use crate::sys::{self, Cluster, RootGenerations, System};
@@ -63,6 +63,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let leases = Arc::new(lease::Store::new(barrier));
     let policies = Arc::new(policy::Store::new(barrier));
     let mounts = Arc::new(Table::new(barrier)?);
+    let revoker = Arc::new(Revoker::new(barrier, &leases, &assembly.clock));
     let tokens = token::Store::new(barrier, leases)?.with_belongings(Arc::new(Cubbyholes {
         barrier: Arc::clone(barrier),
         mounts: Arc::clone(&mounts),
@@ -70,7 +71,8 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let tokens = Arc::new(tokens);
     let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
     let flights = Arc::new(Flights::default());
-    let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies));
+    let grantors = Arc::clone(&revoker) as _;
+    let token_engine = TokenEngine::new(Arc::clone(&tokens), Arc::clone(&policies), grantors);
     let kinds = Kinds::new(&assembly.kinds).with(&auth::token::KIND, Arc::new(token_engine));
     let system = Arc::new(System {
         barrier: Arc::clone(barrier),
@@ -91,6 +93,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         },
         node: assembly.node,
         kinds: kinds.clone(),
+        revoker: Arc::clone(&revoker),
     });
     Ok(Router::new(Parts {
         barrier: assembly.barrier,
@@ -102,5 +105,6 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         kinds: kinds.with(&sys::KIND, system),
         lifetimes: assembly.lifetimes,
         flights,
+        revoker,
     }))
 }

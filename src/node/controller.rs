@@ -100,7 +100,10 @@ impl Shared {
     /// Starts the duties of the active node.
     fn duties(self: &Arc<Self>, session: &Session) -> Vec<AbortHandle> {
         let router = Arc::clone(&session.router);
-        let mut duties = vec![sweeper::spawn(router, Arc::clone(&self.clock))];
+        let mut duties = vec![
+            sweeper::spawn(Arc::clone(&router), Arc::clone(&self.clock)),
+            sweeper::revoke(router, Arc::clone(&self.clock)),
+        ];
         if let Some(cluster) = self.cluster() {
             let autopilot = Arc::clone(&self.autopilot);
             let watching = autopilot::run(autopilot, Arc::clone(&session.barrier), cluster);

@@ -1,9 +1,10 @@
 //! What is known about a request beside what engines may know.
 
 use super::Incoming;
+use super::revoker::Granting;
 use super::routes::Route;
 use crate::engine::table::{Access, Effect, Endpoint, Found, Wrapping};
-use crate::engine::{Caller, MountContext, Operation, Request};
+use crate::engine::{Caller, Granted, MountContext, Operation, Request};
 use crate::secret::SecretString;
 use crate::token::{Fingerprint, Token};
 use std::sync::{Arc, LazyLock};
@@ -42,6 +43,10 @@ pub(super) struct Call {
     pub acted: bool,
     /// Did it fail before anything was written, because another node leads now?
     pub moved: bool,
+    /// What its answer grants, and by which mount.
+    pub granted: Option<(Arc<Route>, Granted)>,
+    /// Held until what is granted is committed.
+    pub granting: Option<Granting>,
     /// Is it about a wrapping token?
     pub step: Option<Wrapping>,
     /// The wrap TTL that was asked for, where the system's maximum is less.
@@ -68,6 +73,8 @@ impl Call {
             allowed: false,
             acted: false,
             moved: false,
+            granted: None,
+            granting: None,
             wrap_ttl_refused: incoming.wrap_ttl.filter(|ttl| *ttl > wrap_ttl_max),
         };
         let request = Request {

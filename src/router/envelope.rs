@@ -11,7 +11,7 @@ pub(super) fn encode(request_id: &str, response: &Response) -> String {
     };
     json!({
         "request_id": request_id,
-        "lease_id": "",
+        "lease_id": response.lease.as_ref().map_or("", |lease| lease.id.as_str()),
         "renewable": response.lease.as_ref().is_some_and(|lease| lease.renewable),
         "lease_duration": response
             .lease

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::contention::Contention;
 use super::flights::Flights;
 use super::routes::{Lifetimes, Routes};
-use super::{Incoming, Reply};
+use super::{Incoming, Reply, Revoker};
 use crate::audit;
 use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, Timestamp};
@@ -43,6 +43,8 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// What is being answered right now; shared with whoever shows it.
     pub flights: Arc<Flights>,
+    /// Has engines revoke what they granted.
+    pub revoker: Arc<Revoker>,
 }
 
 /// What is known of who sends a request.
@@ -61,7 +63,7 @@ pub enum Acquaintance {
 /// Routes requests while the node is unsealed.
 pub struct Router {
     pub(super) parts: Parts,
-    pub(super) routes: Routes,
+    pub(super) routes: Arc<Routes>,
     contention: Contention,
     requests: Tally,
     conflicts: Arc<Counter>,
@@ -70,12 +72,13 @@ pub struct Router {
 impl Router {
     /// A router over `parts`.
     pub fn new(parts: Parts) -> Self {
-        let routes = Routes::new(
+        let routes = Arc::new(Routes::new(
             Arc::clone(&parts.barrier),
             Arc::clone(&parts.mounts),
             parts.kinds.clone(),
             parts.lifetimes,
-        );
+        ));
+        parts.revoker.bind(&routes);
         Self {
             routes,
             parts,
@@ -100,6 +103,11 @@ impl Router {
     /// Opens the audit files anew, after they were rotated.
     pub fn reopen_audit(&self) {
         self.parts.audit.reopen();
+    }
+
+    /// Has engines revoke what they granted.
+    pub fn revoker(&self) -> &Arc<Revoker> {
+        &self.parts.revoker
     }
 
     /// What is known of who sends a request to `path`, before its body is read. A token that is
@@ -161,6 +169,10 @@ impl Router {
         let _flight = self.parts.flights.enter(&incoming, self.parts.clock.now());
         let (mut call, mut request) = Call::new(incoming, self.parts.lifetimes.max);
         let result = self.answer(&mut call, &mut request).await;
+        call.granting = None;
+        if result.is_err() {
+            self.take_back(&mut call);
+        }
         self.reply(call, request, result, started)
     }
 
@@ -195,14 +207,15 @@ impl Router {
             call.moved = matches!(error, ReadError::Unavailable(_));
             return Err(BarrierError::from(error).into());
         }
-        let (mut intent, mut turn) = (None, None);
+        let (mut intent, mut turn, mut is_prepared) = (None, None, false);
         let mut told = Told::default();
         for attempt in 0..ATTEMPTS_MAX {
             let mut now = self.parts.clock.now();
             let mut verdict = self.examine(call, request, now);
-            if attempt == 0 && call.prepares() && verdict.is_ok() {
+            if !is_prepared && call.prepares() && verdict.is_ok() {
                 // What takes long comes before any turn, so that nobody waits for it.
                 let prepared = self.prepare(call, verdict?, &mut told).await;
+                is_prepared = prepared.is_ok();
                 now = self.parts.clock.now();
                 verdict = match prepared {
                     Ok(()) => self.examine(call, request, now),

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::router::Router;
 use super::{Incoming, OnStandby};
 use crate::barrier::{BarrierError, Batch};
+use crate::engine::table::Effect;
 use crate::engine::{Error, ErrorKind, Request, Response};
 use crate::store::ReadError;
 use std::time::Instant;
@@ -65,7 +66,12 @@ impl Router {
         }
         let now = self.parts.clock.now();
         let verdict = self.examine(call, request, now);
-        if call.uses_up() {
+        let elsewhere = match call.effect {
+            Some(Effect::Writes | Effect::Acts) => !is_local,
+            Some(Effect::Computes) => call.prepares(),
+            Some(Effect::Reads) | None => false,
+        };
+        if call.uses_up() || elsewhere {
             return Err(Elsewhere::ForActive);
         }
         let mut told = Told::default();

@@ -196,7 +196,10 @@ impl Router {
                     warn_unread(endpoint, request, &mut outcome.response);
                 }
                 batch.append(outcome.batch);
-                self.complete(call, request, outcome.response, &mut batch, now)
+                match self.grant(call, outcome.response.lease.as_ref(), now).await {
+                    Ok(()) => self.complete(call, request, outcome.response, &mut batch, now),
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         };
@@ -238,7 +241,8 @@ impl Router {
         route.engine.handle(authorized, &route.view)
     }
 
-    /// Makes the token of a login, and wraps what is to be wrapped.
+    /// Makes the token of a login, registers the lease of a secret, and wraps what is to be
+    /// wrapped.
     fn complete(
         &self,
         call: &Call,
@@ -253,6 +257,7 @@ impl Router {
             response.auth = Some(minted.into_auth());
             response.warnings.extend(warnings);
         }
+        self.register(call, &mut response, batch, now)?;
         match request.wrap_ttl {
             Some(ttl) if !ttl.is_zero() && wrapping::is_worth_it(&response) => {
                 let wrapped = self.wrap(&call.path, &request.id, response, ttl, batch, now)?;

@@ -27,6 +27,11 @@ impl Router {
         Ok(Some(Timestamp::default()))
     }
 
+    /// Returns when there may be something to sweep before [`Router::sweep`] said.
+    pub async fn sweep_changed(&self) {
+        self.parts.tokens.leases().due_changed().await;
+    }
+
     async fn sweep_tokens(&self) -> Result<bool, Error> {
         let now = self.parts.clock.now();
         if self.parts.tokens.next_sweep().is_some_and(|due| due > now) {

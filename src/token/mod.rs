@@ -35,7 +35,7 @@ use crate::barrier::Codec;
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
         ("id", _) => Some(Codec::of::<record::TokenRecord>()),
-        ("accessor", _) => Some(Codec::of::<String>()),
+        ("accessor" | "login", _) => Some(Codec::of::<String>()),
         _ => None,
     }
 }

@@ -70,6 +70,11 @@ impl Token {
         !self.expire_time.is_zero() && self.expire_time <= now
     }
 
+    /// Did an auth method let it in, other than the one of tokens?
+    pub fn is_login(&self) -> bool {
+        self.path.starts_with("auth/") && !self.path.starts_with("auth/token/")
+    }
+
     /// Is it a batch token?
     pub fn is_batch(&self) -> bool {
         self.token_type == TokenType::Batch

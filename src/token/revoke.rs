@@ -25,9 +25,6 @@ pub(super) const SIGNAL: &str = "revoked";
 pub struct Sweep {
     /// Commit this.
     pub batch: Batch,
-    /// Leases past their end whose engine must undo something before
-    /// [`crate::lease::Store::remove`].
-    pub secrets: Vec<Lease>,
     /// True when another sweep at once finds more.
     pub more: bool,
 }
@@ -117,9 +114,8 @@ impl Store {
                 sweep.more = true;
                 break;
             }
-            match &lease.undo {
-                Undo::Token(id) => self.sweep_token(&mut sweep.batch, &lease, id, now)?,
-                Undo::Secret { .. } => sweep.secrets.push(lease),
+            if let Undo::Token(id) = &lease.undo {
+                self.sweep_token(&mut sweep.batch, &lease, id, now)?;
             }
         }
         Ok(sweep)
@@ -138,7 +134,7 @@ impl Store {
         let revision = token.as_ref().map_or(Revision(0), |token| token.revision);
         self.records.expect(batch, id, revision);
         self.leases.expect(batch, lease);
-        self.leases.remove(batch, lease);
+        self.leases.remove(batch, lease)?;
         if token.is_none_or(|token| token.is_expired(now)) {
             self.revoke_tree(batch, id, now)?;
         }
@@ -178,23 +174,27 @@ impl Store {
         if let Some(token) = token {
             self.records.delete(batch, id);
             self.accessors.delete(batch, &token.accessor);
+            if token.is_login() {
+                self.logins.delete(batch, id);
+            }
             if !token.parent.is_empty() {
                 self.children.delete(batch, &child_entry(&token));
             }
             if let Some(lease_id) = token.lease_id()
                 && let Some(lease) = self.leases.latest(batch, &lease_id)?
             {
-                self.leases.remove(batch, &lease);
+                self.leases.remove(batch, &lease)?;
             }
         }
-        // Leases are ended, not removed: their engines have something to undo.
+        // Leases are ended, not removed: their engines have something to revoke. Each that has
+        // ended is not found here again.
         let owned = self.leases.owned_by(id, BELONGINGS_MAX)?;
         let mut done = owned.len() < BELONGINGS_MAX;
-        for lease in owned.iter().filter(|lease| !lease.is_expired(now)) {
+        for lease in &owned {
             if batch.is_heavy() {
                 return Ok(false);
             }
-            self.leases.renew(batch, lease, now, now)?;
+            self.leases.end(batch, lease, now)?;
         }
         if let Some(belongings) = &self.belongings {
             done &= belongings.remove(batch, id)?;

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::engine::{Auth, MountContext, TokenType};
 use crate::policy::{self, RESPONSE_WRAPPING, ROOT};
 use crate::secret::SecretString;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Spec {
     pub bound_cidrs: Vec<String>,
     /// Service or batch.
     pub token_type: TokenType,
+    /// For the method that it logs in through, when the token is renewed.
+    pub internal: Map<String, Value>,
 }
 
 /// A token, once. Its text is known to nobody else.
@@ -120,6 +123,7 @@ impl Spec {
             entity_id: auth.entity_id.clone(),
             bound_cidrs: auth.bound_cidrs.clone(),
             token_type: auth.token_type,
+            internal: auth.internal.clone(),
             ..Self::default()
         };
         Ok((spec, warnings))

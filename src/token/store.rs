@@ -41,6 +41,8 @@ pub struct Store {
     pub(super) accessors: View,
     pub(super) children: View,
     pub(super) pending: View,
+    /// What methods keep of logins for their renewal, by the token's id.
+    pub(super) logins: View,
     pub(super) leases: Arc<lease::Store>,
     /// What engines keep for tokens; none where no engine does.
     pub(super) belongings: Option<Arc<dyn Belongings>>,
@@ -76,6 +78,7 @@ impl Store {
             accessors: root.sub("accessor/"),
             children: root.sub("parent/"),
             pending: root.sub("pending/"),
+            logins: root.sub("login/"),
             root,
             leases,
             belongings: None,
@@ -270,6 +273,10 @@ impl Store {
             token.cubbyhole_id.clone_from(&token.id);
             token.accessor = random_text(RANDOM_CHARS).into_inner();
             self.insert(batch, &token)?;
+            if !spec.internal.is_empty() {
+                let internal = serde_json::Value::from(spec.internal).to_string();
+                self.logins.put_record(batch, &token.id, &internal)?;
+            }
             text
         };
         Ok(Minted {
@@ -354,6 +361,20 @@ impl Store {
             self.leases.renew(batch, &lease, renewed.expire_time, now)?;
         }
         Ok((Arc::new(renewed), warnings))
+    }
+
+    /// What the method that `token` logged in through keeps of that, see
+    /// [`crate::engine::Auth::internal`].
+    pub fn login_note(
+        &self,
+        token: &Token,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, TokenError> {
+        let found = self.logins.get_record::<String>(&token.id, "login")?;
+        let Some((_, internal)) = found else {
+            return Ok(serde_json::Map::new());
+        };
+        let note = serde_json::from_str(&internal);
+        Ok(note.map_err(|_| BarrierError::Decode("login"))?)
     }
 
     /// Adds "`token` is still as it was read" to `batch`, for what follows from it. Nothing for
@@ -543,6 +564,7 @@ struct Follower {
 
 impl Observer for Follower {
     fn applied(&self, revision: Revision, keys: &[Key]) {
+        self.leases.applied(keys);
         if keys.is_empty() {
             self.leases.replaced();
             self.maybe_pending.store(true, Ordering::Release);

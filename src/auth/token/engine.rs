@@ -1,5 +1,6 @@
 //! The engine behind `auth/token/`.
 
+use crate::engine::Grantors;
 use crate::{policy, token};
 use std::sync::Arc;
 
@@ -7,11 +8,22 @@ use std::sync::Arc;
 pub struct TokenEngine {
     pub(super) tokens: Arc<token::Store>,
     pub(super) policies: Arc<policy::Store>,
+    /// The methods that let tokens in.
+    pub(super) grantors: Arc<dyn Grantors>,
 }
 
 impl TokenEngine {
-    /// Over the tokens and policies of the barrier.
-    pub fn new(tokens: Arc<token::Store>, policies: Arc<policy::Store>) -> Self {
-        Self { tokens, policies }
+    /// Over the tokens and policies of the barrier. `grantors` judge the renewal of tokens that
+    /// other methods let in.
+    pub fn new(
+        tokens: Arc<token::Store>,
+        policies: Arc<policy::Store>,
+        grantors: Arc<dyn Grantors>,
+    ) -> Self {
+        Self {
+            tokens,
+            policies,
+            grantors,
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::TokenEngine;
 use super::describe::describe;
+use super::table::Find;
 use crate::barrier::Batch;
 use crate::engine::table::Matched;
-use crate::engine::{Error, ErrorKind, Outcome, Request, Response};
+use crate::engine::{Error, ErrorKind, Granted, Login, Outcome, Renewed, Request, Response};
 use crate::secret::SecretString;
 use crate::token::{Minted, Token};
 use serde_json::json;
@@ -82,55 +83,88 @@ pub(super) fn lookup_accessor(
     Ok(found(&token, "", matched))
 }
 
-pub(super) fn renew(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let request = matched.request;
+/// A token, and its text where that was sent.
+pub(crate) type Named = (Arc<Token>, Option<SecretString>);
+
+pub(super) fn renew(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Named, Error> {
     let text = required_token(matched)?;
-    let token = engine.tokens.lookup(&text, request.now)?;
+    let token = engine.tokens.lookup(&text, matched.request.now)?;
     let token = token.ok_or_else(|| Error::invalid("token not found"))?;
-    prolong(engine, matched, &token, Some(text.expose()))
+    Ok((token, Some(text)))
 }
 
-pub(super) fn renew_self(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Outcome, Error> {
-    let request = matched.request;
-    let text = own_text(request)?;
-    let token = engine.tokens.lookup(text, request.now)?;
+pub(super) fn renew_self(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Named, Error> {
+    let text = own_text(matched.request)?;
+    let token = engine.tokens.lookup(text, matched.request.now)?;
     let token = token.ok_or_else(|| Error::invalid("token not found"))?;
-    prolong(engine, matched, &token, Some(text.expose()))
+    Ok((token, Some(SecretString::new(text.expose().clone()))))
 }
 
-pub(super) fn renew_accessor(
-    engine: &TokenEngine,
-    matched: &Matched<'_>,
-) -> Result<Outcome, Error> {
+pub(super) fn renew_accessor(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Named, Error> {
     let token = by_accessor(engine, matched)?.ok_or_else(|| logical("invalid accessor"))?;
-    prolong(engine, matched, &token, None)
+    Ok((token, None))
 }
 
-fn prolong(
+fn increment(matched: &Matched<'_>) -> Duration {
+    Duration::from_secs(matched.fields.seconds("increment").unwrap_or(0))
+}
+
+/// What the method allows that let the token in; `None` where there is none to ask. A token that
+/// cannot be renewed is told so by [`prolong`].
+pub(super) async fn ask_method(
     engine: &TokenEngine,
     matched: &Matched<'_>,
-    token: &Token,
-    text: Option<&str>,
+    find: Find,
+) -> Result<Option<Renewed>, Error> {
+    let (token, _) = find(engine, matched)?;
+    if !token.is_login() || !token.renewable {
+        return Ok(None);
+    }
+    let granted = Granted {
+        path: token.path.clone(),
+        internal: engine.tokens.login_note(&token)?,
+        issue_time: token.creation_time,
+        expire_time: token.expire_time,
+        login: Some(Login {
+            policies: token.policies.clone(),
+            metadata: token.metadata.clone(),
+            display_name: token.display_name.clone(),
+            entity_id: token.entity_id.clone(),
+        }),
+        ..Granted::default()
+    };
+    let renewed = engine.grantors.renew(granted, increment(matched)).await?;
+    Ok(Some(renewed))
+}
+
+pub(super) fn prolong(
+    engine: &TokenEngine,
+    matched: &Matched<'_>,
+    (token, text): Named,
 ) -> Result<Outcome, Error> {
     let request = matched.request;
-    let increment = matched.fields.seconds("increment").unwrap_or(0);
-    let increment = Duration::from_secs(increment);
+    let asked = increment(matched);
+    let prepared = request.prepared.as_ref();
+    let judged = prepared.and_then(|prepared| prepared.downcast_ref::<Option<Renewed>>());
+    let judged = judged.cloned().flatten().unwrap_or_default();
     let mut batch = Batch::new();
     // The mount may have been tuned since the token was made.
     let max_ttl = match token.path.starts_with(&request.mount.path) {
         true => request.mount.max_lease_ttl,
-        false => token.max_ttl,
+        false => judged.max_ttl.unwrap_or(token.max_ttl),
     };
+    let increment = judged.ttl.unwrap_or(asked);
     let renewal = engine
         .tokens
-        .renew(&mut batch, token, increment, max_ttl, request.now)?;
+        .renew(&mut batch, &token, increment, max_ttl, request.now)?;
     let (renewed, mut warnings) = renewal;
-    if !token.period.is_zero() && !increment.is_zero() {
+    warnings.extend(judged.warnings);
+    if !token.period.is_zero() && !asked.is_zero() {
         warnings.push("increment has no effect: the token lives on by its period".to_owned());
     }
     let ttl = renewed.ttl_left(request.now);
     let mut auth = Minted {
-        token: SecretString::new(text.unwrap_or_default().to_owned()),
+        token: text.unwrap_or_else(|| SecretString::new(String::new())),
         entry: renewed,
     }
     .into_auth();

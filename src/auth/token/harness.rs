@@ -5,16 +5,27 @@ use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::engine::table::warn_unread;
 use crate::engine::{
-    Auth, Caller, Engine, Error, MountContext, Operation, Outcome, Request, Response,
+    Auth, Caller, Engine, Error, Granted, Grantors, MountContext, Operation, Outcome, Renewed,
+    Request, Response,
 };
 use crate::policy::Authorized;
 use crate::secret::Secret;
 use crate::store::Inmem;
+use crate::task::BoxFuture;
 use crate::token::{Minted, Spec};
 use crate::{lease, policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// No method let a token in.
+struct NoMethods;
+
+impl Grantors for NoMethods {
+    fn renew(&self, _: Granted, _: Duration) -> BoxFuture<'_, Result<Renewed, Error>> {
+        Box::pin(async { Err(Error::invalid("no method is mounted")) })
+    }
+}
 
 pub(super) struct Bench {
     pub barrier: Arc<Unsealed>,
@@ -31,7 +42,7 @@ impl Bench {
         let tokens = Arc::new(token::Store::new(&barrier, leases).expect("opens"));
         let policies = Arc::new(policy::Store::new(&barrier));
         Self {
-            engine: TokenEngine::new(tokens, policies),
+            engine: TokenEngine::new(tokens, policies, Arc::new(NoMethods)),
             clock: ManualClock::new(Timestamp::from_secs(1_800_000_000)),
             max_lease_ttl: Duration::from_secs(768 * 3600),
             barrier,

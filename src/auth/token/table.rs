@@ -1,16 +1,31 @@
 //! The endpoints of tokens, and the engine that answers by them.
 
+use super::handle::Named;
 use super::{TokenEngine, create, handle, role, roles};
 use crate::barrier::View;
 use crate::engine::table::{
     Access, Effect, Endpoint, Field, FieldKind, Matched, Op, Row, Sheet, Table,
 };
 use crate::engine::{
-    self, Engine, Error, Existing, Kind, Make, MountContext, Operation, Outcome, Request,
+    self, Engine, Error, Existing, Kind, Make, MountContext, Operation, Outcome, Prepared, Request,
 };
 use crate::policy::Authorized;
+use crate::task::BoxFuture;
+use std::sync::Arc;
 
+/// Answers with a batch.
 pub(crate) type Handler = fn(&TokenEngine, &Matched<'_>) -> Result<Outcome, Error>;
+/// Finds the token that is to be renewed.
+pub(crate) type Find = fn(&TokenEngine, &Matched<'_>) -> Result<Named, Error>;
+
+/// What answers an operation.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// An ordinary function.
+    Answer(Handler),
+    /// The renewal of this token, which the method is asked about that let it in.
+    Renew(Find),
+}
 
 const TOKEN: Field = Field::new("token", FieldKind::Text, "The token.").secret();
 const OWN: Field = Field::new("token", FieldKind::Text, "Has no effect.").secret();
@@ -18,10 +33,10 @@ const ACCESSOR: Field = Field::new("accessor", FieldKind::Text, "The token's acc
 const INCREMENT: Field = Field::new("increment", FieldKind::Seconds, "The life that is wanted.");
 
 /// Both of the method's own: their tokens' accessors and roles.
-pub(crate) static TABLE: Table<Handler> =
+pub(crate) static TABLE: Table<Run> =
     Table::new("Makes tokens, shows them, renews and ends them.", &[ROWS]);
 
-const ROWS: &[Row<Handler>] = &[
+const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "accessors",
@@ -29,7 +44,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Lists the accessors of all tokens.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::LIST, handle::accessors)],
+        operations: &[(Op::LIST, Run::Answer(handle::accessors))],
     },
     Row {
         endpoint: Endpoint {
@@ -38,7 +53,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Makes a token, a child of the caller's.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, create::plain)],
+        operations: &[(Op::WRITE, Run::Answer(create::plain))],
     },
     Row {
         endpoint: Endpoint {
@@ -47,7 +62,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Makes a token without a parent.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, create::orphan)],
+        operations: &[(Op::WRITE, Run::Answer(create::orphan))],
     },
     Row {
         endpoint: Endpoint {
@@ -56,7 +71,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Makes a token as a role says.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, create::with_role)],
+        operations: &[(Op::WRITE, Run::Answer(create::with_role))],
     },
     Row {
         endpoint: Endpoint {
@@ -65,7 +80,10 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Shows a token; the caller's where none is named.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::READ, handle::lookup), (Op::COMPUTE, handle::lookup)],
+        operations: &[
+            (Op::READ, Run::Answer(handle::lookup)),
+            (Op::COMPUTE, Run::Answer(handle::lookup)),
+        ],
     },
     Row {
         endpoint: Endpoint {
@@ -75,8 +93,8 @@ const ROWS: &[Row<Handler>] = &[
             ..Endpoint::USUAL
         },
         operations: &[
-            (Op::READ, handle::lookup_self),
-            (Op::COMPUTE, handle::lookup_self),
+            (Op::READ, Run::Answer(handle::lookup_self)),
+            (Op::COMPUTE, Run::Answer(handle::lookup_self)),
         ],
     },
     Row {
@@ -86,34 +104,37 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Shows the token with an accessor, without its text.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::COMPUTE, handle::lookup_accessor)],
+        operations: &[(Op::COMPUTE, Run::Answer(handle::lookup_accessor))],
     },
     Row {
         endpoint: Endpoint {
             pattern: "renew",
             fields: &[TOKEN, INCREMENT],
+            prepares: true,
             summary: "Prolongs the life of a token.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::renew)],
+        operations: &[(Op::WRITE, Run::Renew(handle::renew))],
     },
     Row {
         endpoint: Endpoint {
             pattern: "renew-self",
             fields: &[OWN, INCREMENT],
+            prepares: true,
             summary: "Prolongs the life of the caller's token.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::renew_self)],
+        operations: &[(Op::WRITE, Run::Renew(handle::renew_self))],
     },
     Row {
         endpoint: Endpoint {
             pattern: "renew-accessor",
             fields: &[ACCESSOR, INCREMENT],
+            prepares: true,
             summary: "Prolongs the life of the token with an accessor.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::renew_accessor)],
+        operations: &[(Op::WRITE, Run::Renew(handle::renew_accessor))],
     },
     Row {
         endpoint: Endpoint {
@@ -122,7 +143,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Ends a token and its children.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::revoke)],
+        operations: &[(Op::WRITE, Run::Answer(handle::revoke))],
     },
     Row {
         endpoint: Endpoint {
@@ -130,7 +151,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Ends the caller's token and its children.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::revoke_self)],
+        operations: &[(Op::WRITE, Run::Answer(handle::revoke_self))],
     },
     Row {
         endpoint: Endpoint {
@@ -139,7 +160,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Ends the token with an accessor, and its children.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::revoke_accessor)],
+        operations: &[(Op::WRITE, Run::Answer(handle::revoke_accessor))],
     },
     Row {
         endpoint: Endpoint {
@@ -149,7 +170,7 @@ const ROWS: &[Row<Handler>] = &[
             about: "Asks for sudo.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, handle::revoke_orphan)],
+        operations: &[(Op::WRITE, Run::Answer(handle::revoke_orphan))],
     },
     Row {
         endpoint: Endpoint {
@@ -157,7 +178,7 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Lists the roles.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::LIST, roles::list)],
+        operations: &[(Op::LIST, Run::Answer(roles::list))],
     },
     Row {
         endpoint: Endpoint {
@@ -168,9 +189,9 @@ const ROWS: &[Row<Handler>] = &[
             ..Endpoint::USUAL
         },
         operations: &[
-            (Op::READ, roles::read),
-            (Op::WRITE, roles::write),
-            (Op::DELETE, roles::delete),
+            (Op::READ, Run::Answer(roles::read)),
+            (Op::WRITE, Run::Answer(roles::write)),
+            (Op::DELETE, Run::Answer(roles::delete)),
         ],
     },
     Row {
@@ -179,7 +200,10 @@ const ROWS: &[Row<Handler>] = &[
             summary: "Does nothing: there is nothing to tidy.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::new(Operation::Update, Effect::Computes), handle::tidy)],
+        operations: &[(
+            Op::new(Operation::Update, Effect::Computes),
+            Run::Answer(handle::tidy),
+        )],
     },
 ];
 
@@ -203,9 +227,27 @@ impl Engine for TokenEngine {
         TABLE.existing(request, view, roles::existing)
     }
 
+    fn prepare<'a>(
+        &'a self,
+        request: Authorized<&'a Request>,
+        view: &'a View,
+    ) -> BoxFuture<'a, Result<Prepared, Error>> {
+        let request = request.into_request();
+        Box::pin(async move {
+            let renewed = match TABLE.route(request, view)? {
+                (Run::Renew(find), matched) => handle::ask_method(self, &matched, find).await?,
+                _ => None,
+            };
+            Ok(Arc::new(renewed) as Prepared)
+        })
+    }
+
     fn handle(&self, request: Authorized<&Request>, view: &View) -> Result<Outcome, Error> {
         let request = request.into_request();
-        let (handler, matched) = TABLE.route(request, view)?;
-        handler(self, &matched)
+        let (run, matched) = TABLE.route(request, view)?;
+        match run {
+            Run::Answer(handler) => handler(self, &matched),
+            Run::Renew(find) => handle::prolong(self, &matched, find(self, &matched)?),
+        }
     }
 }

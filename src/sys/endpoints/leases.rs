@@ -1,23 +1,22 @@
 //! `sys/leases`, and the paths that leases had before.
 
+use super::ending::How;
 use super::system::System;
 use super::table::Run;
-use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Row};
-use crate::engine::{Error, Outcome, Response};
-use crate::lease::{LIST_MAX, Lease, Undo};
-use crate::store::CommitError;
-use crate::token::Living;
+use crate::engine::{Error, LeaseGrant, Outcome, Prepared, Renewed, Response};
+use crate::lease::{ATTEMPTS_MAX, Failure, LIST_MAX, Lease, Undo};
+use crate::token::{Living, ttl};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Most leases that one entry ends.
-const BATCH_MAX: usize = 64;
 /// Leases of a folder that are looked at before all are.
 const FIRST_LOOK: usize = 16;
-/// How often one entry of a prefix's revocation is made anew after a conflict.
-const CONFLICTS_MAX: usize = 16;
+/// It is done later.
+pub(super) const ACCEPTED: u16 = 202;
 
 const ID: Field = Field::new("lease_id", FieldKind::Text, "The lease.");
 const URL_ID: Field = Field::path("url_lease_id", "The lease.");
@@ -25,13 +24,21 @@ const INCREMENT: Field = Field::new("increment", FieldKind::Seconds, "The life t
 const SYNC: Field = Field::new(
     "sync",
     FieldKind::Flag,
-    "Has no effect: it is done at once.",
+    "Is it answered when it is done, and not before? True where nothing is said.",
 );
 const TYPE: Field = Field::new("type", FieldKind::Text, "irrevocable.").on(On::READ);
 const PREFIX: Field = Field::path("prefix", "What the leases begin with.");
+const LIMIT: Field = Field::new("limit", FieldKind::Text, "Most of them, or none.").on(On::READ);
+const CHILDREN: Field = Field::new(
+    "include_child_namespaces",
+    FieldKind::Flag,
+    "Has no effect: there are no namespaces.",
+)
+.on(On::READ);
 
 const RENEW: Endpoint = Endpoint {
     fields: &[ID, INCREMENT],
+    prepares: true,
     summary: "Prolongs a lease.",
     ..Endpoint::USUAL
 };
@@ -39,9 +46,14 @@ const RENEW_URL: Endpoint = Endpoint {
     fields: &[ID, INCREMENT, URL_ID],
     ..RENEW
 };
-const RENEWS: &[(Op, Run)] = &[(Op::WRITE, Run::Answer(System::renew_lease))];
+const RENEWS: &[(Op, Run)] = &[(Op::WRITE, RENEWAL)];
+const RENEWAL: Run = Run::After(
+    |system, matched| Box::pin(system.ask_to_renew(matched)),
+    System::renew_lease,
+);
 const REVOKE: Endpoint = Endpoint {
     fields: &[ID, SYNC],
+    prepares: true,
     summary: "Ends a lease.",
     ..Endpoint::USUAL
 };
@@ -49,7 +61,11 @@ const REVOKE_URL: Endpoint = Endpoint {
     fields: &[ID, SYNC, URL_ID],
     ..REVOKE
 };
-const REVOKES: &[(Op, Run)] = &[(Op::WRITE, Run::Answer(System::revoke_lease))];
+const REVOKES: &[(Op, Run)] = &[(Op::WRITE, REVOCATION)];
+const REVOCATION: Run = Run::After(
+    |system, matched| Box::pin(system.revoke_at_engine(matched)),
+    System::revoke_lease,
+);
 const REVOKE_ALL: Endpoint = Endpoint {
     access: Access::Sudo,
     fields: &[PREFIX],
@@ -59,7 +75,23 @@ const REVOKE_ALL: Endpoint = Endpoint {
 const REVOKES_ALL: &[(Op, Run)] = &[(
     Op::ACT,
     Run::Act(|system, matched| {
-        Box::pin(system.revoke_prefix(matched.captured(PREFIX.name), matched.request.now))
+        Box::pin(async move {
+            let is_sync = matched.fields.flag(SYNC.name).unwrap_or(true);
+            let how = if is_sync { How::Now } else { How::Later };
+            let prefix = matched.captured(PREFIX.name);
+            system.end_below(prefix, how, matched.request.now).await
+        })
+    }),
+)];
+const FORCES_ALL: &[(Op, Run)] = &[(
+    Op::ACT,
+    Run::Act(|system, matched| {
+        Box::pin(async move {
+            let prefix = matched.captured(PREFIX.name);
+            system
+                .end_below(prefix, How::Forced, matched.request.now)
+                .await
+        })
     }),
 )];
 
@@ -68,26 +100,21 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "leases",
-            fields: &[TYPE],
-            summary: "Lists the leases that cannot be revoked: none.",
+            fields: &[TYPE, LIMIT, CHILDREN],
+            access: Access::Sudo,
+            summary: "Lists the leases that could not be revoked and are not tried any more.",
             ..Endpoint::USUAL
         },
-        operations: &[(
-            Op::READ,
-            Run::Answer(|_, matched| irrevocable(matched, "leases")),
-        )],
+        operations: &[(Op::READ, Run::Answer(System::list_irrevocable))],
     },
     Row {
         endpoint: Endpoint {
             pattern: "leases/count",
-            fields: &[TYPE],
-            summary: "Counts the leases that cannot be revoked: none.",
+            fields: &[TYPE, CHILDREN],
+            summary: "Counts the leases that could not be revoked and are not tried any more.",
             ..Endpoint::USUAL
         },
-        operations: &[(
-            Op::READ,
-            Run::Answer(|_, matched| irrevocable(matched, "counts")),
-        )],
+        operations: &[(Op::READ, Run::Answer(System::count_irrevocable))],
     },
     Row {
         endpoint: Endpoint {
@@ -183,16 +210,18 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "leases/revoke-force/+prefix",
+            summary: "Ends all leases below a path, also those that cannot be revoked.",
             ..REVOKE_ALL
         },
-        operations: REVOKES_ALL,
+        operations: FORCES_ALL,
     },
     Row {
         endpoint: Endpoint {
             pattern: "revoke-force/+prefix",
+            summary: "Ends all leases below a path, also those that cannot be revoked.",
             ..REVOKE_ALL
         },
-        operations: REVOKES_ALL,
+        operations: FORCES_ALL,
     },
     Row {
         endpoint: Endpoint {
@@ -215,7 +244,8 @@ fn tidied() -> Outcome {
 }
 
 impl System {
-    /// Leases and folders of leases that still hold, swept away or not.
+    /// Leases and folders of leases that still hold, swept away or not, and those that wait to be
+    /// revoked.
     fn list_leases(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let request = matched.request;
         let prefix = match matched.captured(PREFIX.name).trim_end_matches('/') {
@@ -240,12 +270,12 @@ impl System {
         }
     }
 
-    /// Does a lease below `folder` hold? Nearly always one of the first does.
+    /// Is a lease below `folder` to be shown? Nearly always one of the first is.
     fn has_leases(&self, folder: &str, now: Timestamp, living: &mut Living) -> Result<bool, Error> {
         for limit in [FIRST_LOOK, LIST_MAX] {
             let leases = self.tokens.leases().below(folder, limit)?;
             for lease in &leases {
-                if self.tokens.holds(lease, now, living)? {
+                if is_secret(lease) || self.tokens.holds(lease, now, living)? {
                     return Ok(true);
                 }
             }
@@ -257,109 +287,202 @@ impl System {
         Ok(true)
     }
 
-    /// The lease `id`, while it holds.
-    fn lease(&self, id: &str, now: Timestamp, living: &mut Living) -> Result<Option<Lease>, Error> {
-        match self.tokens.leases().lookup(id, now)? {
-            Some(lease) if self.tokens.holds(&lease, now, living)? => Ok(Some(lease)),
-            _ => Ok(None),
-        }
+    /// The lease `id`, and whether it holds. One that does not is shown only where an engine has
+    /// not revoked it yet.
+    fn lease(
+        &self,
+        id: &str,
+        now: Timestamp,
+        living: &mut Living,
+    ) -> Result<Option<(Lease, bool)>, Error> {
+        let Some(lease) = self.tokens.leases().read(id)? else {
+            return Ok(None);
+        };
+        let holds = self.tokens.holds(&lease, now, living)?;
+        Ok((holds || is_secret(&lease)).then_some((lease, holds)))
     }
 
     fn look_up_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let request = matched.request;
         let id = lease_id(matched)?;
         let lease = self.lease(&id, request.now, &mut Living::default())?;
-        let lease = lease.ok_or_else(|| Error::invalid("invalid lease"))?;
+        let (lease, holds) = lease.ok_or_else(|| Error::invalid("invalid lease"))?;
         let renewed = (!lease.last_renewal.is_zero()).then(|| lease.last_renewal.rfc3339());
+        let ttl = match holds {
+            true => lease.ttl(request.now),
+            false => Duration::ZERO,
+        };
         let mut data = Map::new();
         data.insert("id".into(), json!(lease.id));
         data.insert("issue_time".into(), json!(lease.issue_time.rfc3339()));
         data.insert("expire_time".into(), json!(lease.expire_time.rfc3339()));
         data.insert("last_renewal".into(), json!(renewed));
-        data.insert("renewable".into(), json!(lease.renewable));
-        data.insert("ttl".into(), json!(lease.ttl(request.now).as_secs()));
+        data.insert("renewable".into(), json!(holds && lease.renewable));
+        data.insert("ttl".into(), json!(ttl.as_secs()));
         data.insert("path".into(), json!(lease.path()));
+        let failure = self.tokens.leases().failure(&id)?;
+        if let Some(failure) = failure.filter(Failure::is_irrevocable) {
+            data.insert("revoke_error".into(), json!(told(&failure)));
+        }
         Ok(Response::data(data).into())
     }
 
-    fn renew_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
-        let request = matched.request;
+    /// The lease that a renewal is about, while it can be renewed.
+    fn renewable(&self, matched: &Matched<'_>) -> Result<Lease, Error> {
         let id = lease_id(matched)?;
-        let lease = self.lease(&id, request.now, &mut Living::default())?;
-        let lease = lease.ok_or_else(|| Error::invalid("lease not found"))?;
+        let lease = self.lease(&id, matched.request.now, &mut Living::default())?;
+        let (lease, holds) = lease.ok_or_else(|| Error::invalid("lease not found"))?;
+        if !holds {
+            let failure = self.tokens.leases().failure(&id)?;
+            return Err(Error::invalid(match failure {
+                Some(_) => "lease is expired and has failed previous revocation attempts",
+                None => "lease expired",
+            }));
+        }
         if !lease.renewable {
             return Err(Error::invalid("lease is not renewable"));
         }
-        if matches!(lease.undo, Undo::Token(_)) {
+        if !is_secret(&lease) {
             let message = "tokens cannot be renewed through this endpoint";
             return Err(Error::invalid(message));
         }
-        let asked = matched.fields.seconds("increment").unwrap_or(0);
-        let life = match asked {
-            0 => lease.expire_time.since(lease.issue_time),
-            seconds => Duration::from_secs(seconds),
-        };
-        let mut end = request.now.plus(life);
-        if !lease.max_expire_time.is_zero() {
-            end = end.min(lease.max_expire_time);
+        Ok(lease)
+    }
+
+    /// Has the engine judge the renewal.
+    async fn ask_to_renew(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
+        let lease = self.renewable(&matched)?;
+        let renewed = self.revoker.renew_lease(&lease, asked(&matched)).await?;
+        Ok(Arc::new(renewed) as Prepared)
+    }
+
+    fn renew_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let now = matched.request.now;
+        let mut lease = self.renewable(matched)?;
+        let judged = matched.request.prepared.as_ref();
+        let judged = judged.and_then(|prepared| prepared.downcast_ref::<Renewed>());
+        let judged = judged.ok_or_else(|| Error::internal("the engine was not asked"))?;
+        let granted_last = lease.issue_time.max(lease.last_renewal);
+        let (life, mut warnings) = ttl::grant(&ttl::Wish {
+            ttl: judged.ttl.unwrap_or_else(|| asked(matched)),
+            method_max_ttl: judged.max_ttl.unwrap_or_default(),
+            mount_default_ttl: lease.expire_time.since(granted_last),
+            mount_max_ttl: lease.max_expire_time.since(lease.issue_time),
+            start: lease.issue_time,
+            now,
+            ..ttl::Wish::default()
+        })?;
+        if let (Some(note), Undo::Secret { internal, .. }) = (&judged.internal, &mut lease.undo) {
+            *internal = Value::from(note.clone()).to_string();
         }
+        warnings.extend(judged.warnings.iter().cloned());
         let mut outcome = Outcome::default();
         let leases = self.tokens.leases();
-        let renewed = leases.renew(&mut outcome.batch, &lease, end, request.now)?;
-        outcome.response.lease_duration = renewed.ttl(request.now);
-        outcome.response.data = Some(Map::new());
+        leases.renew(&mut outcome.batch, &lease, now.plus(life), now)?;
+        outcome.response.warnings = warnings;
+        outcome.response.lease = Some(LeaseGrant {
+            id: lease.id,
+            ttl: life,
+            renewable: lease.renewable,
+            ..LeaseGrant::default()
+        });
         Ok(outcome)
+    }
+
+    /// Has an engine revoke its lease, where the caller waits for that.
+    async fn revoke_at_engine(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
+        let id = lease_id(&matched)?;
+        let lease = self.tokens.leases().read(&id)?;
+        if matched.fields.flag(SYNC.name).unwrap_or(true) && lease.is_some_and(|l| is_secret(&l)) {
+            self.revoker.revoke(&id).await?;
+        }
+        Ok(Arc::new(()) as Prepared)
     }
 
     fn revoke_lease(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
-        let request = matched.request;
-        let id = lease_id(matched)?;
         let mut outcome = Outcome::default();
-        if let Some(lease) = self.tokens.leases().read(&id)? {
-            self.end_lease(&mut outcome.batch, &lease, request.now)?;
+        if matched.fields.flag(SYNC.name) == Some(false) {
+            outcome.response.status = Some(ACCEPTED);
+        }
+        if let Some(lease) = self.tokens.leases().read(&lease_id(matched)?)? {
+            self.end_lease(&mut outcome.batch, &lease, matched.request.now)?;
         }
         Ok(outcome)
     }
 
-    /// Adds the end of `lease`, and of what it stands for, to `batch`.
-    fn end_lease(&self, batch: &mut Batch, lease: &Lease, now: Timestamp) -> Result<(), Error> {
-        if let Undo::Token(id) = &lease.undo {
-            self.tokens.revoke_tree(batch, id, now)?;
-        }
-        self.tokens.leases().remove(batch, lease);
-        Ok(())
+    fn list_irrevocable(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let wrong = || Error::invalid("limit must be 'none' or a positive integer");
+        let limit = match matched.fields.text(LIMIT.name) {
+            None | Some("") => LIST_MAX,
+            Some("none") => usize::MAX,
+            Some(limit) => limit.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
+        };
+        let (mut count, mut shown) = (0, Vec::new());
+        self.irrevocable(matched, |lease, failure, mount_id| {
+            count += 1;
+            if shown.len() < limit {
+                shown.push(json!({
+                    "lease_id": lease.id,
+                    "mount_id": mount_id,
+                    "error": told(failure),
+                }));
+            }
+        })?;
+        let mut data = Map::new();
+        data.insert("lease_count".into(), json!(count));
+        data.insert("leases".into(), shown.into());
+        Ok(Response::data(data).into())
     }
 
-    /// Ends every lease below `prefix`, as many entries as it takes. No engine of this build has
-    /// anything to undo beside tokens, so forced and plain revocation are the same.
-    pub(in crate::sys) async fn revoke_prefix(
-        &self,
-        prefix: &str,
-        now: Timestamp,
-    ) -> Result<Response, Error> {
-        let prefix = format!("{}/", prefix.trim_end_matches('/'));
-        let mut conflicts = 0;
-        loop {
-            let leases = self.tokens.leases().below(&prefix, BATCH_MAX)?;
-            if leases.is_empty() {
-                return Ok(Response::no_content());
-            }
-            let mut batch = Batch::new();
-            for lease in &leases {
-                if batch.is_heavy() {
-                    break;
-                }
-                self.end_lease(&mut batch, lease, now)?;
-            }
-            match self.barrier.commit(batch, now).await {
-                Ok(_) => {}
-                Err(BarrierError::Commit(CommitError::Conflict)) if conflicts < CONFLICTS_MAX => {
-                    conflicts += 1;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    fn count_irrevocable(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
+        let (mut count, mut counts) = (0_u64, BTreeMap::<String, u64>::new());
+        self.irrevocable(matched, |_, _, mount_id| {
+            count += 1;
+            *counts.entry(mount_id.to_owned()).or_default() += 1;
+        })?;
+        let mut data = Map::new();
+        data.insert("lease_count".into(), json!(count));
+        data.insert("counts".into(), json!(counts));
+        Ok(Response::data(data).into())
     }
+
+    /// Shows each irrevocable lease with the accessor of its mount; an empty one where it is gone.
+    fn irrevocable(
+        &self,
+        matched: &Matched<'_>,
+        mut show: impl FnMut(&Lease, &Failure, &str),
+    ) -> Result<(), Error> {
+        if matched.fields.text(TYPE.name) != Some("irrevocable") {
+            return Err(Error::not_found());
+        }
+        let mounts = self.mounts.snapshot()?;
+        self.tokens.leases().irrevocable(|lease, failure| {
+            let Undo::Secret { mount, .. } = &lease.undo else {
+                return true;
+            };
+            let entry = mounts.resolve(mount);
+            show(&lease, &failure, entry.map_or("", |entry| &entry.accessor));
+            true
+        })?;
+        Ok(())
+    }
+}
+
+fn is_secret(lease: &Lease) -> bool {
+    matches!(lease.undo, Undo::Secret { .. })
+}
+
+fn asked(matched: &Matched<'_>) -> Duration {
+    Duration::from_secs(matched.fields.seconds(INCREMENT.name).unwrap_or(0))
+}
+
+/// In Vault's words.
+fn told(failure: &Failure) -> String {
+    let why = match failure.attempts >= ATTEMPTS_MAX {
+        true => "out of retries",
+        false => "unrecoverable",
+    };
+    format!("{why}: failed to revoke entry: {}", failure.error)
 }
 
 /// From the body, or else from the path.
@@ -369,19 +492,4 @@ fn lease_id(matched: &Matched<'_>) -> Result<String, Error> {
     let id = named.or(in_path);
     let id = id.ok_or_else(|| Error::invalid("lease_id must be specified"))?;
     Ok(id.to_owned())
-}
-
-/// Revoking either succeeds or fails at once here, so no lease is ever irrevocable.
-fn irrevocable(matched: &Matched<'_>, name: &str) -> Result<Outcome, Error> {
-    if matched.fields.text(TYPE.name) != Some("irrevocable") {
-        return Err(Error::not_found());
-    }
-    let empty = match name {
-        "counts" => Value::Object(Map::new()),
-        _ => json!([]),
-    };
-    let mut data = Map::new();
-    data.insert("lease_count".into(), json!(0));
-    data.insert(name.into(), empty);
-    Ok(Response::data(data).into())
 }

@@ -5,6 +5,7 @@ mod acts;
 mod audits;
 mod catalog;
 mod config;
+mod ending;
 pub(super) mod generate_root;
 pub(super) mod generation;
 mod info;

@@ -1,16 +1,18 @@
 //! `sys/mounts`, `sys/auth` and `sys/remount`.
 
+use super::ending::How;
 use super::system::{System, doubled};
 use super::table::Run;
 use super::tune;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::table::{Access, Effect, Endpoint, Field, FieldKind, Fields, Matched, Op, Row};
-use crate::engine::{Error, Kind, Kinds, Operation, Outcome, Response};
+use crate::engine::{Error, Kind, Kinds, Operation, Outcome, Prepared, Response};
 use crate::mount::{Class, Entry, MountError};
 use crate::policy::Acl;
 use crate::store::CommitError;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// How often a method is disabled anew after a conflict.
 const CONFLICTS_MAX: usize = 16;
@@ -72,6 +74,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
         endpoint: Endpoint {
             pattern: "mounts/+path",
             fields: MOUNT,
+            prepares: true,
             summary: "Mounts and unmounts secrets engines.",
             ..Endpoint::USUAL
         },
@@ -84,7 +87,13 @@ pub(super) const ROWS: &[Row<Run>] = &[
                 Op::WRITE,
                 Run::Answer(|system, m| system.mount(Class::Secret, m)),
             ),
-            (Op::DELETE, Run::Answer(System::unmount)),
+            (
+                Op::DELETE,
+                Run::After(
+                    |system, m| Box::pin(system.before_unmount(m)),
+                    System::unmount,
+                ),
+            ),
         ],
     },
     Row {
@@ -163,10 +172,17 @@ pub(super) const ROWS: &[Row<Run>] = &[
                 Field::new("from", FieldKind::Text, "Where it is mounted.").required(),
                 Field::new("to", FieldKind::Text, "Where it shall be mounted.").required(),
             ],
+            prepares: true,
             summary: "Moves a mount.",
             ..Endpoint::USUAL
         },
-        operations: &[(Op::WRITE, Run::Answer(System::remount))],
+        operations: &[(
+            Op::WRITE,
+            Run::After(
+                |system, m| Box::pin(system.before_remount(m)),
+                System::remount,
+            ),
+        )],
     },
     Row {
         endpoint: Endpoint {
@@ -272,6 +288,33 @@ impl System {
         found.ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {asked}")))
     }
 
+    /// Revokes what the engine granted, which nobody could do afterwards.
+    async fn before_unmount(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
+        let path = matched.captured(PATH.name);
+        let removed = self.mounts.remove(&mut Batch::new(), Class::Secret, path)?;
+        self.before_going(removed.map(|entry| entry.full_path()), &matched)
+            .await
+    }
+
+    /// As [`System::before_unmount`]: leases are found by the path that they were granted at.
+    async fn before_remount(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
+        let (from, to) = from_and_to(&matched)?;
+        let moved = self.mounts.rename(&mut Batch::new(), from, to)?;
+        self.before_going(Some(moved.source), &matched).await
+    }
+
+    async fn before_going(
+        &self,
+        mount: Option<String>,
+        matched: &Matched<'_>,
+    ) -> Result<Prepared, Error> {
+        let Some(mount) = mount else {
+            return Ok(Arc::new(()) as Prepared);
+        };
+        let closed = self.close_mount(&mount, matched.request.now).await?;
+        Ok(Arc::new(closed) as Prepared)
+    }
+
     fn unmount(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         let path = matched.captured(PATH.name);
@@ -294,7 +337,7 @@ impl System {
                 Err(BarrierError::Commit(CommitError::Conflict)) => {}
                 done => {
                     done?;
-                    return self.revoke_prefix(&format!("auth/{path}"), now).await;
+                    return self.end_below(&format!("auth/{path}"), How::Now, now).await;
                 }
             }
         }
@@ -316,12 +359,7 @@ impl System {
     }
 
     fn remount(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
-        let text = |name| matched.fields.text(name).unwrap_or_default();
-        let (from, to) = (text("from"), text("to"));
-        if from.is_empty() || to.is_empty() {
-            let message = "both 'from' and 'to' path must be specified as a string";
-            return Err(Error::invalid(message));
-        }
+        let (from, to) = from_and_to(matched)?;
         let mut outcome = Outcome::default();
         let migration = self.mounts.rename(&mut outcome.batch, from, to)?;
         let mut data = Map::new();
@@ -393,6 +431,16 @@ impl System {
         data.insert("path".into(), json!(entry.full_path()));
         Ok(Response::data(data).into())
     }
+}
+
+fn from_and_to<'a>(matched: &'a Matched<'_>) -> Result<(&'a str, &'a str), Error> {
+    let text = |name| matched.fields.text(name).unwrap_or_default();
+    let (from, to) = (text("from"), text("to"));
+    if from.is_empty() || to.is_empty() {
+        let message = "both 'from' and 'to' path must be specified as a string";
+        return Err(Error::invalid(message));
+    }
+    Ok((from, to))
 }
 
 /// A row as listings show it.

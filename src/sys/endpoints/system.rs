@@ -10,11 +10,12 @@ use crate::barrier::{Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::table::{Endpoint, Sheet};
 use crate::engine::{
-    self, Engine, Error, Kind, Kinds, Make, MountContext, Operation, Outcome, Request, Response,
+    self, Engine, Error, Kind, Kinds, Make, MountContext, Operation, Outcome, Prepared, Request,
+    Response,
 };
 use crate::mount::Table;
 use crate::policy::Authorized;
-use crate::router::{Flights, Lifetimes};
+use crate::router::{Flights, Lifetimes, Revoker};
 use crate::store::BoxFuture;
 use crate::sys::duties::autopilot::Autopilot;
 use crate::sys::duties::snapshots::Auto;
@@ -56,6 +57,8 @@ pub struct System {
     pub node: FindNode,
     /// What can be mounted.
     pub kinds: Kinds,
+    /// Asks engines about their leases.
+    pub revoker: Arc<Revoker>,
 }
 
 /// What the configuration settles for `sys/`.
@@ -87,6 +90,20 @@ impl Engine for System {
         engine::canonical(operation, path, FOLDED)
     }
 
+    fn prepare<'a>(
+        &'a self,
+        request: Authorized<&'a Request>,
+        view: &'a View,
+    ) -> BoxFuture<'a, Result<Prepared, Error>> {
+        let request = request.into_request();
+        let there = |endpoint: &Endpoint| self.has(endpoint);
+        match TABLE.route_if(request, view, there) {
+            Ok((Run::After(preparing, _), matched)) => preparing(self, matched),
+            Ok(_) => Box::pin(async { Ok(Arc::new(()) as Prepared) }),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
     fn act<'a>(
         &'a self,
         request: Authorized<&'a Request>,
@@ -110,7 +127,7 @@ impl Engine for System {
         let there = |endpoint: &Endpoint| self.has(endpoint);
         let (run, matched) = TABLE.route_if(request, view, there)?;
         match run {
-            Run::Answer(handler) => handler(self, &matched),
+            Run::Answer(handler) | Run::After(_, handler) => handler(self, &matched),
             // See `act`.
             Run::Act(_) => Err(Error::internal("this is not answered with a batch")),
         }

@@ -10,7 +10,7 @@ use super::{
 use crate::engine::table::{
     Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
 };
-use crate::engine::{Error, Operation, Outcome, Response};
+use crate::engine::{Error, Operation, Outcome, Prepared, Response};
 use crate::store::BoxFuture;
 use crate::sys::open::MOUNT;
 
@@ -20,11 +20,18 @@ pub(in crate::sys) type Handler = fn(&System, &Matched<'_>) -> Result<Outcome, E
 pub(in crate::sys) type Acting =
     for<'a> fn(&'a System, Matched<'a>) -> BoxFuture<'a, Result<Response, Error>>;
 
+/// Waits for others before it is answered with a batch. What it gives is the request's until that
+/// is committed.
+pub(super) type Preparing =
+    for<'a> fn(&'a System, Matched<'a>) -> BoxFuture<'a, Result<Prepared, Error>>;
+
 /// What answers an operation.
 #[derive(Clone, Copy)]
 pub(in crate::sys) enum Run {
     /// An ordinary function.
     Answer(Handler),
+    /// One that waits for others, once, and then an ordinary function.
+    After(Preparing, Handler),
     /// One that waits, and cannot be run again.
     Act(Acting),
 }
