@@ -63,4 +63,4 @@ pub use wire::probe;
 pub use wire::types::Peer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

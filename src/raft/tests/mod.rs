@@ -1,7 +1,7 @@
 //! The storage from end to end, in one process.
 
 mod changes;
-mod cluster;
+pub mod cluster;
 mod failing;
 mod failover;
 mod full_disk;

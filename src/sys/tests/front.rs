@@ -15,6 +15,8 @@ pub enum Fate {
     Made,
     /// It conflicts, whatever it says.
     Conflicts,
+    /// Another node leads.
+    NotLeader,
     /// It is waited for until nobody waits any more.
     Waits,
 }
@@ -94,6 +96,7 @@ impl Storage for Front {
             let committed = match fate {
                 Fate::Made => self.inner.commit(transaction).await,
                 Fate::Conflicts => Err(CommitError::Conflict),
+                Fate::NotLeader => Err(CommitError::NotLeader),
                 Fate::Waits => std::future::pending().await,
             };
             if matches!(committed, Err(CommitError::Conflict)) {

@@ -9,6 +9,7 @@ mod conflicts;
 mod expired;
 mod front;
 mod generate_root;
+mod leases;
 mod members;
 mod mounts;
 mod narrowing;
@@ -82,15 +83,9 @@ impl Harness {
         )
     }
 
-    async fn begin(storage: Arc<Inmem>, barrier: Arc<Unsealed>, mut batch: Batch) -> Self {
+    async fn begin(storage: Arc<Inmem>, barrier: Arc<Unsealed>, batch: Batch) -> Self {
         let clock = Arc::new(ManualClock::new(START));
-        Table::new(&barrier).unwrap().install(&mut batch).unwrap();
-        let leases = Arc::new(lease::Store::new(&barrier));
-        let tokens = token::Store::new(&barrier, leases).unwrap();
-        let mut spec = token::Spec::root();
-        spec.text = Some(Secret::new(ROOT.to_owned()));
-        tokens.create(&mut batch, spec, clock.now()).unwrap();
-        barrier.commit(batch, clock.now()).await.unwrap();
+        Self::found(&barrier, batch).await;
         let directory = tempfile::tempdir().unwrap();
         let (node, kinds): (FindNode, _) = (Arc::new(|| None), KINDS.to_vec());
         let router = Self::router(&barrier, &clock, &directory, None, false, kinds, &node);
@@ -116,6 +111,17 @@ impl Harness {
             .await
             .unwrap();
         harness
+    }
+
+    /// Writes what a cluster begins with.
+    async fn found(barrier: &Arc<Unsealed>, mut batch: Batch) {
+        Table::new(barrier).unwrap().install(&mut batch).unwrap();
+        let leases = Arc::new(lease::Store::new(barrier));
+        let tokens = token::Store::new(barrier, leases).unwrap();
+        let mut spec = token::Spec::root();
+        spec.text = Some(Secret::new(ROOT.to_owned()));
+        tokens.create(&mut batch, spec, START).unwrap();
+        barrier.commit(batch, START).await.unwrap();
     }
 
     fn router(
