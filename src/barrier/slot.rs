@@ -33,6 +33,14 @@ impl Slot {
         }
     }
 
+    pub(super) const fn known(target: Target, revision: Revision) -> Self {
+        Self {
+            target,
+            revision,
+            value: None,
+        }
+    }
+
     /// Returns the absolute barrier path.
     pub fn path(&self) -> &str {
         self.target.path()
@@ -145,7 +153,7 @@ mod tests {
         let view = barrier.view("v/");
         let write = |value: &str| {
             let mut batch = Batch::new();
-            view.put(&mut batch, "a/b", text(value));
+            view.put_blindly(&mut batch, "a/b", text(value));
             commit(&barrier, batch).unwrap();
         };
         before.into_iter().for_each(write);

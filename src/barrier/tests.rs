@@ -45,7 +45,8 @@ pub(super) fn initialized() -> (Arc<dyn Storage>, Key256, Arc<Unsealed>) {
 
 pub(super) fn put(barrier: &Arc<Unsealed>, path: &str, value: &str) {
     let mut batch = Batch::new();
-    barrier.view("").put(&mut batch, path, secret(value));
+    let view = barrier.view("");
+    view.put_blindly(&mut batch, path, secret(value));
     block(barrier.commit(batch, NOW)).unwrap();
 }
 
@@ -149,7 +150,7 @@ fn a_folder_is_no_record() {
     assert!(view.get("").unwrap().is_none());
     assert!(barrier.view("").get("a/").unwrap().is_none());
     let mut batch = Batch::new();
-    view.put(&mut batch, "", secret("x"));
+    view.put_blindly(&mut batch, "", secret("x"));
     let error = block(barrier.commit(batch, NOW)).unwrap_err();
     assert!(matches!(error, BarrierError::Path(_)));
     let mut batch = Batch::new();
@@ -317,7 +318,7 @@ fn initialization_happens_once_and_at_once() {
     first
         .barrier
         .view("core/")
-        .put(&mut first.batch, "mounts", secret("table"));
+        .put_blindly(&mut first.batch, "mounts", secret("table"));
     let commit = block(first.barrier.commit(first.batch, NOW)).unwrap();
     assert_eq!(commit.revision, Revision(1), "all in one entry");
     let late = block(second.barrier.commit(second.batch, NOW)).unwrap_err();
@@ -337,7 +338,7 @@ fn after_seal_every_handle_says_sealed() {
     let view = barrier.view("");
     let blob = barrier.seal_blob("d", b"x").unwrap();
     let mut batch = Batch::new();
-    view.put(&mut batch, "b", secret("late"));
+    view.put_blindly(&mut batch, "b", secret("late"));
     barrier.seal();
     assert!(barrier.is_sealed());
     let errors = [
@@ -471,7 +472,7 @@ fn a_worn_or_old_key_term_is_replaced_by_the_next_write() {
 
     let later = NOW.plus(std::time::Duration::from_secs(INTERVAL_S_MIN));
     let mut batch = Batch::new();
-    barrier.view("").put(&mut batch, "a", secret("2"));
+    barrier.view("").put_blindly(&mut batch, "a", secret("2"));
     block(barrier.commit(batch, later)).unwrap();
     let status = barrier.key_status().unwrap();
     assert_eq!((status.key_term, status.installed), (2, later));
@@ -521,8 +522,8 @@ fn a_reservation_that_was_not_committed_is_made_again() {
     block(barrier.rotate(NOW)).unwrap();
     let mut batch = Batch::new();
     let view = barrier.view("");
-    view.put(&mut batch, "a", secret("v"));
-    view.expect(&mut batch, "a", Revision(99));
+    view.put_blindly(&mut batch, "a", secret("v"));
+    batch.keep(&view.known("a", Revision(99)));
     assert!(block(barrier.commit(batch, NOW)).is_err());
     assert!(
         storage
@@ -605,8 +606,7 @@ fn a_stale_revision_is_a_conflict_and_changes_nothing() {
     let seen = view.get("a").unwrap().unwrap().revision;
     put(&barrier, "a", "2");
     let mut batch = Batch::new();
-    view.expect(&mut batch, "a", seen);
-    view.put(&mut batch, "a", secret("3"));
+    batch.replace(&view.known("a", seen), secret("3"));
     let error = block(barrier.commit(batch, NOW)).unwrap_err();
     assert!(matches!(error, BarrierError::Commit(CommitError::Conflict)));
     assert_eq!(read(&barrier, "a").unwrap().unwrap(), "2");
@@ -633,7 +633,7 @@ proptest! {
         for (path, value) in steps {
             let mut batch = Batch::new();
             if let Some(value) = value {
-                view.put(&mut batch, &path, secret(&value));
+                view.put_blindly(&mut batch, &path, secret(&value));
                 model.insert(path, value);
             } else {
                 view.delete(&mut batch, &path);

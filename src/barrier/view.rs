@@ -21,7 +21,7 @@ pub struct View {
 /// A decrypted record.
 #[derive(Debug)]
 pub struct Entry {
-    /// The entry that wrote the record, for [`View::expect`].
+    /// The entry that wrote the record, for [`View::known`].
     pub revision: Revision,
     /// The plaintext.
     pub value: SecretBytes,
@@ -99,7 +99,8 @@ impl View {
         Target::new(self.absolute(path), prefix)
     }
 
-    /// Reads a record that [`View::put_record`] wrote; `kind` names it in errors.
+    /// Reads a record that [`View::put_record_blindly`] or [`Batch::replace_record`] wrote; `kind`
+    /// names it in errors.
     pub fn get_record<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -148,21 +149,28 @@ impl View {
         self.barrier.count(&self.locate("")?)
     }
 
-    /// Adds a change to `batch`: write `value` at `path`.
-    pub fn put(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
+    /// Returns the place of a record that was read before with this revision (zero: it was absent),
+    /// for owners that keep the decoded record and not its plaintext.
+    pub fn known(&self, path: &str, revision: Revision) -> Slot {
+        Slot::known(self.target(path), revision)
+    }
+
+    /// Adds a change to `batch`: write `value` at `path`, whatever is there by then. The caller
+    /// says beside it why no earlier record matters; all others read a [`Slot`] and replace it.
+    pub fn put_blindly(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
         batch.put(self.target(path), value);
     }
 
-    /// Adds a change to `batch`: write `value`, encoded with postcard, at `path`. Types of records
-    /// are versioned by their owners: append fields only behind an enum or a version number.
-    pub fn put_record<T: Serialize>(
+    /// Does as [`View::put_blindly`], with `value` encoded with postcard. Types of records are
+    /// versioned by their owners: append fields only behind an enum or a version number.
+    pub fn put_record_blindly<T: Serialize>(
         &self,
         batch: &mut Batch,
         path: &str,
         value: &T,
     ) -> Result<(), BarrierError> {
         let bytes = postcard::to_stdvec(value).map_err(|_| BarrierError::Decode("outgoing"))?;
-        self.put(batch, path, Secret::new(bytes));
+        self.put_blindly(batch, path, Secret::new(bytes));
         Ok(())
     }
 
@@ -187,11 +195,5 @@ impl View {
     /// Adds a change to `batch`: delete `path`.
     pub fn delete(&self, batch: &mut Batch, path: &str) {
         batch.delete(self.target(path));
-    }
-
-    /// Adds a precondition to `batch`: the record at `path` still has `revision` (zero: is absent).
-    /// Code that reads a record and writes a value that follows from it must add this.
-    pub fn expect(&self, batch: &mut Batch, path: &str, revision: Revision) {
-        batch.expect(self.target(path), revision);
     }
 }

@@ -47,8 +47,9 @@ impl Agenda {
         if self.schedule.note(time) {
             self.changed.notify_one();
         }
+        // An entry says no more than its name.
         self.view
-            .put_record(batch, &entry_name(id, time), &id.to_owned())
+            .put_record_blindly(batch, &entry_name(id, time), &id.to_owned())
     }
 
     /// Adds "forget to look at the lease `id` at `time`" to `batch`.

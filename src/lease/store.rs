@@ -3,7 +3,7 @@
 use super::agenda::{Agenda, Item};
 use super::failure::{Failure, FailureRecord};
 use super::record::{Lease, LeaseRecord, Undo};
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::store::{Key, Revision};
@@ -99,10 +99,14 @@ impl Store {
 
     /// Adds a new lease to `batch`.
     pub fn register(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
-        self.write(batch, lease)?;
+        // Its id is new: nothing is in these places.
+        let record = LeaseRecord::from_lease(lease);
+        self.records.put_record_blindly(batch, &lease.id, &record)?;
+        self.agenda(lease)
+            .put(batch, &lease.id, lease.expire_time)?;
         if !lease.owner.is_empty() {
             self.owners
-                .put(batch, &owner_entry(lease), Secret::new(Vec::new()));
+                .put_blindly(batch, &owner_entry(lease), Secret::new(Vec::new()));
         }
         Ok(())
     }
@@ -120,7 +124,6 @@ impl Store {
             last_renewal: now,
             ..lease.clone()
         };
-        self.records.expect(batch, &lease.id, lease.revision);
         if lease.expire_time != expire_time {
             self.agenda(lease)
                 .delete(batch, &lease.id, lease.expire_time);
@@ -145,7 +148,6 @@ impl Store {
         if lease.is_expired(now) && failure.is_none() {
             return Ok(());
         }
-        self.records.expect(batch, &lease.id, lease.revision);
         self.forget_time(batch, lease, failure.as_ref());
         let ended = Lease {
             expire_time: now,
@@ -162,13 +164,14 @@ impl Store {
         before: Option<&Failure>,
         failure: &Failure,
     ) -> Result<(), BarrierError> {
-        self.records.expect(batch, &lease.id, lease.revision);
+        batch.keep(&self.slot(lease));
         self.forget_time(batch, lease, before);
         if !failure.is_irrevocable() {
             self.revocations.put(batch, &lease.id, failure.retry_at)?;
         }
         let record = FailureRecord::V1(failure.clone());
-        self.failures.put_record(batch, &lease.id, &record)
+        // Failures change with their lease only, which is kept as it was read.
+        self.failures.put_record_blindly(batch, &lease.id, &record)
     }
 
     /// What became of attempts to revoke the lease `id`; `None` when none failed.
@@ -308,12 +311,12 @@ impl Store {
 
     /// Adds "`lease` is still as it was read" to `batch`, for what follows from it.
     pub fn expect(&self, batch: &mut Batch, lease: &Lease) {
-        self.records.expect(batch, &lease.id, lease.revision);
+        batch.keep(&self.slot(lease));
     }
 
     /// Adds "forget this entry" to `batch`.
     pub fn forget(&self, batch: &mut Batch, stray: &Stray) {
-        self.records.expect(batch, &stray.id, stray.revision);
+        batch.keep(&self.records.known(&stray.id, stray.revision));
         let agenda = match stray.of_secret {
             true => &self.revocations,
             false => &self.ends,
@@ -362,9 +365,14 @@ impl Store {
         Ok(self.records.walk(prefix, LIST_MAX)?.len())
     }
 
+    /// Returns the place of the record that `lease` was read from.
+    fn slot(&self, lease: &Lease) -> Slot {
+        self.records.known(&lease.id, lease.revision)
+    }
+
+    /// Adds "write `lease` in place of the record that it was read from" to `batch`.
     fn write(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
-        self.records
-            .put_record(batch, &lease.id, &LeaseRecord::from_lease(lease))?;
+        batch.replace_record(&self.slot(lease), &LeaseRecord::from_lease(lease))?;
         self.agenda(lease).put(batch, &lease.id, lease.expire_time)
     }
 

@@ -44,7 +44,10 @@ impl Cluster {
     pub fn put(&self, barrier: &Arc<Unsealed>, batch: &mut Batch) -> Result<(), BarrierError> {
         let stored = self.stored();
         put_local(batch, &stored)?;
-        barrier.view("core/").put_record(batch, RECORD, &stored)
+        // The mount table in the same batch must be absent.
+        barrier
+            .view("core/")
+            .put_record_blindly(batch, RECORD, &stored)
     }
 
     fn stored(&self) -> ClusterRecord {
@@ -120,7 +123,7 @@ mod tests {
         let cluster = Cluster::new(Some("old"));
         let mut batch = Batch::new();
         let view = barrier.view("core/");
-        view.put_record(&mut batch, RECORD, &cluster.stored())
+        view.put_record_blindly(&mut batch, RECORD, &cluster.stored())
             .unwrap();
         barrier.commit(batch, Timestamp(1)).await.unwrap();
         assert_eq!(Cluster::read(&barrier).unwrap(), cluster);

@@ -592,7 +592,7 @@ mod tests {
                 terms: Terms::default(),
             };
             let bytes = record.encode().expect("encodes");
-            world.policies.view.put(&mut batch, name, bytes);
+            world.policies.view.put_blindly(&mut batch, name, bytes);
             world.commit(batch).await;
             assert_eq!(world.capabilities(&[name]), [granted], "{name}");
         }

@@ -7,7 +7,7 @@ use super::record::TokenRecord;
 use super::text::{BATCH_PREFIX, RANDOM_CHARS, SERVICE_PREFIX, TEXT_BYTES_MAX};
 use super::ttl::{Wish, grant};
 use super::{Minted, Spec, Token, TokenError};
-use crate::barrier::{BarrierError, Batch, Unsealed, View};
+use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
@@ -275,7 +275,9 @@ impl Store {
             self.insert(batch, &token)?;
             if !spec.internal.is_empty() {
                 let internal = serde_json::Value::from(spec.internal).to_string();
-                self.logins.put_record(batch, &token.id, &internal)?;
+                // As new as the token.
+                self.logins
+                    .put_record_blindly(batch, &token.id, &internal)?;
             }
             text
         };
@@ -298,7 +300,7 @@ impl Store {
             0 => Ok(()),
             _ if self.records.deletes(batch, &token.id) => Ok(()),
             1 => {
-                self.records.expect(batch, &token.id, token.revision);
+                batch.keep(&self.slot(token));
                 self.revoke_tree(batch, &token.id, now)
             }
             uses => {
@@ -381,7 +383,7 @@ impl Store {
     /// batch tokens.
     pub fn expect(&self, batch: &mut Batch, token: &Token) {
         if !token.id.is_empty() {
-            self.records.expect(batch, &token.id, token.revision);
+            batch.keep(&self.slot(token));
         }
     }
 
@@ -390,6 +392,11 @@ impl Store {
         let id = self.hash(text.expose())?.record_name();
         // Until all below an earlier one is gone, the sweep goes on ending what has that name.
         Ok(self.read(&id)?.is_some() || self.pending.get(&id)?.is_some())
+    }
+
+    /// Returns the place of the record that `token` was read from.
+    fn slot(&self, token: &Token) -> Slot {
+        self.records.known(&token.id, token.revision)
     }
 
     /// The record as it is stored, dead or alive.
@@ -471,7 +478,7 @@ impl Store {
                 "the line of parent tokens is longer than {DEPTH_MAX}"
             )));
         }
-        self.records.expect(batch, parent, found.revision);
+        batch.keep(&self.slot(&found));
         Ok(found.depth + 1)
     }
 
@@ -481,14 +488,15 @@ impl Store {
                 "cannot create a token with a duplicate ID",
             ));
         }
-        self.records.expect(batch, &token.id, Revision(0));
-        self.records
-            .put_record(batch, &token.id, &TokenRecord::from_token(token))?;
+        let slot = self.records.known(&token.id, Revision(0));
+        batch.replace_record(&slot, &TokenRecord::from_token(token))?;
+        // The accessor and the entry below the parent are as new as the token.
         self.accessors
-            .put_record(batch, &token.accessor, &token.id)?;
+            .put_record_blindly(batch, &token.accessor, &token.id)?;
         if !token.parent.is_empty() {
             let entry = child_entry(token);
-            self.children.put(batch, &entry, Secret::new(Vec::new()));
+            self.children
+                .put_blindly(batch, &entry, Secret::new(Vec::new()));
         }
         if let Some(id) = token.lease_id() {
             self.leases.register(
@@ -510,10 +518,7 @@ impl Store {
     }
 
     pub(super) fn rewrite(&self, batch: &mut Batch, token: &Token) -> Result<(), TokenError> {
-        self.records.expect(batch, &token.id, token.revision);
-        self.records
-            .put_record(batch, &token.id, &TokenRecord::from_token(token))?;
-        Ok(())
+        Ok(batch.replace_record(&self.slot(token), &TokenRecord::from_token(token))?)
     }
 }
 
@@ -824,7 +829,7 @@ mod tests {
         for n in 0..cubbyhole::RECORDS_MAX {
             let mut batch = Batch::new();
             let path = format!("{}/{long}/{n}", minted.entry.id);
-            view.put(&mut batch, &path, Secret::new(vec![1]));
+            view.put_blindly(&mut batch, &path, Secret::new(vec![1]));
             world.commit(batch).await;
         }
         let mut batch = Batch::new();
@@ -988,7 +993,7 @@ mod tests {
             .renew(&mut batch, &token, Duration::ZERO, MAX, now);
         renewed.expect("renews");
         let path = format!("{}/a", token.cubbyhole_id);
-        cubbyhole.put(&mut batch, &path, Secret::new(vec![1]));
+        cubbyhole.put_blindly(&mut batch, &path, Secret::new(vec![1]));
         let child = Spec {
             parent: token.id.clone(),
             ..spec(HOUR)

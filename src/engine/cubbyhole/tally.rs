@@ -100,16 +100,16 @@ impl Tally {
         batch: &mut Batch,
         cubbyhole_id: &str,
     ) -> Result<(), BarrierError> {
-        view.expect(batch, cubbyhole_id, self.revision);
+        let slot = view.known(cubbyhole_id, self.revision);
         if self.records == 0 {
-            view.delete(batch, cubbyhole_id);
+            batch.remove(&slot);
             return Ok(());
         }
         let stored = Stored::V1 {
             records: self.records as u64,
             bytes: self.bytes as u64,
         };
-        view.put_record(batch, cubbyhole_id, &stored)
+        batch.replace_record(&slot, &stored)
     }
 
     /// Adds "there is nothing to count" to `batch`.

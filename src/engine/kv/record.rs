@@ -17,7 +17,8 @@ pub(crate) fn put(
     path: &str,
     value: &impl Serialize,
 ) -> Result<(), Error> {
-    view.put(batch, path, encode(value)?);
+    // The place of one version, whose metadata is replaced as it was read.
+    view.put_blindly(batch, path, encode(value)?);
     Ok(())
 }
 

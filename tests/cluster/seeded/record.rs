@@ -54,13 +54,14 @@ pub async fn act(
             Action::Delete => (record.version, None),
         };
         let mut batch = Batch::new();
-        view.expect(&mut batch, &path, revision);
         let record = Record {
             version,
             value,
             marker: MARKER.repeat(40),
         };
-        view.put_record(&mut batch, &path, &record).ok()?;
+        batch
+            .replace_record(&view.known(&path, revision), &record)
+            .ok()?;
         match barrier.commit(batch, now).await {
             Ok(_) if action == Action::Delete => return Some(Outcome::Deleted),
             Ok(_) => return Some(Outcome::Wrote { version }),
