@@ -19,7 +19,7 @@
 //! nothing and is not believed. A challenge is good for [`CHALLENGE_TTL`], for one name, with the
 //! process that issued it.
 
-use super::mac::MacKey;
+use super::join_key::{JoinKey, PROOF_BYTES};
 use super::record::{self, Kind, Parsed};
 use super::xchacha::Cipher;
 use super::{BarrierError, Unsealed, nonces, reserved};
@@ -35,17 +35,12 @@ pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
 pub const CHALLENGE_BYTES_MAX: usize = 1024;
 /// The longest `node_id` that joins, in bytes.
 pub const NODE_ID_BYTES_MAX: usize = 256;
-/// The length of a proof, in bytes.
-pub const PROOF_BYTES: usize = 32;
 
 const TOKEN_VERSION: u8 = 1;
 const ID_BYTES: usize = 16;
 
 /// The id of the process that issued a challenge, made anew at each start of the node.
 pub type Issuer = [u8; ID_BYTES];
-
-/// The key that all holders of the seal key can derive.
-pub struct JoinKey(Key256);
 
 /// A challenge that this node's unseal keys opened.
 pub struct OpenedChallenge {
@@ -64,37 +59,6 @@ pub struct AcceptedAnswer {
 }
 
 impl JoinKey {
-    /// Derives the join key of a store that `seal_key` opens.
-    pub fn of_seal_key(seal_key: &Key256) -> Self {
-        Self(MacKey::new(seal_key).derive("join"))
-    }
-
-    pub(super) fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
-    pub(super) fn expose(&self) -> &Key256 {
-        &self.0
-    }
-
-    pub(super) fn new(key: Key256) -> Self {
-        Self(key)
-    }
-
-    fn mac(&self) -> MacKey {
-        MacKey::new(&self.0)
-    }
-
-    fn cipher(&self, purpose: &str) -> Cipher {
-        Cipher::new(self.mac().derive(purpose))
-    }
-
-    fn proof(&self, inner: &[u8], statement: &[u8]) -> [u8; PROOF_BYTES] {
-        let length = (inner.len() as u64).to_be_bytes();
-        let key = MacKey::new(&self.mac().derive("join proof"));
-        key.sign(&[&length, inner, statement])
-    }
-
     /// Opens a challenge, as the joiner's step. [`BarrierError::WrongJoinKey`] means that the
     /// challenge is of a cluster that other keys unseal, or was altered.
     pub fn open(self, challenge: &[u8]) -> Result<OpenedChallenge, BarrierError> {

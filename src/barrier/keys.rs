@@ -2,7 +2,7 @@
 
 use super::BarrierError;
 use super::cluster_key::ClusterKey;
-use super::join::JoinKey;
+use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::mac::MacKey;
 use super::names::Names;

@@ -119,7 +119,7 @@ impl Restorable {
         let own = local_records(&**self.barrier.storage()).map_err(io::Error::other)?;
         records.extend(own.into_iter().filter(|(key, _)| fits || !is_of_seal(key)));
         if self.is_foreign {
-            let (key, void) = super::cluster_key::void_cluster_key();
+            let (key, void) = super::published::void_cluster_key();
             records.entry(key).or_insert(void);
         }
         Ok(records)

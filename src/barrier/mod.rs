@@ -24,6 +24,7 @@ mod blobs;
 mod cluster_key;
 mod codec;
 mod join;
+mod join_key;
 mod keyring;
 mod keys;
 mod local;
@@ -31,6 +32,7 @@ mod mac;
 mod messages;
 mod names;
 mod nonces;
+mod published;
 mod record;
 mod reserved;
 mod rotation;
@@ -49,25 +51,26 @@ mod tests;
 mod wiping;
 
 pub use batch::{Batch, Commit};
-pub use cluster_key::{ClusterKey, PublishedKey};
+pub use cluster_key::ClusterKey;
 pub use codec::Codec;
 pub use join::{
-    AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, JoinKey, NODE_ID_BYTES_MAX,
-    OpenedChallenge, PROOF_BYTES,
+    AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, NODE_ID_BYTES_MAX, OpenedChallenge,
 };
+pub use join_key::{JoinKey, PROOF_BYTES};
 pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
     RotationConfig,
 };
 pub use local::LocalRecord;
 pub use messages::{MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES};
+pub use published::PublishedKey;
 pub use reserved::is_reserved;
 pub use rotation::KeyStatus;
 pub use seal_record::{SealConfig, SealRecord, SealType, WRAPPED_KEYS_MAX, WrappedKey};
 pub use sealed::{Fresh, Sealed};
-pub use slot::Slot;
+pub use slot::{Entry, Slot};
 pub use unsealed::Unsealed;
-pub use view::{Entry, View};
+pub use view::View;
 
 /// The reason for which the barrier does not serve.
 #[derive(Clone, Debug, thiserror::Error)]

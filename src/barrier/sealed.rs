@@ -1,6 +1,6 @@
 //! The barrier at rest: public parameters and sealed keys, nothing that decrypts.
 
-use super::join::JoinKey;
+use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::record::{self, Kind, Parsed};

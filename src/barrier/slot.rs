@@ -1,12 +1,21 @@
 //! A place in the store as it was read, through which it is written.
 
+use super::BarrierError;
 use super::batch::{Batch, Target};
-use super::{BarrierError, Entry};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Revision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+
+/// A decrypted record.
+#[derive(Debug)]
+pub struct Entry {
+    /// The entry that wrote the record, for [`super::View::known`].
+    pub revision: Revision,
+    /// The plaintext.
+    pub value: SecretBytes,
+}
 
 /// Holds one place as it was read: its encrypted name, its revision and its plaintext, if a record
 /// is there. A change that is made through it ([`Batch::replace`], [`Batch::remove`],

@@ -1,7 +1,7 @@
 //! The barrier while its keys are in memory.
 
 use super::batch::{Change, Target};
-use super::join::JoinKey;
+use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::names::{self, Place};

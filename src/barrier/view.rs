@@ -2,7 +2,7 @@
 
 use super::batch::Target;
 use super::names::{Place, check_record_path};
-use super::{BarrierError, Batch, Slot, Unsealed};
+use super::{BarrierError, Batch, Entry, Slot, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Revision;
 use serde::Serialize;
@@ -16,15 +16,6 @@ pub struct View {
     prefix: Arc<str>,
     /// The prefix, encrypted once for all calls; `None` when the barrier was sealed already.
     place: Option<Arc<Place>>,
-}
-
-/// A decrypted record.
-#[derive(Debug)]
-pub struct Entry {
-    /// The entry that wrote the record, for [`View::known`].
-    pub revision: Revision,
-    /// The plaintext.
-    pub value: SecretBytes,
 }
 
 impl View {

@@ -99,7 +99,7 @@ impl Call<'_> {
         let stranger = Allowance::stranger(options);
         let token = request::token(&self.head.headers).map_err(refusal)?;
         let router = match &*self.shared.gate.role.borrow() {
-            Role::Active { router } | Role::Standby { router, .. } => router.clone(),
+            Role::Active { router, .. } | Role::Standby { router, .. } => router.clone(),
             Role::Uninitialised | Role::Sealed | Role::Stopping => return Ok(stranger),
         };
         let Some(token) = token else {
@@ -140,7 +140,9 @@ impl Call<'_> {
         }
         let has_token = matches!(request::token(&self.head.headers), Ok(Some(_)));
         let is_open = match &*self.shared.gate.role.borrow() {
-            Role::Active { router } | Role::Standby { router, .. } => router.is_open(&self.path),
+            Role::Active { router, .. } | Role::Standby { router, .. } => {
+                router.is_open(&self.path)
+            }
             Role::Uninitialised | Role::Sealed | Role::Stopping => true,
         };
         if has_token && !is_open {

@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, Watched};
 use super::call::Peer;
-use super::gate::{Phase, Shared};
+use super::gate::{Shared, Shutdown};
 use super::limits::HEADER_BYTES_MAX;
 use super::listener::Accepted;
 use super::service;
@@ -41,7 +41,7 @@ pub(super) async fn run(
     accepted: Accepted,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-    phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<Shutdown>,
 ) {
     let begun = async {
         match (accepted, shared.tls.clone()) {
@@ -115,7 +115,7 @@ async fn serve(
     peer: Peer,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-    mut phase: watch::Receiver<Phase>,
+    mut phase: watch::Receiver<Shutdown>,
 ) {
     let options = &shared.options;
     let peer = Arc::new(peer);
@@ -147,25 +147,25 @@ async fn serve(
                 if connection.as_mut().poll(cx).is_ready()
                     || overdue(&activity, timer.as_mut(), cx).is_ready()
                 {
-                    return Poll::Ready(Phase::Closed);
+                    return Poll::Ready(Shutdown::Closed);
                 }
                 if !is_leaving && leaves.as_mut().poll(cx).is_ready() {
                     is_leaving = true;
                     // A request may have come meanwhile; it is then the last one.
                     return Poll::Ready(match activity.waits_since() {
-                        Some(_) => Phase::Closed,
-                        None => Phase::Draining,
+                        Some(_) => Shutdown::Closed,
+                        None => Shutdown::Draining,
                     });
                 }
                 match changed.as_mut().poll(cx) {
-                    Poll::Ready(Ok(())) => Poll::Ready(Phase::Draining),
-                    Poll::Ready(Err(_)) => Poll::Ready(Phase::Closed),
+                    Poll::Ready(Ok(())) => Poll::Ready(Shutdown::Draining),
+                    Poll::Ready(Err(_)) => Poll::Ready(Shutdown::Closed),
                     Poll::Pending => Poll::Pending,
                 }
             })
             .await
         };
-        if step == Phase::Closed || *phase.borrow() == Phase::Closed {
+        if step == Shutdown::Closed || *phase.borrow() == Shutdown::Closed {
             return;
         }
         connection.as_mut().graceful_shutdown();

@@ -7,7 +7,7 @@ use super::options::{HeaderSelector, Listener};
 use super::places::Places;
 use super::tls::Reloadable;
 use crate::router::Role;
-use crate::sys::Lifecycle;
+use crate::sys::{Lifecycle, RecoveryMode};
 use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +21,8 @@ pub struct Gate {
     pub lifecycle: Arc<dyn Lifecycle>,
     /// The way to the active node; `None` for a store that has no other nodes.
     pub forwarder: Option<Arc<dyn Forwarder>>,
+    /// Recovery mode, which then answers all requests.
+    pub recovery: Option<Arc<RecoveryMode>>,
 }
 
 /// The state that the connections of one listener share.
@@ -37,7 +39,7 @@ pub(super) struct Shared {
 
 /// The stages of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum Shutdown {
     Running,
     Draining,
     Closed,

@@ -86,7 +86,7 @@ impl Passage {
         loop {
             let role = self.role.borrow_and_update().clone();
             let leader = match role {
-                Role::Active { router } => return Stop::Active(router),
+                Role::Active { router, .. } => return Stop::Active(router),
                 Role::Uninitialised | Role::Sealed | Role::Stopping => return Stop::Closed,
                 Role::Standby { .. } if call.is_forwarded => return Stop::Answered(not_active()),
                 Role::Standby { router, leader } => {

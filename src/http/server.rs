@@ -5,7 +5,7 @@ use super::budget::Budget;
 use super::connection;
 use super::forward::Entry;
 use super::forwarded::Rules;
-use super::gate::{Gate, Phase, Shared};
+use super::gate::{Gate, Shared, Shutdown};
 use super::limits;
 use super::listener::{self, Accepted, Socket};
 use super::options::{Address, HeaderSelector, Listener, Options, ServeError};
@@ -36,7 +36,7 @@ pub enum Bound {
 pub struct Server {
     bound: Vec<Bound>,
     tls: Vec<(String, Arc<Reloadable>)>,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<Shutdown>,
     places: Arc<Places>,
     entry: Entry,
 }
@@ -59,7 +59,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         places: Arc::clone(&places),
         options: widest(&options.listeners),
     }));
-    let (phase, _) = watch::channel(Phase::Running);
+    let (phase, _) = watch::channel(Shutdown::Running);
     let (mut bound, mut tls, mut ready) = (Vec::new(), Vec::new(), Vec::new());
     for listener in options.listeners {
         let shared = Shared {
@@ -143,10 +143,10 @@ impl Server {
     /// Stops accepting, lets the requests in flight finish for up to `grace`, then cuts the rest.
     /// Returns true if nothing had to be cut.
     pub async fn shutdown(self, grace: Duration) -> bool {
-        self.phase.send_replace(Phase::Draining);
+        self.phase.send_replace(Shutdown::Draining);
         let all = self.places.emptied();
         let drained = tokio::time::timeout(grace, all).await.is_ok();
-        self.phase.send_replace(Phase::Closed);
+        self.phase.send_replace(Shutdown::Closed);
         if !drained {
             let all = self.places.emptied();
             if tokio::time::timeout(ABORT_WAIT, all).await.is_err() {
@@ -159,7 +159,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Closed);
+        self.phase.send_replace(Shutdown::Closed);
         for bound in &self.bound {
             if let Bound::Unix(path) = bound {
                 let _it_may_be_gone = std::fs::remove_file(path);
@@ -168,7 +168,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<Shutdown>) {
     loop {
         let accepted = tokio::select! {
             _ = phase.changed() => return,
@@ -185,7 +185,7 @@ async fn accept(socket: Socket, shared: Arc<Shared>, mut phase: watch::Receiver<
 }
 
 /// Serves the connection once there is a place for it.
-fn admit(accepted: Accepted, shared: &Arc<Shared>, phase: &watch::Receiver<Phase>) {
+fn admit(accepted: Accepted, shared: &Arc<Shared>, phase: &watch::Receiver<Shutdown>) {
     let guest = guest(&accepted, shared);
     let options = &shared.options;
     let activity = Activity::new(options.header_read_timeout, options.idle_timeout);

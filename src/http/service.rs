@@ -110,7 +110,7 @@ async fn respond(
         )));
     }
     let client = client(shared, peer, &head.headers)?;
-    let recovery = Arc::clone(&shared.gate.lifecycle).recovery();
+    let recovery = shared.gate.recovery.clone();
     let path = match target::parse(head.uri.path()) {
         Ok(Target::Api(path)) => path,
         Ok(Target::Redirect(clean)) => {
@@ -214,7 +214,7 @@ impl Call<'_> {
             false => Map::new(),
         };
         drop(body);
-        let standing = open::Standing::from(&*self.shared.gate.role.borrow());
+        let phase = self.shared.gate.role.borrow().phase();
         let lifecycle = self.shared.gate.lifecycle.as_ref();
         let request = open::Request {
             verb,
@@ -224,7 +224,7 @@ impl Call<'_> {
         Ok(envelope::encode(Reply {
             request_id: String::new(),
             mount_type: String::new(),
-            result: open::answer(endpoint, request, standing, lifecycle).await,
+            result: open::answer(endpoint, request, &phase, lifecycle).await,
             moved: false,
         }))
     }

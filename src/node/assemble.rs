@@ -94,6 +94,7 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         node: assembly.node,
         kinds: kinds.clone(),
         revoker: Arc::clone(&revoker),
+        own_kind: &sys::KIND,
     });
     Ok(Router::new(Parts {
         barrier: assembly.barrier,

@@ -1,11 +1,11 @@
 //! Brings the node's phase in line with the situation, and carries out the effects of a change.
 
 use super::identity::{self, Cluster};
-use super::phase::{self, Effect, Phase, Situation};
+use super::phase::{self, Effect, Situation};
 use super::shared::{NodeState, Reign, Session, Shared};
 use super::{sweeper, systemd};
 use crate::barrier::{self, BarrierError};
-use crate::router::Role;
+use crate::router::Phase;
 use crate::store::{Key, Observer, Revision};
 use crate::sys::duties::autopilot;
 use std::sync::{Arc, Weak};
@@ -91,8 +91,9 @@ impl Shared {
                 });
             }
             Effect::Publish => {
-                self.publish(role(&state.phase, state.session.as_ref()));
-                systemd::status(&state.phase.describe());
+                let router = state.session.as_ref().map(|it| Arc::clone(&it.router));
+                self.publish(state.phase.clone().with(router));
+                systemd::status(&phase::describe(&state.phase));
             }
         }
     }
@@ -213,7 +214,7 @@ fn tell(before: &Phase, after: &Phase) {
         return;
     }
     match after {
-        Phase::Standby { leader } => {
+        Phase::Standby { leader, .. } => {
             if !matches!(before, Phase::Standby { .. }) {
                 crate::telemetry::info!("entering standby mode");
             }
@@ -225,22 +226,7 @@ fn tell(before: &Phase, after: &Phase) {
                 );
             }
         }
-        Phase::Active { term } => crate::telemetry::info!(term, "entering active mode"),
+        Phase::Active { term, .. } => crate::telemetry::info!(term, "entering active mode"),
         Phase::Uninitialised | Phase::Sealed | Phase::Stopping => {}
-    }
-}
-
-/// Returns the phase as the listeners see it.
-fn role(phase: &Phase, session: Option<&Session>) -> Role {
-    let router = session.map(|session| Arc::clone(&session.router));
-    match (phase, router) {
-        (Phase::Stopping, _) => Role::Stopping,
-        (Phase::Uninitialised, _) => Role::Uninitialised,
-        (Phase::Standby { leader }, Some(router)) => Role::Standby {
-            router,
-            leader: leader.clone(),
-        },
-        (Phase::Active { .. }, Some(router)) => Role::Active { router },
-        (Phase::Sealed | Phase::Standby { .. } | Phase::Active { .. }, _) => Role::Sealed,
     }
 }

@@ -107,7 +107,7 @@ fn read_keys(path: &Path) -> Result<DevStart, LifecycleError> {
 }
 
 async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), LifecycleError> {
-    let Role::Active { router } = shared.role().borrow().clone() else {
+    let Role::Active { router, .. } = shared.role().borrow().clone() else {
         return Err(LifecycleError::Sealed);
     };
     let reply = router

@@ -4,11 +4,11 @@
 //! on the disk, which the phase leaves out. A change of one of these wakes the task here; without a
 //! change it sleeps, but for a look at the other members where a matrix shows them.
 
-use super::phase::Phase;
 use super::shared::Shared;
 use crate::config::{Config, Storage};
 use crate::hardware::{Condition, DiskTrouble, Face, Lights, Member, Members, Panel, Standing};
 use crate::raft::MemberInfo;
+use crate::router::Phase;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ impl Follower {
 
     fn look(&mut self, node: &Shared) -> Seen {
         let phase = node.state().phase.clone();
-        let is_leaderless = phase == (Phase::Standby { leader: None });
+        let is_leaderless = matches!(phase, Phase::Standby { leader: None, .. });
         self.leaderless_since = match (is_leaderless, self.leaderless_since) {
             (true, None) => Some(Instant::now()),
             (true, since) => since,
@@ -174,7 +174,7 @@ fn condition(seen: &Seen) -> Condition {
             }
         }
         _ if !seen.has_room => Condition::Disk(DiskTrouble::Full),
-        Phase::Standby { leader: None } if seen.is_leaderless => Condition::NoQuorum(members()),
+        Phase::Standby { leader: None, .. } if seen.is_leaderless => Condition::NoQuorum(members()),
         _ if seen.is_seen_twice => Condition::SeenTwice,
         Phase::Standby { .. } => Condition::Standby(members()),
         Phase::Active { .. } => Condition::Active(members()),
@@ -199,7 +199,7 @@ fn members(node: &Shared, phase: &Phase) -> Members {
 
 fn standing(member: &MemberInfo, phase: &Phase, is_me: bool) -> Standing {
     let is_active = matches!(phase, Phase::Active { .. });
-    let knows_leader = !matches!(phase, Phase::Standby { leader: None });
+    let knows_leader = !matches!(phase, Phase::Standby { leader: None, .. });
     let is_heard = member.last_contact.is_some_and(|ago| ago < SILENT_AFTER);
     match member.elects {
         _ if is_me && is_active => Standing::Leads,
@@ -249,12 +249,10 @@ mod tests {
     }
 
     fn standby(is_led: bool) -> Phase {
-        Phase::Standby {
-            leader: is_led.then(|| Leader {
-                api_address: "http://b:8200".into(),
-                cluster_address: "https://b:8201".into(),
-            }),
-        }
+        Phase::standby(is_led.then(|| Leader {
+            api_address: "http://b:8200".into(),
+            cluster_address: "https://b:8201".into(),
+        }))
     }
 
     #[test]
@@ -264,7 +262,7 @@ mod tests {
             given: 1,
             needed: 3,
         };
-        let active = || Phase::Active { term: 2 };
+        let active = || Phase::active(2);
         for (phase, expected) in [
             (Phase::Uninitialised, Condition::Uninitialised),
             (Phase::Sealed, sealed.clone()),
@@ -336,7 +334,7 @@ mod tests {
             is_seen_twice: true,
             ..seen(phase)
         };
-        for phase in [standby(true), standby(false), Phase::Active { term: 1 }] {
+        for phase in [standby(true), standby(false), Phase::active(1)] {
             assert_eq!(condition(&twice(phase)), Condition::SeenTwice);
         }
         let sealed = condition(&twice(Phase::Sealed));
@@ -355,7 +353,7 @@ mod tests {
             last_contact: Some(Duration::from_secs(ago_s)),
             ..MemberInfo::default()
         };
-        let leads = Phase::Active { term: 1 };
+        let leads = Phase::active(1);
         let follows = standby(true);
         for (member, at, expected) in [
             (heard(Some(true), 1), &leads, Standing::Follows),

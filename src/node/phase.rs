@@ -11,7 +11,7 @@
 //! The phase follows from the situation alone, and the effects follow from the phase before and the
 //! phase after. So it does not matter how many changes were missed in between.
 
-use crate::router::Leader;
+use crate::router::{Leader, Phase};
 
 /// The leader, as consensus tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,28 +41,6 @@ pub(super) struct Situation {
     pub stopping: bool,
 }
 
-/// The phase of the node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// No keyring exists, as far as this node knows.
-    #[default]
-    Uninitialised,
-    /// The keys are not in memory. The node replicates and votes all the same.
-    Sealed,
-    /// The node answers reads; another node is active, or none.
-    Standby {
-        /// The active node, when known.
-        leader: Option<Leader>,
-    },
-    /// The node serves all requests.
-    Active {
-        /// The term since which it does.
-        term: u64,
-    },
-    /// The node stops, for good.
-    Stopping,
-}
-
 /// The effects of a change of the phase, to be carried out in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -84,11 +62,9 @@ impl Situation {
         match self {
             Self { stopping: true, .. } => Phase::Stopping,
             Self { unsealed: true, .. } => match &self.leads {
-                Leads::Nobody => Phase::Standby { leader: None },
-                Leads::Other(leader) => Phase::Standby {
-                    leader: Some(leader.clone()),
-                },
-                Leads::Me { term } => Phase::Active { term: *term },
+                Leads::Nobody => Phase::standby(None),
+                Leads::Other(leader) => Phase::standby(Some(leader.clone())),
+                Leads::Me { term } => Phase::active(*term),
             },
             Self {
                 initialised: true, ..
@@ -118,19 +94,18 @@ pub(super) fn next(phase: &Phase, situation: &Situation) -> (Phase, Vec<Effect>)
     (next, effects)
 }
 
-impl Phase {
-    /// Returns a description for `systemctl status`.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Uninitialised => "not initialised".into(),
-            Self::Sealed => "sealed".into(),
-            Self::Standby { leader: None } => "standby; no active node is known".into(),
-            Self::Standby {
-                leader: Some(leader),
-            } => format!("standby; active is {}", leader.api_address),
-            Self::Active { .. } => "active".into(),
-            Self::Stopping => "stopping".into(),
-        }
+/// Returns the phase in words, for `systemctl status`.
+pub(super) fn describe(phase: &Phase) -> String {
+    match phase {
+        Phase::Uninitialised => "not initialised".into(),
+        Phase::Sealed => "sealed".into(),
+        Phase::Standby { leader: None, .. } => "standby; no active node is known".into(),
+        Phase::Standby {
+            leader: Some(leader),
+            ..
+        } => format!("standby; active is {}", leader.api_address),
+        Phase::Active { .. } => "active".into(),
+        Phase::Stopping => "stopping".into(),
     }
 }
 
@@ -158,14 +133,14 @@ mod tests {
     }
 
     fn standby(leader: Option<Leader>) -> Phase {
-        Phase::Standby { leader }
+        Phase::standby(leader)
     }
 
     #[test]
     #[allow(clippy::too_many_lines, reason = "a table of cases")]
     fn every_change_and_what_it_asks_for() {
         let (me, other) = (Leads::Me { term: 3 }, Leads::Other(leader("b")));
-        let active = Phase::Active { term: 3 };
+        let active = Phase::active(3);
         let nobody = Leads::Nobody;
         for (name, from, now, to, effects) in [
             (
@@ -214,7 +189,7 @@ mod tests {
                 "lost and won again while nobody looked",
                 active.clone(),
                 situation(true, true, Leads::Me { term: 5 }),
-                Phase::Active { term: 5 },
+                Phase::active(5),
                 [vec![StopDuties], TAKE_OVER.to_vec()].concat(),
             ),
             (
@@ -260,7 +235,7 @@ mod tests {
     fn stopping_is_for_good() {
         let mut now = situation(true, true, Leads::Me { term: 1 });
         now.stopping = true;
-        let (phase, effects) = next(&Phase::Active { term: 1 }, &now);
+        let (phase, effects) = next(&Phase::active(1), &now);
         assert_eq!(
             (phase, effects),
             (Phase::Stopping, vec![StopDuties, Publish])

@@ -62,12 +62,13 @@ impl Recovery {
     ) -> Result<(http::Server, watch::Sender<Role>), StartError> {
         let clock = Arc::new(ClusterClock::start(storage.status().time_floor));
         let mode = RecoveryMode::new(Arc::clone(storage) as _, clock);
-        let mode = mode.map_err(|error| StartError::Storage(error.to_string()))?;
+        let mode = Arc::new(mode.map_err(|error| StartError::Storage(error.to_string()))?);
         let role = watch::Sender::new(Role::Sealed);
         let gate = Gate {
             role: role.subscribe(),
-            lifecycle: Arc::new(mode),
+            lifecycle: Arc::clone(&mode) as _,
             forwarder: None,
+            recovery: Some(mode),
         };
         let server = http::serve(listeners::options(&config.listeners), gate).await?;
         match storage.others() {

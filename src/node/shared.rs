@@ -3,13 +3,12 @@
 use super::addresses::Addresses;
 use super::identity::Cluster;
 use super::join::{Gatekeeper, Joiner};
-use super::phase::Phase;
 use super::storage::Leadership;
 use super::tally::Tally;
 use crate::barrier::{BarrierError, SealRecord, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::peer::PublicKey;
-use crate::router::{Role, Router};
+use crate::router::{Phase, Role, Router};
 use crate::seal::{Providers, UnsealProgress};
 use crate::store::Storage;
 use crate::sys::duties::autopilot::Autopilot;

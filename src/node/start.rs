@@ -7,6 +7,7 @@ use super::forward::{FromMembers, ToActive};
 use super::join::{Joiner, Place};
 use super::lifecycle::Handle;
 use super::peering::Peering;
+use super::phase;
 use super::shared::{Facts, Shared};
 use super::{advertise, announce, controller, lights, listeners, seals, seen_twice, storage};
 use crate::audit;
@@ -80,6 +81,7 @@ impl Node {
             role: shared.role(),
             lifecycle: Arc::new(Handle(Arc::clone(&shared))),
             forwarder: to_active,
+            recovery: None,
         };
         let server = match http::serve(listeners::options(&config.listeners), gate).await {
             Ok(server) => server,
@@ -181,7 +183,7 @@ impl Node {
 
     /// Describes the node, for `systemctl status`.
     pub fn describe(&self) -> String {
-        self.shared.state().phase.describe()
+        phase::describe(&self.shared.state().phase)
     }
 
     /// Hands leadership over, lets requests in flight finish, drops the keys, checkpoints and

@@ -1,11 +1,11 @@
 //! The node's account of itself.
 
 use super::host;
-use super::phase::Phase;
 use super::shared::Shared;
 use crate::barrier::SealRecord;
 use crate::clock::Timestamp;
 use crate::raft::MemberInfo;
+use crate::router::Phase;
 use crate::sys::{HaStatus, LeaderStatus, SealStatus};
 
 impl Shared {
@@ -61,6 +61,7 @@ impl Shared {
             (
                 Phase::Standby {
                     leader: Some(leader),
+                    ..
                 },
                 _,
             ) => {

@@ -2,21 +2,19 @@
 
 use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
+use super::inner::Inner;
 use super::network::{Protocol, PublicKey};
 use super::outbox::Outbox;
-use super::peers::Inner;
 use super::roster::Cut;
 use super::served::Served;
 use super::tls;
 use bytes::BytesMut;
-use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -39,41 +37,6 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// The connections that have not identified themselves yet, by age. Each holds the end of a
-/// channel; dropping it closes the oldest when there are too many. So connections that stay silent
-/// keep out no later ones.
-#[derive(Default)]
-pub(super) struct Knocking {
-    waiting: Mutex<(u64, Visitors)>,
-}
-
-/// The senders that keep these connections, each with a number.
-type Visitors = VecDeque<(u64, oneshot::Sender<()>)>;
-
-impl Knocking {
-    fn enter(&self, most: usize) -> (u64, oneshot::Receiver<()>) {
-        let (stay, sent_away) = oneshot::channel();
-        let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, waiting) = &mut *guard;
-        *last += 1;
-        while waiting.len() >= most.max(1) {
-            waiting.pop_front();
-        }
-        waiting.push_back((*last, stay));
-        (*last, sent_away)
-    }
-
-    fn leave(&self, number: u64) {
-        let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.1.retain(|(other, _)| *other != number);
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.waiting.lock().unwrap().1.len()
-    }
 }
 
 /// Accepts connections until the task is dropped.

@@ -3,10 +3,10 @@
 
 use super::drive::{self, Ended, Heard};
 use super::frame::Hello;
+use super::inner::Inner;
 use super::line::{self, Line};
 use super::network::{Member, Protocol, PublicKey};
 use super::outbox::Gauge;
-use super::peers::Inner;
 use super::presence::Sign;
 use super::roster::{Cut, Place};
 use super::tls;

@@ -26,6 +26,8 @@ mod error;
 mod frame;
 mod identity;
 mod inbound;
+mod inner;
+mod knocking;
 mod limits;
 mod line;
 mod link;

@@ -109,7 +109,7 @@ impl Call {
 
     /// Returns whether a batch of this request will be committed before its answer.
     pub fn writes(&self) -> bool {
-        super::router::is_write(self.asked) && matches!(self.effect, None | Some(Effect::Writes))
+        is_write(self.asked) && matches!(self.effect, None | Some(Effect::Writes))
     }
 
     /// Does its engine find something out first that takes long?
@@ -129,4 +129,12 @@ impl Call {
             _ => &self.path,
         }
     }
+}
+
+/// Returns true for an operation that changes something, unless its endpoint says otherwise.
+pub(super) const fn is_write(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
+    )
 }

@@ -40,6 +40,6 @@ pub use flights::{Flights, InFlight};
 pub use incoming::{Incoming, OnStandby, Reply};
 pub use readings::Counts;
 pub use revoker::{AT_ONCE_MAX, Closed, Revoker};
-pub use role::{Leader, Role};
+pub use role::{Leader, Phase, Role};
 pub use router::{Acquaintance, Parts, Router};
 pub use routes::Lifetimes;

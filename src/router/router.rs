@@ -9,7 +9,7 @@ use super::{Incoming, Reply, Revoker};
 use crate::audit;
 use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{Error, Kinds, Operation, Request, Response};
+use crate::engine::{Error, Kinds, Request, Response};
 use crate::mount::Table;
 use crate::policy;
 use crate::secret::SecretString;
@@ -311,11 +311,4 @@ fn barrier_cause(error: token::TokenError) -> BarrierError {
         token::TokenError::Barrier(cause) => cause,
         _ => BarrierError::Decode("token"),
     }
-}
-
-pub(super) const fn is_write(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Create | Operation::Update | Operation::Patch | Operation::Delete
-    )
 }

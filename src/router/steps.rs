@@ -280,9 +280,7 @@ fn passes(names: &[String], name: &str) -> bool {
 /// What narrows is honoured or refused by name: see [`narrowing`].
 fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
     match call.endpoint {
-        Some(endpoint)
-            if super::router::is_write(request.operation) && !endpoint.takes_anything =>
-        {
+        Some(endpoint) if super::call::is_write(request.operation) && !endpoint.takes_anything => {
             let known = |name: &str| endpoint.knows(request.operation, name);
             narrowing::refuse_unknown(&request.data, known)
         }

@@ -241,10 +241,6 @@ impl RecoveryMode {
 
 /// What there is of a node's life: it is sealed and stays so. Nobody is served any of this.
 impl Lifecycle for RecoveryMode {
-    fn recovery(self: Arc<Self>) -> Option<Arc<RecoveryMode>> {
-        Some(self)
-    }
-
     fn seal_status(&self) -> SealStatus {
         SealStatus {
             initialized: true,

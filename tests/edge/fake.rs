@@ -163,6 +163,7 @@ impl Edge {
             role: receiver,
             lifecycle: node.clone(),
             forwarder: None,
+            recovery: None,
         };
         let server = coffer::http::serve(options, gate).await.unwrap();
         Self { node, role, server }

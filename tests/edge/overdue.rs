@@ -56,7 +56,7 @@ async fn a_seal_that_was_begun_is_done_also_when_its_time_is_over() {
     let limit = Duration::from_millis(200);
     let edge = Edge::sealed(|listener| listener.request_duration_max = limit).await;
     let router = Arc::new(router(&edge.node).await);
-    edge.role.send_replace(Role::Active { router });
+    edge.role.send_replace(Role::Active { router, term: 1 });
     let head = format!("Host: x\r\nX-Vault-Token: {ROOT}\r\nContent-Length: 0");
     let request = format!("PUT /v1/sys/seal HTTP/1.1\r\n{head}\r\n\r\n");
     assert_eq!(edge.send(&request).await.status, 503, "nobody waits for it");
@@ -73,7 +73,7 @@ async fn a_snapshot_goes_to_a_slow_client_beyond_the_idle_timeout() {
     let idle = Duration::from_millis(80);
     let edge = Edge::sealed(|listener| listener.idle_timeout = idle).await;
     let router = Arc::new(router(&edge.node).await);
-    edge.role.send_replace(Role::Active { router });
+    edge.role.send_replace(Role::Active { router, term: 1 });
     let mut stream = edge.connect().await;
     let head = format!("Host: x\r\nX-Vault-Token: {ROOT}");
     let request = format!("GET /v1/sys/storage/raft/snapshot HTTP/1.1\r\n{head}\r\n\r\n");

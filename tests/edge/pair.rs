@@ -249,6 +249,7 @@ impl Half {
             role: receiver,
             lifecycle: node,
             forwarder: Some(Arc::clone(&link) as _),
+            recovery: None,
         };
         let options = Options {
             listeners: vec![listener],
@@ -267,7 +268,7 @@ impl Half {
     pub fn activate(&self) {
         self.view.leads.store(true, Ordering::SeqCst);
         let router = Arc::clone(&self.router);
-        self.role.send_replace(Role::Active { router });
+        self.role.send_replace(Role::Active { router, term: 1 });
     }
 
     pub fn stand_by(&self, leader: Option<Leader>) {

@@ -91,6 +91,7 @@ async fn unix_sockets_have_their_mode_and_are_removed() {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
         forwarder: None,
+        recovery: None,
     };
     let taken = coffer::http::serve(options(), gate.clone()).await;
     assert!(matches!(taken, Err(ServeError::Bind { .. })), "in use");
@@ -115,6 +116,7 @@ async fn an_address_in_use_is_named() {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
         forwarder: None,
+        recovery: None,
     };
     let Err(error) = coffer::http::serve(options, gate).await else {
         panic!("bound twice");

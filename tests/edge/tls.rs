@@ -231,6 +231,7 @@ async fn missing_files_stop_the_start_and_are_named() {
         role: edge.role.subscribe(),
         lifecycle: edge.node.clone(),
         forwarder: None,
+        recovery: None,
     };
     let Err(error) = coffer::http::serve(options, gate).await else {
         panic!("started without its certificate");

@@ -4,8 +4,8 @@
 //! functions runs; the second line is written after the act, and says how it ended.
 
 use super::metrics;
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::engine::table::{Access, Answers, Endpoint, Matched, Op, Place, Row};
 use crate::engine::{Error, Response, Streamed};
 use crate::store::BoxFuture;
@@ -13,9 +13,6 @@ use crate::sys::open::failed;
 use crate::sys::ports::{HaStatus, Lifecycle};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-
-/// Finds the node that a router belongs to; `None` once the node is gone.
-pub type FindNode = Arc<dyn Fn() -> Option<Arc<dyn Lifecycle>> + Send + Sync>;
 
 /// What an act of the node gives: the answer, or why there is none.
 type Done<'a> = BoxFuture<'a, Result<Response, Error>>;

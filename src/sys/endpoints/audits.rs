@@ -1,7 +1,7 @@
 //! `sys/audit` and `sys/audit-hash`.
 
+use super::run::Run;
 use super::system::{System, doubled};
-use super::table::Run;
 use crate::audit::{DeviceSpec, HeaderRule};
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Row};
 use crate::engine::{Error, Outcome};

@@ -1,7 +1,7 @@
 //! `sys/plugins/catalog`: what this build can mount. Nothing can be added to it.
 
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::engine::table::{Access, Endpoint, Field, Matched, Op, Row};
 use crate::engine::{Error, Outcome, Response};
 use crate::mount::Class;

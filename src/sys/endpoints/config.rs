@@ -1,7 +1,7 @@
 //! `sys/config`: the parts of the configuration that the API shows or changes.
 
+use super::run::Run;
 use super::system::{System, doubled};
-use super::table::Run;
 use crate::barrier::Slot;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Place, Row};
 use crate::engine::{Error, Outcome, Response};

@@ -5,8 +5,8 @@
 //! nobody without a token can block, cancel or spoil what was started with one.
 
 use super::generation::{Generation, Given, aborted};
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::barrier::{BarrierError, Batch, SealConfig, Sealed};
 use crate::clock::Timestamp;
 use crate::engine::table::{
@@ -16,16 +16,10 @@ use crate::engine::{Error, Operation, Response};
 use crate::secret::{Key256, SecretString};
 use crate::store::BoxFuture;
 use crate::sys::open::bare;
-use crate::token::{RANDOM_CHARS, SERVICE_PREFIX, Spec};
+use crate::token::Spec;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
-
-/// The attempts of both doors. They end when this node seals or steps down.
-pub struct RootGenerations {
-    open: Mutex<Generation>,
-    authenticated: Mutex<Generation>,
-}
+use tokio::sync::MutexGuard;
 
 /// How the caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,16 +128,6 @@ pub(in crate::sys) fn is_open_door(endpoint: &Endpoint) -> bool {
 }
 
 type Answered<'a> = BoxFuture<'a, Result<Response, Error>>;
-
-impl Default for RootGenerations {
-    fn default() -> Self {
-        let one = || Mutex::new(Generation::new(SERVICE_PREFIX.len() + RANDOM_CHARS));
-        Self {
-            open: one(),
-            authenticated: one(),
-        }
-    }
-}
 
 impl System {
     fn seal(&self) -> Result<(Sealed, SealConfig), Error> {

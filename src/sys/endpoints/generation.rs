@@ -10,9 +10,11 @@ use crate::engine::table::Fields;
 use crate::seal::{Collected, SealError, UnsealProgress};
 use crate::secret::{Key256, Secret, SecretString, random_text};
 use crate::sys::open::decode_key;
+use crate::token::{RANDOM_CHARS, SERVICE_PREFIX};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 
 /// At most one attempt, in memory only; dropping it wipes the shares.
 pub(in crate::sys) struct Generation {
@@ -24,6 +26,22 @@ struct Attempt {
     nonce: String,
     otp: SecretString,
     progress: UnsealProgress,
+}
+
+/// The attempts of both doors. They end when this node seals or steps down.
+pub struct RootGenerations {
+    pub(super) open: Mutex<Generation>,
+    pub(super) authenticated: Mutex<Generation>,
+}
+
+impl Default for RootGenerations {
+    fn default() -> Self {
+        let one = || Mutex::new(Generation::new(SERVICE_PREFIX.len() + RANDOM_CHARS));
+        Self {
+            open: one(),
+            authenticated: one(),
+        }
+    }
 }
 
 /// What became of a share.

@@ -1,7 +1,7 @@
 //! What the node tells about itself: host, versions, requests in flight, numbers.
 
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::engine::table::{Answers, Endpoint, Op, Place, Row};
 use crate::engine::{Body, Request, Response};
 use serde_json::{Map, Value, json};

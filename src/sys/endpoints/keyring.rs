@@ -1,7 +1,7 @@
 //! `sys/key-status` and `sys/rotate`.
 
+use super::run::Run;
 use super::system::{System, doubled};
-use super::table::Run;
 use crate::barrier::{BarrierError, RotationConfig};
 use crate::clock::{Timestamp, format_duration};
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Row};

@@ -1,8 +1,8 @@
 //! `sys/leases`, and the paths that leases had before.
 
 use super::ending::How;
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::clock::Timestamp;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Row};
 use crate::engine::{Error, LeaseGrant, Outcome, Prepared, Renewed, Response};

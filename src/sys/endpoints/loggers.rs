@@ -1,6 +1,6 @@
 //! `sys/loggers`: the process has one log, and its level can be changed while it runs.
 
-use super::table::Run;
+use super::run::Run;
 use crate::engine::table::{Effect, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
 use crate::engine::{Error, Operation, Outcome, Response};
 use crate::telemetry::{Level, Log};

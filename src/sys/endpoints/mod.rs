@@ -1,11 +1,13 @@
 //! The engine behind the `sys/` mount: one file for each family of endpoints, with their rows and
-//! what answers them. `table.rs` puts the rows together, `system.rs` is what all of them see.
+//! what answers them. `table.rs` puts the rows together, `run.rs` says how one is run, and all of
+//! them see what is in `system.rs`.
 
 mod acts;
 mod audits;
 mod catalog;
 mod config;
 mod ending;
+mod engine;
 pub(super) mod generate_root;
 pub(super) mod generation;
 mod info;
@@ -19,13 +21,14 @@ mod policies;
 mod raft;
 pub(super) mod raw;
 mod record_kinds;
+mod run;
 pub(super) mod snapshots;
 mod system;
 pub(super) mod table;
 mod tools;
 mod tune;
 
-pub use acts::FindNode;
-pub use generate_root::RootGenerations;
-pub use system::{KIND, Options, System};
+pub use engine::KIND;
+pub use generation::RootGenerations;
+pub use system::{FindNode, Options, System};
 pub use table::{is_metrics, is_root_generation, is_seal, place, uploads};

@@ -1,8 +1,8 @@
 //! `sys/mounts`, `sys/auth` and `sys/remount`.
 
 use super::ending::How;
+use super::run::Run;
 use super::system::{System, doubled};
-use super::table::Run;
 use super::tune;
 use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;

@@ -1,7 +1,7 @@
 //! The API of all mounts as one document.
 
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::engine::table::{
     Access, Answers, Document, Endpoint, Field, FieldKind, Matched, Mounted, On, Op, Row,
 };
@@ -68,7 +68,7 @@ impl System {
             options: entry.options.clone().unwrap_or_default(),
             ..MountContext::default()
         };
-        let is_own = std::ptr::eq(kind, &super::system::KIND);
+        let is_own = std::ptr::eq(kind, self.own_kind);
         let tag = match entry.class {
             Class::Secret if is_own => "system",
             Class::Secret => "secrets",

@@ -1,7 +1,7 @@
 //! `sys/policy` (as it was) and `sys/policies/acl`, and what a token may do.
 
+use super::run::Run;
 use super::system::{System, doubled};
-use super::table::Run;
 use crate::clock::Timestamp;
 use crate::engine::table::{Endpoint, Field, FieldKind, Fields, Matched, Op, Row};
 use crate::engine::{Error, Outcome, Response};

@@ -2,7 +2,7 @@
 //! kinds are shown as JSON and taken back as such.
 
 use super::record_kinds::kind;
-use super::table::Run;
+use super::run::Run;
 use crate::barrier::Unsealed;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Fields, On, Op, Row};
 use crate::engine::{Error, Operation, Outcome, Response};

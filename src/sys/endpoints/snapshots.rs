@@ -1,7 +1,7 @@
 //! `sys/storage/raft/snapshot-auto`: the settings of snapshots by the clock, with how they went.
 
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::barrier::Slot;
 use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
 use crate::engine::{Error, Outcome, Response};

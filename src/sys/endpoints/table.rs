@@ -2,7 +2,7 @@
 //!
 //! Each file has the rows of what it answers; here they are put together.
 
-use super::system::System;
+use super::run::Run;
 use super::{
     acts, audits, catalog, config, generate_root, info, keyring, leases, loggers, mounts, openapi,
     policies, raft, raw, snapshots, tools,
@@ -10,31 +10,8 @@ use super::{
 use crate::engine::table::{
     Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
 };
-use crate::engine::{Error, Operation, Outcome, Prepared, Response};
-use crate::store::BoxFuture;
+use crate::engine::{Error, Operation, Outcome, Response};
 use crate::sys::open::MOUNT;
-
-/// Answers with a batch.
-pub(in crate::sys) type Handler = fn(&System, &Matched<'_>) -> Result<Outcome, Error>;
-/// Answers after more than one entry, or after something that is none.
-pub(in crate::sys) type Acting =
-    for<'a> fn(&'a System, Matched<'a>) -> BoxFuture<'a, Result<Response, Error>>;
-
-/// Waits for others before it is answered with a batch. What it gives is the request's until that
-/// is committed.
-pub(super) type Preparing =
-    for<'a> fn(&'a System, Matched<'a>) -> BoxFuture<'a, Result<Prepared, Error>>;
-
-/// What answers an operation.
-#[derive(Clone, Copy)]
-pub(in crate::sys) enum Run {
-    /// An ordinary function.
-    Answer(Handler),
-    /// One that waits for others, once, and then an ordinary function.
-    After(Preparing, Handler),
-    /// One that waits, and cannot be run again.
-    Act(Acting),
-}
 
 /// The endpoints.
 pub(in crate::sys) static TABLE: Table<Run> = Table::new(

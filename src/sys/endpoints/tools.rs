@@ -1,6 +1,6 @@
 //! `sys/tools`: random bytes and hashes.
 
-use super::table::Run;
+use super::run::Run;
 use crate::engine::table::{Endpoint, Field, FieldKind, Matched, Op, Row};
 use crate::engine::{Error, Outcome, Response};
 use crate::secret::fill_random;

@@ -5,10 +5,12 @@
 //! What joiner and active node say to each other goes through as it is, in base64. The challenge
 //! looks like Vault's; the answer does not, for it proves more.
 
-use super::{Asked, Bears, OPEN, Run, Standing, bare};
+use super::answers::bare;
+use super::asked::{Asked, Bears, OPEN, Run};
 use crate::barrier::{CHALLENGE_BYTES_MAX, NODE_ID_BYTES_MAX, PROOF_BYTES};
 use crate::engine::table::{Answers, Endpoint, Field, FieldKind, Fields, Op, Place, Row};
 use crate::engine::{Error, ErrorKind, Response};
+use crate::router::Phase;
 use crate::secret::Secret;
 use crate::sys::ports::{Cluster, JoinAnswer, JoinRequest, MemberError};
 use base64::Engine as _;
@@ -96,10 +98,10 @@ fn cluster(asked: &Asked<'_>) -> Result<Arc<dyn Cluster>, Error> {
 /// The cluster, where this node is active.
 fn led(asked: &Asked<'_>) -> Result<Arc<dyn Cluster>, Error> {
     let cluster = cluster(asked)?;
-    let why = match asked.standing {
-        Standing::Active => return Ok(cluster),
-        Standing::Standby => "local node not active but active cluster node not found",
-        Standing::Stopping => "Vault is stopping",
+    let why = match asked.phase {
+        Phase::Active { .. } => return Ok(cluster),
+        Phase::Standby { .. } => "local node not active but active cluster node not found",
+        Phase::Stopping => "Vault is stopping",
         _ => "Vault is sealed",
     };
     Err(Error::new(ErrorKind::Unavailable, why))

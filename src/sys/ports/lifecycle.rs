@@ -5,7 +5,6 @@ use crate::clock::Timestamp;
 use crate::secret::{SecretBytes, SecretString};
 use crate::store::{BoxFuture, CommitError};
 use crate::stream::Chunks;
-use crate::sys::recovery::RecoveryMode;
 use crate::telemetry::Reading;
 use std::sync::Arc;
 
@@ -199,11 +198,6 @@ pub trait Lifecycle: Send + Sync {
 
     /// Cluster time now.
     fn now(&self) -> Timestamp;
-
-    /// What a node in recovery mode answers instead of everything else.
-    fn recovery(self: Arc<Self>) -> Option<Arc<RecoveryMode>> {
-        None
-    }
 
     /// The members; `None` for a store that has no others.
     fn cluster(&self) -> Option<Arc<dyn Cluster>> {

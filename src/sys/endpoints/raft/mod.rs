@@ -5,8 +5,8 @@
 mod autopilot;
 mod members;
 
+use super::run::Run;
 use super::system::System;
-use super::table::Run;
 use crate::engine::table::{Endpoint, Field, FieldKind, Op, Place, Row};
 use crate::engine::{Error, ErrorKind};
 use crate::sys::ports::{Cluster, MemberError};
