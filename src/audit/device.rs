@@ -2,7 +2,7 @@
 
 use super::AuditError;
 use super::hash::Hasher;
-use super::spec::{DeviceSpec, FileOptions, Target};
+use super::spec::{DeviceSpec, DeviceTarget, FileOptions};
 use crate::file::Links;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
@@ -39,9 +39,9 @@ impl Device {
         whole.extend_from_slice(line);
         whole.push(b'\n');
         match &self.options.target {
-            Target::Discard => Ok(()),
-            Target::Stdout => std::io::stdout().lock().write_all(&whole),
-            Target::File(path) => self.append(path, &whole),
+            DeviceTarget::Discard => Ok(()),
+            DeviceTarget::Stdout => std::io::stdout().lock().write_all(&whole),
+            DeviceTarget::File(path) => self.append(path, &whole),
         }
     }
 
@@ -61,7 +61,7 @@ impl Device {
 
     /// Opens the file now, so that an impossible one is noticed before it is relied on.
     pub fn probe(&self) -> std::io::Result<()> {
-        if let Target::File(path) = &self.options.target {
+        if let DeviceTarget::File(path) = &self.options.target {
             let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             *slot = Some(open(path, self.options.mode)?);
         }
@@ -75,7 +75,7 @@ impl Device {
 
     /// Returns true if the file lies in one of `directories`, after links on the way are resolved.
     pub fn lies_in(&self, directories: &[PathBuf]) -> bool {
-        let Target::File(path) = &self.options.target else {
+        let DeviceTarget::File(path) = &self.options.target else {
             return true;
         };
         let Some(parent) = path.parent().and_then(|parent| parent.canonicalize().ok()) else {

@@ -25,7 +25,7 @@ pub struct DeviceSpec {
 /// The options of a file device, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileOptions {
-    pub target: Target,
+    pub target: DeviceTarget,
     pub mode: Option<u32>,
     pub prefix: String,
     pub log_raw: bool,
@@ -34,7 +34,7 @@ pub(super) struct FileOptions {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum DeviceTarget {
     File(PathBuf),
     Stdout,
     Discard,
@@ -66,9 +66,9 @@ impl DeviceSpec {
             .or_else(|| self.options.get("path"));
         let target = match path.map(|path| path.trim()) {
             None | Some("") => return bad("file_path is required".into()),
-            Some("stdout") => Target::Stdout,
-            Some("discard" | "/dev/null") => Target::Discard,
-            Some(path) if path.starts_with('/') => Target::File(path.into()),
+            Some("stdout") => DeviceTarget::Stdout,
+            Some("discard" | "/dev/null") => DeviceTarget::Discard,
+            Some(path) if path.starts_with('/') => DeviceTarget::File(path.into()),
             Some(_) => return bad("file_path must be absolute".into()),
         };
         match self.options.get("format").map(String::as_str) {

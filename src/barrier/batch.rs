@@ -1,6 +1,6 @@
 //! The plaintext changes of one request, on their way to becoming one log entry.
 
-use super::names::Place;
+use super::names::SealedPath;
 use crate::secret::SecretBytes;
 use crate::store::{Key, Revision};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Instant;
 /// own subtree.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<BatchChange>,
     pub(super) expectations: Vec<(Target, Revision)>,
     /// Preconditions on reserved keys.
     pub(super) raw_expectations: Vec<(&'static [u8], Revision)>,
@@ -31,13 +31,13 @@ const RECORD_OVERHEAD_BYTES: usize = 64;
 pub(super) struct Target {
     path: Arc<str>,
     /// The view's prefix, encrypted already, and its length in `path`.
-    prefix: Option<(Arc<Place>, usize)>,
+    prefix: Option<(Arc<SealedPath>, usize)>,
     /// The whole path encrypted, where a reader has encrypted it already.
     key: Option<Key>,
 }
 
 impl Target {
-    pub(super) fn new(path: String, prefix: Option<(Arc<Place>, usize)>) -> Self {
+    pub(super) fn new(path: String, prefix: Option<(Arc<SealedPath>, usize)>) -> Self {
         Self {
             path: path.into(),
             prefix,
@@ -68,14 +68,14 @@ impl Target {
     }
 
     /// Returns the encrypted prefix and the rest of the path.
-    pub(super) fn from(&self) -> Option<(&Place, &str)> {
+    pub(super) fn from(&self) -> Option<(&SealedPath, &str)> {
         let (place, length) = self.prefix.as_ref()?;
         Some((place, self.path.get(*length..)?))
     }
 }
 
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum BatchChange {
     Put {
         target: Target,
         value: SecretBytes,
@@ -126,17 +126,19 @@ impl Batch {
     /// Returns true when the last change of `path` deletes it.
     pub(super) fn deletes(&self, path: &str) -> bool {
         let last = self.changes.iter().rev().find(|change| match change {
-            Change::Put { target, .. } | Change::Delete { target } => target.path() == path,
-            Change::PutRaw { .. } => false,
+            BatchChange::Put { target, .. } | BatchChange::Delete { target } => {
+                target.path() == path
+            }
+            BatchChange::PutRaw { .. } => false,
         });
-        matches!(last, Some(Change::Delete { .. }))
+        matches!(last, Some(BatchChange::Delete { .. }))
     }
 
     /// Returns the value that the last change of `path` puts there.
     pub(super) fn pending(&self, path: &str) -> Option<&SecretBytes> {
         self.changes.iter().rev().find_map(|change| match change {
-            Change::Put { target, value } if target.path() == path => Some(Some(value)),
-            Change::Delete { target } if target.path() == path => Some(None),
+            BatchChange::Put { target, value } if target.path() == path => Some(Some(value)),
+            BatchChange::Delete { target } if target.path() == path => Some(None),
             _ => None,
         })?
     }
@@ -144,11 +146,11 @@ impl Batch {
     /// Returns the paths below `prefix`, relative to it, whose last change puts a value there.
     pub(super) fn pending_below(&self, prefix: &str) -> Vec<String> {
         let put = self.changes.iter().filter_map(|change| match change {
-            Change::Put { target, .. } => {
+            BatchChange::Put { target, .. } => {
                 let below = target.path().strip_prefix(prefix)?;
                 (!self.deletes(target.path())).then(|| below.to_owned())
             }
-            Change::Delete { .. } | Change::PutRaw { .. } => None,
+            BatchChange::Delete { .. } | BatchChange::PutRaw { .. } => None,
         });
         let mut paths: Vec<String> = put.collect();
         paths.sort_unstable();
@@ -158,12 +160,12 @@ impl Batch {
 
     pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
         self.weight += target.weight() + value.expose().len();
-        self.changes.push(Change::Put { target, value });
+        self.changes.push(BatchChange::Put { target, value });
     }
 
     pub(super) fn delete(&mut self, target: Target) {
         self.weight += target.weight();
-        self.changes.push(Change::Delete { target });
+        self.changes.push(BatchChange::Delete { target });
     }
 
     pub(super) fn expect(&mut self, target: Target, revision: Revision) {
@@ -172,7 +174,7 @@ impl Batch {
     }
 
     pub(super) fn put_raw(&mut self, key: &'static [u8], value: Vec<u8>) {
-        self.changes.push(Change::PutRaw { key, value });
+        self.changes.push(BatchChange::PutRaw { key, value });
     }
 
     pub(super) fn expect_raw(&mut self, key: &'static [u8], revision: Revision) {

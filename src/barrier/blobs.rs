@@ -1,7 +1,7 @@
 //! Makes keyed hashes and sealed blobs, for rooms that need the keyring's keys and must not see
 //! them.
 
-use super::record::{Kind, Parsed};
+use super::record::{Parsed, RecordKind};
 use super::{BarrierError, Unsealed};
 use crate::secret::SecretBytes;
 
@@ -19,7 +19,7 @@ impl Unsealed {
     /// `plaintext`.
     pub fn seal_blob(&self, domain: &str, plaintext: &[u8]) -> Result<Vec<u8>, BarrierError> {
         self.usage.count(1);
-        Ok(self.seal_record(&*self.keys()?, Kind::Blob(domain), plaintext))
+        Ok(self.seal_record(&*self.keys()?, RecordKind::Blob(domain), plaintext))
     }
 
     /// Opens a blob that [`Unsealed::seal_blob`] made. `blob` comes from a client: here
@@ -29,6 +29,6 @@ impl Unsealed {
         let keys = self.keys()?;
         let cipher = keys.keyring.cipher(parsed.key_term);
         let cipher = cipher.ok_or(BarrierError::UnknownKeyTerm(parsed.key_term))?;
-        parsed.open(cipher, Kind::Blob(domain))
+        parsed.open(cipher, RecordKind::Blob(domain))
     }
 }

@@ -20,7 +20,7 @@
 //! process that issued it.
 
 use super::join_key::{JoinKey, PROOF_BYTES};
-use super::record::{self, Kind, Parsed};
+use super::record::{self, Parsed, RecordKind};
 use super::xchacha::Cipher;
 use super::{BarrierError, Unsealed, nonces, reserved};
 use crate::clock::Timestamp;
@@ -66,7 +66,7 @@ impl JoinKey {
             return Err(BarrierError::WrongJoinKey);
         }
         let cipher = self.cipher("join challenge");
-        let opened = Parsed::new(challenge).and_then(|it| it.open(&cipher, Kind::Challenge));
+        let opened = Parsed::new(challenge).and_then(|it| it.open(&cipher, RecordKind::Challenge));
         let opened = opened.map_err(|_| BarrierError::WrongJoinKey)?;
         Ok(OpenedChallenge {
             inner: opened.expose().clone(),
@@ -89,7 +89,7 @@ impl OpenedChallenge {
         reply: &[u8],
     ) -> Result<Vec<u8>, BarrierError> {
         let cipher = self.key.cipher("join reply");
-        let opened = Parsed::new(reply)?.open(&cipher, Kind::JoinReply(proof))?;
+        let opened = Parsed::new(reply)?.open(&cipher, RecordKind::JoinReply(proof))?;
         Ok(opened.expose().clone())
     }
 }
@@ -98,7 +98,7 @@ impl AcceptedAnswer {
     /// Seals the reply to the joiner, for this joiner alone.
     pub fn reply(&self, plaintext: &[u8]) -> Vec<u8> {
         let cipher = self.key.cipher("join reply");
-        let kind = Kind::JoinReply(&self.proof);
+        let kind = RecordKind::JoinReply(&self.proof);
         record::seal(&cipher, 0, &nonces::single(), kind, plaintext)
     }
 }
@@ -155,7 +155,7 @@ impl Unsealed {
             node_id,
         };
         // Not under a key term: a flood must not wear it out.
-        let kind = Kind::Challenge;
+        let kind = RecordKind::Challenge;
         let inner = record::seal(
             &self.token_cipher()?,
             0,
@@ -181,7 +181,7 @@ impl Unsealed {
     ) -> Result<AcceptedAnswer, BarrierError> {
         let opened = self.join_key()?.open(challenge)?;
         let token = Parsed::new(&opened.inner)
-            .and_then(|inner| inner.open(&self.token_cipher()?, Kind::Challenge))
+            .and_then(|inner| inner.open(&self.token_cipher()?, RecordKind::Challenge))
             .map_err(|error| match error {
                 BarrierError::Tampered => BarrierError::WrongJoinKey,
                 other => other,

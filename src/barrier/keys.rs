@@ -6,7 +6,7 @@ use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::mac::MacKey;
 use super::names::Names;
-use super::record::{self, Kind, Parsed};
+use super::record::{self, Parsed, RecordKind};
 use super::xchacha::Cipher;
 use super::{nonces, reserved};
 use crate::secret::{KEY_BYTES, Key256};
@@ -34,16 +34,22 @@ impl RootKey {
 
     pub(super) fn seal_keyring(&self, keyring: &Keyring) -> Vec<u8> {
         let nonce = nonces::single();
-        record::seal(&self.0, 0, &nonce, Kind::Keyring, keyring.encode().expose())
+        record::seal(
+            &self.0,
+            0,
+            &nonce,
+            RecordKind::Keyring,
+            keyring.encode().expose(),
+        )
     }
 
     pub(super) fn seal_join_key(&self, key: &JoinKey) -> Vec<u8> {
         let inside = key.expose().expose();
-        record::seal(&self.0, 0, &nonces::single(), Kind::JoinKey, inside)
+        record::seal(&self.0, 0, &nonces::single(), RecordKind::JoinKey, inside)
     }
 
     pub(super) fn open_join_key(&self, sealed: &[u8]) -> Result<JoinKey, BarrierError> {
-        let opened = Parsed::new(sealed)?.open(&self.0, Kind::JoinKey)?;
+        let opened = Parsed::new(sealed)?.open(&self.0, RecordKind::JoinKey)?;
         let key = Key256::from_slice(opened.expose());
         key.map(JoinKey::new)
             .ok_or(BarrierError::Decode("join key"))
@@ -54,7 +60,7 @@ impl RootKey {
     }
 
     fn open_keyring(&self, sealed: &[u8]) -> Result<Keyring, BarrierError> {
-        Keyring::decode(&Parsed::new(sealed)?.open(&self.0, Kind::Keyring)?)
+        Keyring::decode(&Parsed::new(sealed)?.open(&self.0, RecordKind::Keyring)?)
     }
 }
 

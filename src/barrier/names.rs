@@ -51,7 +51,7 @@ pub(super) struct Names {
 /// A folder or record whose name is encrypted already. Holds no key: the chain is the output of
 /// a keyed hash.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct SealedPath {
     key: Vec<u8>,
     chain: [u8; MAC_BYTES],
 }
@@ -60,12 +60,12 @@ pub(super) struct Place {
 pub(super) struct Child {
     pub(super) name: String,
     /// The place that the name leads to.
-    pub(super) place: Place,
+    pub(super) place: SealedPath,
     /// True for a record, false for a folder.
     pub(super) is_leaf: bool,
 }
 
-impl Place {
+impl SealedPath {
     pub(super) fn root() -> Self {
         Self {
             key: vec![NAMESPACE],
@@ -105,8 +105,8 @@ impl Names {
 
     /// Returns the place that `path` leads to from `from`. The path was checked; empty segments (a
     /// trailing slash) are skipped.
-    pub(super) fn place(&self, from: &Place, path: &str) -> Place {
-        let mut place = Place {
+    pub(super) fn place(&self, from: &SealedPath, path: &str) -> SealedPath {
+        let mut place = SealedPath {
             key: Vec::with_capacity(from.key.len() + path.len() + 4 * ITEM_OVERHEAD_BYTES_MAX),
             chain: from.chain,
         };
@@ -118,7 +118,7 @@ impl Names {
     }
 
     /// Decrypts the first name of `key`, a storage key below `parent`.
-    pub(super) fn child(&self, parent: &Place, key: &[u8]) -> Result<Child, BarrierError> {
+    pub(super) fn child(&self, parent: &SealedPath, key: &[u8]) -> Result<Child, BarrierError> {
         let rest = key.strip_prefix(parent.key.as_slice());
         let (siv, sealed, after) = rest.and_then(split_item).ok_or(BarrierError::Tampered)?;
         let mut segment = sealed.to_vec();
@@ -139,7 +139,11 @@ impl Names {
     }
 
     /// Decrypts the whole path of `key`, a storage key below `folder`, relative to it.
-    pub(super) fn path_below(&self, folder: &Place, key: &[u8]) -> Result<String, BarrierError> {
+    pub(super) fn path_below(
+        &self,
+        folder: &SealedPath,
+        key: &[u8],
+    ) -> Result<String, BarrierError> {
         let mut child = self.child(folder, key)?;
         let mut path = child.name;
         while !child.is_leaf {
@@ -150,7 +154,7 @@ impl Names {
         Ok(path)
     }
 
-    fn push(&self, place: &mut Place, segment: &str) {
+    fn push(&self, place: &mut SealedPath, segment: &str) {
         place.chain = self.mac.sign(&[&place.chain, segment.as_bytes()]);
         push_length(&mut place.key, segment.len());
         let (siv, _) = place.chain.split_first_chunk().expect("12 of 32 bytes");
@@ -207,25 +211,25 @@ mod tests {
     }
 
     fn decode(names: &Names, key: &[u8]) -> Result<String, BarrierError> {
-        names.path_below(&Place::root(), key)
+        names.path_below(&SealedPath::root(), key)
     }
 
     #[test]
     fn equal_names_in_different_folders_look_unrelated() {
         let names = names();
-        let one = names.place(&Place::root(), "a/password");
-        let two = names.place(&Place::root(), "b/password");
-        let tail = |place: &Place| place.key[place.key.len() - 8..].to_vec();
+        let one = names.place(&SealedPath::root(), "a/password");
+        let two = names.place(&SealedPath::root(), "b/password");
+        let tail = |place: &SealedPath| place.key[place.key.len() - 8..].to_vec();
         assert_ne!(tail(&one), tail(&two));
     }
 
     #[test]
     fn another_path_key_gives_other_names() {
         let other = Names::new(&Key256::from_slice(&[8; 32]).unwrap());
-        let place = names().place(&Place::root(), "a");
-        assert_ne!(place.key, other.place(&Place::root(), "a").key);
+        let place = names().place(&SealedPath::root(), "a");
+        assert_ne!(place.key, other.place(&SealedPath::root(), "a").key);
         assert!(matches!(
-            other.child(&Place::root(), &place.key),
+            other.child(&SealedPath::root(), &place.key),
             Err(BarrierError::Tampered)
         ));
     }
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_anywhere_is_tampering() {
         let names = names();
-        let key = names.place(&Place::root(), "mount/secret-name").key;
+        let key = names.place(&SealedPath::root(), "mount/secret-name").key;
         for index in 1..key.len() {
             let mut flipped = key.clone();
             flipped[index] ^= 1;
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_successor_is_past_every_descendant() {
-        let place = Place {
+        let place = SealedPath {
             key: vec![NAMESPACE, 0x10, 0xff, 0xff],
             chain: [0; MAC_BYTES],
         };
@@ -259,7 +263,7 @@ mod tests {
             let path = segments.join("/");
             prop_assume!(check_record_path(&path).is_ok());
             let names = names();
-            let place = names.place(&Place::root(), &path);
+            let place = names.place(&SealedPath::root(), &path);
             prop_assert!(place.key.len() <= STORAGE_KEY_BYTES_MAX);
             prop_assert_eq!(decode(&names, &place.key).unwrap(), path);
         }
@@ -271,8 +275,8 @@ mod tests {
             c in "[a-z]{1,9}",
         ) {
             let names = names();
-            let whole = names.place(&Place::root(), &format!("{a}/{b}/{c}"));
-            let prefix = names.place(&Place::root(), &format!("{a}/"));
+            let whole = names.place(&SealedPath::root(), &format!("{a}/{b}/{c}"));
+            let prefix = names.place(&SealedPath::root(), &format!("{a}/"));
             prop_assert_eq!(whole.key, names.place(&prefix, &format!("{b}/{c}")).key);
         }
 
@@ -280,7 +284,7 @@ mod tests {
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut key = vec![NAMESPACE];
             key.extend(bytes);
-            prop_assert!(names().child(&Place::root(), &key).is_err());
+            prop_assert!(names().child(&SealedPath::root(), &key).is_err());
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
 /// The purpose of a sealed thing, and the place where it belongs.
 #[derive(Clone, Copy)]
-pub(super) enum Kind<'a> {
+pub(super) enum RecordKind<'a> {
     /// A stored record at this path.
     Record(&'a str),
     /// Something handed out, such as a batch token, of this domain.
@@ -41,7 +41,7 @@ pub(super) enum Kind<'a> {
     JoinReply(&'a [u8]),
 }
 
-impl Kind<'_> {
+impl RecordKind<'_> {
     fn associated_data(self) -> Vec<u8> {
         let (kind, label): (u8, &[u8]) = match self {
             Self::Record(path) => (1, path.as_bytes()),
@@ -64,7 +64,7 @@ pub(super) fn seal(
     cipher: &Cipher,
     key_term: u32,
     nonce: &XNonce,
-    kind: Kind<'_>,
+    kind: RecordKind<'_>,
     plaintext: &[u8],
 ) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
@@ -105,7 +105,7 @@ impl<'a> Parsed<'a> {
     pub(super) fn open(
         &self,
         cipher: &Cipher,
-        kind: Kind<'_>,
+        kind: RecordKind<'_>,
     ) -> Result<SecretBytes, BarrierError> {
         let mut buffer = self.body.to_vec();
         let length = cipher.open(&self.nonce, &kind.associated_data(), &mut buffer)?;

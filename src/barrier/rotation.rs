@@ -6,7 +6,7 @@
 
 use super::keyring::{ENCRYPTIONS_HARD_MAX, Keyring, RotationConfig};
 use super::keys::Keys;
-use super::record::Kind;
+use super::record::RecordKind;
 use super::sealed::seal_root_key;
 use super::usage::{Reservation, USAGE_PATH};
 use super::{BarrierError, Batch, SealRecord, Unsealed, reserved};
@@ -103,7 +103,7 @@ impl Unsealed {
         let Some(record) = self.storage.get(self.changes.usage_key())? else {
             return Ok(());
         };
-        let opened = self.open_record(&record.value, Kind::Record(USAGE_PATH))?;
+        let opened = self.open_record(&record.value, RecordKind::Record(USAGE_PATH))?;
         let stored: Reservation =
             postcard::from_bytes(opened.expose()).map_err(|_| BarrierError::Decode("key usage"))?;
         if stored.key_term == self.keys()?.keyring.active().number {

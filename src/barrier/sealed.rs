@@ -3,7 +3,7 @@
 use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
-use super::record::{self, Kind, Parsed};
+use super::record::{self, Parsed, RecordKind};
 use super::xchacha::Cipher;
 use super::{BarrierError, Batch, SealConfig, SealRecord, Unsealed, nonces, reserved};
 use crate::clock::Timestamp;
@@ -101,7 +101,7 @@ impl Sealed {
         let record = self.storage.get(reserved::ROOT_KEY)?;
         let sealed = record.ok_or(BarrierError::NotInitialized)?;
         let cipher = Cipher::new(seal_key.duplicate());
-        let opened = Parsed::new(&sealed.value)?.open(&cipher, Kind::RootKey);
+        let opened = Parsed::new(&sealed.value)?.open(&cipher, RecordKind::RootKey);
         let opened = opened.map_err(|_| BarrierError::WrongSealKey)?;
         Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("root key"))
     }
@@ -116,7 +116,7 @@ pub(super) fn seal_root_key(
 ) -> Result<(), BarrierError> {
     let cipher = Cipher::new(seal_key.duplicate());
     let nonce = nonces::single();
-    let sealed = record::seal(&cipher, 0, &nonce, Kind::RootKey, root_key.expose());
+    let sealed = record::seal(&cipher, 0, &nonce, RecordKind::RootKey, root_key.expose());
     batch.put_raw(reserved::SEAL_CONFIG, how.encode()?);
     batch.put_raw(reserved::ROOT_KEY, sealed);
     let join_key = JoinKey::of_seal_key(seal_key);

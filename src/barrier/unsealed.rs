@@ -1,12 +1,12 @@
 //! The barrier while its keys are in memory.
 
-use super::batch::{Change, Target};
+use super::batch::{BatchChange, Target};
 use super::join_key::JoinKey;
 use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
-use super::names::{self, Place};
+use super::names::{self, SealedPath};
 use super::nonces::Nonces;
-use super::record::{self, Kind, Parsed};
+use super::record::{self, Parsed, RecordKind};
 use super::usage::{Reservation, USAGE_PATH, Usage};
 use super::watch::Changes;
 use super::{BarrierError, Batch, Commit, Entry, View};
@@ -41,7 +41,7 @@ impl Unsealed {
     }
 
     pub(super) fn with_keys(storage: Arc<dyn Storage>, keys: Keys) -> Arc<Self> {
-        let usage_key = keys.names.place(&Place::root(), USAGE_PATH).into_key();
+        let usage_key = keys.names.place(&SealedPath::root(), USAGE_PATH).into_key();
         let changes = Arc::new(Changes::new(usage_key));
         storage.observe(Arc::downgrade(&changes) as _);
         Arc::new(Self {
@@ -135,7 +135,7 @@ impl Unsealed {
         }
         let mut encryptions = 0;
         for change in batch.changes {
-            encryptions += u64::from(matches!(change, Change::Put { .. }));
+            encryptions += u64::from(matches!(change, BatchChange::Put { .. }));
             transaction.ops.push(self.seal_change(&keys, change)?);
         }
         if encryptions == 0 {
@@ -150,18 +150,18 @@ impl Unsealed {
         Ok((transaction, Some(before)))
     }
 
-    fn seal_change(&self, keys: &Keys, change: Change) -> Result<Op, BarrierError> {
+    fn seal_change(&self, keys: &Keys, change: BatchChange) -> Result<Op, BarrierError> {
         Ok(match change {
-            Change::Put { target, value } => Op::Put {
+            BatchChange::Put { target, value } => Op::Put {
                 key: target.storage_key(&keys.names)?,
                 value: self
-                    .seal_record(keys, Kind::Record(target.path()), value.expose())
+                    .seal_record(keys, RecordKind::Record(target.path()), value.expose())
                     .into(),
             },
-            Change::Delete { target } => Op::Delete {
+            BatchChange::Delete { target } => Op::Delete {
                 key: target.storage_key(&keys.names)?,
             },
-            Change::PutRaw { key, value } => Op::Put {
+            BatchChange::PutRaw { key, value } => Op::Put {
                 key: Key::from_static(key),
                 value: value.into(),
             },
@@ -178,12 +178,17 @@ impl Unsealed {
         Ok(Op::Put {
             key: self.changes.usage_key().clone(),
             value: self
-                .seal_record(keys, Kind::Record(USAGE_PATH), &bytes)
+                .seal_record(keys, RecordKind::Record(USAGE_PATH), &bytes)
                 .into(),
         })
     }
 
-    pub(super) fn seal_record(&self, keys: &Keys, kind: Kind<'_>, plaintext: &[u8]) -> Vec<u8> {
+    pub(super) fn seal_record(
+        &self,
+        keys: &Keys,
+        kind: RecordKind<'_>,
+        plaintext: &[u8],
+    ) -> Vec<u8> {
         let term = keys.keyring.active();
         record::seal(
             &term.cipher,
@@ -197,7 +202,7 @@ impl Unsealed {
     pub(super) fn open_record(
         &self,
         sealed: &[u8],
-        kind: Kind<'_>,
+        kind: RecordKind<'_>,
     ) -> Result<SecretBytes, BarrierError> {
         let parsed = Parsed::new(sealed)?;
         if let Some(cipher) = self.keys()?.keyring.cipher(parsed.key_term) {
@@ -216,7 +221,7 @@ impl Unsealed {
 
 impl Unsealed {
     /// Returns the place of `path` below `from`; fails when sealed.
-    pub(super) fn place(&self, from: &Place, path: &str) -> Result<Place, BarrierError> {
+    pub(super) fn place(&self, from: &SealedPath, path: &str) -> Result<SealedPath, BarrierError> {
         Ok(self.keys()?.names.place(from, path))
     }
 
@@ -226,11 +231,11 @@ impl Unsealed {
         };
         Ok(Some(Entry {
             revision: record.revision,
-            value: self.open_record(&record.value, Kind::Record(path))?,
+            value: self.open_record(&record.value, RecordKind::Record(path))?,
         }))
     }
 
-    pub(super) fn list(&self, folder: &Place) -> Result<Vec<String>, BarrierError> {
+    pub(super) fn list(&self, folder: &SealedPath) -> Result<Vec<String>, BarrierError> {
         let keys = self.keys()?;
         let mut children = Vec::new();
         self.scan(folder, |key| {
@@ -249,7 +254,7 @@ impl Unsealed {
     /// Lists the record paths below `folder`, those behind the key `after` where one is given.
     pub(super) fn walk(
         &self,
-        folder: &Place,
+        folder: &SealedPath,
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<String>, BarrierError> {
@@ -268,7 +273,7 @@ impl Unsealed {
         Ok(paths)
     }
 
-    pub(super) fn count(&self, folder: &Place) -> Result<u64, BarrierError> {
+    pub(super) fn count(&self, folder: &SealedPath) -> Result<u64, BarrierError> {
         let mut count = 0;
         self.scan(folder, |_| {
             count += 1;
@@ -281,7 +286,7 @@ impl Unsealed {
     /// ends the visit.
     fn scan(
         &self,
-        folder: &Place,
+        folder: &SealedPath,
         mut visit: impl FnMut(&[u8]) -> Result<Visit, BarrierError>,
     ) -> Result<(), BarrierError> {
         let mut failed = None;
@@ -349,7 +354,7 @@ impl Target {
         names::check_record_path(self.path())?;
         Ok(match self.from() {
             Some((place, rest)) => names.place(place, rest),
-            None => names.place(&Place::root(), self.path()),
+            None => names.place(&SealedPath::root(), self.path()),
         }
         .into_key())
     }

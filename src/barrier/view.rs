@@ -1,7 +1,7 @@
 //! One subtree of the barrier, as an engine sees it.
 
 use super::batch::Target;
-use super::names::{Place, check_record_path};
+use super::names::{SealedPath, check_record_path};
 use super::{BarrierError, Batch, Entry, Slot, Unsealed};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Revision;
@@ -15,16 +15,16 @@ pub struct View {
     barrier: Arc<Unsealed>,
     prefix: Arc<str>,
     /// The prefix, encrypted once for all calls; `None` when the barrier was sealed already.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<SealedPath>>,
 }
 
 impl View {
     pub(super) fn new(barrier: Arc<Unsealed>, prefix: &str) -> Self {
-        let place = barrier.place(&Place::root(), prefix);
+        let place = barrier.place(&SealedPath::root(), prefix);
         Self::at(barrier, prefix.into(), place.ok())
     }
 
-    fn at(barrier: Arc<Unsealed>, prefix: Arc<str>, place: Option<Place>) -> Self {
+    fn at(barrier: Arc<Unsealed>, prefix: Arc<str>, place: Option<SealedPath>) -> Self {
         debug_assert!(prefix.is_empty() || prefix.ends_with('/'));
         Self {
             barrier,
@@ -77,7 +77,7 @@ impl View {
         Ok(Slot::new(target.at(key), found))
     }
 
-    fn locate(&self, path: &str) -> Result<Place, BarrierError> {
+    fn locate(&self, path: &str) -> Result<SealedPath, BarrierError> {
         let prefix = self.place.as_ref().ok_or(BarrierError::Sealed)?;
         self.barrier.place(prefix, path)
     }

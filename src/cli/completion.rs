@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 
 use super::failure::{Failure, Outcome};
-use super::verb::{Arity, Kind, Node, Shared, Verb};
+use super::verb::{Arity, FlagKind, SharedFlags, Verb, VerbNode};
 use super::{call::Call, verbs};
 
 /// `completion bash|zsh|fish`.
@@ -14,7 +14,7 @@ pub static COMPLETION: Verb = Verb {
     usage: "bash|zsh|fish",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: print,
 };
 
@@ -36,15 +36,15 @@ fn program() -> Command {
     command.subcommands(verbs::NODES.iter().map(subcommand))
 }
 
-fn subcommand(node: &Node) -> Command {
+fn subcommand(node: &VerbNode) -> Command {
     let command = Command::new(node.name()).about(node.about());
     match node {
-        Node::Group(group) => command.subcommands(group.nodes.iter().map(subcommand)),
-        Node::Verb(verb) => {
+        VerbNode::Group(group) => command.subcommands(group.nodes.iter().map(subcommand)),
+        VerbNode::Verb(verb) => {
             let flags = verb.every_flag().into_iter().map(|flag| {
                 let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
                 match flag.kind {
-                    Kind::Switch => arg.action(ArgAction::SetTrue),
+                    FlagKind::Switch => arg.action(ArgAction::SetTrue),
                     _ => arg.action(ArgAction::Append),
                 }
             });

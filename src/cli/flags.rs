@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::parse_duration;
 
-use super::flag::{Flag, Kind};
+use super::flag::{Flag, FlagKind};
 use super::suggest::near;
 
 /// The most words on one command line.
@@ -99,7 +99,7 @@ impl Flags {
             let flag = find(known, name)?;
             let value = match value {
                 Some(value) => value,
-                None if flag.kind == Kind::Switch => String::from("true"),
+                None if flag.kind == FlagKind::Switch => String::from("true"),
                 None => match rest.next() {
                     Some(next) => next.clone(),
                     None => return Err(FlagError::NoValue(name.to_owned())),
@@ -198,17 +198,17 @@ fn check(flag: &Flag, name: &str, value: &str) -> Result<(), FlagError> {
         })
     };
     match flag.kind {
-        Kind::Text | Kind::Texts => Ok(()),
-        Kind::Switch if parse_bool(value).is_some() => Ok(()),
-        Kind::Switch => Err(FlagError::NotBoolean {
+        FlagKind::Text | FlagKind::Texts => Ok(()),
+        FlagKind::Switch if parse_bool(value).is_some() => Ok(()),
+        FlagKind::Switch => Err(FlagError::NotBoolean {
             name: name.to_owned(),
             value: value.to_owned(),
         }),
-        Kind::Number if value.parse::<i64>().is_ok() => Ok(()),
-        Kind::Number => invalid(String::from("not an integer")),
-        Kind::Time if parse_duration(value).is_some() => Ok(()),
-        Kind::Time => invalid(format!("time: invalid duration {value:?}")),
-        Kind::Pairs => match value.split_once('=') {
+        FlagKind::Number if value.parse::<i64>().is_ok() => Ok(()),
+        FlagKind::Number => invalid(String::from("not an integer")),
+        FlagKind::Time if parse_duration(value).is_some() => Ok(()),
+        FlagKind::Time => invalid(format!("time: invalid duration {value:?}")),
+        FlagKind::Pairs => match value.split_once('=') {
             None => invalid(format!("missing = in KV pair: {value:?}")),
             Some(("", _)) => invalid(format!("the key is empty in KV pair: {value:?}")),
             Some(_) => Ok(()),
@@ -227,7 +227,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verb::{Arity, Shared, Verb, flag};
+    use super::super::verb::{Arity, SharedFlags, Verb, flag};
     use super::*;
 
     static VERB: Verb = Verb {
@@ -239,15 +239,15 @@ mod tests {
             Flag {
                 name: "force",
                 alias: Some("f"),
-                kind: Kind::Switch,
+                kind: FlagKind::Switch,
                 help: "",
             },
-            flag("cas", Kind::Number, ""),
-            flag("ttl", Kind::Time, ""),
-            flag("meta", Kind::Pairs, ""),
-            flag("policy", Kind::Texts, ""),
+            flag("cas", FlagKind::Number, ""),
+            flag("ttl", FlagKind::Time, ""),
+            flag("meta", FlagKind::Pairs, ""),
+            flag("policy", FlagKind::Texts, ""),
         ],
-        shared: Shared::Field,
+        shared: SharedFlags::Field,
         run: |_| Ok(0),
     };
 

@@ -1,7 +1,7 @@
 //! Usage texts, made from the tables of verbs.
 
 use super::output::{columns, wrap};
-use super::verb::{Flag, Group, Node, Verb};
+use super::verb::{Flag, Group, Verb, VerbNode};
 
 /// The commands that most callers look for, in the order in which they are listed.
 const COMMON: [&str; 8] = [
@@ -9,7 +9,7 @@ const COMMON: [&str; 8] = [
 ];
 
 /// Returns the usage of the whole program.
-pub fn program(name: &str, nodes: &[Node]) -> String {
+pub fn program(name: &str, nodes: &[VerbNode]) -> String {
     let common = COMMON.iter();
     let common = common.filter_map(|word| nodes.iter().find(|node| node.name() == *word));
     let rest = nodes.iter().filter(|node| !COMMON.contains(&node.name()));
@@ -65,7 +65,7 @@ fn describe(flag: &Flag) -> String {
     format!("\n\n  -{}{placeholder}{alias}\n{help}", flag.name)
 }
 
-fn list<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
+fn list<'a>(nodes: impl Iterator<Item = &'a VerbNode>) -> String {
     let rows = nodes.map(|node| vec![node.name().to_owned(), node.about().to_owned()]);
     let text = columns(&rows.collect::<Vec<_>>(), "    ");
     let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();

@@ -11,7 +11,7 @@ use super::environment;
 use super::failure::{Failure, Outcome};
 use super::flags::{FlagError, Flags};
 use super::output::Format;
-use super::verb::{Arity, Node, Shared, Verb};
+use super::verb::{Arity, SharedFlags, Verb, VerbNode};
 use super::{help, server, unknown, verbs};
 
 /// The exit code for a command that does not exist.
@@ -86,11 +86,11 @@ fn descend(program: &str, words: &[String]) -> u8 {
     loop {
         let word = rest.next().map(String::as_str).unwrap_or_default();
         match nodes.iter().find(|node| node.name() == word) {
-            Some(Node::Verb(verb)) => {
+            Some(VerbNode::Verb(verb)) => {
                 path.push_str(&format!(" {word}"));
                 return run_verb(program, path, verb, rest.as_slice());
             }
-            Some(Node::Group(found)) => {
+            Some(VerbNode::Group(found)) => {
                 path.push_str(&format!(" {word}"));
                 nodes = found.nodes;
                 group = Some(found);
@@ -139,7 +139,7 @@ fn carry_out(program: &str, verb: &'static Verb, flags: Flags) -> Outcome {
 }
 
 fn format(verb: &Verb, flags: &Flags) -> Result<Format, Failure> {
-    if matches!(verb.shared, Shared::Nothing | Shared::Http) {
+    if matches!(verb.shared, SharedFlags::Nothing | SharedFlags::Http) {
         return Ok(Format::Table);
     }
     let parse =
@@ -204,12 +204,12 @@ fn say(text: &str) {
 mod tests {
     use super::*;
 
-    fn sorted(nodes: &[Node]) -> bool {
+    fn sorted(nodes: &[VerbNode]) -> bool {
         let below = nodes.iter().all(|node| match node {
-            Node::Group(group) => sorted(group.nodes),
-            Node::Verb(_) => true,
+            VerbNode::Group(group) => sorted(group.nodes),
+            VerbNode::Verb(_) => true,
         });
-        below && nodes.is_sorted_by_key(Node::name)
+        below && nodes.is_sorted_by_key(VerbNode::name)
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Answers a command that does not exist: names it, and suggests the nearest ones.
 
 use super::suggest::{SUGGESTIONS_MAX, near};
-use super::verb::Node;
+use super::verb::VerbNode;
 
 /// Returns a question about the word that none of `nodes` has, to stand below a usage text; empty
 /// when nothing is near. `path` holds the words before it.
-pub fn question(path: &str, typed: &str, nodes: &[Node]) -> String {
-    let near = near(typed, nodes.iter().map(Node::name));
+pub fn question(path: &str, typed: &str, nodes: &[VerbNode]) -> String {
+    let near = near(typed, nodes.iter().map(VerbNode::name));
     let mut lines: Vec<String> = near.iter().map(|word| format!("{path} {word}")).collect();
     if lines.is_empty() {
         // `unseal` is found as `operator unseal`.
@@ -20,9 +20,11 @@ pub fn question(path: &str, typed: &str, nodes: &[Node]) -> String {
     format!("\n\nUnknown command {typed:?}. Did you mean this?\n\n    {lines}")
 }
 
-fn deeper(path: &str, typed: &str, nodes: &[Node], lines: &mut Vec<String>) {
+fn deeper(path: &str, typed: &str, nodes: &[VerbNode], lines: &mut Vec<String>) {
     for node in nodes {
-        let Node::Group(group) = node else { continue };
+        let VerbNode::Group(group) = node else {
+            continue;
+        };
         let path = format!("{path} {}", group.name);
         for node in group.nodes.iter().filter(|node| node.name() == typed) {
             lines.push(format!("{path} {}", node.name()));

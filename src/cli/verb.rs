@@ -3,31 +3,31 @@
 
 use super::call::Call;
 use super::failure::Outcome;
-pub use super::flag::{Flag, Kind, MOUNT, Shared, flag};
+pub use super::flag::{Flag, FlagKind, MOUNT, SharedFlags, flag};
 
 /// A word on the command line: a verb, or a group of verbs.
 #[derive(Clone, Copy)]
-pub enum Node {
+pub enum VerbNode {
     /// A word with verbs below it, such as `kv`.
     Group(&'static Group),
     /// A verb.
     Verb(&'static Verb),
 }
 
-impl Node {
+impl VerbNode {
     /// Returns the word that is typed.
     pub fn name(&self) -> &'static str {
         match self {
-            Node::Group(group) => group.name,
-            Node::Verb(verb) => verb.name,
+            VerbNode::Group(group) => group.name,
+            VerbNode::Verb(verb) => verb.name,
         }
     }
 
     /// Returns one line about the word.
     pub fn about(&self) -> &'static str {
         match self {
-            Node::Group(group) => group.about,
-            Node::Verb(verb) => verb.about,
+            VerbNode::Group(group) => group.about,
+            VerbNode::Verb(verb) => verb.about,
         }
     }
 }
@@ -39,7 +39,7 @@ pub struct Group {
     /// One line for the list in the parent's usage.
     pub about: &'static str,
     /// The words below it, sorted by name.
-    pub nodes: &'static [Node],
+    pub nodes: &'static [VerbNode],
 }
 
 /// A verb: its flags and the function that carries it out.
@@ -55,7 +55,7 @@ pub struct Verb {
     /// The flags of this verb alone.
     pub flags: &'static [Flag],
     /// The shared flags that it takes.
-    pub shared: Shared,
+    pub shared: SharedFlags,
     /// The function that carries it out.
     pub run: fn(&mut Call) -> Outcome,
 }

@@ -32,7 +32,7 @@ enum Scope {
 
 /// The place of the walk in a body.
 #[derive(Clone, Copy, PartialEq)]
-enum Step {
+enum WalkState {
     /// No part of the item is seen on this line yet.
     Start,
     /// The walk is behind the name, before `=` or `{`; `true` once a label was seen.
@@ -49,7 +49,7 @@ pub(super) fn normalise(source: &str) -> Normalised {
         out: String::with_capacity(source.len() + 16),
         inserted: Vec::new(),
         scopes: vec![Scope::Body],
-        step: Step::Start,
+        step: WalkState::Start,
     };
     while walk.advance() {}
     Normalised {
@@ -63,7 +63,7 @@ struct Walk<'a> {
     out: String,
     inserted: Vec<usize>,
     scopes: Vec<Scope>,
-    step: Step,
+    step: WalkState,
 }
 
 impl Walk<'_> {
@@ -80,8 +80,8 @@ impl Walk<'_> {
                 self.take(self.rest.find("*/").map_or(self.rest.len(), |at| at + 2));
             }
             '\n' => {
-                if in_body && self.step == Step::Done {
-                    self.step = Step::Start;
+                if in_body && self.step == WalkState::Done {
+                    self.step = WalkState::Start;
                 }
                 self.take(1);
             }
@@ -89,12 +89,12 @@ impl Walk<'_> {
             '<' if self.rest.starts_with("<<") => {
                 self.word(heredoc_len(self.rest), in_body, false);
             }
-            '=' if in_body && matches!(self.step, Step::Head(_)) => {
-                self.step = Step::Value;
+            '=' if in_body && matches!(self.step, WalkState::Head(_)) => {
+                self.step = WalkState::Value;
                 self.take(1);
             }
             ',' if in_body => {
-                self.step = Step::Start;
+                self.step = WalkState::Start;
                 self.out.push('\n');
                 self.rest = self.rest.get(1..).unwrap_or_default();
             }
@@ -129,35 +129,35 @@ impl Walk<'_> {
 
     fn word(&mut self, len: usize, in_body: bool, quoted: bool) {
         if in_body {
-            if self.step == Step::Done {
+            if self.step == WalkState::Done {
                 self.insert("\n");
-                self.step = Step::Start;
+                self.step = WalkState::Start;
             }
             self.step = match self.step {
-                Step::Start => Step::Head(quoted),
-                Step::Head(_) => Step::Head(true),
-                Step::Value | Step::Done => Step::Done,
+                WalkState::Start => WalkState::Head(quoted),
+                WalkState::Head(_) => WalkState::Head(true),
+                WalkState::Value | WalkState::Done => WalkState::Done,
             };
         }
         self.take(len);
     }
 
     fn open(&mut self, bracket: char, in_body: bool) {
-        let block = in_body && bracket == '{' && self.step != Step::Value;
+        let block = in_body && bracket == '{' && self.step != WalkState::Value;
         if !block {
             self.scopes.push(Scope::Value);
             self.take(1);
             return;
         }
         let inside = self.rest.get(1..).unwrap_or_default().trim_start();
-        if self.step == Step::Head(false) && inside.starts_with('"') {
+        if self.step == WalkState::Head(false) && inside.starts_with('"') {
             self.insert("=");
             self.scopes.push(Scope::Value);
             self.take(1);
             return;
         }
         self.scopes.push(Scope::Body);
-        self.step = Step::Start;
+        self.step = WalkState::Start;
         self.take(1);
         let line = self.rest.get(..line_len(self.rest)).unwrap_or_default();
         let starts_content = line.trim_start();
@@ -168,13 +168,13 @@ impl Walk<'_> {
 
     fn close(&mut self, in_body: bool) {
         if self.scopes.len() > 1 {
-            if in_body && self.step == Step::Done {
+            if in_body && self.step == WalkState::Done {
                 self.insert("\n");
             }
             self.scopes.pop();
         }
         if self.scopes.last() == Some(&Scope::Body) {
-            self.step = Step::Done;
+            self.step = WalkState::Done;
         }
         self.take(1);
     }

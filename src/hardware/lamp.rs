@@ -6,7 +6,7 @@
 
 use super::colour::Colour;
 use super::condition::Condition;
-use super::pattern::{Frame, Pattern, Step};
+use super::pattern::{Frame, Pattern, PatternStep};
 
 /// The length of a dip in a light that is otherwise lit, and of the light between two dips.
 const DIP_MS: u64 = 200;
@@ -48,7 +48,7 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
 /// Returns a pattern that is lit, dark, lit, dark and so on, each for so many milliseconds.
 fn rhythm(colour: Colour, times_ms: &[u64]) -> Pattern {
     let colours = [colour, Colour::DARK].into_iter().cycle();
-    let mut steps = colours.zip(times_ms).map(|(colour, ms)| Step {
+    let mut steps = colours.zip(times_ms).map(|(colour, ms)| PatternStep {
         frame: Frame::Lamp(colour),
         ms: *ms,
     });

@@ -6,7 +6,7 @@
 use super::colour::Colour;
 use super::condition::{Condition, DiskTrouble, Member, Members, Standing};
 use super::lamp::in_slots;
-use super::pattern::{Frame, Pattern, Step};
+use super::pattern::{Frame, Pattern, PatternStep};
 use super::picture::{Picture, SIDE};
 
 /// The time of each picture where pictures take turns.
@@ -86,7 +86,7 @@ fn steady(picture: Picture) -> Pattern {
 }
 
 fn turns(one: Picture, other: Picture) -> Pattern {
-    let [one, other] = [one, other].map(|picture| Step {
+    let [one, other] = [one, other].map(|picture| PatternStep {
         frame: Frame::Picture(picture),
         ms: TURN_MS,
     });

@@ -62,6 +62,6 @@ pub use error::HardwareError;
 pub use indicator::{INDICATORS_MAX, Indicator, PIN_MAX};
 pub use light::{Gpio, Led, Light, Pins, SenseHat};
 pub use lights::{Lights, Panel};
-pub use pattern::{Face, Frame, Pattern, Step};
+pub use pattern::{Face, Frame, Pattern, PatternStep};
 pub use picture::{Picture, SIDE};
 pub use rehearsal::{Rehearsal, switch_off};

@@ -24,7 +24,7 @@ pub enum Face {
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct PatternStep {
     /// The frame.
     pub frame: Frame,
     /// The time of the frame, in milliseconds.
@@ -37,7 +37,7 @@ pub struct Step {
 pub struct Pattern {
     first: Frame,
     /// All steps, or none where the pattern is steady.
-    cycle: Vec<Step>,
+    cycle: Vec<PatternStep>,
 }
 
 impl Pattern {
@@ -50,7 +50,7 @@ impl Pattern {
     }
 
     /// Returns a pattern of `first`, then the others, each for its time.
-    pub fn cycle(first: Step, others: impl IntoIterator<Item = Step>) -> Self {
+    pub fn cycle(first: PatternStep, others: impl IntoIterator<Item = PatternStep>) -> Self {
         let frame = first.frame.clone();
         let mut cycle = vec![first];
         cycle.extend(others);
@@ -61,7 +61,7 @@ impl Pattern {
     }
 
     /// Returns the steps; none where the pattern is steady.
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[PatternStep] {
         &self.cycle
     }
 
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_cycle_begins_anew_and_says_how_long_to_sleep() {
-        let step = |colour, ms| Step {
+        let step = |colour, ms| PatternStep {
             frame: Frame::Lamp(colour),
             ms,
         };

@@ -91,7 +91,7 @@ impl Guest {
 }
 
 /// A place that is taken; free again when it is dropped.
-pub(super) struct Place {
+pub(super) struct Permit {
     places: Arc<Places>,
     number: u64,
 }
@@ -110,7 +110,7 @@ impl Places {
 
     /// Takes a place for `guest`, if necessary by asking another connection to leave; returns
     /// `None` when all are busy.
-    pub(super) fn take(self: &Arc<Self>, guest: Guest, activity: &Arc<Activity>) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>, guest: Guest, activity: &Arc<Activity>) -> Option<Permit> {
         let mut inside = self.inside();
         let number = inside.next;
         if !inside.make_room(guest, self.most) {
@@ -125,7 +125,7 @@ impl Places {
         };
         inside.seats.insert(number, seat);
         drop(inside);
-        Some(Place {
+        Some(Permit {
             places: Arc::clone(self),
             number,
         })
@@ -136,7 +136,7 @@ impl Places {
         self: &Arc<Self>,
         guest: Guest,
         activity: &Arc<Activity>,
-    ) -> Option<Place> {
+    ) -> Option<Permit> {
         let _queued = self.waiting.try_acquire().ok()?;
         let waited = async {
             loop {
@@ -176,7 +176,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut inside = self.places.inside();
         if let Some(seat) = inside.seats.remove(&self.number) {
@@ -274,7 +274,7 @@ mod tests {
         Activity::new(Duration::from_secs(10), Duration::from_secs(300))
     }
 
-    fn take(places: &Arc<Places>, guest: Guest) -> Option<(Place, Arc<Activity>)> {
+    fn take(places: &Arc<Places>, guest: Guest) -> Option<(Permit, Arc<Activity>)> {
         let activity = activity();
         let place = places.take(guest, &activity)?;
         Some((place, activity))
@@ -296,7 +296,7 @@ mod tests {
         taken[0].1.begin();
         taken[1].1.know();
         let newcomer = take(&places, guest("192.0.2.2")).expect("one gives way");
-        let leave = |taken: &[(Place, Arc<Activity>)]| -> Vec<bool> {
+        let leave = |taken: &[(Permit, Arc<Activity>)]| -> Vec<bool> {
             taken
                 .iter()
                 .map(|(_, activity)| activity.must_leave())

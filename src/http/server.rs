@@ -3,7 +3,7 @@
 use super::activity::Activity;
 use super::budget::Budget;
 use super::connection;
-use super::forward::Entry;
+use super::forward::ForwardEntry;
 use super::forwarded::Rules;
 use super::gate::{Gate, Shared, Shutdown};
 use super::limits;
@@ -38,7 +38,7 @@ pub struct Server {
     tls: Vec<(String, Arc<Reloadable>)>,
     phase: watch::Sender<Shutdown>,
     places: Arc<Places>,
-    entry: Entry,
+    entry: ForwardEntry,
 }
 
 /// Binds all listeners, then serves them. If one of them cannot be bound none listens.
@@ -49,7 +49,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
     let places = Places::new(options.connections_max);
     let budget = Budget::new();
     let tokenless = Arc::new(Semaphore::new(limits::TOKENLESS_CALLS_MAX));
-    let entry = Entry(Arc::new(Shared {
+    let entry = ForwardEntry(Arc::new(Shared {
         tls: None,
         forwarded: None,
         headers: Vec::new(),
@@ -116,7 +116,7 @@ impl Server {
     }
 
     /// Returns the entry for requests that other nodes forward.
-    pub fn entry(&self) -> Entry {
+    pub fn entry(&self) -> ForwardEntry {
         self.entry.clone()
     }
 

@@ -10,17 +10,17 @@ use crate::sys::{
 use std::sync::{Arc, Weak};
 
 /// A handle on the cluster that keeps no node alive: the router that holds it belongs to the node.
-pub(super) struct Members(Weak<Shared>);
+pub(super) struct ClusterPort(Weak<Shared>);
 
 impl Shared {
     /// Returns the cluster of this node; `None` for a store without other nodes.
     pub(super) fn cluster(self: &Arc<Self>) -> Option<Arc<dyn Cluster>> {
         self.leadership.raft()?;
-        Some(Arc::new(Members(Arc::downgrade(self))))
+        Some(Arc::new(ClusterPort(Arc::downgrade(self))))
     }
 }
 
-impl Members {
+impl ClusterPort {
     fn node(&self) -> Result<Arc<Shared>, MemberError> {
         let shared = self.0.upgrade();
         shared.ok_or_else(|| MemberError::Unavailable("the node is stopping".into()))
@@ -32,7 +32,7 @@ impl Members {
     }
 }
 
-impl Cluster for Members {
+impl Cluster for ClusterPort {
     fn membership(&self) -> Membership {
         let (Ok(node), Ok(raft)) = (self.node(), self.raft()) else {
             return Membership::default();

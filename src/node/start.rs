@@ -4,7 +4,7 @@ use super::addresses::{self, Addresses};
 use super::dev::{self, Dev, DevStart};
 use super::error::StartError;
 use super::forward::{FromMembers, ToActive};
-use super::join::{Joiner, Place};
+use super::join::{JoinTarget, Joiner};
 use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::phase;
@@ -285,7 +285,7 @@ fn joiner(config: &Config, peering: Option<&Peering>) -> Result<Joiner, StartErr
     };
     let mut places = Vec::new();
     for stanza in &raft.retry_join {
-        let place = Place::of_stanza(stanza).map_err(|error| {
+        let place = JoinTarget::of_stanza(stanza).map_err(|error| {
             StartError::Unsupported(format!("{}: retry_join: {error}", stanza.position))
         })?;
         places.push(Arc::new(place));

@@ -25,7 +25,7 @@ pub(super) enum Leadership {
 }
 
 /// An open store.
-pub(super) struct Opened {
+pub(super) struct OpenedStorage {
     pub storage: Arc<dyn Storage>,
     pub leadership: Leadership,
     pub kind: &'static str,
@@ -33,9 +33,12 @@ pub(super) struct Opened {
 }
 
 /// Opens the configured store. The error is a message for the operator.
-pub(super) async fn open(config: &Config, peering: Option<&Peering>) -> Result<Opened, String> {
+pub(super) async fn open(
+    config: &Config,
+    peering: Option<&Peering>,
+) -> Result<OpenedStorage, String> {
     match &config.storage {
-        Some(config::Storage::Inmem) => Ok(Opened {
+        Some(config::Storage::Inmem) => Ok(OpenedStorage {
             storage: Arc::new(Inmem::new()),
             leadership: Leadership::Always,
             kind: "inmem",
@@ -50,7 +53,10 @@ pub(super) async fn open(config: &Config, peering: Option<&Peering>) -> Result<O
     }
 }
 
-async fn open_raft(raft: &config::Raft, peering: Option<&Peering>) -> Result<Opened, String> {
+async fn open_raft(
+    raft: &config::Raft,
+    peering: Option<&Peering>,
+) -> Result<OpenedStorage, String> {
     let mut options = raft::Options::new(&raft.path, node_id(raft));
     options.hostname = host::name();
     options.timing = raft::Timing::multiplied(raft.performance_multiplier);
@@ -62,7 +68,7 @@ async fn open_raft(raft: &config::Raft, peering: Option<&Peering>) -> Result<Ope
     }
     let storage = RaftStorage::open(options).await;
     let storage = storage.map_err(|error| error.to_string())?;
-    Ok(Opened {
+    Ok(OpenedStorage {
         storage: Arc::clone(&storage) as _,
         leadership: Leadership::Raft(storage),
         kind: "raft",

@@ -1,6 +1,6 @@
 //! Assembles messages from the frames that they came in.
 
-use super::frame::{Frame, FrameError, Kind};
+use super::frame::{Frame, FrameError, FrameKind};
 use super::outbox::{Charge, Gauge};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A whole message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message {
-    pub kind: Kind,
+    pub kind: FrameKind,
     pub id: u32,
     pub payload: Bytes,
 }
@@ -23,7 +23,7 @@ pub(super) struct Assembly {
 }
 
 struct Part {
-    kind: Kind,
+    kind: FrameKind,
     bytes: BytesMut,
     charge: Charge,
 }
@@ -52,7 +52,7 @@ impl Assembly {
             id,
             payload,
         } = frame;
-        let part = match self.parts.remove(&id).filter(|_| kind != Kind::Cancel) {
+        let part = match self.parts.remove(&id).filter(|_| kind != FrameKind::Cancel) {
             Some(part) if part.kind != kind => return Err(FrameError::Unexpected(kind)),
             Some(part) => self.longer(part, &payload)?,
             None if more => self.first(kind, &payload)?,
@@ -66,7 +66,7 @@ impl Assembly {
         Ok(Some(Message { kind, id, payload }))
     }
 
-    fn first(&self, kind: Kind, payload: &Bytes) -> Result<Part, FrameError> {
+    fn first(&self, kind: FrameKind, payload: &Bytes) -> Result<Part, FrameError> {
         let charge = self.held.take(payload.len());
         let charge = charge.ok_or(FrameError::TooLarge(self.message_bytes_max))?;
         let bytes = BytesMut::from(&**payload);
@@ -91,7 +91,7 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    fn frame(kind: Kind, more: bool, id: u32, payload: &'static [u8]) -> Frame {
+    fn frame(kind: FrameKind, more: bool, id: u32, payload: &'static [u8]) -> Frame {
         let payload = Bytes::from_static(payload);
         Frame {
             kind,
@@ -112,8 +112,13 @@ mod tests {
     #[test]
     fn parts_of_several_messages_may_be_mixed() {
         let mut assembly = assembly(100);
-        let mut take =
-            |more, id, payload| text(assembly.take(frame(Kind::Call, more, id, payload)).unwrap());
+        let mut take = |more, id, payload| {
+            text(
+                assembly
+                    .take(frame(FrameKind::Call, more, id, payload))
+                    .unwrap(),
+            )
+        };
         assert_eq!(take(true, 1, b"on"), None);
         assert_eq!(take(true, 2, b"tw"), None);
         assert_eq!(take(false, 3, b"three").as_deref(), Some("three"));
@@ -126,7 +131,7 @@ mod tests {
         let held = Gauge::new(300);
         let mut one = Assembly::new(100, held.clone());
         let mut other = Assembly::new(100, held.clone());
-        let part = |id| frame(Kind::Call, true, id, &[7; 60]);
+        let part = |id| frame(FrameKind::Call, true, id, &[7; 60]);
         assert!(one.take(part(1)).unwrap().is_none());
         assert!(other.take(part(1)).unwrap().is_none());
         assert_eq!(other.take(part(2)), Err(FrameError::TooLarge(100)), "all");
@@ -141,12 +146,14 @@ mod tests {
         for id in 0..100 {
             assert!(
                 assembly
-                    .take(frame(Kind::Call, true, id, b"abc"))
+                    .take(frame(FrameKind::Call, true, id, b"abc"))
                     .unwrap()
                     .is_none()
             );
-            let cancel = assembly.take(frame(Kind::Cancel, false, id, b"")).unwrap();
-            assert_eq!(cancel.unwrap().kind, Kind::Cancel);
+            let cancel = assembly
+                .take(frame(FrameKind::Cancel, false, id, b""))
+                .unwrap();
+            assert_eq!(cancel.unwrap().kind, FrameKind::Cancel);
         }
         assert_eq!(assembly.held.bytes(), 0);
     }

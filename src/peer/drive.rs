@@ -1,7 +1,7 @@
 //! Moves the bytes of one connection: frames in, frames out, and the hello before them.
 
 use super::assembly::{Assembly, Message};
-use super::frame::{Frame, FrameError, Hello, Kind};
+use super::frame::{Frame, FrameError, FrameKind, Hello};
 use super::outbox::Outbox;
 use super::presence::Sign;
 use super::roster::Cut;
@@ -82,7 +82,7 @@ pub(super) async fn send_hello(
     let payload = postcard::to_stdvec(&hello).expect("three numbers can be encoded");
     let mut out = BytesMut::new();
     let hello = Frame {
-        kind: Kind::Hello,
+        kind: FrameKind::Hello,
         more: false,
         id: 0,
         payload: Bytes::from(payload),
@@ -100,7 +100,7 @@ pub(super) async fn read_hello(
     buffer: &mut BytesMut,
 ) -> Result<(Hello, Option<u64>), Ended> {
     let frame = next_frame(stream, buffer).await?;
-    if frame.kind != Kind::Hello {
+    if frame.kind != FrameKind::Hello {
         return Err(FrameError::Unexpected(frame.kind).into());
     }
     let (hello, more) =

@@ -70,7 +70,7 @@ impl Hello {
 
 /// The kind of a frame: see the table of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     Hello,
     Call,
     Open,
@@ -85,21 +85,21 @@ pub(super) enum Kind {
 }
 
 /// The kinds by their number in a frame.
-const KINDS: [Kind; 11] = [
-    Kind::Hello,
-    Kind::Call,
-    Kind::Open,
-    Kind::Chunk,
-    Kind::End,
-    Kind::Broken,
-    Kind::Cancel,
-    Kind::Credit,
-    Kind::Answer,
-    Kind::Refusal,
-    Kind::Busy,
+const KINDS: [FrameKind; 11] = [
+    FrameKind::Hello,
+    FrameKind::Call,
+    FrameKind::Open,
+    FrameKind::Chunk,
+    FrameKind::End,
+    FrameKind::Broken,
+    FrameKind::Cancel,
+    FrameKind::Credit,
+    FrameKind::Answer,
+    FrameKind::Refusal,
+    FrameKind::Busy,
 ];
 
-impl Kind {
+impl FrameKind {
     /// Returns true when the payload of this kind may take several frames.
     fn may_go_on(self) -> bool {
         matches!(self, Self::Call | Self::Open | Self::Answer | Self::Refusal)
@@ -114,7 +114,7 @@ pub(super) enum FrameError {
     #[error("a frame of unknown kind {0}")]
     Kind(u8),
     #[error("a {0:?} where none may be")]
-    Unexpected(Kind),
+    Unexpected(FrameKind),
     #[error("a message of more than {0} bytes")]
     TooLarge(usize),
     #[error("a credit that is none")]
@@ -130,7 +130,7 @@ pub(super) enum FrameError {
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// True when the payload goes on in the next frame with this id.
     pub more: bool,
     pub id: u32,
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn frame(kind: Kind, more: bool, id: u32, payload: &[u8]) -> Frame {
+    fn frame(kind: FrameKind, more: bool, id: u32, payload: &[u8]) -> Frame {
         Frame {
             kind,
             more,
@@ -233,12 +233,12 @@ mod tests {
         );
         assert_eq!(
             decode(&[6, 0, 0, 0, 0x83, 0, 0, 0, 0, 1]),
-            Err(FrameError::Unexpected(Kind::Chunk)),
+            Err(FrameError::Unexpected(FrameKind::Chunk)),
             "a chunk does not go on"
         );
         assert_eq!(
             decode(&[5, 0, 0, 0, 0x81, 0, 0, 0, 0]),
-            Err(FrameError::Unexpected(Kind::Call)),
+            Err(FrameError::Unexpected(FrameKind::Call)),
             "a part without bytes would never end"
         );
     }

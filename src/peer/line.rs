@@ -2,7 +2,7 @@
 
 use super::assembly::Message;
 use super::drive::Receiver;
-use super::frame::{FrameError, Kind, PAYLOAD_BYTES_MAX};
+use super::frame::{FrameError, FrameKind, PAYLOAD_BYTES_MAX};
 use super::limits::Limits;
 use super::outbox::{Charge, Outbox};
 use super::window::WINDOW_BYTES;
@@ -29,10 +29,10 @@ pub(super) enum LineError {
     Refused(String),
 }
 
-type Answer = Result<Bytes, LineError>;
+type LineAnswer = Result<Bytes, LineError>;
 
 struct Pending {
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<LineAnswer>,
     /// The bytes of a stream's body that may still be sent; `None` for a call.
     credit: Option<Arc<Semaphore>>,
 }
@@ -55,14 +55,16 @@ pub(super) struct Line {
 struct Turn<'a> {
     line: &'a Line,
     id: u32,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<LineAnswer>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if self.line.lock().by_id.remove(&self.id).is_some() && self.line.outbox.withdraw(self.id) {
             let nothing = Bytes::new();
-            self.line.outbox.push(Kind::Cancel, self.id, nothing, None);
+            self.line
+                .outbox
+                .push(FrameKind::Cancel, self.id, nothing, None);
         }
     }
 }
@@ -100,9 +102,10 @@ impl Line {
     }
 
     /// Sends one request and returns its answer.
-    pub async fn call(&self, request: Bytes, charge: Charge, within: Duration) -> Answer {
+    pub async fn call(&self, request: Bytes, charge: Charge, within: Duration) -> LineAnswer {
         let mut turn = self.turn(None)?;
-        self.outbox.push(Kind::Call, turn.id, request, Some(charge));
+        self.outbox
+            .push(FrameKind::Call, turn.id, request, Some(charge));
         match tokio::time::timeout(within, &mut turn.answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(lost())),
             Err(_) => Err(LineError::TimedOut),
@@ -110,11 +113,11 @@ impl Line {
     }
 
     /// Sends a head, and then a body as fast as there is credit for it, and returns the answer.
-    pub async fn stream(&self, head: Bytes, mut body: Chunks, stalled: Duration) -> Answer {
+    pub async fn stream(&self, head: Bytes, mut body: Chunks, stalled: Duration) -> LineAnswer {
         let credit = Arc::new(Semaphore::new(0));
         let mut turn = self.turn(Some(credit.clone()))?;
         let id = turn.id;
-        self.outbox.push(Kind::Open, id, head, None);
+        self.outbox.push(FrameKind::Open, id, head, None);
         let mut rest = Some(Bytes::new());
         let mut broken = None;
         loop {
@@ -146,12 +149,12 @@ impl Line {
             match body.next().await {
                 Some(Ok(bytes)) => *left = bytes,
                 Some(Err(error)) => {
-                    self.outbox.push(Kind::Broken, id, Bytes::new(), None);
+                    self.outbox.push(FrameKind::Broken, id, Bytes::new(), None);
                     *rest = None;
                     return Ok(Some(format!("the body to send broke off: {error}")));
                 }
                 None => {
-                    self.outbox.push(Kind::End, id, Bytes::new(), None);
+                    self.outbox.push(FrameKind::End, id, Bytes::new(), None);
                     *rest = None;
                 }
             }
@@ -161,7 +164,7 @@ impl Line {
         let permits = credit.acquire_many(size as u32).await;
         permits.map_err(|_| lost())?.forget();
         let piece = left.split_to(size);
-        self.outbox.push(Kind::Chunk, id, piece, None);
+        self.outbox.push(FrameKind::Chunk, id, piece, None);
         Ok(None)
     }
 
@@ -191,7 +194,7 @@ impl Line {
         })
     }
 
-    fn answered(&self, id: u32, answer: Answer) {
+    fn answered(&self, id: u32, answer: LineAnswer) {
         if let Some(pending) = self.lock().by_id.remove(&id) {
             // A caller that stopped waiting needs no answer.
             let _ = pending.answer.send(answer);
@@ -222,13 +225,13 @@ impl Receiver for Arc<Line> {
     fn receive(&mut self, message: Message) -> Result<(), FrameError> {
         let Message { kind, id, payload } = message;
         match kind {
-            Kind::Answer => self.answered(id, Ok(payload)),
-            Kind::Refusal => {
+            FrameKind::Answer => self.answered(id, Ok(payload)),
+            FrameKind::Refusal => {
                 let words = String::from_utf8_lossy(&payload).into_owned();
                 self.answered(id, Err(LineError::Refused(words)));
             }
-            Kind::Busy => self.answered(id, Err(LineError::Busy)),
-            Kind::Credit => self.credited(id, &payload)?,
+            FrameKind::Busy => self.answered(id, Err(LineError::Busy)),
+            FrameKind::Credit => self.credited(id, &payload)?,
             other => return Err(FrameError::Unexpected(other)),
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::line::{self, Line};
 use super::network::{Member, Protocol, PublicKey};
 use super::outbox::Gauge;
 use super::presence::Sign;
-use super::roster::{Cut, Place};
+use super::roster::{Cut, Registration};
 use super::tls;
 use crate::telemetry::debug;
 use bytes::BytesMut;
@@ -206,7 +206,7 @@ struct Connected {
     buffer: BytesMut,
     cut: Arc<Cut>,
     sign: Sign,
-    _place: Place,
+    _place: Registration,
 }
 
 impl Connected {

@@ -164,7 +164,7 @@ impl Memory {
     }
 }
 
-type Answer = Result<Bytes, CallError>;
+type Answered = Result<Bytes, CallError>;
 
 /// The content of a delivery: a call, or a stream's head and body.
 enum Parcel {
@@ -181,7 +181,7 @@ impl MemoryNode {
         to: Member,
         protocol: Protocol,
         parcel: Parcel,
-    ) -> Option<Answer> {
+    ) -> Option<Answered> {
         if !hub.carry(&from, &to.public_key).await {
             return None;
         }
@@ -221,9 +221,9 @@ impl MemoryNode {
     fn run(
         &self,
         to: &Member,
-        delivery: impl Future<Output = Option<Answer>> + Send + 'static,
+        delivery: impl Future<Output = Option<Answered>> + Send + 'static,
         is_late: impl Future<Output = ()> + Send + 'static,
-    ) -> BoxFuture<'_, Answer> {
+    ) -> BoxFuture<'_, Answered> {
         let name = to.name.clone();
         let key = to.public_key.clone();
         let members = self.members.subscribe();
@@ -259,7 +259,7 @@ impl Network for MemoryNode {
         protocol: Protocol,
         request: Bytes,
         within: Duration,
-    ) -> BoxFuture<'_, Answer> {
+    ) -> BoxFuture<'_, Answered> {
         let hub = &self.hub;
         let (from, name) = (&self.key, to.clone());
         let deliver = |to: Member| {
@@ -281,7 +281,7 @@ impl Network for MemoryNode {
         head: Bytes,
         body: Chunks,
         stalled: Duration,
-    ) -> BoxFuture<'_, Answer> {
+    ) -> BoxFuture<'_, Answered> {
         let moved = Arc::new(AtomicU64::new(0));
         let (hub, from, there) = (self.hub.clone(), self.key.clone(), to.public_key.clone());
         let counted = moved.clone();

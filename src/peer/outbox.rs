@@ -1,6 +1,6 @@
 //! The messages that wait to be sent over one connection.
 
-use super::frame::{Frame, Kind, PAYLOAD_BYTES_MAX};
+use super::frame::{Frame, FrameKind, PAYLOAD_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,7 +73,7 @@ impl Drop for Charge {
 }
 
 struct Waiting {
-    kind: Kind,
+    kind: FrameKind,
     id: u32,
     rest: Bytes,
     begun: bool,
@@ -90,7 +90,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Adds a message.
-    pub fn push(&self, kind: Kind, id: u32, payload: Bytes, charge: Option<Charge>) {
+    pub fn push(&self, kind: FrameKind, id: u32, payload: Bytes, charge: Option<Charge>) {
         self.lock().push_back(Waiting {
             kind,
             id,
@@ -107,7 +107,7 @@ impl Outbox {
         let mut waiting = self.lock();
         let mut is_known = true;
         waiting.retain(|message| {
-            if message.id == id && matches!(message.kind, Kind::Call | Kind::Open) {
+            if message.id == id && matches!(message.kind, FrameKind::Call | FrameKind::Open) {
                 is_known = message.begun;
             }
             message.id != id
@@ -185,8 +185,8 @@ mod tests {
     async fn a_small_message_does_not_wait_for_a_large_one() {
         let outbox = Outbox::default();
         let large = Bytes::from(vec![0; 3 * PAYLOAD_BYTES_MAX]);
-        outbox.push(Kind::Call, 1, large, None);
-        outbox.push(Kind::Call, 2, Bytes::from_static(b"small"), None);
+        outbox.push(FrameKind::Call, 1, large, None);
+        outbox.push(FrameKind::Call, 2, Bytes::from_static(b"small"), None);
         let mut seen = Vec::new();
         while !outbox.is_empty() {
             let mut out = BytesMut::new();
@@ -211,13 +211,13 @@ mod tests {
         let gauge = Gauge::new(1000);
         let outbox = Outbox::default();
         let payload = Bytes::from(vec![0; 800]);
-        outbox.push(Kind::Call, 1, payload.clone(), gauge.take(800));
+        outbox.push(FrameKind::Call, 1, payload.clone(), gauge.take(800));
         assert!(gauge.take(800).is_none(), "over the limit");
         assert!(!outbox.withdraw(1), "nobody knows of it");
         assert_eq!(gauge.bytes(), 0);
         assert!(gauge.take(5000).is_some(), "one alone is taken at any size");
         outbox.push(
-            Kind::Call,
+            FrameKind::Call,
             2,
             Bytes::from(vec![0; 2 * PAYLOAD_BYTES_MAX]),
             None,

@@ -102,7 +102,7 @@ impl Roster {
         key: &PublicKey,
         is_inbound: bool,
         cut: &Arc<Cut>,
-    ) -> Result<Place, Unwelcome> {
+    ) -> Result<Registration, Unwelcome> {
         let mut state = self.lock();
         if state.is_shut_down {
             return Err(Unwelcome::ShutDown);
@@ -130,7 +130,7 @@ impl Roster {
             cut: cut.clone(),
         };
         state.open.insert(number, open);
-        Ok(Place {
+        Ok(Registration {
             roster: self.clone(),
             number,
         })
@@ -176,12 +176,12 @@ impl Roster {
 }
 
 /// A connection's place on the roster.
-pub(super) struct Place {
+pub(super) struct Registration {
     roster: Arc<Roster>,
     number: u64,
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.roster.lock().open.remove(&self.number);
     }

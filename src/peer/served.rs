@@ -2,7 +2,7 @@
 
 use super::assembly::Message;
 use super::drive::Receiver;
-use super::frame::{FrameError, Kind};
+use super::frame::{FrameError, FrameKind};
 use super::limits::Limits;
 use super::network::{PublicKey, Service};
 use super::outbox::{Charge, Gauge, Outbox};
@@ -65,7 +65,11 @@ impl Served {
 
     fn start(&mut self, id: u32, request: Bytes, is_stream: bool) -> Result<(), FrameError> {
         while self.tasks.try_join_next().is_some() {}
-        let kind = if is_stream { Kind::Open } else { Kind::Call };
+        let kind = if is_stream {
+            FrameKind::Open
+        } else {
+            FrameKind::Call
+        };
         let in_flight_max = if is_stream {
             self.streams_max
         } else {
@@ -80,12 +84,12 @@ impl Served {
         };
         let charge = self.gauge.take(request.len());
         let Some(charge) = charge.filter(|_| !is_full) else {
-            return self.turn_away(Kind::Busy, id, Bytes::new());
+            return self.turn_away(FrameKind::Busy, id, Bytes::new());
         };
         let service = (self.service)().and_then(|service| service.upgrade());
         let Some(service) = service else {
             let words = Bytes::from_static(b"nothing answers here yet");
-            return self.turn_away(Kind::Refusal, id, words);
+            return self.turn_away(FrameKind::Refusal, id, words);
         };
         let (body, chunks) = match is_stream {
             true => Some(window(id, &self.outbox)).unzip(),
@@ -109,7 +113,7 @@ impl Served {
 
     /// Answers without having done anything. A peer that asks on without reading such answers is
     /// cut off.
-    fn turn_away(&self, kind: Kind, id: u32, words: Bytes) -> Result<(), FrameError> {
+    fn turn_away(&self, kind: FrameKind, id: u32, words: Bytes) -> Result<(), FrameError> {
         if self.gauge.is_overrun() {
             return Err(FrameError::Unread);
         }
@@ -134,9 +138,9 @@ impl Receiver for Served {
     fn receive(&mut self, message: Message) -> Result<(), FrameError> {
         let Message { kind, id, payload } = message;
         match kind {
-            Kind::Call => return self.start(id, payload, false),
-            Kind::Open => return self.start(id, payload, true),
-            Kind::Cancel => {
+            FrameKind::Call => return self.start(id, payload, false),
+            FrameKind::Open => return self.start(id, payload, true),
+            FrameKind::Cancel => {
                 let cancelled = lock(&self.running).remove(&id);
                 if let Some(task) = cancelled.and_then(|running| running.task) {
                     task.abort();
@@ -144,14 +148,14 @@ impl Receiver for Served {
                 // An answer that nobody waits for need not be sent.
                 self.outbox.withdraw_unless_begun(id);
             }
-            Kind::Chunk | Kind::End | Kind::Broken => {
+            FrameKind::Chunk | FrameKind::End | FrameKind::Broken => {
                 // One that was answered early, or refused, may still be sending.
                 if let Some(running) = lock(&self.running).get_mut(&id) {
                     let body = running.body.as_mut();
                     let body = body.ok_or(FrameError::Unexpected(kind))?;
                     match kind {
-                        Kind::Chunk => body.put(payload)?,
-                        _ => body.end(kind == Kind::End),
+                        FrameKind::Chunk => body.put(payload)?,
+                        _ => body.end(kind == FrameKind::End),
                     }
                 }
             }
@@ -175,23 +179,23 @@ impl Turn {
     fn answer(self, answer: Result<Bytes, String>) {
         let (kind, payload) = match answer {
             Ok(answer) if answer.len() > self.answer_bytes_max => (
-                Kind::Refusal,
+                FrameKind::Refusal,
                 Bytes::from_static(b"the answer is too large"),
             ),
-            Ok(answer) => (Kind::Answer, answer),
+            Ok(answer) => (FrameKind::Answer, answer),
             Err(mut words) => {
                 let mut end = words.len().min(REFUSAL_BYTES_MAX);
                 while !words.is_char_boundary(end) {
                     end -= 1;
                 }
                 words.truncate(end);
-                (Kind::Refusal, Bytes::from(words))
+                (FrameKind::Refusal, Bytes::from(words))
             }
         };
         self.send(kind, payload);
     }
 
-    fn send(&self, kind: Kind, payload: Bytes) {
+    fn send(&self, kind: FrameKind, payload: Bytes) {
         // Not there any more: cancelled, or answered.
         if lock(&self.running).remove(&self.id).is_some() {
             let charge = self.gauge.force(payload.len());
@@ -202,7 +206,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.send(Kind::Refusal, Bytes::from_static(b"it failed inside"));
+        self.send(FrameKind::Refusal, Bytes::from_static(b"it failed inside"));
     }
 }
 

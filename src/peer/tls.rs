@@ -54,7 +54,7 @@ pub(super) fn client(identity: &Identity, pin: &PublicKey, protocol: Protocol) -
 /// Configures TLS for answering the members that are on the roster at that moment.
 pub(super) fn server(identity: &Identity, roster: Arc<Roster>) -> ServerConfig {
     let provider = provider();
-    let verifier = Members {
+    let verifier = MemberVerifier {
         roster,
         provider: provider.clone(),
     };
@@ -163,18 +163,18 @@ impl ServerCertVerifier for Pinned {
 }
 
 /// Accepts the keys of members.
-struct Members {
+struct MemberVerifier {
     roster: Arc<Roster>,
     provider: Arc<CryptoProvider>,
 }
 
-impl std::fmt::Debug for Members {
+impl std::fmt::Debug for MemberVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Members")
+        f.write_str("MemberVerifier")
     }
 }
 
-impl ClientCertVerifier for Members {
+impl ClientCertVerifier for MemberVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -1,6 +1,6 @@
 //! The answering side of a stream's body: the pieces that arrived, and credit for more.
 
-use super::frame::{FrameError, Kind};
+use super::frame::{FrameError, FrameKind};
 use super::outbox::Outbox;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -68,7 +68,7 @@ impl Filling {
         let pieces = self
             .pieces
             .as_ref()
-            .ok_or(FrameError::Unexpected(Kind::Chunk))?;
+            .ok_or(FrameError::Unexpected(FrameKind::Chunk))?;
         // A service that does not read on gets nothing more; its answer comes all the same.
         let _ = pieces.send(Piece::Bytes(bytes));
         Ok(())
@@ -90,7 +90,7 @@ impl Body {
         let bytes = std::mem::take(&mut self.taken);
         self.credit.fetch_add(bytes, Ordering::SeqCst);
         let payload = Bytes::copy_from_slice(&(bytes as u32).to_le_bytes());
-        self.outbox.push(Kind::Credit, self.id, payload, None);
+        self.outbox.push(FrameKind::Credit, self.id, payload, None);
     }
 }
 

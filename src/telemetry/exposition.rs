@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// The kind of a [`Reading`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReadingKind {
     /// The number only goes up, for as long as the process lives.
     Counter,
     /// The number goes up and down.
@@ -24,7 +24,7 @@ pub struct Reading {
     /// A sentence for the reader of the number.
     pub help: &'static str,
     /// The kind.
-    pub kind: Kind,
+    pub kind: ReadingKind,
     /// The labels, as names and values; readings of one name differ in them.
     pub labels: Vec<(&'static str, String)>,
     /// The value, in the unit that the name or the help gives.
@@ -37,7 +37,7 @@ impl Reading {
         Self {
             name,
             help,
-            kind: Kind::Gauge,
+            kind: ReadingKind::Gauge,
             labels: Vec::new(),
             value,
         }
@@ -46,7 +46,7 @@ impl Reading {
     /// Returns a counter without labels.
     pub fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
         Self {
-            kind: Kind::Counter,
+            kind: ReadingKind::Counter,
             ..Self::gauge(name, help, value)
         }
     }
@@ -103,8 +103,8 @@ impl Metrics {
             let family = families.entry(name).or_insert_with(|| Family {
                 help: reading.help,
                 kind: match reading.kind {
-                    Kind::Counter => "counter",
-                    Kind::Gauge => "gauge",
+                    ReadingKind::Counter => "counter",
+                    ReadingKind::Gauge => "gauge",
                 },
                 lines: String::new(),
             });
@@ -143,8 +143,8 @@ impl Metrics {
         for reading in readings {
             let (name, labels) = (dotted(prefix, reading.name), reading.labels());
             match reading.kind {
-                Kind::Counter => counters.push(counter(&name, json!(reading.value), labels)),
-                Kind::Gauge => gauges.push(json!({
+                ReadingKind::Counter => counters.push(counter(&name, json!(reading.value), labels)),
+                ReadingKind::Gauge => gauges.push(json!({
                     "Name": name, "Value": reading.value, "Labels": labels,
                 })),
             }

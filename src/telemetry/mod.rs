@@ -18,7 +18,7 @@ mod metrics;
 mod seldom;
 mod tally;
 
-pub use exposition::{Kind, Reading};
+pub use exposition::{Reading, ReadingKind};
 pub use line::Format;
 pub use log_file::{LogFile, Rotation};
 pub use logger::{Level, Log, install};

@@ -4,7 +4,7 @@ use crate::fake::{FakeNode, PATIENCE, Reply};
 use coffer::audit::{self, DeviceSpec};
 use coffer::barrier::{Sealed, Unsealed};
 use coffer::clock::{Clock, ManualClock, Timestamp};
-use coffer::http::forward::{Entry, ForwardAnswer, ForwardError, ForwardRequest, Forwarder};
+use coffer::http::forward::{ForwardAnswer, ForwardEntry, ForwardError, ForwardRequest, Forwarder};
 use coffer::http::{Address, Bound, Gate, Listener, Options, Server};
 use coffer::mount::Table;
 use coffer::node::{Assembly, assemble};
@@ -93,7 +93,7 @@ pub enum Way {
 
 /// The way to the other node; requests on it pass through the bytes that would travel.
 pub struct Link {
-    to: Mutex<Option<Entry>>,
+    to: Mutex<Option<ForwardEntry>>,
     pub way: Mutex<Way>,
     pub sent: AtomicUsize,
     /// The last request, as it would arrive.

@@ -2,7 +2,7 @@
 
 use super::TokenEngine;
 use super::policies::Choice;
-use super::role::{Kind, Role};
+use super::role::{Role, TokenKind};
 use crate::barrier::Batch;
 use crate::engine::table::{Field, FieldKind, Fields, Matched};
 use crate::engine::{Error, Outcome, Request, Response, TokenType};
@@ -215,12 +215,12 @@ impl<'a> Creation<'a> {
         let kind = self
             .role
             .as_ref()
-            .map_or(Kind::DefaultService, |role| role.kind);
+            .map_or(TokenKind::DefaultService, |role| role.kind);
         let (fixed, usual) = match kind {
-            Kind::Service => (Some(TokenType::Service), TokenType::Service),
-            Kind::Batch => (Some(TokenType::Batch), TokenType::Batch),
-            Kind::DefaultService => (None, TokenType::Service),
-            Kind::DefaultBatch => (None, TokenType::Batch),
+            TokenKind::Service => (Some(TokenType::Service), TokenType::Service),
+            TokenKind::Batch => (Some(TokenType::Batch), TokenType::Batch),
+            TokenKind::DefaultService => (None, TokenType::Service),
+            TokenKind::DefaultBatch => (None, TokenType::Batch),
         };
         Ok(fixed.or(wanted).unwrap_or(usual))
     }

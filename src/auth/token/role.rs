@@ -85,7 +85,7 @@ pub(super) const FIELDS: &[Field] = &[
 
 /// Which kind of token a role makes when the request does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Service, unless the request says batch.
     #[default]
     DefaultService,
@@ -97,7 +97,7 @@ pub(super) enum Kind {
     Batch,
 }
 
-impl Kind {
+impl TokenKind {
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "" | "default" | "default-service" => Self::DefaultService,
@@ -132,7 +132,7 @@ pub(super) struct Role {
     pub renewable: bool,
     pub no_default_policy: bool,
     pub path_suffix: String,
-    pub kind: Kind,
+    pub kind: TokenKind,
     pub num_uses: u64,
     pub period: Duration,
     pub old_period: bool,
@@ -157,7 +157,7 @@ impl Default for Role {
             renewable: true,
             no_default_policy: false,
             path_suffix: String::new(),
-            kind: Kind::default(),
+            kind: TokenKind::default(),
             num_uses: 0,
             period: Duration::ZERO,
             old_period: false,
@@ -303,7 +303,7 @@ impl Role {
     fn update_kind(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
         if fields.has("token_type") || fields.is_null("token_type") {
             let name = fields.text("token_type").unwrap_or_default();
-            self.kind = Kind::parse(name)
+            self.kind = TokenKind::parse(name)
                 .ok_or_else(|| Error::invalid(format!("invalid 'token_type' value {name:?}")))?;
         }
         Ok(())
@@ -341,7 +341,7 @@ impl Role {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.kind != Kind::Batch {
+        if self.kind != TokenKind::Batch {
             return Ok(());
         }
         let conflict = if !self.period.is_zero() {

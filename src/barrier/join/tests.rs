@@ -159,10 +159,10 @@ async fn a_holder_of_the_keys_cannot_make_its_own_challenge() {
         &Cipher::new(Key256::generate()),
         0,
         &nonces::single(),
-        Kind::Challenge,
+        RecordKind::Challenge,
         &token.encode(),
     );
-    let forged = record::seal(&cipher, 0, &nonces::single(), Kind::Challenge, &inner);
+    let forged = record::seal(&cipher, 0, &nonces::single(), RecordKind::Challenge, &inner);
     let proof = cluster.join_key().open(&forged).unwrap().prove(b"says");
     let judged = cluster.judge("pi-2", &forged, b"says", &proof, NOW);
     assert!(matches!(judged, Err(BarrierError::WrongJoinKey)));
@@ -199,7 +199,7 @@ async fn a_reply_to_someone_else_or_by_someone_else_is_not_believed() {
         &Cipher::new(Key256::generate()),
         0,
         &nonces::single(),
-        Kind::JoinReply(&mine),
+        RecordKind::JoinReply(&mine),
         b"members",
     );
     assert!(opened.open_reply(&mine, &forged).is_err());

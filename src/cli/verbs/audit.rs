@@ -7,7 +7,7 @@ use crate::cli::client::{Ask, ClientError};
 use crate::cli::data::parse_texts;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, plain, table};
-use crate::cli::verb::{Arity, Group, Kind, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, Group, SharedFlags, Verb, VerbNode, flag};
 
 use super::{mount_path, trimmed};
 
@@ -18,7 +18,11 @@ const NONE: u8 = 2;
 pub static AUDIT: Group = Group {
     name: "audit",
     about: "Interact with audit devices",
-    nodes: &[Node::Verb(&DISABLE), Node::Verb(&ENABLE), Node::Verb(&LIST)],
+    nodes: &[
+        VerbNode::Verb(&DISABLE),
+        VerbNode::Verb(&ENABLE),
+        VerbNode::Verb(&LIST),
+    ],
 };
 
 static ENABLE: Verb = Verb {
@@ -27,15 +31,15 @@ static ENABLE: Verb = Verb {
     usage: "TYPE [K=V...]",
     arity: Arity::at_least(0),
     flags: &[
-        flag("description", Kind::Text, "What it is for."),
-        flag("local", Kind::Switch, "Only on this cluster."),
+        flag("description", FlagKind::Text, "What it is for."),
+        flag("local", FlagKind::Switch, "Only on this cluster."),
         flag(
             "path",
-            Kind::Text,
+            FlagKind::Text,
             "Where to enable it; its type unless given.",
         ),
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: enable,
 };
 
@@ -45,7 +49,7 @@ static DISABLE: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: disable,
 };
 
@@ -56,10 +60,10 @@ static LIST: Verb = Verb {
     arity: Arity::exactly(0),
     flags: &[flag(
         "detailed",
-        Kind::Switch,
+        FlagKind::Switch,
         "Print options and replication as well.",
     )],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 

@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::table;
-use crate::cli::verb::{Arity, Group, Node, Shared, Verb};
+use crate::cli::verb::{Arity, Group, SharedFlags, Verb, VerbNode};
 
 use super::login;
 use super::mount_flags as flags;
@@ -18,12 +18,12 @@ pub static AUTH: Group = Group {
     name: "auth",
     about: "Interact with auth methods",
     nodes: &[
-        Node::Verb(&DISABLE),
-        Node::Verb(&ENABLE),
-        Node::Verb(&HELP),
-        Node::Verb(&LIST),
-        Node::Verb(&MOVE),
-        Node::Verb(&TUNE),
+        VerbNode::Verb(&DISABLE),
+        VerbNode::Verb(&ENABLE),
+        VerbNode::Verb(&HELP),
+        VerbNode::Verb(&LIST),
+        VerbNode::Verb(&MOVE),
+        VerbNode::Verb(&TUNE),
     ],
 };
 
@@ -48,7 +48,7 @@ static ENABLE: Verb = Verb {
         flags::TOKEN_TYPE,
         flags::VERSION,
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: enable,
 };
 
@@ -58,7 +58,7 @@ static DISABLE: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: disable,
 };
 
@@ -68,7 +68,7 @@ static HELP: Verb = Verb {
     usage: "TYPE | PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: help,
 };
 
@@ -78,7 +78,7 @@ static LIST: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[flags::DETAILED],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
@@ -88,7 +88,7 @@ static MOVE: Verb = Verb {
     usage: "SOURCE DESTINATION",
     arity: Arity::exactly(2),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: |call| remount(call, "auth/", "auth method"),
 };
 
@@ -110,7 +110,7 @@ static TUNE: Verb = Verb {
         flags::TOKEN_TYPE,
         flags::VERSION,
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: tune,
 };
 

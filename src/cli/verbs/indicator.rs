@@ -3,7 +3,7 @@
 use crate::cli::call::Call;
 use crate::cli::environment::variable;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::verb::{Arity, Flag, Group, Kind, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, Group, SharedFlags, Verb, VerbNode, flag};
 use crate::config;
 use crate::hardware::{Condition, Indicator, Rehearsal, switch_off};
 use crate::node::Signals;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub static INDICATOR: Group = Group {
     name: "indicator",
     about: "Tests the status lights, or switches them off",
-    nodes: &[Node::Verb(&OFF), Node::Verb(&TEST)],
+    nodes: &[VerbNode::Verb(&OFF), VerbNode::Verb(&TEST)],
 };
 
 /// The configuration of an installed service.
@@ -24,7 +24,7 @@ const EACH: Duration = Duration::from_secs(6);
 
 const CONFIG_FLAG: Flag = flag(
     "config",
-    Kind::Texts,
+    FlagKind::Texts,
     "The server's configuration, a file or directory. May be repeated. Also from \
      COFFER_CONFIG_PATH; the default is /etc/coffer.d.",
 );
@@ -38,11 +38,11 @@ static TEST: Verb = Verb {
         CONFIG_FLAG,
         flag(
             "each",
-            Kind::Time,
+            FlagKind::Time,
             "How long each pattern is shown. The default is 6s.",
         ),
     ],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: test,
 };
 
@@ -52,7 +52,7 @@ static OFF: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[CONFIG_FLAG],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: off,
 };
 

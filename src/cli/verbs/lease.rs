@@ -5,13 +5,17 @@ use serde_json::json;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Flag, Group, Kind, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, Group, SharedFlags, Verb, VerbNode, flag};
 
 /// `lease`.
 pub static LEASE: Group = Group {
     name: "lease",
     about: "Interact with leases",
-    nodes: &[Node::Verb(&LOOKUP), Node::Verb(&RENEW), Node::Verb(&REVOKE)],
+    nodes: &[
+        VerbNode::Verb(&LOOKUP),
+        VerbNode::Verb(&RENEW),
+        VerbNode::Verb(&REVOKE),
+    ],
 };
 
 static LOOKUP: Verb = Verb {
@@ -20,7 +24,7 @@ static LOOKUP: Verb = Verb {
     usage: "ID",
     arity: Arity::between(0, 1),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: lookup,
 };
 
@@ -32,10 +36,10 @@ static RENEW: Verb = Verb {
     flags: &[Flag {
         name: "increment",
         alias: Some("i"),
-        kind: Kind::Time,
+        kind: FlagKind::Time,
         help: "How much time to ask for; the server may give less.",
     }],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: renew,
 };
 
@@ -48,17 +52,17 @@ static REVOKE: Verb = Verb {
         Flag {
             name: "force",
             alias: Some("f"),
-            kind: Kind::Switch,
+            kind: FlagKind::Switch,
             help: "Forget the leases even when revoking fails. Needs -prefix.",
         },
         flag(
             "prefix",
-            Kind::Switch,
+            FlagKind::Switch,
             "Revoke every lease whose ID starts so.",
         ),
-        flag("sync", Kind::Switch, "Wait until it is done."),
+        flag("sync", FlagKind::Switch, "Wait until it is done."),
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: revoke,
 };
 

@@ -8,14 +8,14 @@ use crate::cli::data::parse_texts;
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Format, Order, plain};
-use crate::cli::verb::{Arity, Flag, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, SharedFlags, Verb, flag};
 
 use super::trimmed;
 
 const FORCE: Flag = Flag {
     name: "force",
     alias: Some("f"),
-    kind: Kind::Switch,
+    kind: FlagKind::Switch,
     help: "Go on without any data.",
 };
 
@@ -26,7 +26,7 @@ pub static READ: Verb = Verb {
     usage: "PATH [K=V...]",
     arity: Arity::at_least(1),
     flags: &[],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: read,
 };
 
@@ -37,7 +37,7 @@ pub static WRITE: Verb = Verb {
     usage: "PATH [K=V... | K=@FILE | K=- | @FILE | -]",
     arity: Arity::at_least(1),
     flags: &[FORCE],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: write,
 };
 
@@ -48,7 +48,7 @@ pub static PATCH: Verb = Verb {
     usage: "PATH [K=V... | K=@FILE | K=- | @FILE | -]",
     arity: Arity::at_least(1),
     flags: &[FORCE],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: patch,
 };
 
@@ -61,13 +61,13 @@ pub static LIST: Verb = Verb {
     flags: &[
         flag(
             "detailed",
-            Kind::Switch,
+            FlagKind::Switch,
             "Print what is known about each key as well.",
         ),
-        flag("after", Kind::Text, "Start behind this key."),
-        flag("limit", Kind::Number, "Print at most so many keys."),
+        flag("after", FlagKind::Text, "Start behind this key."),
+        flag("limit", FlagKind::Number, "Print at most so many keys."),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
@@ -78,7 +78,7 @@ pub static DELETE: Verb = Verb {
     usage: "PATH [K=V...]",
     arity: Arity::at_least(1),
     flags: &[],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: delete,
 };
 

@@ -10,7 +10,7 @@ use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::flags::parse_bool;
 use crate::cli::output::{pairs, secret_rows};
 use crate::cli::token_file;
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 use crate::secret::{Secret, SecretString};
 
 use super::trimmed;
@@ -24,23 +24,23 @@ pub static LOGIN: Verb = Verb {
     flags: &[
         flag(
             "method",
-            Kind::Text,
+            FlagKind::Text,
             "token, userpass, approle or cert. The default is token.",
         ),
-        flag("no-print", Kind::Switch, "Do not print the token."),
-        flag("no-store", Kind::Switch, "Do not keep the token."),
+        flag("no-print", FlagKind::Switch, "Do not print the token."),
+        flag("no-store", FlagKind::Switch, "Do not keep the token."),
         flag(
             "path",
-            Kind::Text,
+            FlagKind::Text,
             "Where the method is enabled; its type unless given.",
         ),
         flag(
             "token-only",
-            Kind::Switch,
+            FlagKind::Switch,
             "Print the token only and do not keep it.",
         ),
     ],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run,
 };
 

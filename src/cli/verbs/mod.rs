@@ -22,35 +22,35 @@ mod unwrap;
 mod version;
 
 use super::completion::COMPLETION;
-use super::verb::Node;
+use super::verb::VerbNode;
 
 pub use version::VERSION;
 
 /// Every word that can be typed behind the program's name.
-pub static NODES: &[Node] = &[
-    Node::Group(&audit::AUDIT),
-    Node::Group(&auth::AUTH),
-    Node::Verb(&COMPLETION),
-    Node::Verb(&logical::DELETE),
-    Node::Group(&indicator::INDICATOR),
-    Node::Group(&kv::KV),
-    Node::Group(&lease::LEASE),
-    Node::Verb(&logical::LIST),
-    Node::Verb(&login::LOGIN),
-    Node::Group(&operator::OPERATOR),
-    Node::Verb(&logical::PATCH),
-    Node::Verb(&path_help::PATH_HELP),
-    Node::Group(&policy::POLICY),
-    Node::Group(&print::PRINT),
-    Node::Verb(&logical::READ),
-    Node::Group(&secrets::SECRETS),
-    Node::Verb(&server_flags::SERVER),
-    Node::Verb(&status::STATUS),
-    Node::Group(&token::TOKEN),
-    Node::Verb(&unwrap::UNWRAP),
-    Node::Verb(&VERSION),
-    Node::Verb(&version::VERSION_HISTORY),
-    Node::Verb(&logical::WRITE),
+pub static NODES: &[VerbNode] = &[
+    VerbNode::Group(&audit::AUDIT),
+    VerbNode::Group(&auth::AUTH),
+    VerbNode::Verb(&COMPLETION),
+    VerbNode::Verb(&logical::DELETE),
+    VerbNode::Group(&indicator::INDICATOR),
+    VerbNode::Group(&kv::KV),
+    VerbNode::Group(&lease::LEASE),
+    VerbNode::Verb(&logical::LIST),
+    VerbNode::Verb(&login::LOGIN),
+    VerbNode::Group(&operator::OPERATOR),
+    VerbNode::Verb(&logical::PATCH),
+    VerbNode::Verb(&path_help::PATH_HELP),
+    VerbNode::Group(&policy::POLICY),
+    VerbNode::Group(&print::PRINT),
+    VerbNode::Verb(&logical::READ),
+    VerbNode::Group(&secrets::SECRETS),
+    VerbNode::Verb(&server_flags::SERVER),
+    VerbNode::Verb(&status::STATUS),
+    VerbNode::Group(&token::TOKEN),
+    VerbNode::Verb(&unwrap::UNWRAP),
+    VerbNode::Verb(&VERSION),
+    VerbNode::Verb(&version::VERSION_HISTORY),
+    VerbNode::Verb(&logical::WRITE),
 ];
 
 /// Removes slashes at both ends of a path. A blank there is part of a name: without it the path is

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::output::{Order, plain};
-use crate::cli::verb::{Flag, Kind, flag};
+use crate::cli::verb::{Flag, FlagKind, flag};
 use crate::clock::format_duration;
 
 /// The order of a mount's fields in JSON.
@@ -40,73 +40,73 @@ static CONFIG: Order = Order::of(&["default_lease_ttl", "max_lease_ttl", "force_
 /// The flag for keys of requests that audit records do not HMAC.
 pub const AUDIT_REQUEST: Flag = flag(
     "audit-non-hmac-request-keys",
-    Kind::Texts,
+    FlagKind::Texts,
     "A request key to leave readable in audit logs. May be repeated.",
 );
 /// The flag for keys of responses that audit records do not HMAC.
 pub const AUDIT_RESPONSE: Flag = flag(
     "audit-non-hmac-response-keys",
-    Kind::Texts,
+    FlagKind::Texts,
     "A response key to leave readable in audit logs. May be repeated.",
 );
 /// The flag for headers that engines may set.
 pub const ALLOWED_HEADERS: Flag = flag(
     "allowed-response-headers",
-    Kind::Texts,
+    FlagKind::Texts,
     "A header that the engine may set. May be repeated.",
 );
 /// The flag for headers that engines may see.
 pub const PASSTHROUGH: Flag = flag(
     "passthrough-request-headers",
-    Kind::Texts,
+    FlagKind::Texts,
     "A request header that the engine sees. May be repeated.",
 );
 /// The flag for the default lease lifetime.
 pub const DEFAULT_TTL: Flag = flag(
     "default-lease-ttl",
-    Kind::Time,
+    FlagKind::Time,
     "The lifetime of leases and tokens that ask for none.",
 );
 /// The flag for the longest lease lifetime.
-pub const MAX_TTL: Flag = flag("max-lease-ttl", Kind::Time, "The longest lifetime.");
+pub const MAX_TTL: Flag = flag("max-lease-ttl", FlagKind::Time, "The longest lifetime.");
 /// The flag for a mount's description.
-pub const DESCRIPTION: Flag = flag("description", Kind::Text, "What it is for.");
+pub const DESCRIPTION: Flag = flag("description", FlagKind::Text, "What it is for.");
 /// The flag for the visibility of a mount in listings.
 pub const VISIBILITY: Flag = flag(
     "listing-visibility",
-    Kind::Text,
+    FlagKind::Text,
     "unauth shows the mount to anyone; hidden does not.",
 );
 /// The flag for options of the engine.
 pub const OPTIONS: Flag = flag(
     "options",
-    Kind::Pairs,
+    FlagKind::Pairs,
     "A key=value for the engine. May be repeated.",
 );
 /// The flag for the engine's version.
-pub const VERSION: Flag = flag("version", Kind::Number, "The version of the engine.");
+pub const VERSION: Flag = flag("version", FlagKind::Number, "The version of the engine.");
 /// The flag for the path of a mount.
 pub const PATH: Flag = flag(
     "path",
-    Kind::Text,
+    FlagKind::Text,
     "Where to enable it; its type unless given.",
 );
 /// The flag for a mount that is not replicated.
-pub const LOCAL: Flag = flag("local", Kind::Switch, "Only on this cluster.");
+pub const LOCAL: Flag = flag("local", FlagKind::Switch, "Only on this cluster.");
 /// The flag for seal wrapping, which is sent for Vault's sake.
-pub const SEAL_WRAP: Flag = flag("seal-wrap", Kind::Switch, "Sent for Vault's sake.");
+pub const SEAL_WRAP: Flag = flag("seal-wrap", FlagKind::Switch, "Sent for Vault's sake.");
 /// The flag for the kind of token that an auth method gives.
 pub const TOKEN_TYPE: Flag = flag(
     "token-type",
-    Kind::Text,
+    FlagKind::Text,
     "default-service, default-batch, service or batch.",
 );
 /// The flag against caching, which is sent for Vault's sake.
-pub const NO_CACHE: Flag = flag("force-no-cache", Kind::Switch, "Sent for Vault's sake.");
+pub const NO_CACHE: Flag = flag("force-no-cache", FlagKind::Switch, "Sent for Vault's sake.");
 /// The flag for more columns.
 pub const DETAILED: Flag = flag(
     "detailed",
-    Kind::Switch,
+    FlagKind::Switch,
     "Print lifetimes, options and versions as well.",
 );
 

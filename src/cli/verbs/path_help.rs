@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::Order;
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 /// `path-help`.
 pub static PATH_HELP: Verb = Verb {
@@ -15,7 +15,7 @@ pub static PATH_HELP: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 

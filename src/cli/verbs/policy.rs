@@ -7,7 +7,7 @@ use crate::cli::client::Ask;
 use crate::cli::data::read_file;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::Order;
-use crate::cli::verb::{Arity, Group, Node, Shared, Verb};
+use crate::cli::verb::{Arity, Group, SharedFlags, Verb, VerbNode};
 
 use super::policy_format::format_policy;
 
@@ -16,11 +16,11 @@ pub static POLICY: Group = Group {
     name: "policy",
     about: "Interact with policies",
     nodes: &[
-        Node::Verb(&DELETE),
-        Node::Verb(&FMT),
-        Node::Verb(&LIST),
-        Node::Verb(&READ),
-        Node::Verb(&WRITE),
+        VerbNode::Verb(&DELETE),
+        VerbNode::Verb(&FMT),
+        VerbNode::Verb(&LIST),
+        VerbNode::Verb(&READ),
+        VerbNode::Verb(&WRITE),
     ],
 };
 
@@ -30,7 +30,7 @@ static READ: Verb = Verb {
     usage: "NAME",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: read,
 };
 
@@ -40,7 +40,7 @@ static WRITE: Verb = Verb {
     usage: "NAME PATH",
     arity: Arity::exactly(2),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: write,
 };
 
@@ -50,7 +50,7 @@ static LIST: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
@@ -60,7 +60,7 @@ static DELETE: Verb = Verb {
     usage: "NAME",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: delete,
 };
 
@@ -70,7 +70,7 @@ static FMT: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: fmt,
 };
 

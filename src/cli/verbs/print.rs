@@ -3,13 +3,13 @@
 use crate::cli::call::Call;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::token_file;
-use crate::cli::verb::{Arity, Group, Node, Shared, Verb};
+use crate::cli::verb::{Arity, Group, SharedFlags, Verb, VerbNode};
 
 /// `print`.
 pub static PRINT: Group = Group {
     name: "print",
     about: "Prints what the commands use",
-    nodes: &[Node::Verb(&TOKEN)],
+    nodes: &[VerbNode::Verb(&TOKEN)],
 };
 
 static TOKEN: Verb = Verb {
@@ -18,7 +18,7 @@ static TOKEN: Verb = Verb {
     usage: "",
     arity: Arity::at_least(0),
     flags: &[],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: token,
 };
 

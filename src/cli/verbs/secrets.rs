@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Outcome};
 use crate::cli::output::table;
-use crate::cli::verb::{Arity, Group, Node, Shared, Verb};
+use crate::cli::verb::{Arity, Group, SharedFlags, Verb, VerbNode};
 
 use super::mount_flags as flags;
 use super::{mount_path, trimmed};
@@ -16,11 +16,11 @@ pub static SECRETS: Group = Group {
     name: "secrets",
     about: "Interact with secrets engines",
     nodes: &[
-        Node::Verb(&DISABLE),
-        Node::Verb(&ENABLE),
-        Node::Verb(&LIST),
-        Node::Verb(&MOVE),
-        Node::Verb(&TUNE),
+        VerbNode::Verb(&DISABLE),
+        VerbNode::Verb(&ENABLE),
+        VerbNode::Verb(&LIST),
+        VerbNode::Verb(&MOVE),
+        VerbNode::Verb(&TUNE),
     ],
 };
 
@@ -45,7 +45,7 @@ static ENABLE: Verb = Verb {
         flags::SEAL_WRAP,
         flags::VERSION,
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: enable,
 };
 
@@ -55,7 +55,7 @@ static DISABLE: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: disable,
 };
 
@@ -65,7 +65,7 @@ static LIST: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[flags::DETAILED],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
@@ -75,7 +75,7 @@ static MOVE: Verb = Verb {
     usage: "SOURCE DESTINATION",
     arity: Arity::exactly(2),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: |call| remount(call, "", "secrets engine"),
 };
 
@@ -96,7 +96,7 @@ static TUNE: Verb = Verb {
         flags::PASSTHROUGH,
         flags::VERSION,
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: tune,
 };
 

@@ -1,7 +1,7 @@
 //! The `server` verb's entry in the tables; `cli/server.rs` reads its flags and carries it out.
 
 use crate::cli::failure::Failure;
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 /// `server`.
 pub static SERVER: Verb = Verb {
@@ -12,36 +12,36 @@ pub static SERVER: Verb = Verb {
     flags: &[
         flag(
             "config",
-            Kind::Texts,
+            FlagKind::Texts,
             "A configuration file or directory. May be repeated.",
         ),
         flag(
             "dev",
-            Kind::Switch,
+            FlagKind::Switch,
             "Start in memory, initialized and unsealed.",
         ),
         flag(
             "dev-listen-address",
-            Kind::Text,
+            FlagKind::Text,
             "Where to listen in dev mode.",
         ),
         flag(
             "dev-path",
-            Kind::Text,
+            FlagKind::Text,
             "Keep the dev server's data in this directory.",
         ),
         flag(
             "dev-root-token-id",
-            Kind::Text,
+            FlagKind::Text,
             "The root token in dev mode.",
         ),
         flag(
             "log-level",
-            Kind::Text,
+            FlagKind::Text,
             "trace, debug, info, warn or error.",
         ),
     ],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     // `run` calls `server` before it reads the tables.
     run: |_| Err(Failure::usage("server must be the first argument")),
 };

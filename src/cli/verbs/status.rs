@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Order, pairs, plain};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 /// The exit code of a sealed server.
 const SEALED: u8 = 2;
@@ -18,7 +18,7 @@ pub static STATUS: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run,
 };
 

@@ -6,12 +6,12 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::Order;
-use crate::cli::verb::{Arity, Flag, Group, Kind, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, Group, SharedFlags, Verb, VerbNode, flag};
 use crate::clock::format_duration;
 
 const ACCESSOR: Flag = flag(
     "accessor",
-    Kind::Switch,
+    FlagKind::Switch,
     "The argument is an accessor, not a token.",
 );
 
@@ -20,11 +20,11 @@ pub static TOKEN: Group = Group {
     name: "token",
     about: "Interact with tokens",
     nodes: &[
-        Node::Verb(&CAPABILITIES),
-        Node::Verb(&CREATE),
-        Node::Verb(&LOOKUP),
-        Node::Verb(&RENEW),
-        Node::Verb(&REVOKE),
+        VerbNode::Verb(&CAPABILITIES),
+        VerbNode::Verb(&CREATE),
+        VerbNode::Verb(&LOOKUP),
+        VerbNode::Verb(&RENEW),
+        VerbNode::Verb(&REVOKE),
     ],
 };
 
@@ -34,50 +34,66 @@ static CREATE: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[
-        flag("display-name", Kind::Text, "A name for logs and lookups."),
-        flag("entity-alias", Kind::Text, "An alias that the role allows."),
+        flag(
+            "display-name",
+            FlagKind::Text,
+            "A name for logs and lookups.",
+        ),
+        flag(
+            "entity-alias",
+            FlagKind::Text,
+            "An alias that the role allows.",
+        ),
         flag(
             "explicit-max-ttl",
-            Kind::Time,
+            FlagKind::Time,
             "A lifetime that no renewal extends.",
         ),
-        flag("id", Kind::Text, "The token itself; needs sudo."),
+        flag("id", FlagKind::Text, "The token itself; needs sudo."),
         flag(
             "metadata",
-            Kind::Pairs,
+            FlagKind::Pairs,
             "A key=value for the audit log. May be repeated.",
         ),
         flag(
             "no-default-policy",
-            Kind::Switch,
+            FlagKind::Switch,
             "Leave the default policy out.",
         ),
         flag(
             "orphan",
-            Kind::Switch,
+            FlagKind::Switch,
             "Create it without a parent; needs sudo.",
         ),
         flag(
             "period",
-            Kind::Time,
+            FlagKind::Time,
             "Every renewal gives this lifetime; needs sudo.",
         ),
-        flag("policy", Kind::Texts, "A policy by name. May be repeated."),
+        flag(
+            "policy",
+            FlagKind::Texts,
+            "A policy by name. May be repeated.",
+        ),
         flag(
             "renewable",
-            Kind::Switch,
+            FlagKind::Switch,
             "Whether it can be renewed. The default is true.",
         ),
-        flag("role", Kind::Text, "The token role to create it with."),
-        flag("ttl", Kind::Time, "The first lifetime."),
+        flag("role", FlagKind::Text, "The token role to create it with."),
+        flag("ttl", FlagKind::Time, "The first lifetime."),
         flag(
             "type",
-            Kind::Text,
+            FlagKind::Text,
             "service or batch. The default is service.",
         ),
-        flag("use-limit", Kind::Number, "How many requests it can make."),
+        flag(
+            "use-limit",
+            FlagKind::Number,
+            "How many requests it can make.",
+        ),
     ],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: create,
 };
 
@@ -87,7 +103,7 @@ static LOOKUP: Verb = Verb {
     usage: "[TOKEN | ACCESSOR]",
     arity: Arity::between(0, 1),
     flags: &[ACCESSOR],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: lookup,
 };
 
@@ -101,11 +117,11 @@ static RENEW: Verb = Verb {
         Flag {
             name: "increment",
             alias: Some("i"),
-            kind: Kind::Time,
+            kind: FlagKind::Time,
             help: "How much lifetime to ask for; the server may give less.",
         },
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: renew,
 };
 
@@ -118,12 +134,12 @@ static REVOKE: Verb = Verb {
         ACCESSOR,
         flag(
             "mode",
-            Kind::Text,
+            FlagKind::Text,
             "orphan leaves the children; path takes all from a path.",
         ),
-        flag("self", Kind::Switch, "Revoke the token in use."),
+        flag("self", FlagKind::Switch, "Revoke the token in use."),
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: revoke,
 };
 
@@ -133,7 +149,7 @@ static CAPABILITIES: Verb = Verb {
     usage: "[TOKEN] PATH",
     arity: Arity::between(1, 2),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: capabilities,
 };
 

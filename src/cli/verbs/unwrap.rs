@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 use crate::secret::Secret;
 
 /// `unwrap`.
@@ -15,7 +15,7 @@ pub static UNWRAP: Verb = Verb {
     usage: "[TOKEN]",
     arity: Arity::between(0, 1),
     flags: &[],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run,
 };
 

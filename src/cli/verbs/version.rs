@@ -7,7 +7,7 @@ use crate::cli::client::Ask;
 use crate::cli::envelope::ENVELOPE;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{plain, table};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 /// `version`.
 pub static VERSION: Verb = Verb {
@@ -16,7 +16,7 @@ pub static VERSION: Verb = Verb {
     usage: "",
     arity: Arity::at_least(0),
     flags: &[],
-    shared: Shared::Nothing,
+    shared: SharedFlags::Nothing,
     run: version,
 };
 
@@ -27,7 +27,7 @@ pub static VERSION_HISTORY: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: history,
 };
 

@@ -1,6 +1,6 @@
 //! The cubbyhole engine.
 
-use super::tally::{RECORDS_MAX, Tally, size};
+use super::tally::{CubbyholeTally, RECORDS_MAX, size};
 use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::kv::list::folder;
 use crate::engine::kv::record;
@@ -36,7 +36,7 @@ pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool,
     let stored = own.walk("", RECORDS_MAX)?;
     let pending = own.pending_below(batch, "");
     if !stored.is_empty() || !pending.is_empty() {
-        Tally::forget(view, batch, cubbyhole_id);
+        CubbyholeTally::forget(view, batch, cubbyhole_id);
     }
     for path in stored {
         if batch.is_heavy() {
@@ -147,7 +147,7 @@ fn write(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
     let bytes = size(&request.path, &value);
     let before = slot.value().map(|before| size(&request.path, before));
     batch.replace(&slot, value);
-    let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
+    let mut tally = CubbyholeTally::read(view, own, &request.caller.cubbyhole_id)?;
     tally.replace(before, bytes)?;
     tally.write(view, batch, &request.caller.cubbyhole_id)?;
     Ok(outcome)
@@ -163,7 +163,7 @@ fn delete(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
     let slot = request.slot(own, &request.path)?;
     own.delete(batch, &request.path);
     if let Some(value) = slot.value() {
-        let mut tally = Tally::read(view, own, &request.caller.cubbyhole_id)?;
+        let mut tally = CubbyholeTally::read(view, own, &request.caller.cubbyhole_id)?;
         tally.remove(size(&request.path, value));
         tally.write(view, batch, &request.caller.cubbyhole_id)?;
     }

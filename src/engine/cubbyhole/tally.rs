@@ -24,7 +24,7 @@ enum Stored {
 }
 
 /// What a token keeps.
-pub(super) struct Tally {
+pub(super) struct CubbyholeTally {
     revision: Revision,
     records: usize,
     bytes: usize,
@@ -35,7 +35,7 @@ pub(super) fn size(path: &str, value: &SecretBytes) -> usize {
     path.len() + value.expose().len()
 }
 
-impl Tally {
+impl CubbyholeTally {
     /// The tally of `cubbyhole_id`, whose records lie in `own`. One that says that there is no room
     /// is counted anew, because an older version may have removed something without telling.
     pub(super) fn read(view: &View, own: &View, cubbyhole_id: &str) -> Result<Self, Error> {

@@ -3,7 +3,7 @@
 //! `BLESS=1 cargo test` draws it anew.
 
 use crate::hardware::tests::recorded;
-use crate::hardware::{Colour, Condition, Face, Frame, Pattern, Picture, SIDE, Step};
+use crate::hardware::{Colour, Condition, Face, Frame, Pattern, PatternStep, Picture, SIDE};
 use std::fmt::Write as _;
 
 const WIDTH: u64 = 860;
@@ -27,7 +27,7 @@ fn fill(colour: Colour) -> String {
 
 /// Returns an animation that changes `fill` as the pattern does, for ever; nothing where it is
 /// steady.
-fn animation(steps: &[Step], colour: impl Fn(&Frame) -> Colour) -> String {
+fn animation(steps: &[PatternStep], colour: impl Fn(&Frame) -> Colour) -> String {
     if steps.is_empty() {
         return String::new();
     }

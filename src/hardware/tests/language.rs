@@ -1,11 +1,11 @@
 //! The properties that every pattern has.
 
-use crate::hardware::{Condition, Face, Frame, Pattern, Step};
+use crate::hardware::{Condition, Face, Frame, Pattern, PatternStep};
 use std::collections::HashMap;
 
 /// Returns the times for which a lamp is lit and dark, without its colour.
 fn rhythm(pattern: &Pattern) -> Vec<(bool, u64)> {
-    let part = |step: &Step| match &step.frame {
+    let part = |step: &PatternStep| match &step.frame {
         Frame::Lamp(colour) => (colour.is_lit(), step.ms),
         Frame::Picture(_) => panic!("a picture on a lamp"),
     };

@@ -26,9 +26,9 @@ pub type Wrap<'a> = &'a (dyn Fn(Bytes) -> Option<Bytes> + Send + Sync);
 /// The entry on the active node for forwarded requests. It believes the client's address and
 /// certificates in a message, so callers pass on messages of unsealed members only.
 #[derive(Clone)]
-pub struct Entry(pub(in super::super) Arc<Shared>);
+pub struct ForwardEntry(pub(in super::super) Arc<Shared>);
 
-impl Entry {
+impl ForwardEntry {
     /// Answers a request that came in one piece. Returns `None` when its answer cannot be sealed.
     pub async fn call(&self, message: Bytes, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(message) {
@@ -40,7 +40,7 @@ impl Entry {
         }
     }
 
-    /// Answers a request whose body follows its head in pieces, as [`Entry::call`].
+    /// Answers a request whose body follows its head in pieces, as [`ForwardEntry::call`].
     pub async fn stream(&self, head: Bytes, body: Chunks, wrap: Wrap<'_>) -> Option<Bytes> {
         match ForwardRequest::decode(head) {
             Ok(request) => self.answer(request, Payload::Pieces(body), wrap).await,

@@ -10,6 +10,6 @@ mod entry;
 mod forwarder;
 mod message;
 
-pub use entry::{Entry, Wrap};
+pub use entry::{ForwardEntry, Wrap};
 pub use forwarder::{ForwardError, Forwarder};
 pub use message::{ForwardAnswer, ForwardRequest, HEAD_BYTES_MAX, MessageError};

@@ -1,7 +1,7 @@
 //! A streamed body, sealed in frames. All but the last carry [`FRAME_BYTES`], so their ends need no
 //! mark; the last is marked as such, so a body that was cut, even between frames, is no body.
 
-use super::sealed::{self, Ends, Nonce, Place};
+use super::sealed::{self, Ends, Nonce, PiecePosition};
 use crate::barrier::{MESSAGE_OVERHEAD_BYTES, Unsealed};
 use crate::stream::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
@@ -25,8 +25,8 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    fn place(&self, number: u64, is_last: bool) -> Place {
-        Place {
+    fn place(&self, number: u64, is_last: bool) -> PiecePosition {
+        PiecePosition {
             nonce: self.nonce,
             number,
             is_last,

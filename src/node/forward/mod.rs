@@ -27,7 +27,7 @@ use crate::peer::PublicKey;
 use std::sync::{Arc, Weak};
 
 /// The node, as forwarding sees it.
-pub(super) trait Node: Send + Sync {
+pub(super) trait Host: Send + Sync {
     /// Returns the keys; `None` while the node is sealed.
     fn barrier(&self) -> Option<Arc<Unsealed>>;
 
@@ -40,7 +40,7 @@ pub(super) trait Node: Send + Sync {
     fn name_of(&self, key: &PublicKey) -> String;
 }
 
-impl Node for Weak<Shared> {
+impl Host for Weak<Shared> {
     fn barrier(&self) -> Option<Arc<Unsealed>> {
         let shared = self.upgrade()?;
         let state = shared.state();

@@ -1,12 +1,12 @@
 //! The receiving side: opens the messages of members, lets each in once, and seals the answers.
 
-use super::Node;
+use super::Host;
 use super::body::{self, Binding, Forged};
 use super::channels::Channels;
-use super::refusals::Refusals;
-use super::sealed::{self, Ends, Head, Kind, Nonce, Refusal, VERSION};
+use super::refusals::ForwardRefusals;
+use super::sealed::{self, Ends, Head, Nonce, Refusal, RequestKind, VERSION};
 use crate::barrier::Unsealed;
-use crate::http::forward::{Entry, ForwardAnswer, Wrap};
+use crate::http::forward::{ForwardAnswer, ForwardEntry, Wrap};
 use crate::peer::{Network, Protocol, PublicKey, Service};
 use crate::store::BoxFuture;
 use crate::stream::Chunks;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-/// Executes forwarded requests. The node's is [`Entry`].
+/// Executes forwarded requests. The node's is [`ForwardEntry`].
 pub(in crate::node) trait Desk: Send + Sync {
     /// Executes a request in one piece. `None` when its answer could not be wrapped.
     fn whole<'a>(&'a self, request: Bytes, wrap: Wrap<'a>) -> BoxFuture<'a, Option<Bytes>>;
@@ -28,7 +28,7 @@ pub(in crate::node) trait Desk: Send + Sync {
     ) -> BoxFuture<'a, Option<Bytes>>;
 }
 
-impl Desk for Entry {
+impl Desk for ForwardEntry {
     fn whole<'a>(&'a self, request: Bytes, wrap: Wrap<'a>) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(self.call(request, wrap))
     }
@@ -39,17 +39,17 @@ impl Desk for Entry {
         body: Chunks,
         wrap: Wrap<'a>,
     ) -> BoxFuture<'a, Option<Bytes>> {
-        Box::pin(Entry::stream(self, head, body, wrap))
+        Box::pin(ForwardEntry::stream(self, head, body, wrap))
     }
 }
 
 /// Takes the requests that members forward to this node.
 pub(in crate::node) struct FromMembers {
-    node: Arc<dyn Node>,
+    node: Arc<dyn Host>,
     desk: Box<dyn Desk>,
     me: PublicKey,
     channels: Channels,
-    refusals: Refusals,
+    refusals: ForwardRefusals,
 }
 
 /// A request that was opened.
@@ -64,7 +64,7 @@ impl FromMembers {
     /// returned value lives.
     pub fn serve(
         network: &dyn Network,
-        node: Arc<dyn Node>,
+        node: Arc<dyn Host>,
         desk: impl Desk + 'static,
         me: PublicKey,
     ) -> Arc<Self> {
@@ -73,7 +73,7 @@ impl FromMembers {
             desk: Box::new(desk),
             me,
             channels: Channels::default(),
-            refusals: Refusals::new(),
+            refusals: ForwardRefusals::new(),
         });
         let weak = Arc::downgrade(&serving);
         network.serve(Protocol::Forward, weak as Weak<dyn Service>);
@@ -96,7 +96,7 @@ impl FromMembers {
         } = opened;
         let seal = |answer: Bytes| sealed_answer(&binding, &binding.nonce, &answer);
         match (head.kind, body) {
-            (Kind::Open, _) => {
+            (RequestKind::Open, _) => {
                 let channel = self.channels.open(&from);
                 seal(Bytes::copy_from_slice(&channel)).ok_or_else(|| UNSEALABLE.to_owned())
             }
@@ -125,10 +125,10 @@ impl FromMembers {
             answers: self.me.clone(),
         };
         let (head, nonce, inside) = sealed::open_request(&barrier, &ends, message)?;
-        if is_stream != (head.kind == Kind::Stream) {
+        if is_stream != (head.kind == RequestKind::Stream) {
             return Err(Refusal::DoesNotOpen);
         }
-        if head.kind != Kind::Open {
+        if head.kind != RequestKind::Open {
             self.channels.admit(from, &head.channel, head.number)?;
         }
         let binding = Binding {

@@ -9,14 +9,14 @@ use std::time::Duration;
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// The refusals of one process, by kind.
-pub(super) struct Refusals {
+pub(super) struct ForwardRefusals {
     counted: Arc<Counter>,
     unopened: Seldom,
     repeated: Seldom,
     plain: Seldom,
 }
 
-impl Refusals {
+impl ForwardRefusals {
     /// Returns refusals that go on with the process's counter.
     pub fn new() -> Self {
         Self {

@@ -18,7 +18,7 @@
 //! node that it was sealed for, only as the kind that it was sealed as, and an answer only for its
 //! own request.
 //!
-//! Version 1, of the release before, is the inside alone. See [`super::Node::requires_proof`].
+//! Version 1, of the release before, is the inside alone. See [`super::Host::requires_proof`].
 
 use crate::barrier::{BarrierError, MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES, Unsealed};
 use crate::peer::PublicKey;
@@ -51,7 +51,7 @@ pub(super) struct Ends {
 
 /// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RequestKind {
     /// A request for a channel.
     Open,
     /// A request in one piece.
@@ -63,7 +63,7 @@ pub(super) enum Kind {
 /// The part of a request that is not sealed, but covered as associated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    pub kind: Kind,
+    pub kind: RequestKind,
     pub channel: Channel,
     /// The request's number; each is used once in a channel.
     pub number: u64,
@@ -92,7 +92,7 @@ pub(super) enum Refusal {
 }
 
 /// The result of a request.
-pub(super) enum Answer {
+pub(super) enum SealedAnswer {
     /// The answer, opened.
     Opened(Bytes),
     /// A refusal; nothing was executed.
@@ -103,7 +103,7 @@ pub(super) enum Answer {
     Unreadable,
 }
 
-const KINDS: [Kind; 3] = [Kind::Open, Kind::Whole, Kind::Stream];
+const KINDS: [RequestKind; 3] = [RequestKind::Open, RequestKind::Whole, RequestKind::Stream];
 const REFUSALS: [Refusal; 5] = [
     Refusal::Sealed,
     Refusal::DoesNotOpen,
@@ -203,20 +203,20 @@ pub(super) fn open_answer(
     ends: &Ends,
     nonce: &Nonce,
     message: &[u8],
-) -> Answer {
+) -> SealedAnswer {
     match message {
         [VERSION, ANSWERED, sealed @ ..] => {
             match open(barrier, &between(ANSWER, ends, nonce), sealed) {
-                Ok(inside) => Answer::Opened(inside),
-                Err(_) => Answer::Unreadable,
+                Ok(inside) => SealedAnswer::Opened(inside),
+                Err(_) => SealedAnswer::Unreadable,
             }
         }
         [VERSION, REFUSED, why] => match REFUSALS.get(usize::from(*why)) {
-            Some(why) => Answer::Refused(*why),
-            None => Answer::Unreadable,
+            Some(why) => SealedAnswer::Refused(*why),
+            None => SealedAnswer::Unreadable,
         },
-        [VERSION_PLAIN, 1, ..] => Answer::OlderNode,
-        _ => Answer::Unreadable,
+        [VERSION_PLAIN, 1, ..] => SealedAnswer::OlderNode,
+        _ => SealedAnswer::Unreadable,
     }
 }
 
@@ -224,7 +224,7 @@ pub(super) fn open_answer(
 pub(super) fn seal_frame(
     barrier: &Unsealed,
     ends: &Ends,
-    place: &Place,
+    place: &PiecePosition,
     inside: &[u8],
 ) -> Result<Bytes, BarrierError> {
     let mut frame = Vec::with_capacity(1 + inside.len() + MESSAGE_OVERHEAD_BYTES);
@@ -238,7 +238,7 @@ pub(super) fn seal_frame(
 pub(super) fn open_frame(
     barrier: &Unsealed,
     ends: &Ends,
-    place: &Place,
+    place: &PiecePosition,
     sealed: &[u8],
 ) -> Result<Bytes, Refusal> {
     let bound_to = place.encode();
@@ -247,7 +247,7 @@ pub(super) fn open_frame(
 
 /// The place of a piece in a streamed body.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct PiecePosition {
     /// The nonce of the request.
     pub nonce: Nonce,
     /// The number of the piece, from zero.
@@ -256,7 +256,7 @@ pub(super) struct Place {
     pub is_last: bool,
 }
 
-impl Place {
+impl PiecePosition {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = self.nonce.to_vec();
         bytes.extend(self.number.to_be_bytes());

@@ -1,8 +1,8 @@
 //! The sending side: opens a channel to a node, and sends requests in it.
 
-use super::Node;
+use super::Host;
 use super::body::{self, Binding};
-use super::sealed::{self, Answer, Channel, Ends, Head, Kind, Refusal};
+use super::sealed::{self, Channel, Ends, Head, Refusal, RequestKind, SealedAnswer};
 use crate::barrier::Unsealed;
 use crate::http::forward::{ForwardAnswer, ForwardError, ForwardRequest};
 use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
@@ -22,7 +22,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(4);
 
 /// Sends to one node at a time: the one that is taken for active.
 pub(super) struct Sender {
-    node: Arc<dyn Node>,
+    node: Arc<dyn Host>,
     network: Arc<dyn Network>,
     me: PublicKey,
     way: Mutex<Option<Arc<Way>>>,
@@ -49,7 +49,7 @@ type Answered = Result<ForwardAnswer, ForwardError>;
 
 impl Sender {
     /// Returns a sender for the node whose pinned key is `me`.
-    pub fn new(node: Arc<dyn Node>, network: Arc<dyn Network>, me: PublicKey) -> Self {
+    pub fn new(node: Arc<dyn Host>, network: Arc<dyn Network>, me: PublicKey) -> Self {
         Self {
             node,
             network,
@@ -89,8 +89,8 @@ impl Sender {
     ) -> Result<Answered, Stale> {
         let is_whole = request.body.len() <= WHOLE_BYTES_MAX;
         let (kind, inside) = match is_whole {
-            true => (Kind::Whole, request.whole()),
-            false => (Kind::Stream, request.head()),
+            true => (RequestKind::Whole, request.whole()),
+            false => (RequestKind::Stream, request.head()),
         };
         let inside = match inside {
             Ok(inside) => inside,
@@ -192,7 +192,7 @@ impl Sender {
     ) -> Result<Speech, ForwardError> {
         let ends = self.ends(to);
         let mut head = Head {
-            kind: Kind::Open,
+            kind: RequestKind::Open,
             channel: Channel::default(),
             number: 0,
         };
@@ -202,19 +202,19 @@ impl Sender {
         let asked = self.network.call(to, Protocol::Forward, message, within);
         let answer = asked.await.map_err(|error| not_executed(&error))?;
         match sealed::open_answer(barrier, &ends, &nonce, &answer) {
-            Answer::Opened(inside) => match Channel::try_from(&*inside) {
+            SealedAnswer::Opened(inside) => match Channel::try_from(&*inside) {
                 Ok(channel) => Ok(Speech::Sealed {
                     channel,
                     next: AtomicU64::new(0),
                 }),
                 Err(_) => Err(not_executed(&"it named no channel")),
             },
-            Answer::Refused(why) => Err(not_executed(&why)),
-            Answer::Unreadable => Err(not_executed(&NO_PROOF)),
-            Answer::OlderNode if self.node.requires_proof() => {
+            SealedAnswer::Refused(why) => Err(not_executed(&why)),
+            SealedAnswer::Unreadable => Err(not_executed(&NO_PROOF)),
+            SealedAnswer::OlderNode if self.node.requires_proof() => {
                 Err(not_executed(&format!("{} {NO_SEAL}", to.name)))
             }
-            Answer::OlderNode => Ok(Speech::Plain),
+            SealedAnswer::OlderNode => Ok(Speech::Plain),
         }
     }
 
@@ -253,10 +253,10 @@ const NO_SEAL: &str = "runs a release that does not seal what is forwarded, and 
 /// An error of a request that was not executed, over a way that is not to be used again.
 struct Stale(ForwardError);
 
-fn read(answer: Answer, to: &Member) -> Result<Answered, Stale> {
+fn read(answer: SealedAnswer, to: &Member) -> Result<Answered, Stale> {
     match answer {
-        Answer::Opened(message) => Ok(decoded(message)),
-        Answer::Refused(why) => match why {
+        SealedAnswer::Opened(message) => Ok(decoded(message)),
+        SealedAnswer::Refused(why) => match why {
             // The number is used up, and a message under it was executed.
             Refusal::Repeated => Ok(Err(unknown(&why))),
             Refusal::Overtaken => Ok(Err(not_executed(&why))),
@@ -264,8 +264,8 @@ fn read(answer: Answer, to: &Member) -> Result<Answered, Stale> {
                 Err(Stale(not_executed(&format!("{}: {why}", to.name))))
             }
         },
-        Answer::OlderNode => Err(Stale(not_executed(&format!("{} {NO_SEAL}", to.name)))),
-        Answer::Unreadable => Ok(Err(unknown(&NO_PROOF))),
+        SealedAnswer::OlderNode => Err(Stale(not_executed(&format!("{} {NO_SEAL}", to.name)))),
+        SealedAnswer::Unreadable => Ok(Err(unknown(&NO_PROOF))),
     }
 }
 

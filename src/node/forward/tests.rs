@@ -4,7 +4,7 @@ mod bodies;
 
 use super::body::{self, Binding, FRAME_BYTES, Forged};
 use super::receiver::{Desk, FromMembers};
-use super::sealed::{self, Answer, Ends, Head, Kind, Refusal};
+use super::sealed::{self, Ends, Head, Refusal, RequestKind, SealedAnswer};
 use super::sender::{Sender, WHOLE_BYTES_MAX};
 use super::*;
 use crate::barrier::MESSAGE_OVERHEAD_BYTES;
@@ -53,7 +53,7 @@ struct FakeNode {
     requires_proof: AtomicBool,
 }
 
-impl Node for FakeNode {
+impl Host for FakeNode {
     fn barrier(&self) -> Option<Arc<Unsealed>> {
         self.barrier.lock().unwrap().clone()
     }
@@ -566,7 +566,7 @@ fn ends() -> Ends {
 }
 
 const HEAD: Head = Head {
-    kind: Kind::Whole,
+    kind: RequestKind::Whole,
     channel: [3; 16],
     number: 9,
 };
@@ -612,7 +612,7 @@ fn an_answer_opens_for_its_own_request_only() {
     let opens =
         |ends: &Ends, nonce, message: &[u8]| match sealed::open_answer(&keys, ends, nonce, message)
         {
-            Answer::Opened(inside) => inside == SECRET,
+            SealedAnswer::Opened(inside) => inside == SECRET,
             _ => false,
         };
     assert!(opens(&ends(), &first, &answered));

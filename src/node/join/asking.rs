@@ -1,8 +1,8 @@
 //! The joiner's questions: for the servers of a cluster, and whether they take these keys.
 
 use super::conversation::{self, Statement};
-use super::joining::Found;
-use super::place::Place;
+use super::joining::FoundCluster;
+use super::place::JoinTarget;
 use super::server::Server;
 use super::survey::Survey;
 use crate::barrier::{JoinKey, SealRecord};
@@ -26,7 +26,7 @@ pub(super) enum AnswerError {
 
 /// The result of asking one server for a challenge.
 struct Asked<'a> {
-    place: &'a Arc<Place>,
+    place: &'a Arc<JoinTarget>,
     /// The server's URL; empty where a search found none.
     url: String,
     challenged: Result<(SealRecord, Vec<u8>), AnswerError>,
@@ -46,7 +46,7 @@ impl Asked<'_> {
 impl Shared {
     /// Asks all places for a challenge, each a moment after the one before; the server that
     /// answered last time is asked first.
-    fn survey<'a>(&'a self, places: &'a [Arc<Place>]) -> Survey<'a, Asked<'a>> {
+    fn survey<'a>(&'a self, places: &'a [Arc<JoinTarget>]) -> Survey<'a, Asked<'a>> {
         let mut survey = Survey::new();
         let mut turns = 0..;
         let known = self.joiner.answered(places);
@@ -70,7 +70,7 @@ impl Shared {
         survey
     }
 
-    fn ask<'a>(&'a self, place: &'a Arc<Place>, url: String) -> BoxFuture<'a, Asked<'a>> {
+    fn ask<'a>(&'a self, place: &'a Arc<JoinTarget>, url: String) -> BoxFuture<'a, Asked<'a>> {
         Box::pin(async move {
             crate::telemetry::info!(
                 leader_addr = url,
@@ -95,7 +95,7 @@ impl Shared {
     }
 
     /// Returns the seal of the first cluster that answers; the error is the last server's.
-    pub(super) async fn find(&self, places: &[Arc<Place>]) -> Result<SealRecord, String> {
+    pub(super) async fn find(&self, places: &[Arc<JoinTarget>]) -> Result<SealRecord, String> {
         let mut last = String::from("no address to try");
         let mut survey = self.survey(places);
         while let Some(asked) = survey.next().await {
@@ -114,7 +114,7 @@ impl Shared {
     }
 
     /// Returns the addresses of a place that are not this node's own.
-    pub(super) async fn urls(&self, place: &Place) -> Result<Vec<String>, String> {
+    pub(super) async fn urls(&self, place: &JoinTarget) -> Result<Vec<String>, String> {
         let mut urls = place.addresses().await.inspect_err(|error| {
             tracing::warn!(error, "the search for servers failed");
         })?;
@@ -133,7 +133,11 @@ impl Shared {
     /// Answers the challenges of all servers until one takes the answer. The keys are wrong only
     /// when every server that can be reached says so: one of another cluster may be among them,
     /// while the right one elects its leader. No more than one server at a time is given an answer.
-    pub(super) async fn answer(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
+    pub(super) async fn answer(
+        &self,
+        found: &FoundCluster,
+        key: &Key256,
+    ) -> Result<(), AnswerError> {
         let mut wrong = Vec::new();
         let mut is_open = false;
         let mut last = String::from("no address to try");
@@ -237,7 +241,7 @@ impl Shared {
 }
 
 /// Returns the result of a search that found no server, which tells nothing about the keys.
-fn nobody<'a>(place: &'a Arc<Place>, why: String) -> BoxFuture<'a, Asked<'a>> {
+fn nobody<'a>(place: &'a Arc<JoinTarget>, why: String) -> BoxFuture<'a, Asked<'a>> {
     Box::pin(std::future::ready(Asked {
         place,
         url: String::new(),

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! statement: version 1 | postcard of Statement      in clear, covered by the proof
-//! reply:     version 1 | postcard of Reply          sealed; as release 0.1 understands it
-//! reply:     version 2 | postcard of Reply | the cluster's public key (0 or 32 bytes, postcard)
+//! reply:     version 1 | postcard of JoinReply      sealed; as release 0.1 understands it
+//! reply:     version 2 | postcard of JoinReply | the cluster's public key (0 or 32 bytes)
 //! ```
 
 use crate::peer::{Member, PublicKey};
@@ -39,7 +39,7 @@ pub(super) struct Statement {
 
 /// A leader's reply to a new member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Reply {
+pub(super) struct JoinReply {
     /// The cluster's id.
     pub cluster_id: String,
     /// The members that the new one is to hear.
@@ -74,7 +74,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// Encodes a reply; `key` is the cluster's public one, for joiners that understand it.
-pub(super) fn encode_reply(reply: &Reply, key: Option<&[u8]>) -> Vec<u8> {
+pub(super) fn encode_reply(reply: &JoinReply, key: Option<&[u8]>) -> Vec<u8> {
     let Some(key) = key else {
         return encode(reply);
     };
@@ -84,10 +84,10 @@ pub(super) fn encode_reply(reply: &Reply, key: Option<&[u8]>) -> Vec<u8> {
 
 /// Decodes a message that [`encode_reply`] made: the reply, and the cluster's public key where
 /// proof of the keys is required.
-pub(super) fn decode_reply(bytes: &[u8]) -> Option<(Reply, Option<[u8; 32]>)> {
+pub(super) fn decode_reply(bytes: &[u8]) -> Option<(JoinReply, Option<[u8; 32]>)> {
     match bytes.split_first()? {
         (&VERSION_WITH_KEY, rest) => {
-            let taken = postcard::take_from_bytes::<(Reply, Vec<u8>)>(rest);
+            let taken = postcard::take_from_bytes::<(JoinReply, Vec<u8>)>(rest);
             match taken {
                 Ok(((reply, key), [])) if key.is_empty() => Some((reply, None)),
                 Ok(((reply, key), [])) => Some((reply, Some(key.try_into().ok()?))),
@@ -163,12 +163,16 @@ mod tests {
 
     #[test]
     fn a_reply_brings_the_key_to_those_who_understand_it() {
-        let reply = Reply {
+        let reply = JoinReply {
             cluster_id: "c".into(),
             members: Vec::new(),
         };
         let old = encode_reply(&reply, None);
-        assert_eq!(decode::<Reply>(&old), Some(reply.clone()), "release 0.1");
+        assert_eq!(
+            decode::<JoinReply>(&old),
+            Some(reply.clone()),
+            "release 0.1"
+        );
         assert_eq!(decode_reply(&old), Some((reply.clone(), None)));
         for (key, known) in [(&[][..], None), (&[7; 32][..], Some([7; 32]))] {
             let new = encode_reply(&reply, Some(key));

@@ -1,8 +1,8 @@
 //! The joiner's side: looks for a cluster, waits for the unseal keys, answers.
 
 use super::asking::{AnswerError, WRONG_KEYS};
-use super::joining::Found;
-use super::place::Place;
+use super::joining::FoundCluster;
+use super::place::JoinTarget;
 use super::server::Server;
 use crate::barrier::{SealConfig, SealRecord};
 use crate::node::shared::Shared;
@@ -48,7 +48,7 @@ impl Shared {
             return Ok(true);
         }
         let (retry, non_voter) = (request.retry, request.non_voter);
-        let place = Arc::new(Place::of_request(request).map_err(MemberError::Refused)?);
+        let place = Arc::new(JoinTarget::of_request(request).map_err(MemberError::Refused)?);
         let places = vec![place];
         match self.find(&places).await {
             Ok(seal) => {
@@ -72,7 +72,7 @@ impl Shared {
 
     fn look_for(
         self: &Arc<Self>,
-        places: Vec<Arc<Place>>,
+        places: Vec<Arc<JoinTarget>>,
         non_voter: bool,
         wait: Option<Duration>,
     ) {
@@ -84,7 +84,7 @@ impl Shared {
 
     fn found(
         self: &Arc<Self>,
-        places: Vec<Arc<Place>>,
+        places: Vec<Arc<JoinTarget>>,
         seal: SealRecord,
         non_voter: bool,
         retry: bool,
@@ -93,7 +93,7 @@ impl Shared {
             shares, threshold, ..
         } = seal.config;
         let by_providers = seal.is_auto();
-        self.joiner.state().found = Some(Found {
+        self.joiner.state().found = Some(FoundCluster {
             places,
             seal,
             non_voter,
@@ -187,7 +187,11 @@ impl Shared {
     /// Answers the cluster; tries again for a while when no task will do so afterwards: an
     /// election, or the time until a wiped node's former self is given up, must not be the
     /// operator's trouble.
-    async fn answer_patiently(&self, found: &Found, key: &Key256) -> Result<(), AnswerError> {
+    async fn answer_patiently(
+        &self,
+        found: &FoundCluster,
+        key: &Key256,
+    ) -> Result<(), AnswerError> {
         let rounds = if found.retry { 1 } else { ROUNDS };
         for _ in 1..rounds {
             match self.answer(found, key).await {
@@ -239,7 +243,7 @@ async fn pause() {
 /// Looks round after round, until a cluster is found or this node has one.
 async fn look_for(
     shared: Weak<Shared>,
-    places: Vec<Arc<Place>>,
+    places: Vec<Arc<JoinTarget>>,
     non_voter: bool,
     wait: Option<Duration>,
 ) {
@@ -266,7 +270,7 @@ async fn look_for(
 }
 
 /// Answers with the keys that were given, until a server takes the answer.
-async fn answer_until(shared: Weak<Shared>, found: Found, key: Key256) {
+async fn answer_until(shared: Weak<Shared>, found: FoundCluster, key: Key256) {
     loop {
         pause().await;
         let Some(node) = shared.upgrade() else { return };

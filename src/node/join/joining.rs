@@ -1,6 +1,6 @@
 //! The progress of a node on its way into a cluster.
 
-use super::place::Place;
+use super::place::JoinTarget;
 use crate::barrier::SealRecord;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ pub(in crate::node) struct Joiner {
     /// The node's public key, which the others pin.
     pub public_key: Vec<u8>,
     /// The places of `retry_join`.
-    pub places: Vec<Arc<Place>>,
+    pub places: Vec<Arc<JoinTarget>>,
     /// The setting `retry_join_as_non_voter`.
     pub non_voter: bool,
     /// Notified when this node's store has its seal.
@@ -26,19 +26,19 @@ pub(in crate::node) struct Joiner {
 #[derive(Default)]
 pub(super) struct Progress {
     /// The cluster that waits for the keys.
-    pub(super) found: Option<Found>,
+    pub(super) found: Option<FoundCluster>,
     /// The task that looks for a cluster, or answers again.
     pub(super) task: Option<AbortHandle>,
     /// True when the keys were given for the cluster that was found.
     pub(super) answers: bool,
     /// The server that answered last, by URL, and the place that led to it.
-    pub(super) answered: Option<(Arc<Place>, String)>,
+    pub(super) answered: Option<(Arc<JoinTarget>, String)>,
 }
 
 /// A cluster to be joined with the keys.
 #[derive(Clone)]
-pub(super) struct Found {
-    pub places: Vec<Arc<Place>>,
+pub(super) struct FoundCluster {
+    pub places: Vec<Arc<JoinTarget>>,
     pub seal: SealRecord,
     pub non_voter: bool,
     pub retry: bool,
@@ -48,7 +48,7 @@ impl Joiner {
     pub fn new(
         node_id: String,
         public_key: Vec<u8>,
-        places: Vec<Arc<Place>>,
+        places: Vec<Arc<JoinTarget>>,
         non_voter: bool,
     ) -> Self {
         Self {
@@ -70,13 +70,13 @@ impl Joiner {
     }
 
     /// Returns the server that answered last, if one of `places` led to it, and that place.
-    pub(super) fn answered(&self, places: &[Arc<Place>]) -> Option<(Arc<Place>, String)> {
+    pub(super) fn answered(&self, places: &[Arc<JoinTarget>]) -> Option<(Arc<JoinTarget>, String)> {
         let answered = self.state().answered.clone()?;
         let known = places.iter().any(|place| Arc::ptr_eq(place, &answered.0));
         known.then_some(answered)
     }
 
-    pub(super) fn remember(&self, place: &Arc<Place>, url: &str) {
+    pub(super) fn remember(&self, place: &Arc<JoinTarget>, url: &str) {
         self.state().answered = Some((Arc::clone(place), url.to_owned()));
     }
 

@@ -1,6 +1,6 @@
 //! The active node's side: admits joiners.
 
-use super::conversation::{self, Introduced, Reply, Statement};
+use super::conversation::{self, Introduced, JoinReply, Statement};
 use crate::barrier::{BarrierError, CHALLENGE_TTL};
 use crate::node::shared::Shared;
 use crate::node::trust;
@@ -68,7 +68,7 @@ impl Shared {
             ));
         }
         self.admit(raft, &answer.node_id, statement).await?;
-        let reply = Reply {
+        let reply = JoinReply {
             cluster_id,
             members: raft.members().into_iter().map(introduced).collect(),
         };

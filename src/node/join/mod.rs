@@ -30,4 +30,4 @@ mod survey;
 
 pub(super) use gatekeeper::Gatekeeper;
 pub(super) use joining::Joiner;
-pub(super) use place::Place;
+pub(super) use place::JoinTarget;

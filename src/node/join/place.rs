@@ -13,7 +13,7 @@ const PORT_DEFAULT: u16 = 8200;
 
 /// A place to look for a cluster.
 #[derive(Debug)]
-pub(in crate::node) struct Place {
+pub(in crate::node) struct JoinTarget {
     at: At,
     tls: Arc<TlsOptions>,
     server_name: Option<String>,
@@ -34,7 +34,7 @@ enum At {
     },
 }
 
-impl Place {
+impl JoinTarget {
     /// Reads a stanza. The error is the operator's.
     pub fn of_stanza(stanza: &RetryJoin) -> Result<Self, String> {
         let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
@@ -190,21 +190,21 @@ mod tests {
             ("unix:///run/x", "", "http:// or https://"),
             ("", "provider=aws", "\"aws\" is not in this build"),
         ] {
-            let refused = Place::of_request(request(address, auto_join)).unwrap_err();
+            let refused = JoinTarget::of_request(request(address, auto_join)).unwrap_err();
             assert!(refused.contains(told), "{refused}");
         }
         let mut ftp = request("", "provider=mdns");
         ftp.auto_join_scheme = "ftp".into();
-        assert!(Place::of_request(ftp).is_err());
+        assert!(JoinTarget::of_request(ftp).is_err());
         let mut no_pem = request("https://a", "");
         no_pem.leader_ca_cert = "/etc/ca.pem".into();
-        let told = Place::of_request(no_pem).unwrap_err();
+        let told = JoinTarget::of_request(no_pem).unwrap_err();
         assert!(told.contains("no certificate"), "{told}");
     }
 
     #[tokio::test]
     async fn an_address_is_taken_as_it_is() {
-        let place = Place::of_request(request(" http://10.0.0.1:8200/ ", "")).unwrap();
+        let place = JoinTarget::of_request(request(" http://10.0.0.1:8200/ ", "")).unwrap();
         assert_eq!(place.addresses().await.unwrap(), ["http://10.0.0.1:8200"]);
     }
 }

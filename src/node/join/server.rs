@@ -1,6 +1,6 @@
 //! Another node's API, as a joiner calls it.
 
-use super::place::Place;
+use super::place::JoinTarget;
 use crate::barrier::{SealConfig, SealRecord, SealType};
 use crate::outbound::{Address, Client, ExchangeError, Limits, SetupError};
 use base64::Engine as _;
@@ -34,7 +34,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn new(place: &Place, url: &str) -> Result<Self, String> {
+    pub fn new(place: &JoinTarget, url: &str) -> Result<Self, String> {
         let address = Address::parse(url).map_err(|error| error.to_string())?;
         Ok(Self {
             client: place.client(),
@@ -247,7 +247,7 @@ mod tests {
             // The client may hang up before the end.
             let _ = stream.write_all(answer.as_bytes()).await;
         });
-        let place = Place::of_request(crate::sys::JoinRequest {
+        let place = JoinTarget::of_request(crate::sys::JoinRequest {
             leader_api_addr: url.clone(),
             ..Default::default()
         });

@@ -142,7 +142,7 @@ async fn a_removed_peer_is_cut_in_mid_stream() {
 #[tokio::test]
 async fn what_a_removed_peer_sent_before_is_not_dispatched() {
     use super::super::drive::{Receiver, drive};
-    use super::super::frame::{Frame, Kind};
+    use super::super::frame::{Frame, FrameKind};
     struct Never;
     impl Receiver for Never {
         fn receive(
@@ -157,7 +157,7 @@ async fn what_a_removed_peer_sent_before_is_not_dispatched() {
     let cut = super::super::roster::Cut::new(socket);
     let mut arrived = BytesMut::new();
     let frame = Frame {
-        kind: Kind::Call,
+        kind: FrameKind::Call,
         more: false,
         id: 1,
         payload: Bytes::new(),

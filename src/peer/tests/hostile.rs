@@ -1,6 +1,6 @@
 //! Strangers, and members that break the rules.
 
-use super::super::frame::{Frame, Kind, PAYLOAD_BYTES_MAX};
+use super::super::frame::{Frame, FrameKind, PAYLOAD_BYTES_MAX};
 use super::super::{drive, tls};
 use super::*;
 use rustls::ClientConfig;
@@ -42,7 +42,7 @@ async fn greeted(identity: &Identity, to: &Member) -> TlsStream<TcpStream> {
     stream
 }
 
-fn frame(kind: Kind, more: bool, id: u32, payload: Vec<u8>) -> BytesMut {
+fn frame(kind: FrameKind, more: bool, id: u32, payload: Vec<u8>) -> BytesMut {
     let mut out = BytesMut::new();
     Frame {
         kind,
@@ -175,7 +175,7 @@ async fn a_member_that_breaks_the_rules_is_cut() {
         ..Limits::default()
     };
     let (b, identity) = member_and_hand(limits).await;
-    let part = |id| frame(Kind::Call, true, id, vec![0; PAYLOAD_BYTES_MAX]);
+    let part = |id| frame(FrameKind::Call, true, id, vec![0; PAYLOAD_BYTES_MAX]);
     let wrong: [(&str, Vec<BytesMut>); 9] = [
         ("a large frame", vec![BytesMut::from(&[0, 0, 1, 0, 1][..])]),
         ("a short frame", vec![BytesMut::from(&[0, 0, 0, 0, 1][..])]),
@@ -183,29 +183,29 @@ async fn a_member_that_breaks_the_rules_is_cut() {
         ("much unfinished", (1..=5).map(part).collect()),
         (
             "an answer unasked",
-            vec![frame(Kind::Answer, false, 1, vec![])],
+            vec![frame(FrameKind::Answer, false, 1, vec![])],
         ),
         (
             "a second hello",
-            vec![frame(Kind::Hello, false, 0, vec![1, 1])],
+            vec![frame(FrameKind::Hello, false, 0, vec![1, 1])],
         ),
         (
             "a number twice",
             vec![
-                frame(Kind::Call, false, 1, b"wait".to_vec()),
-                frame(Kind::Call, false, 1, b"wait".to_vec()),
+                frame(FrameKind::Call, false, 1, b"wait".to_vec()),
+                frame(FrameKind::Call, false, 1, b"wait".to_vec()),
             ],
         ),
         (
             "a chunk for a call",
             vec![
-                frame(Kind::Call, false, 1, b"wait".to_vec()),
-                frame(Kind::Chunk, false, 1, b"x".to_vec()),
+                frame(FrameKind::Call, false, 1, b"wait".to_vec()),
+                frame(FrameKind::Chunk, false, 1, b"x".to_vec()),
             ],
         ),
         ("chunks without credit", {
-            let chunk = |_| frame(Kind::Chunk, false, 1, vec![0; PAYLOAD_BYTES_MAX]);
-            let open = frame(Kind::Open, false, 1, b"slow".to_vec());
+            let chunk = |_| frame(FrameKind::Chunk, false, 1, vec![0; PAYLOAD_BYTES_MAX]);
+            let open = frame(FrameKind::Open, false, 1, b"slow".to_vec());
             std::iter::once(open).chain((0..20).map(chunk)).collect()
         }),
     ];
@@ -229,7 +229,7 @@ async fn a_hello_of_another_version_is_told_so() {
         .await
         .unwrap();
     stream
-        .write_all(&frame(Kind::Hello, false, 0, vec![7, 9]))
+        .write_all(&frame(FrameKind::Hello, false, 0, vec![7, 9]))
         .await
         .unwrap();
     let mut buffer = BytesMut::new();
@@ -241,8 +241,8 @@ async fn a_hello_of_another_version_is_told_so() {
     let mut stream = connect(config(&identity, &b.member), &b.member)
         .await
         .unwrap();
-    let mut later = frame(Kind::Hello, false, 0, vec![1, 9, 42, 42]);
-    later.extend_from_slice(&frame(Kind::Call, false, 1, b"x".to_vec()));
+    let mut later = frame(FrameKind::Hello, false, 0, vec![1, 9, 42, 42]);
+    later.extend_from_slice(&frame(FrameKind::Call, false, 1, b"x".to_vec()));
     stream.write_all(&later).await.unwrap();
     drive::read_hello(&mut stream, &mut buffer).await.unwrap();
     // The answer may have come with the hello.
@@ -280,7 +280,7 @@ async fn more_than_may_be_served_is_refused_and_not_kept() {
     let (b, identity) = member_and_hand(limits).await;
     let mut stream = greeted(&identity, &b.member).await;
     for id in 1..=11 {
-        let call = frame(Kind::Call, false, id, b"wait".to_vec());
+        let call = frame(FrameKind::Call, false, id, b"wait".to_vec());
         stream.write_all(&call).await.unwrap();
     }
     let mut busy = [0; 9];
@@ -288,7 +288,7 @@ async fn more_than_may_be_served_is_refused_and_not_kept() {
     assert_eq!(busy, [5, 0, 0, 0, 10, 11, 0, 0, 0], "the eleventh is told");
     assert_eq!(b.echo.holding(), 10);
     stream
-        .write_all(&frame(Kind::Cancel, false, 3, vec![]))
+        .write_all(&frame(FrameKind::Cancel, false, 3, vec![]))
         .await
         .unwrap();
     until("one is dropped", || b.echo.holding() == 9).await;
@@ -301,7 +301,7 @@ async fn unfinished_messages_of_all_connections_of_a_member_count_together() {
         ..Limits::default()
     };
     let (b, identity) = member_and_hand(limits).await;
-    let part = frame(Kind::Call, true, 1, vec![7; PAYLOAD_BYTES_MAX]);
+    let part = frame(FrameKind::Call, true, 1, vec![7; PAYLOAD_BYTES_MAX]);
     let mut streams = Vec::new();
     for _ in 0..3 {
         let mut stream = greeted(&identity, &b.member).await;
@@ -320,7 +320,7 @@ async fn unfinished_messages_of_all_connections_of_a_member_count_together() {
     .await;
     let mut again = greeted(&identity, &b.member).await;
     again.write_all(&part).await.unwrap();
-    let call = frame(Kind::Call, false, 2, b"x".to_vec());
+    let call = frame(FrameKind::Call, false, 2, b"x".to_vec());
     again.write_all(&call).await.unwrap();
     let mut answer = [0; 10];
     again.read_exact(&mut answer).await.unwrap();
@@ -337,7 +337,7 @@ async fn who_asks_on_and_on_without_reading_is_cut_off() {
     let (b, identity) = member_and_hand(limits).await;
     let mut stream = greeted(&identity, &b.member).await;
     let calls: Vec<u8> = (0..1000)
-        .flat_map(|id| frame(Kind::Call, false, id, b"wait".to_vec()))
+        .flat_map(|id| frame(FrameKind::Call, false, id, b"wait".to_vec()))
         .collect();
     let asking = async { while stream.write_all(&calls).await.is_ok() {} };
     let cut = tokio::time::timeout(WITHIN, asking).await;

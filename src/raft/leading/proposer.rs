@@ -32,11 +32,11 @@ const LINGER_MAX: Duration = Duration::from_millis(4);
 /// The time without a batch after which no writer is expected back.
 const EXPECTED_FOR: Duration = Duration::from_millis(20);
 
-type Answer = Result<Revision, CommitError>;
+type Proposed = Result<Revision, CommitError>;
 
 struct Proposal {
     command: Command,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Proposed>,
 }
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Proposer {
     pub(in crate::raft) fn submit(
         &self,
         command: Command,
-    ) -> Result<oneshot::Receiver<Answer>, CommitError> {
+    ) -> Result<oneshot::Receiver<Proposed>, CommitError> {
         let (answer, receiver) = oneshot::channel();
         let mut queue = self.queue();
         if queue.closed {
@@ -207,7 +207,7 @@ impl Sink {
             return;
         }
         let landed = self.log.commands_flushed() + u64::try_from(batch.len()).unwrap_or(0);
-        let (commands, answers): (Vec<Command>, Vec<oneshot::Sender<Answer>>) = batch
+        let (commands, answers): (Vec<Command>, Vec<oneshot::Sender<Proposed>>) = batch
             .into_iter()
             .map(|proposal| (proposal.command, proposal.answer))
             .unzip();
@@ -296,7 +296,7 @@ fn refuse(proposals: VecDeque<Proposal>, error: &CommitError) {
 fn sort(
     result: Option<Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>,
     applied: &Applied,
-) -> Answer {
+) -> Proposed {
     match result {
         Some(Ok(Ok(response))) => match response.response {
             Outcome::Applied => Ok(Revision(response.log_id.index())),

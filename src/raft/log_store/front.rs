@@ -1,7 +1,7 @@
 //! A segment as far as recovery has read it.
 
 use super::LogError;
-use super::group::{self, Found, Group, UNIT_BYTES};
+use super::group::{self, FoundGroup, Group, UNIT_BYTES};
 use super::segment_file::{AlignedBuffer, SegmentFile};
 use std::sync::Arc;
 
@@ -78,9 +78,9 @@ impl Front {
             return Ok(None);
         }
         match group::decode(self.at(offset, bytes)?, log_id) {
-            Found::Nothing => Ok(None),
-            Found::Group(group) => Ok(Some(group)),
-            Found::Version(version) => Err(LogError::Version {
+            FoundGroup::Nothing => Ok(None),
+            FoundGroup::Group(group) => Ok(Some(group)),
+            FoundGroup::Version(version) => Err(LogError::Version {
                 version,
                 file: self.file.path().to_path_buf(),
             }),

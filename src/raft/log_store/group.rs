@@ -108,7 +108,7 @@ pub(super) fn encode(
 }
 
 /// The result of decoding the beginning of some bytes as a group.
-pub(super) enum Found {
+pub(super) enum FoundGroup {
     /// No group of this log, or a damaged one.
     Nothing,
     /// A whole group.
@@ -118,14 +118,14 @@ pub(super) enum Found {
 }
 
 /// Reads the group at the beginning of `bytes`.
-pub(super) fn decode(bytes: &[u8], log_id: u64) -> Found {
+pub(super) fn decode(bytes: &[u8], log_id: u64) -> FoundGroup {
     match parse(bytes, log_id) {
         Some(found) => found,
-        None => Found::Nothing,
+        None => FoundGroup::Nothing,
     }
 }
 
-fn parse(bytes: &[u8], log_id: u64) -> Option<Found> {
+fn parse(bytes: &[u8], log_id: u64) -> Option<FoundGroup> {
     let head = bytes.first_chunk::<HEADER_BYTES>()?;
     if head.first_chunk::<4>()? != MAGIC || word(head, 8)? != log_id {
         return None;
@@ -139,7 +139,7 @@ fn parse(bytes: &[u8], log_id: u64) -> Option<Found> {
     }
     let [version, flags] = *head.get(4..6)?.first_chunk::<2>()?;
     if version != VERSION {
-        return Some(Found::Version(version));
+        return Some(FoundGroup::Version(version));
     }
     let count = u16::from_le_bytes(*head.get(6..8)?.first_chunk::<2>()?);
     let length = usize::try_from(half(head, 48)?).ok()?;
@@ -150,7 +150,7 @@ fn parse(bytes: &[u8], log_id: u64) -> Option<Found> {
         records.push(record);
         rest = left;
     }
-    Some(Found::Group(Group {
+    Some(FoundGroup::Group(Group {
         header: Header {
             starts_segment: flags & FLAG_START != 0,
             log_id,
@@ -229,7 +229,7 @@ mod tests {
         for block in [512, 4096] {
             let bytes = sample(block);
             assert_eq!(bytes.len() % block, 0);
-            let Found::Group(group) = decode(&bytes, 77) else {
+            let FoundGroup::Group(group) = decode(&bytes, 77) else {
                 panic!("not found");
             };
             assert_eq!(group.header, HEADER);
@@ -245,7 +245,10 @@ mod tests {
             for bit in 0..8 {
                 let mut bad = bytes.clone();
                 bad[at] ^= 1 << bit;
-                assert!(matches!(decode(&bad, 77), Found::Nothing), "{at}.{bit}");
+                assert!(
+                    matches!(decode(&bad, 77), FoundGroup::Nothing),
+                    "{at}.{bit}"
+                );
             }
         }
     }
@@ -254,9 +257,12 @@ mod tests {
     fn cut_and_foreign_groups_are_nothing() {
         let bytes = sample(512);
         for end in 0..bytes.len() {
-            assert!(matches!(decode(&bytes[..end], 77), Found::Nothing), "{end}");
+            assert!(
+                matches!(decode(&bytes[..end], 77), FoundGroup::Nothing),
+                "{end}"
+            );
         }
-        assert!(matches!(decode(&bytes, 78), Found::Nothing));
+        assert!(matches!(decode(&bytes, 78), FoundGroup::Nothing));
     }
 
     #[test]
@@ -265,7 +271,7 @@ mod tests {
         bytes[4] = 2;
         let crc = crc(&bytes).unwrap().to_le_bytes();
         bytes[CRC_OFFSET..HEADER_BYTES].copy_from_slice(&crc);
-        assert!(matches!(decode(&bytes, 77), Found::Version(2)));
+        assert!(matches!(decode(&bytes, 77), FoundGroup::Version(2)));
     }
 
     #[test]

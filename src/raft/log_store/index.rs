@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 /// The most bytes of entries that are kept for apply and replication besides those not yet written.
 const CACHE_BYTES_MAX: usize = 512 << 10;
-/// The most groups that are kept for followers: each takes one [`Place`] of memory.
+/// The most groups that are kept for followers: each takes one [`GroupLocation`] of memory.
 const GROUPS_KEPT_MAX: usize = 4096;
 /// Memory that an entry takes besides its command, in bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// The place of a group of entries on the device.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct GroupLocation {
     pub(super) first: u64,
     /// The index after the last entry in the group that still counts.
     pub(super) end: u64,
@@ -40,7 +40,7 @@ pub(super) struct Index {
     cache: VecDeque<LogEntry>,
     cache_bytes: usize,
     /// The groups on the device, oldest first.
-    places: VecDeque<Place>,
+    places: VecDeque<GroupLocation>,
     /// The index after the last entry on the device.
     written_end: u64,
 }
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// Notes that entries are on the device, and forgets the oldest of those in the cache.
-    pub(super) fn written(&mut self, place: Place) {
+    pub(super) fn written(&mut self, place: GroupLocation) {
         self.written_end = place.end;
         self.places.push_back(place);
         self.trim();
@@ -196,7 +196,7 @@ impl Index {
     }
 
     /// Returns the entries `start..end` that are in memory, and the places of those before them.
-    pub(super) fn find(&self, start: u64, end: u64) -> (Vec<Place>, Vec<LogEntry>) {
+    pub(super) fn find(&self, start: u64, end: u64) -> (Vec<GroupLocation>, Vec<LogEntry>) {
         let start = start.max(self.first());
         let end = end.min(self.end());
         let Some(front) = self.cache.front().map(RaftEntry::index) else {
@@ -208,7 +208,7 @@ impl Index {
         (self.places(start, end.min(front)), cached)
     }
 
-    fn places(&self, start: u64, end: u64) -> Vec<Place> {
+    fn places(&self, start: u64, end: u64) -> Vec<GroupLocation> {
         if start >= end {
             return Vec::new();
         }
@@ -248,8 +248,8 @@ pub(super) fn cost(entry: &LogEntry) -> usize {
 mod tests {
     use super::*;
 
-    fn place(file: &Arc<SegmentFile>, first: u64) -> Place {
-        Place {
+    fn place(file: &Arc<SegmentFile>, first: u64) -> GroupLocation {
+        GroupLocation {
             first,
             end: first + 10,
             file: Arc::clone(file),
@@ -275,7 +275,7 @@ mod tests {
         let all = Some(99_999 - 10 * 4096);
         assert_eq!(index.surplus(usize::MAX), all);
         // The memory of that many groups, and as many again before the next checkpoint.
-        let bytes = 2 * GROUPS_KEPT_MAX * size_of::<Place>();
+        let bytes = 2 * GROUPS_KEPT_MAX * size_of::<GroupLocation>();
         assert!(bytes <= 512 << 10, "{bytes}");
         index.places.truncate(GROUPS_KEPT_MAX);
         assert_eq!(index.surplus(usize::MAX), None);

@@ -14,7 +14,7 @@
 
 use super::front::Front;
 use super::group::{Group, UNIT_BYTES};
-use super::index::{Index, Place};
+use super::index::{GroupLocation, Index};
 use super::segment_file::{SegmentFile, failure, slot_of};
 use super::writer::GROUP_BYTES_MAX;
 use super::{LogError, Segment};
@@ -297,7 +297,7 @@ fn replay_group(
     file: &Arc<SegmentFile>,
     offset: usize,
 ) -> Result<(), LogError> {
-    let place = |first, end| Place {
+    let place = |first, end| GroupLocation {
         first,
         end,
         file: Arc::clone(file),

@@ -1,8 +1,8 @@
 //! The log's handle: openraft's view of it.
 
 use super::LogError;
-use super::group::{self, Found};
-use super::index::{Index, Place, cost};
+use super::group::{self, FoundGroup};
+use super::index::{GroupLocation, Index, cost};
 use super::recovery::recover;
 use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
@@ -320,13 +320,13 @@ impl LogStore {
 
     fn read_place(
         &self,
-        place: &Place,
+        place: &GroupLocation,
         start: u64,
         end: u64,
         entries: &mut Vec<LogEntry>,
     ) -> Result<(), LogError> {
         let bytes = place.file.read(place.offset, place.bytes)?;
-        let Found::Group(group) = group::decode(bytes.bytes(), self.log_id) else {
+        let FoundGroup::Group(group) = group::decode(bytes.bytes(), self.log_id) else {
             return Err(LogError::Unreadable);
         };
         if group.header.sequence != place.sequence {

@@ -2,7 +2,7 @@
 
 use super::LogError;
 use super::group::{self, HEADER_BYTES, Header};
-use super::index::Place;
+use super::index::GroupLocation;
 use super::segment_file::{AlignedBuffer, failure};
 use super::segments::Segments;
 use super::shared::{Done, Job, LogShared};
@@ -169,7 +169,7 @@ impl Writer {
         }
         self.sequence = sequence;
         self.segments.offset += size;
-        let place = Place {
+        let place = GroupLocation {
             first: 0,
             end: 0,
             file: Arc::clone(&segment.file),
@@ -200,7 +200,7 @@ impl Writer {
     }
 
     /// Brings index and segments in line with the device after a write.
-    fn settle(&mut self, records: Vec<Record>, place: Place) -> Result<(), LogError> {
+    fn settle(&mut self, records: Vec<Record>, place: GroupLocation) -> Result<(), LogError> {
         let mut commands = 0;
         let mut span: Option<(Position, Position)> = None;
         for record in &records {
@@ -212,7 +212,7 @@ impl Writer {
         let mut index = self.shared.index();
         if let Some((first, last)) = span {
             self.written_last = Some(last);
-            index.written(Place {
+            index.written(GroupLocation {
                 first: first.index,
                 end: last.index + 1,
                 ..place

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The records of one kind, as far as their keys show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kind {
+pub struct Totals {
     /// The number of records.
     pub count: u64,
     /// The bytes of their keys and values.
@@ -14,7 +14,7 @@ pub struct Kind {
 /// Kinds by name: a public parameter by its own, and `sealed records` for all records whose names
 /// are ciphertext too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contents(pub BTreeMap<String, Kind>);
+pub struct Contents(pub BTreeMap<String, Totals>);
 
 /// The most kinds: more public parameters than there are would come from a damaged archive.
 const KINDS_MAX: usize = 16;

@@ -26,7 +26,7 @@ mod records;
 mod write;
 
 pub use error::ArchiveError;
-pub use gather::{Contents, Kind};
+pub use gather::{Contents, Totals};
 pub use read::{Checked, Meta, check, restore};
 pub use records::{Header, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use write::{Sizes, write};

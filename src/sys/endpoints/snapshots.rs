@@ -58,8 +58,6 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     },
 ];
 
-type Answer = Result<Outcome, Error>;
-
 fn configs(system: &System) -> Result<(Slot, Configs), Error> {
     match system.barrier.storage().whole() {
         None => Err(Error::invalid(NO_RAFT)),
@@ -67,13 +65,13 @@ fn configs(system: &System) -> Result<(Slot, Configs), Error> {
     }
 }
 
-fn put(slot: &Slot, configs: Configs) -> Answer {
+fn put(slot: &Slot, configs: Configs) -> Result<Outcome, Error> {
     let mut outcome = Outcome::from(Response::no_content());
     auto::put(&mut outcome.batch, slot, configs)?;
     Ok(outcome)
 }
 
-fn list(system: &System, _: &Matched<'_>) -> Answer {
+fn list(system: &System, _: &Matched<'_>) -> Result<Outcome, Error> {
     let (_, configs) = configs(system)?;
     match configs.is_empty() {
         true => Err(Error::not_found()),
@@ -81,14 +79,14 @@ fn list(system: &System, _: &Matched<'_>) -> Answer {
     }
 }
 
-fn read(system: &System, matched: &Matched<'_>) -> Answer {
+fn read(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (_, configs) = configs(system)?;
     let config = configs.get(matched.captured("name"));
     let config = config.ok_or_else(Error::not_found)?;
     Ok(Response::data(config.data()).into())
 }
 
-fn write(system: &System, matched: &Matched<'_>) -> Answer {
+fn write(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (slot, mut configs) = configs(system)?;
     let name = matched.captured("name");
     if !is_name(name) {
@@ -101,7 +99,7 @@ fn write(system: &System, matched: &Matched<'_>) -> Answer {
     put(&slot, configs)
 }
 
-fn delete(system: &System, matched: &Matched<'_>) -> Answer {
+fn delete(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (slot, mut configs) = configs(system)?;
     match configs.remove(matched.captured("name")) {
         None => Ok(Response::no_content().into()),
@@ -109,7 +107,7 @@ fn delete(system: &System, matched: &Matched<'_>) -> Answer {
     }
 }
 
-fn status(system: &System, matched: &Matched<'_>) -> Answer {
+fn status(system: &System, matched: &Matched<'_>) -> Result<Outcome, Error> {
     let name = matched.captured("name");
     let (_, configs) = configs(system)?;
     match configs.contains_key(name) {

@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Flag, Kind, MOUNT, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, MOUNT, SharedFlags, Verb, flag};
 
-use super::mount::Place;
+use super::mount::SecretPath;
 
 const VERSIONS: Flag = flag(
     "versions",
-    Kind::Texts,
+    FlagKind::Texts,
     "Version numbers, with commas between them. May be repeated.",
 );
 
@@ -22,7 +22,7 @@ pub static DELETE: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[MOUNT, VERSIONS],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: delete,
 };
 
@@ -33,7 +33,7 @@ pub static UNDELETE: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[MOUNT, VERSIONS],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: |call| on_versions(call, "undelete", "Undelete"),
 };
 
@@ -44,7 +44,7 @@ pub static DESTROY: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[MOUNT, VERSIONS],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: |call| on_versions(call, "destroy", "Destroy"),
 };
 
@@ -59,7 +59,7 @@ fn versions(call: &Call) -> Vec<String> {
 
 fn delete(call: &mut Call) -> Outcome {
     let versions = versions(call);
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     let path = place.path("data");
     let ask = match versions.is_empty() || !place.is_v2 {
         true => Ask::delete(&path),
@@ -81,7 +81,7 @@ fn on_versions(call: &mut Call, kind: &str, title: &str) -> Outcome {
             "No versions provided, use the \"-versions\" flag to specify the version to {kind}."
         )));
     }
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     if !place.is_v2 {
         return Err(Failure::usage(format!(
             "{title} not supported on KV Version 1"

@@ -7,10 +7,10 @@ use crate::cli::client::Ask;
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{header_for_map, map_rows, pad_equal_signs, pairs};
-use crate::cli::verb::{Arity, Kind, MOUNT, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, MOUNT, SharedFlags, Verb, flag};
 
 use super::super::logical::print_keys;
-use super::mount::Place;
+use super::mount::SecretPath;
 
 /// `kv get`.
 pub static GET: Verb = Verb {
@@ -22,11 +22,11 @@ pub static GET: Verb = Verb {
         MOUNT,
         flag(
             "version",
-            Kind::Number,
+            FlagKind::Number,
             "The version to get; the latest unless given.",
         ),
     ],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run: get,
 };
 
@@ -37,12 +37,12 @@ pub static LIST: Verb = Verb {
     usage: "PATH",
     arity: Arity::between(0, 1),
     flags: &[MOUNT],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
 fn get(call: &mut Call) -> Outcome {
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     let path = place.path("data");
     let mut ask = Ask::get(&path);
     if let Some(version) = call.flags.number("version").filter(|_| place.is_v2) {
@@ -63,7 +63,7 @@ fn get(call: &mut Call) -> Outcome {
     Ok(0)
 }
 
-fn print_one(call: &Call, secret: &Envelope, place: &Place, path: &str) -> Outcome {
+fn print_one(call: &Call, secret: &Envelope, place: &SecretPath, path: &str) -> Outcome {
     if !place.is_v2 || secret.wrap_info.is_some() {
         return call.print_secret(secret);
     }
@@ -76,7 +76,7 @@ fn print_one(call: &Call, secret: &Envelope, place: &Place, path: &str) -> Outco
     call.print_field(value.ok_or_else(|| no_field(name))?)
 }
 
-fn print(call: &Call, secret: &Envelope, place: &Place, path: &str) {
+fn print(call: &Call, secret: &Envelope, place: &SecretPath, path: &str) {
     if place.is_v2 {
         print_path(call, "Secret Path", path);
     }
@@ -105,7 +105,7 @@ fn list(call: &mut Call) -> Outcome {
     if call.words_from(0).is_empty() && !call.flags.given("mount") {
         return Err(Failure::usage("Not enough arguments (expected 1, got 0)"));
     }
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     let path = place.path("metadata");
     let answer = call.read(&Ask::list(&path));
     let answer = answer.during(|| format!("Error listing {path}"))?;

@@ -7,26 +7,30 @@ use crate::cli::client::Ask;
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{header_for_map, map_rows, pairs};
-use crate::cli::verb::{Arity, Flag, Group, Kind, MOUNT, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, Group, MOUNT, SharedFlags, Verb, VerbNode, flag};
 use crate::clock::format_duration;
 
 use super::get::print_path;
-use super::mount::Place;
+use super::mount::SecretPath;
 
 const MAX_VERSIONS: Flag = flag(
     "max-versions",
-    Kind::Number,
+    FlagKind::Number,
     "How many versions to keep; 0 is as many as the mount says.",
 );
-const CAS_REQUIRED: Flag = flag("cas-required", Kind::Switch, "Refuse writes without -cas.");
+const CAS_REQUIRED: Flag = flag(
+    "cas-required",
+    FlagKind::Switch,
+    "Refuse writes without -cas.",
+);
 const DELETE_AFTER: Flag = flag(
     "delete-version-after",
-    Kind::Time,
+    FlagKind::Time,
     "Delete each version so long after it was written.",
 );
 const CUSTOM: Flag = flag(
     "custom-metadata",
-    Kind::Pairs,
+    FlagKind::Pairs,
     "A key=value of your own, readable without the secret. May be repeated.",
 );
 
@@ -35,10 +39,10 @@ pub static METADATA: Group = Group {
     name: "metadata",
     about: "Interact with what the KV store knows about a secret",
     nodes: &[
-        Node::Verb(&DELETE),
-        Node::Verb(&GET),
-        Node::Verb(&PATCH),
-        Node::Verb(&PUT),
+        VerbNode::Verb(&DELETE),
+        VerbNode::Verb(&GET),
+        VerbNode::Verb(&PATCH),
+        VerbNode::Verb(&PUT),
     ],
 };
 
@@ -48,7 +52,7 @@ static GET: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[MOUNT],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: get,
 };
 
@@ -58,7 +62,7 @@ static PUT: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[CAS_REQUIRED, CUSTOM, DELETE_AFTER, MAX_VERSIONS, MOUNT],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: |call| write(call, Ask::put),
 };
 
@@ -75,11 +79,11 @@ static PATCH: Verb = Verb {
         MOUNT,
         flag(
             "remove-custom-metadata",
-            Kind::Texts,
+            FlagKind::Texts,
             "A key of your own to remove. May be repeated.",
         ),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: |call| write(call, Ask::patch),
 };
 
@@ -89,12 +93,12 @@ static DELETE: Verb = Verb {
     usage: "KEY",
     arity: Arity::exactly(1),
     flags: &[MOUNT],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: delete,
 };
 
 fn find(call: &mut Call) -> Result<String, Failure> {
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     match place.is_v2 {
         true => Ok(place.path("metadata")),
         false => Err(Failure::usage("Metadata not supported on KV Version 1")),

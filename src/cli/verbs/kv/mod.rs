@@ -9,22 +9,22 @@ mod put;
 mod rollback;
 mod versioning;
 
-use crate::cli::verb::{Group, Node};
+use crate::cli::verb::{Group, VerbNode};
 
 /// `kv`.
 pub static KV: Group = Group {
     name: "kv",
     about: "Interact with the key-value storage",
     nodes: &[
-        Node::Verb(&delete::DELETE),
-        Node::Verb(&delete::DESTROY),
-        Node::Verb(&versioning::ENABLE_VERSIONING),
-        Node::Verb(&get::GET),
-        Node::Verb(&get::LIST),
-        Node::Group(&metadata::METADATA),
-        Node::Verb(&patch::PATCH),
-        Node::Verb(&put::PUT),
-        Node::Verb(&rollback::ROLLBACK),
-        Node::Verb(&delete::UNDELETE),
+        VerbNode::Verb(&delete::DELETE),
+        VerbNode::Verb(&delete::DESTROY),
+        VerbNode::Verb(&versioning::ENABLE_VERSIONING),
+        VerbNode::Verb(&get::GET),
+        VerbNode::Verb(&get::LIST),
+        VerbNode::Group(&metadata::METADATA),
+        VerbNode::Verb(&patch::PATCH),
+        VerbNode::Verb(&put::PUT),
+        VerbNode::Verb(&rollback::ROLLBACK),
+        VerbNode::Verb(&delete::UNDELETE),
     ],
 };

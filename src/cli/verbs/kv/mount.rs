@@ -10,7 +10,7 @@ use super::super::trimmed;
 
 /// A secret's place.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SecretPath {
     /// The mount, without slashes at its ends.
     pub mount: String,
     /// The secret's path inside the mount.
@@ -19,7 +19,7 @@ pub struct Place {
     pub is_v2: bool,
 }
 
-impl Place {
+impl SecretPath {
     /// Finds the place of the secret that the first word names, with the help of `-mount`.
     pub fn find(call: &mut Call) -> Result<Self, Failure> {
         let word = trimmed(call.word(0));
@@ -99,7 +99,7 @@ mod tests {
             (&v1, "team/kv", true, "x", "team/kv/x"),
             (&Value::Null, "old/x", false, "old/x", "old/x"),
         ] {
-            let place = Place::from_answer(data, asked, is_flag, word);
+            let place = SecretPath::from_answer(data, asked, is_flag, word);
             assert_eq!(place.path("data"), data_path, "{word}");
         }
     }

@@ -6,10 +6,10 @@ use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Kind, MOUNT, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, MOUNT, SharedFlags, Verb, flag};
 use crate::engine::kv::merge_patch;
 
-use super::mount::Place;
+use super::mount::SecretPath;
 use super::put::{CAS, options, print};
 
 /// `kv patch`.
@@ -22,7 +22,7 @@ pub static PATCH: Verb = Verb {
         CAS,
         flag(
             "method",
-            Kind::Text,
+            FlagKind::Text,
             "patch merges on the server; rw reads, merges here and writes with a check. The \
              default is patch, and rw where the server knows no patch or the token may only read \
              and update.",
@@ -30,11 +30,11 @@ pub static PATCH: Verb = Verb {
         MOUNT,
         flag(
             "remove-data",
-            Kind::Texts,
+            FlagKind::Texts,
             "A key to remove. May be repeated.",
         ),
     ],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run,
 };
 
@@ -46,7 +46,7 @@ fn run(call: &mut Call) -> Outcome {
     let mut changes = call.data_from(1)?;
     // A key is taken as typed: cut at a comma or a blank it may name another one.
     changes.extend(removed.into_iter().map(|key| (key, Value::Null)));
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     if !place.is_v2 {
         let message = "K/V engine mount must be version 2 for patch support";
         return Err(Failure::Local(String::from(message)));

@@ -7,15 +7,15 @@ use crate::cli::client::Ask;
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{header_for_map, map_rows, pairs};
-use crate::cli::verb::{Arity, Flag, Kind, MOUNT, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, MOUNT, SharedFlags, Verb, flag};
 
 use super::get::print_path;
-use super::mount::Place;
+use super::mount::SecretPath;
 
 /// The check-and-set flag.
 pub const CAS: Flag = flag(
     "cas",
-    Kind::Number,
+    FlagKind::Number,
     "Write only when the current version is this one; 0 is only when there is none.",
 );
 
@@ -26,7 +26,7 @@ pub static PUT: Verb = Verb {
     usage: "KEY [K=V... | K=@FILE | K=- | @FILE | -]",
     arity: Arity::at_least(1),
     flags: &[CAS, MOUNT],
-    shared: Shared::Field,
+    shared: SharedFlags::Field,
     run,
 };
 
@@ -35,7 +35,7 @@ fn run(call: &mut Call) -> Outcome {
         return Err(Failure::usage("Must supply data"));
     }
     let data = Value::Object(call.data_from(1)?);
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     let path = place.path("data");
     let body = match place.is_v2 {
         true => json!({"data": data, "options": options(call)}),
@@ -55,7 +55,7 @@ pub fn options(call: &Call) -> Map<String, Value> {
 }
 
 /// Prints the answer to a write of a version.
-pub fn print(call: &Call, answer: Option<&Envelope>, place: &Place, path: &str) -> Outcome {
+pub fn print(call: &Call, answer: Option<&Envelope>, place: &SecretPath, path: &str) -> Outcome {
     let Some(secret) = answer else {
         return call.succeed(&format!("Data written to: {path}"));
     };

@@ -6,9 +6,9 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::envelope::Envelope;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Kind, MOUNT, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, MOUNT, SharedFlags, Verb, flag};
 
-use super::mount::Place;
+use super::mount::SecretPath;
 
 /// `kv rollback`.
 pub static ROLLBACK: Verb = Verb {
@@ -18,9 +18,9 @@ pub static ROLLBACK: Verb = Verb {
     arity: Arity::exactly(1),
     flags: &[
         MOUNT,
-        flag("version", Kind::Number, "The version to write again."),
+        flag("version", FlagKind::Number, "The version to write again."),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 
@@ -33,7 +33,7 @@ fn run(call: &mut Call) -> Outcome {
             "Invalid value {version:?} for the version flag"
         )));
     }
-    let place = Place::find(call)?;
+    let place = SecretPath::find(call)?;
     if !place.is_v2 {
         let message = "K/V engine mount must be version 2 for rollback support";
         return Err(Failure::Local(String::from(message)));

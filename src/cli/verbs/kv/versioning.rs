@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Outcome};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 use super::super::mount_path;
 
@@ -16,7 +16,7 @@ pub static ENABLE_VERSIONING: Verb = Verb {
     usage: "PATH",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run,
 };
 

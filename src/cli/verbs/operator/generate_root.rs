@@ -9,7 +9,7 @@ use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, columns, plain};
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 use crate::secret::{Secret, SecretString, random_text};
 
 /// `operator generate-root`.
@@ -21,49 +21,53 @@ pub static GENERATE_ROOT: Verb = Verb {
     flags: &[
         flag(
             "cancel",
-            Kind::Switch,
+            FlagKind::Switch,
             "Forget the attempt and the keys entered so far.",
         ),
         flag(
             "decode",
-            Kind::Text,
+            FlagKind::Text,
             "Print the token inside this encoded token; needs -otp. With - it is read from \
              standard input.",
         ),
         flag(
             "dr-token",
-            Kind::Switch,
+            FlagKind::Switch,
             "A disaster recovery operation token, on servers that have them.",
         ),
         flag(
             "generate-otp",
-            Kind::Switch,
+            FlagKind::Switch,
             "Print a one-time password for -init.",
         ),
         flag(
             "init",
-            Kind::Switch,
+            FlagKind::Switch,
             "Start an attempt. Without -otp the server makes a one-time password and tells it.",
         ),
-        flag("nonce", Kind::Text, "The nonce that -init printed."),
+        flag("nonce", FlagKind::Text, "The nonce that -init printed."),
         flag(
             "otp",
-            Kind::Text,
+            FlagKind::Text,
             "The one-time password, for -init and -decode.",
         ),
         flag(
             "pgp-key",
-            Kind::Text,
+            FlagKind::Text,
             "Not supported: the token is protected by a one-time password.",
         ),
         flag(
             "recovery-token",
-            Kind::Switch,
+            FlagKind::Switch,
             "A recovery operation token, on a server in recovery mode.",
         ),
-        flag("status", Kind::Switch, "Only print how the attempt stands."),
+        flag(
+            "status",
+            FlagKind::Switch,
+            "Only print how the attempt stands.",
+        ),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 

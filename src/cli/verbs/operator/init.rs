@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::Order;
-use crate::cli::verb::{Arity, Flag, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, Flag, FlagKind, SharedFlags, Verb, flag};
 
 /// The exit code of `-status` when there is no cluster yet.
 const NOT_INITIALIZED: u8 = 2;
@@ -21,23 +21,23 @@ pub static INIT: Verb = Verb {
         Flag {
             name: "key-shares",
             alias: Some("n"),
-            kind: Kind::Number,
+            kind: FlagKind::Number,
             help: "Into how many shares to split the unseal key. The default is 5.",
         },
         Flag {
             name: "key-threshold",
             alias: Some("t"),
-            kind: Kind::Number,
+            kind: FlagKind::Number,
             help: "How many shares unseal. The default is 3.",
         },
         flag(
             "status",
-            Kind::Switch,
+            FlagKind::Switch,
             "Only print whether the server is initialized. The exit code is 0 when it is, 2 when \
              it is not, 1 on errors.",
         ),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 

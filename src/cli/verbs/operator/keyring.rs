@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::failure::{During, Outcome};
 use crate::cli::output::{Order, columns, plain};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -19,7 +19,7 @@ pub static KEY_STATUS: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: key_status,
 };
 
@@ -30,7 +30,7 @@ pub static ROTATE: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: rotate,
 };
 

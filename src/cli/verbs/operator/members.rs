@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Order, plain, table};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 
 /// `operator members`.
 pub static MEMBERS: Verb = Verb {
@@ -15,7 +15,7 @@ pub static MEMBERS: Verb = Verb {
     usage: "",
     arity: Arity::at_least(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 

@@ -7,21 +7,21 @@ mod members;
 mod raft;
 mod seal;
 
-use crate::cli::verb::{Group, Node};
+use crate::cli::verb::{Group, VerbNode};
 
 /// `operator`.
 pub static OPERATOR: Group = Group {
     name: "operator",
     about: "Perform operator-specific tasks",
     nodes: &[
-        Node::Verb(&generate_root::GENERATE_ROOT),
-        Node::Verb(&init::INIT),
-        Node::Verb(&keyring::KEY_STATUS),
-        Node::Verb(&members::MEMBERS),
-        Node::Group(&raft::RAFT),
-        Node::Verb(&keyring::ROTATE),
-        Node::Verb(&seal::SEAL),
-        Node::Verb(&seal::STEP_DOWN),
-        Node::Verb(&seal::UNSEAL),
+        VerbNode::Verb(&generate_root::GENERATE_ROOT),
+        VerbNode::Verb(&init::INIT),
+        VerbNode::Verb(&keyring::KEY_STATUS),
+        VerbNode::Verb(&members::MEMBERS),
+        VerbNode::Group(&raft::RAFT),
+        VerbNode::Verb(&keyring::ROTATE),
+        VerbNode::Verb(&seal::SEAL),
+        VerbNode::Verb(&seal::STEP_DOWN),
+        VerbNode::Verb(&seal::UNSEAL),
     ],
 };

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 use super::super::status::{print_status, with_leader};
 
@@ -17,10 +17,10 @@ pub static UNSEAL: Verb = Verb {
     arity: Arity::between(0, 1),
     flags: &[flag(
         "reset",
-        Kind::Switch,
+        FlagKind::Switch,
         "Forget the shares entered so far.",
     )],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: unseal,
 };
 
@@ -31,7 +31,7 @@ pub static SEAL: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: seal,
 };
 
@@ -42,7 +42,7 @@ pub static STEP_DOWN: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: step_down,
 };
 

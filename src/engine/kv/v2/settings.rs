@@ -67,7 +67,7 @@ pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
 pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view, fields) = (matched.request, matched.view, &matched.fields);
     let path = matched.captured("path");
-    let change = Change::read(fields)?;
+    let change = SettingsChange::read(fields)?;
     let custom = match fields.map("custom_metadata") {
         Some(pairs) => Some(custom::parse(pairs)?),
         None if fields.is_null("custom_metadata") => Some(BTreeMap::new()),
@@ -101,7 +101,7 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
 pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view, fields) = (matched.request, matched.view, &matched.fields);
     let path = matched.captured("path");
-    let mut change = Change::read(fields)?;
+    let mut change = SettingsChange::read(fields)?;
     if fields.is_null("delete_version_after") {
         change.delete_version_after_s = Some(0);
     }
@@ -149,14 +149,14 @@ pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
 
 /// The settings that a request changes.
 #[derive(Clone, Copy)]
-struct Change {
+struct SettingsChange {
     max_versions: Option<u32>,
     cas_required: Option<bool>,
     metadata_cas_required: Option<bool>,
     delete_version_after_s: Option<u64>,
 }
 
-impl Change {
+impl SettingsChange {
     fn read(fields: &Fields<'_>) -> Result<Self, Error> {
         Ok(Self {
             max_versions: config::count(fields, "max_versions")?,
@@ -226,7 +226,7 @@ fn finish(
     Ok(outcome)
 }
 
-fn warn_mandated(response: &mut Response, change: &Change, config: &Config) {
+fn warn_mandated(response: &mut Response, change: &SettingsChange, config: &Config) {
     for (name, set, mandated) in [
         ("cas_required", change.cas_required, config.cas_required),
         (

@@ -93,7 +93,7 @@ fn what_sealing_costs() {
         let (_, same, request) = sealed::open_request(&keys, &ends, &message).unwrap();
         let answer = sealed::seal_answer(&keys, &ends, &same, &request).unwrap();
         match sealed::open_answer(&keys, &ends, &nonce, &answer) {
-            Answer::Opened(inside) => counted.fetch_add(inside.len(), Ordering::Relaxed),
+            SealedAnswer::Opened(inside) => counted.fetch_add(inside.len(), Ordering::Relaxed),
             _ => panic!("it does not open"),
         };
     };

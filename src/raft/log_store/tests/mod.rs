@@ -4,7 +4,7 @@ mod disk;
 mod faults;
 mod reads;
 
-use super::group::{self, Found};
+use super::group::{self, FoundGroup};
 use super::recovery::{RecoveredLog, recover};
 use super::{LogError, LogOptions, LogStore};
 use crate::raft::disk::poison::Poison;
@@ -77,7 +77,7 @@ fn content(found: &RecoveredLog) -> Content {
     let mut entries = Vec::new();
     for place in places {
         let bytes = place.file.read(place.offset, place.bytes).unwrap();
-        let Found::Group(group) = group::decode(bytes.bytes(), LOG_ID) else {
+        let FoundGroup::Group(group) = group::decode(bytes.bytes(), LOG_ID) else {
             panic!("a group that was recovered does not read back");
         };
         for record in group.records {

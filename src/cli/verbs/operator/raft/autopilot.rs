@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, pairs, plain};
-use crate::cli::verb::{Arity, Group, Kind, Node, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, Group, SharedFlags, Verb, VerbNode, flag};
 use crate::clock::format_duration;
 
 /// `operator raft autopilot`.
@@ -14,9 +14,9 @@ pub static AUTOPILOT: Group = Group {
     name: "autopilot",
     about: "Shows and sets how members become voters and when the dead are removed",
     nodes: &[
-        Node::Verb(&GET_CONFIG),
-        Node::Verb(&SET_CONFIG),
-        Node::Verb(&STATE),
+        VerbNode::Verb(&GET_CONFIG),
+        VerbNode::Verb(&SET_CONFIG),
+        VerbNode::Verb(&STATE),
     ],
 };
 
@@ -26,7 +26,7 @@ static STATE: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: state,
 };
 
@@ -36,7 +36,7 @@ static GET_CONFIG: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: get_config,
 };
 
@@ -48,41 +48,41 @@ static SET_CONFIG: Verb = Verb {
     flags: &[
         flag(
             "cleanup-dead-servers",
-            Kind::Switch,
+            FlagKind::Switch,
             "Remove members that are dead. Needs -min-quorum.",
         ),
         flag(
             "dead-server-last-contact-threshold",
-            Kind::Time,
+            FlagKind::Time,
             "Out of contact for as long, a member is dead. At least 1m.",
         ),
         flag(
             "disable-upgrade-migration",
-            Kind::Switch,
+            FlagKind::Switch,
             "Kept and shown; there are no such migrations.",
         ),
         flag(
             "last-contact-threshold",
-            Kind::Time,
+            FlagKind::Time,
             "Out of contact for longer, a member is unhealthy.",
         ),
         flag(
             "max-trailing-logs",
-            Kind::Number,
+            FlagKind::Number,
             "More entries behind the leader, a member is unhealthy.",
         ),
         flag(
             "min-quorum",
-            Kind::Number,
+            FlagKind::Number,
             "Removing the dead leaves at least so many voters. At least 3.",
         ),
         flag(
             "server-stabilization-time",
-            Kind::Time,
+            FlagKind::Time,
             "How long a new member must be healthy before it has a vote.",
         ),
     ],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: set_config,
 };
 
@@ -276,8 +276,8 @@ fn set_config(call: &mut Call) -> Outcome {
     let flags = &call.flags;
     let fields = SET_CONFIG.flags.iter().filter_map(|flag| {
         let value = match flag.kind {
-            Kind::Switch => json!(flags.choice(flag.name)?),
-            Kind::Number => json!(flags.number(flag.name)?),
+            FlagKind::Switch => json!(flags.choice(flag.name)?),
+            FlagKind::Number => json!(flags.number(flag.name)?),
             _ => json!(format_duration(flags.time(flag.name)?)),
         };
         Some((flag.name.replace('-', "_"), value))

@@ -7,7 +7,7 @@ use crate::cli::client::Ask;
 use crate::cli::data;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, pairs, plain};
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 /// `operator raft join`.
 pub static JOIN: Verb = Verb {
@@ -18,39 +18,39 @@ pub static JOIN: Verb = Verb {
     flags: &[
         flag(
             "auto-join-port",
-            Kind::Number,
+            FlagKind::Number,
             "Port of the servers that auto-join finds. The default is what they announce, or \
              8200.",
         ),
         flag(
             "auto-join-scheme",
-            Kind::Text,
+            FlagKind::Text,
             "http or https, for the servers that auto-join finds. The default is what they \
              announce, or https.",
         ),
         flag(
             "leader-ca-cert",
-            Kind::Text,
+            FlagKind::Text,
             "PEM of the authority that signed the leader's certificate, or @ and a file's name.",
         ),
         flag(
             "leader-client-cert",
-            Kind::Text,
+            FlagKind::Text,
             "PEM of the certificate to show to the leader, or @ and a file's name.",
         ),
         flag(
             "leader-client-key",
-            Kind::Text,
+            FlagKind::Text,
             "PEM of that certificate's private key, or @ and a file's name.",
         ),
-        flag("non-voter", Kind::Switch, "Join without a vote."),
+        flag("non-voter", FlagKind::Switch, "Join without a vote."),
         flag(
             "retry",
-            Kind::Switch,
+            FlagKind::Switch,
             "Let the server go on trying until it has joined.",
         ),
     ],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 

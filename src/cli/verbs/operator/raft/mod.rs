@@ -5,19 +5,19 @@ mod join;
 mod peers;
 mod snapshot;
 
-use crate::cli::verb::{Group, Node};
+use crate::cli::verb::{Group, VerbNode};
 
 /// `operator raft`.
 pub static RAFT: Group = Group {
     name: "raft",
     about: "Interact with the cluster's raft storage",
     nodes: &[
-        Node::Group(&autopilot::AUTOPILOT),
-        Node::Verb(&peers::DEMOTE),
-        Node::Verb(&join::JOIN),
-        Node::Verb(&peers::LIST_PEERS),
-        Node::Verb(&peers::PROMOTE),
-        Node::Verb(&peers::REMOVE_PEER),
-        Node::Group(&snapshot::SNAPSHOT),
+        VerbNode::Group(&autopilot::AUTOPILOT),
+        VerbNode::Verb(&peers::DEMOTE),
+        VerbNode::Verb(&join::JOIN),
+        VerbNode::Verb(&peers::LIST_PEERS),
+        VerbNode::Verb(&peers::PROMOTE),
+        VerbNode::Verb(&peers::REMOVE_PEER),
+        VerbNode::Group(&snapshot::SNAPSHOT),
     ],
 };

@@ -6,7 +6,7 @@ use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{plain, table};
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 /// The exit code when the server has no members.
 const NONE: u8 = 2;
@@ -18,7 +18,7 @@ pub static LIST_PEERS: Verb = Verb {
     usage: "",
     arity: Arity::at_least(0),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run: list,
 };
 
@@ -30,11 +30,11 @@ pub static REMOVE_PEER: Verb = Verb {
     arity: Arity::exactly(1),
     flags: &[flag(
         "force",
-        Kind::Switch,
+        FlagKind::Switch,
         "Remove it although too few voters would be left to go on without it. Only for members \
          that never come back.",
     )],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: remove,
 };
 
@@ -45,7 +45,7 @@ pub static PROMOTE: Verb = Verb {
     usage: "NODE_ID",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: promote,
 };
 
@@ -56,7 +56,7 @@ pub static DEMOTE: Verb = Verb {
     usage: "NODE_ID",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run: demote,
 };
 

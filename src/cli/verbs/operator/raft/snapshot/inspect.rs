@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::call::Call;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Order, columns, table};
-use crate::cli::verb::{Arity, Shared, Verb};
-use crate::store::archive::{self, Checked, Kind};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
+use crate::store::archive::{self, Checked, Totals};
 
 /// `operator raft snapshot inspect`.
 pub static INSPECT: Verb = Verb {
@@ -17,7 +17,7 @@ pub static INSPECT: Verb = Verb {
     usage: "SNAPSHOT_FILE",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Format,
+    shared: SharedFlags::Format,
     run,
 };
 
@@ -66,7 +66,7 @@ fn summary(checked: &Checked) -> Vec<Vec<String>> {
 
 fn contents(checked: &Checked) -> Option<String> {
     let (_, contents) = checked.state.as_ref()?;
-    let row = |name: &str, kind: &Kind| {
+    let row = |name: &str, kind: &Totals| {
         let (count, size) = (kind.count.to_string(), size(kind.bytes));
         vec![name.to_owned(), count, size]
     };
@@ -79,12 +79,12 @@ fn contents(checked: &Checked) -> Option<String> {
     Some(table(&["Key Name", "Count", "Size"], rows, GAP))
 }
 
-fn total(checked: &Checked) -> Kind {
+fn total(checked: &Checked) -> Totals {
     let kinds = checked
         .state
         .iter()
         .flat_map(|(_, contents)| contents.0.values());
-    kinds.fold(Kind::default(), |sum, kind| Kind {
+    kinds.fold(Totals::default(), |sum, kind| Totals {
         count: sum.count + kind.count,
         bytes: sum.bytes + kind.bytes,
     })

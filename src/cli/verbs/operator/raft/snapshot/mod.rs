@@ -4,15 +4,15 @@ mod inspect;
 mod restore;
 mod save;
 
-use crate::cli::verb::{Group, Node};
+use crate::cli::verb::{Group, VerbNode};
 
 /// `operator raft snapshot`.
 pub static SNAPSHOT: Group = Group {
     name: "snapshot",
     about: "Saves, inspects and restores snapshots of the whole cluster",
     nodes: &[
-        Node::Verb(&inspect::INSPECT),
-        Node::Verb(&restore::RESTORE),
-        Node::Verb(&save::SAVE),
+        VerbNode::Verb(&inspect::INSPECT),
+        VerbNode::Verb(&restore::RESTORE),
+        VerbNode::Verb(&save::SAVE),
     ],
 };

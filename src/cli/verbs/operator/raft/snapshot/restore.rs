@@ -5,7 +5,7 @@ use std::fs::File;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Kind, Shared, Verb, flag};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 /// `operator raft snapshot restore`.
 pub static RESTORE: Verb = Verb {
@@ -15,11 +15,11 @@ pub static RESTORE: Verb = Verb {
     arity: Arity::exactly(1),
     flags: &[flag(
         "force",
-        Kind::Switch,
+        FlagKind::Switch,
         "Restore also what another cluster saved. All nodes seal themselves then; that cluster's \
          unseal keys unseal them.",
     )],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run,
 };
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
-use crate::cli::verb::{Arity, Shared, Verb};
+use crate::cli::verb::{Arity, SharedFlags, Verb};
 use crate::store::archive;
 
 /// `operator raft snapshot save`.
@@ -18,7 +18,7 @@ pub static SAVE: Verb = Verb {
     usage: "SNAPSHOT_FILE",
     arity: Arity::exactly(1),
     flags: &[],
-    shared: Shared::Http,
+    shared: SharedFlags::Http,
     run,
 };
 
