@@ -1,4 +1,4 @@
-//! Recovery mode: records by their plain paths, for who holds the unseal shares, and nothing else.
+//! Recovery mode: records by their plain paths, for holders of the unseal shares, and nothing else.
 //!
 //! The shares make a token that is good in this process only. It is not stored: it is compared
 //! with the one that is kept in memory, in constant time.
@@ -23,9 +23,9 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-/// What a recovery token starts with.
+/// The beginning of a recovery token.
 const PREFIX: &str = "r.";
-/// What answers in recovery mode.
+/// The functions that answer in recovery mode.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
     Attempt,
@@ -93,7 +93,7 @@ pub struct RecoveryMode {
     state: Mutex<State>,
 }
 
-/// The attempt, and what it led to.
+/// The attempt to make a token, and its result.
 struct State {
     generation: Generation,
     opened: Option<Opened>,
@@ -105,27 +105,27 @@ struct Opened {
 }
 
 impl Opened {
-    /// Is `given` the token? Tells in the same time for every other.
+    /// Returns true when `given` is the token. Takes the same time for every other.
     fn has(&self, given: &SecretString) -> bool {
         let given = given.expose().trim().as_bytes();
         self.token.expose().as_bytes().ct_eq(given).into()
     }
 }
 
-/// A call as the edge understood it. Nobody was asked yet whether the caller may.
+/// A call as the edge understood it. The caller's right to it is not checked yet.
 pub struct RecoveryCall {
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
-    /// Without `/v1/`.
+    /// The path, without `/v1/`.
     pub path: String,
-    /// As sent.
+    /// The token as it was sent.
     pub token: Option<SecretString>,
     /// Fields of the body or the query.
     pub data: Map<String, Value>,
 }
 
 impl RecoveryMode {
-    /// Over a store that is used by nobody else. It must be initialised.
+    /// Creates a server over a store that is used by nobody else. The store must be initialised.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Self, BarrierError> {
         let sealed = Sealed::new(storage);
         sealed.seal_config()?.ok_or(BarrierError::NotInitialized)?;
@@ -139,7 +139,7 @@ impl RecoveryMode {
         })
     }
 
-    /// Is `token` the recovery token?
+    /// Returns true when `token` is the recovery token.
     pub async fn knows(&self, token: &SecretString) -> bool {
         let state = self.state.lock().await;
         state
@@ -148,7 +148,7 @@ impl RecoveryMode {
             .is_some_and(|opened| opened.has(token))
     }
 
-    /// Answers one call; `None` where nothing is.
+    /// Answers one call; returns `None` where there is no endpoint.
     pub async fn answer(&self, call: RecoveryCall) -> Option<Result<Response, Error>> {
         let path = call.path.trim_end_matches('/');
         let below = path.strip_prefix(MOUNT)?;
@@ -239,7 +239,7 @@ impl RecoveryMode {
     }
 }
 
-/// What there is of a node's life: it is sealed and stays so. Nobody is served any of this.
+/// The life of a node in recovery mode: it is sealed and stays so. Nobody is served any of this.
 impl Lifecycle for RecoveryMode {
     fn seal_status(&self) -> SealStatus {
         SealStatus {

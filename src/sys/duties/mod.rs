@@ -1,5 +1,5 @@
-//! What the active node does by itself, without being asked: [`autopilot`] and [`snapshots`] by
-//! the clock.
+//! The duties of the active node, done by itself without being asked: [`autopilot`] and
+//! [`snapshots`] by the clock.
 //!
 //! Each duty has its settings behind the barrier, a loop (`run`) that `node` starts when it becomes
 //! active and drops when it is active no more, and what the endpoints show of it.

@@ -14,12 +14,12 @@ use crate::sys::ports::{HaStatus, Lifecycle};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What an act of the node gives: the answer, or why there is none.
+/// The outcome of an act of the node: the answer, or the error.
 type Done<'a> = BoxFuture<'a, Result<Response, Error>>;
 
 const SEAL: &str = "seal";
 const METRICS: &str = "metrics";
-/// In Vault's words.
+/// The content type of a snapshot, in Vault's words.
 const SNAPSHOT_TYPE: &str = "application/gzip";
 
 /// The endpoints that the node itself answers.

@@ -11,7 +11,7 @@ const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
 
 const TYPE: Field = Field::path("type", "auth, secret or database.");
 
-/// What can be mounted.
+/// The catalog of the kinds that can be mounted.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {

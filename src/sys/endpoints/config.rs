@@ -129,14 +129,14 @@ fn put_ui_headers(slot: &Slot, headers: &Headers) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// Cross-origin requests are never allowed, and that cannot be changed.
+/// Says that cross-origin requests are not allowed. They never are, and that cannot be changed.
 fn cors() -> Outcome {
     let mut data = Map::new();
     data.insert("enabled".into(), json!(false));
     doubled(data)
 }
 
-/// `x-frame-options` as `X-Frame-Options`.
+/// Spells a header's name in its usual way: `x-frame-options` becomes `X-Frame-Options`.
 fn canonical(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut letters = word.chars();

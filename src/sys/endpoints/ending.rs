@@ -11,25 +11,25 @@ use crate::store::CommitError;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-/// Most leases that are looked at in one go, and that one entry ends.
+/// Most leases that are read at a time, and that one entry ends.
 const PAGE: usize = 64;
-/// How often one entry is made anew after a conflict.
+/// Most attempts at one entry that conflicts.
 const CONFLICTS_MAX: usize = 16;
 
-/// How leases end that an engine has to revoke. Tokens end at once.
+/// The way in which leases end that an engine has to revoke. Tokens end at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// The engine revokes each now; the first that fails is the answer.
+    /// The engine revokes each now; the first failure is the answer.
     Now,
-    /// They end, and the queue has them revoked.
+    /// The leases end, and the queue has them revoked.
     Later,
-    /// The engine is asked to revoke each now, and is not asked again where that fails.
+    /// The engine is asked to revoke each now, and is not asked again after a failure.
     Forced,
 }
 
 impl System {
-    /// Adds the end of `lease`, and of what it stands for, to `batch`. What an engine has to
-    /// revoke is left to the queue.
+    /// Adds the end of `lease`, and of what it stands for, to `batch`. A revocation by an engine is
+    /// left to the queue.
     pub(super) fn end_lease(
         &self,
         batch: &mut Batch,

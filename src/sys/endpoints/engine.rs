@@ -1,4 +1,4 @@
-//! The engine behind `sys/`: which path does what.
+//! The engine behind `sys/`: the rows at its paths, and the running of requests by them.
 
 use super::policies::FOLDED;
 use super::run::Run;
@@ -15,7 +15,7 @@ use crate::store::BoxFuture;
 use crate::sys::open;
 use std::sync::Arc;
 
-/// `sys/`, of which there is one.
+/// The kind of `sys/`, which is mounted once.
 pub static KIND: Kind = Kind {
     is_single: true,
     ..Kind::usual("system", |_| vec![&TABLE, &open::TABLE], Make::Before)

@@ -1,8 +1,9 @@
-//! `sys/generate-root/*` and `sys/generate-root-token/*`: a new root token from the unseal shares.
+//! The endpoints `sys/generate-root/*` and `sys/generate-root-token/*`: a new root token from the
+//! unseal shares.
 //!
 //! The first are Vault's: open to everyone who reaches them, with bare answers. The second are
-//! OpenBao's: for who has a token that may, with an envelope. Each has an attempt of its own, so
-//! nobody without a token can block, cancel or spoil what was started with one.
+//! OpenBao's: for callers with a token that may, with an envelope. Each has an attempt of its own,
+//! so nobody without a token can block, cancel or spoil one that was started with a token.
 
 use super::generation::{Generation, Given, aborted};
 use super::run::Run;
@@ -21,16 +22,16 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::sync::MutexGuard;
 
-/// How the caller came in.
+/// The way by which the caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sys) enum Door {
-    /// Without a token.
+    /// The door that asks for no token.
     Open,
-    /// With one.
+    /// The door that asks for a token.
     Authenticated,
 }
 
-/// Fields of what begins an attempt.
+/// Fields of the request that begins an attempt.
 pub(in crate::sys) const ATTEMPT: &[Field] = &[
     Field::new(
         "otp",
@@ -40,7 +41,7 @@ pub(in crate::sys) const ATTEMPT: &[Field] = &[
     .secret(),
     Field::new("pgp_key", FieldKind::Text, "Not supported."),
 ];
-/// Fields of what brings a share.
+/// Fields of the request that brings a share.
 pub(in crate::sys) const UPDATE: &[Field] = &[
     Field::new("key", FieldKind::Text, "An unseal share.")
         .required()
@@ -119,7 +120,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
 const LOOK: Op = Op::new(Operation::Read, Effect::Acts);
 const CANCEL: Op = Op::new(Operation::Delete, Effect::Acts);
 
-/// Is it an endpoint of the door that asks for no token?
+/// Returns true for an endpoint of the door that asks for no token.
 pub(in crate::sys) fn is_open_door(endpoint: &Endpoint) -> bool {
     let mut rows = ROWS
         .iter()
@@ -209,7 +210,7 @@ impl System {
     }
 }
 
-/// Vault's answers are bare; OpenBao's leave out what is empty.
+/// Shapes an answer for its door: Vault's answers are bare; OpenBao's leave out empty fields.
 fn shown(door: Door, mut fields: Map<String, Value>) -> Response {
     if door == Door::Open {
         return bare(&Value::Object(fields));

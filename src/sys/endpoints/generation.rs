@@ -1,8 +1,8 @@
 //! One attempt to make a token with the unseal shares.
 //!
-//! Who starts it gives a one-time password, or is given one. Holders of shares then bring them
-//! under the attempt's nonce, from wherever they are. The answer to the last of them carries the
-//! token, XORed with the password: only who started it can read it.
+//! The client that starts it gives a one-time password, or is given one. Holders of shares then
+//! bring them under the attempt's nonce, from wherever they are. The answer to the last of them
+//! carries the token, XORed with the password: only the client that started it can read it.
 
 use crate::barrier::SealConfig;
 use crate::engine::Error;
@@ -44,16 +44,18 @@ impl Default for RootGenerations {
     }
 }
 
-/// What became of a share.
+/// The outcome of a share.
 pub(in crate::sys) enum Given {
-    /// More are needed; the answer says how many.
+    /// More shares are needed; the answer says how many.
     Waiting(Map<String, Value>),
-    /// There were enough: what they make, to be checked. Collecting has started over.
+    /// There were enough shares: the key that they make, to be checked. Collecting has started
+    /// over.
     Key(Key256),
 }
 
 impl Generation {
-    /// None is under way. Tokens have `token_chars` characters, and so have passwords.
+    /// Creates the state in which no attempt is under way. Tokens have `token_chars` characters,
+    /// and so have passwords.
     pub fn new(token_chars: usize) -> Self {
         Self {
             token_chars,
@@ -61,7 +63,7 @@ impl Generation {
         }
     }
 
-    /// How it stands.
+    /// Returns the state of the attempt as the API answers it.
     pub fn status(&self, config: SealConfig) -> Map<String, Value> {
         let mut status = self.answer(config);
         status.insert("otp_length".into(), self.token_chars.into());
@@ -109,8 +111,8 @@ impl Generation {
         self.attempt = None;
     }
 
-    /// Takes one share. The last of a set that does not fit together starts over, with the same
-    /// nonce and password.
+    /// Takes one share. When the last of a set does not fit the others, collecting starts over with
+    /// the same nonce and password.
     pub fn submit(&mut self, config: SealConfig, fields: &Fields<'_>) -> Result<Given, Error> {
         let key = text(fields, "key");
         if key.expose().is_empty() {
@@ -144,7 +146,7 @@ impl Generation {
         }
     }
 
-    /// Ends the attempt with `token` for who has the password.
+    /// Ends the attempt, and answers with `token` XORed with the password.
     pub fn finish(&mut self, config: SealConfig, token: &SecretString) -> Map<String, Value> {
         let mut answer = self.answer(config);
         let Some(attempt) = self.attempt.take() else {
@@ -181,7 +183,8 @@ impl Generation {
     }
 }
 
-/// In Vault's words, so that scripts that look for them find them.
+/// Returns the message of a failed attempt in Vault's words, so that scripts that look for them
+/// find them.
 pub(in crate::sys) fn aborted(why: &dyn std::fmt::Display) -> String {
     format!("root generation aborted: unable to authenticate: {why}")
 }

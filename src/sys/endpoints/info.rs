@@ -1,4 +1,4 @@
-//! What the node tells about itself: host, versions, requests in flight, numbers.
+//! The endpoints that tell about the node: host, versions, requests in flight, numbers.
 
 use super::run::Run;
 use super::system::System;
@@ -10,7 +10,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Largest file of `/proc` that is read.
 const PROC_BYTES_MAX: u64 = 256 * 1024;
 
-/// What is told of the node.
+/// The endpoints about the node.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
@@ -91,7 +91,7 @@ fn raw_json(value: &Value) -> Response {
     }
 }
 
-/// From `/proc`; what cannot be read is left out.
+/// Describes the host from `/proc`, and leaves out what cannot be read.
 fn host(request: &Request) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("timestamp".into(), json!(request.now.rfc3339()));

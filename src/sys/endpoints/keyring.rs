@@ -10,7 +10,7 @@ use crate::store::CommitError;
 use serde_json::{Map, json};
 use std::time::Duration;
 
-/// How often a rotation is tried again after a conflict.
+/// Most attempts at a rotation that conflicts.
 const CONFLICTS_MAX: usize = 8;
 
 const ROTATE: Endpoint = Endpoint {

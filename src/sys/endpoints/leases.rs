@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Leases of a folder that are looked at before all are.
 const FIRST_LOOK: usize = 16;
-/// It is done later.
+/// The status of an answer that promises the act for later.
 pub(super) const ACCEPTED: u16 = 202;
 
 const ID: Field = Field::new("lease_id", FieldKind::Text, "The lease.");
@@ -244,8 +244,8 @@ fn tidied() -> Outcome {
 }
 
 impl System {
-    /// Leases and folders of leases that still hold, swept away or not, and those that wait to be
-    /// revoked.
+    /// Lists leases and folders of leases that still hold, swept away or not, and those that wait
+    /// to be revoked.
     fn list_leases(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let request = matched.request;
         let prefix = match matched.captured(PREFIX.name).trim_end_matches('/') {
@@ -270,7 +270,7 @@ impl System {
         }
     }
 
-    /// Is a lease below `folder` to be shown? Nearly always one of the first is.
+    /// Returns true when a lease below `folder` is to be shown. Nearly always one of the first is.
     fn has_leases(&self, folder: &str, now: Timestamp, living: &mut Living) -> Result<bool, Error> {
         for limit in [FIRST_LOOK, LIST_MAX] {
             let leases = self.tokens.leases().below(folder, limit)?;
@@ -287,8 +287,8 @@ impl System {
         Ok(true)
     }
 
-    /// The lease `id`, and whether it holds. One that does not is shown only where an engine has
-    /// not revoked it yet.
+    /// Reads the lease `id`, and says if it holds. A lease that does not is shown only where an
+    /// engine has not revoked it yet.
     fn lease(
         &self,
         id: &str,
@@ -327,7 +327,7 @@ impl System {
         Ok(Response::data(data).into())
     }
 
-    /// The lease that a renewal is about, while it can be renewed.
+    /// Returns the lease that a renewal is about, or the reason why it cannot be renewed.
     fn renewable(&self, matched: &Matched<'_>) -> Result<Lease, Error> {
         let id = lease_id(matched)?;
         let lease = self.lease(&id, matched.request.now, &mut Living::default())?;
@@ -446,7 +446,8 @@ impl System {
         Ok(Response::data(data).into())
     }
 
-    /// Shows each irrevocable lease with the accessor of its mount; an empty one where it is gone.
+    /// Shows each irrevocable lease with the accessor of its mount; an empty one for a mount that
+    /// is gone.
     fn irrevocable(
         &self,
         matched: &Matched<'_>,
@@ -476,7 +477,7 @@ fn asked(matched: &Matched<'_>) -> Duration {
     Duration::from_secs(matched.fields.seconds(INCREMENT.name).unwrap_or(0))
 }
 
-/// In Vault's words.
+/// Returns the message about a failed revocation, in Vault's words.
 fn told(failure: &Failure) -> String {
     let why = match failure.attempts >= ATTEMPTS_MAX {
         true => "out of retries",
@@ -485,7 +486,7 @@ fn told(failure: &Failure) -> String {
     format!("{why}: failed to revoke entry: {}", failure.error)
 }
 
-/// From the body, or else from the path.
+/// Returns the lease that is named in the body, or else in the path.
 fn lease_id(matched: &Matched<'_>) -> Result<String, Error> {
     let named = matched.fields.text(ID.name).filter(|id| !id.is_empty());
     let in_path = Some(matched.captured(URL_ID.name)).filter(|id| !id.is_empty());

@@ -1,4 +1,4 @@
-//! `sys/metrics`: what this node tells in numbers, as Prometheus or as JSON.
+//! The endpoint `sys/metrics`: this node's numbers, as Prometheus or as JSON.
 //!
 //! Clients ask in two ways: with a token through the router, and, where a listener allows it,
 //! without one, whatever the node's role is.
@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 /// The content type of Prometheus's text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JSON: &str = "application/json";
-/// In Vault's words.
+/// The refusal of Prometheus's form, in Vault's words.
 const DISABLED: &str = "prometheus is not enabled";
 
-/// Which of the two a request wants.
+/// The field that selects one of the two forms.
 pub(super) const FORMAT: Field =
     Field::new("format", FieldKind::Text, "json or prometheus.").on(On::READ);
 

@@ -1,6 +1,6 @@
 //! The engine behind the `sys/` mount: one file for each family of endpoints, with their rows and
-//! what answers them. `table.rs` puts the rows together, `run.rs` says how one is run, and all of
-//! them see what is in `system.rs`.
+//! the functions that answer them. `table.rs` puts the rows together, `run.rs` has the kinds of
+//! functions, and `system.rs` the state that all of them see.
 
 mod acts;
 mod audits;

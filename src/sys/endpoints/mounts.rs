@@ -14,13 +14,13 @@ use crate::store::CommitError;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// How often a method is disabled anew after a conflict.
+/// Most attempts at disabling a method that conflict.
 const CONFLICTS_MAX: usize = 16;
 /// Engines of Vault that exist once, and are not in this build.
 const SINGLE_ELSEWHERE: [&str; 2] = ["identity", "ns_cubbyhole"];
 
 const PATH: Field = Field::path("path", "Where it is mounted.");
-/// What a mount is made of.
+/// Fields of the request that makes a mount.
 const MOUNT: &[Field] = &[
     PATH,
     Field::new("config", FieldKind::Map, "What can be tuned, too."),
@@ -262,7 +262,7 @@ impl System {
         Ok(outcome)
     }
 
-    /// The kind of engine that is asked for, and the version that its alias stands for.
+    /// Finds the kind of engine that is asked for, and the version that its alias stands for.
     fn kind_of(
         &self,
         class: Class,
@@ -288,7 +288,7 @@ impl System {
         found.ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {asked}")))
     }
 
-    /// Revokes what the engine granted, which nobody could do afterwards.
+    /// Revokes the leases that the engine granted, which nobody could do afterwards.
     async fn before_unmount(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
         let path = matched.captured(PATH.name);
         let removed = self.mounts.remove(&mut Batch::new(), Class::Secret, path)?;
@@ -296,7 +296,8 @@ impl System {
             .await
     }
 
-    /// As [`System::before_unmount`]: leases are found by the path that they were granted at.
+    /// Revokes leases as [`System::before_unmount`] does: they are found by the path that they were
+    /// granted at.
     async fn before_remount(&self, matched: Matched<'_>) -> Result<Prepared, Error> {
         let (from, to) = from_and_to(&matched)?;
         let moved = self.mounts.rename(&mut Batch::new(), from, to)?;
@@ -372,7 +373,7 @@ impl System {
         Ok(outcome)
     }
 
-    /// What concerns the caller.
+    /// Lists the mounts that concern the caller, or describes the one at the path.
     fn visible_mounts(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let request = matched.request;
         let known = !request.caller.policies.is_empty();
@@ -443,7 +444,7 @@ fn from_and_to<'a>(matched: &'a Matched<'_>) -> Result<(&'a str, &'a str), Error
     Ok((from, to))
 }
 
-/// A row as listings show it.
+/// Describes a mount as listings show it.
 pub(in crate::sys) fn describe(entry: &Entry, kinds: &Kinds) -> Map<String, Value> {
     let version = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
     let mut row = Map::new();

@@ -1,4 +1,5 @@
-//! `sys/policy` (as it was) and `sys/policies/acl`, and what a token may do.
+//! The endpoints `sys/policy` (the older tree) and `sys/policies/acl`, and the capabilities of a
+//! token.
 
 use super::run::Run;
 use super::system::{System, doubled};
@@ -37,7 +38,7 @@ const TOKEN: Field = Field::new("token", FieldKind::Text, "The token.").secret()
 /// Folders whose names have one spelling.
 pub(in crate::sys) const FOLDED: &[&str] = &["policies/acl/", "policy/"];
 
-/// Both trees of policies, and what a token may do.
+/// Both trees of policies, and the capabilities of a token.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
@@ -174,7 +175,7 @@ impl System {
         Ok(outcome)
     }
 
-    /// `legacy` is the tree that says `rules` and answers twice.
+    /// Lists the policies. `legacy` is the tree that says `rules` and answers twice.
     fn list_policies(&self, matched: &Matched<'_>, legacy: bool) -> Result<Outcome, Error> {
         let mut names = self.policies.list(matched.request.now)?;
         let folder = matched.captured(NAME.name).trim_end_matches('/');
@@ -257,7 +258,7 @@ impl System {
         Ok(token.policies.clone())
     }
 
-    /// Every path that the caller's policies speak of.
+    /// Shows every path that the caller's policies speak of, with the capabilities there.
     fn resultant_acl(&self, matched: &Matched<'_>) -> Result<Outcome, Error> {
         let request = matched.request;
         let caller = &request.caller;
@@ -288,7 +289,7 @@ impl System {
     }
 }
 
-/// What a write says.
+/// Reads a policy from the fields of a write.
 fn draft(fields: &Fields<'_>, now: Timestamp) -> Result<Draft, Error> {
     Ok(Draft {
         expiration: expiration(fields, now)?,
@@ -298,7 +299,7 @@ fn draft(fields: &Fields<'_>, now: Timestamp) -> Result<Draft, Error> {
     })
 }
 
-/// `expiration`, a time, or `ttl` from now on.
+/// Reads the end of a policy: `expiration`, a time, or `ttl` from now on.
 fn expiration(fields: &Fields<'_>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     match (fields.time("expiration"), fields.seconds("ttl")) {
         (Some(_), Some(_)) => Err(Error::invalid(
@@ -309,7 +310,7 @@ fn expiration(fields: &Fields<'_>, now: Timestamp) -> Result<Option<Timestamp>, 
     }
 }
 
-/// The text, or its base64 as some clients send it.
+/// Reads the text of a policy; some clients send it in base64.
 fn policy_text(fields: &Fields<'_>) -> Result<String, Error> {
     let mut names = [POLICY.name, "rules"].into_iter();
     let text = names.find_map(|name| fields.text(name).filter(|text| !text.is_empty()));

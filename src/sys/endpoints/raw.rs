@@ -1,5 +1,5 @@
-//! `sys/raw`: records by their plain paths, for repairs. Off unless `raw_storage_endpoint`. Known
-//! kinds are shown as JSON and taken back as such.
+//! The endpoint `sys/raw`: records by their plain paths, for repairs. It is off unless
+//! `raw_storage_endpoint`. Known kinds are shown as JSON and taken back as such.
 
 use super::record_kinds::kind;
 use super::run::Run;
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, json};
 use std::sync::Arc;
 
-/// What must not be touched even so: the keys, the seal, and how the key is used.
+/// Paths that must not be touched even so: the keys, the seal, and the settings of the key's use.
 const PROTECTED: &[&str] = &[
     "core/keyring",
     "core/root-key",
@@ -70,13 +70,14 @@ pub(super) const ROWS: &[Row<Run>] = &[
     },
 ];
 
-/// Is it one of these?
+/// Returns true for one of these endpoints.
 pub(in crate::sys) fn is_raw(endpoint: &Endpoint) -> bool {
     ROWS.iter()
         .any(|row| row.endpoint.pattern == endpoint.pattern)
 }
 
-/// One access to the record or folder at `path`. Whoever calls has seen to who may.
+/// Accesses the record or folder at `path` once; a change goes into the outcome's batch. The caller
+/// has checked the right to do so.
 pub(in crate::sys) fn raw(
     barrier: &Arc<Unsealed>,
     operation: Operation,
@@ -126,8 +127,8 @@ pub(in crate::sys) fn raw(
     Ok(outcome)
 }
 
-/// Is the value to be given, or was it, in base64? Parameters of Vault's that ask for what is not
-/// kept here are refused.
+/// Returns true when the value is given, or asked for, in base64. Refuses those of Vault's
+/// parameters that ask for a form in which records are not kept here.
 fn in_base64(fields: &Fields<'_>) -> Result<bool, Error> {
     let compression = fields.text("compression_type").unwrap_or_default();
     if !matches!(compression, "" | "none") {
@@ -142,7 +143,7 @@ fn in_base64(fields: &Fields<'_>) -> Result<bool, Error> {
     }
 }
 
-/// A record of a known kind as JSON, another one as the text that it is.
+/// Shows a record of a known kind as JSON, another one as the text that it is.
 fn shown(path: &str, record: &SecretBytes, in_base64: bool) -> Result<SecretString, Error> {
     if in_base64 {
         return Ok(Secret::new(STANDARD.encode(record.expose())));
@@ -155,7 +156,8 @@ fn shown(path: &str, record: &SecretBytes, in_base64: bool) -> Result<SecretStri
     text.map(Secret::new)
 }
 
-/// The other way round. What is no record of the kind that belongs there would make its owner fail.
+/// Reads a record from its shown form. Refuses what is no record of the kind that belongs at
+/// `path`, since it would make the record's owner fail.
 fn taken(path: &str, value: SecretString, in_base64: bool) -> Result<SecretBytes, Error> {
     if in_base64 {
         let bytes = STANDARD.decode(value.expose());

@@ -1,10 +1,10 @@
-//! Which kind of record is kept where, for `sys/raw`.
+//! The kinds of records and the places where they are kept, for `sys/raw`.
 
 use crate::barrier::Codec;
 use crate::engine::kv;
 use crate::{audit, auth, lease, mount, policy, token};
 
-/// The kind of the record at `path`; `None` where only its owner knows.
+/// Returns the kind of the record at `path`; `None` where only its owner knows.
 pub(in crate::sys) fn kind(path: &str) -> Option<Codec> {
     let (top, rest) = path.split_once('/')?;
     let (room, below) = rest.split_once('/').unwrap_or((rest, ""));

@@ -1,4 +1,5 @@
-//! `sys/storage/raft/snapshot-auto`: the settings of snapshots by the clock, with how they went.
+//! The endpoints `sys/storage/raft/snapshot-auto`: the settings of snapshots by the clock, with the
+//! outcome of the last attempts.
 
 use super::run::Run;
 use super::system::System;

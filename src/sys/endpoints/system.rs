@@ -1,4 +1,4 @@
-//! What all endpoints of `sys/` see.
+//! The state that all endpoints of `sys/` see.
 
 use super::generation::RootGenerations;
 use crate::audit;
@@ -14,12 +14,12 @@ use crate::{policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Finds the node that a router belongs to; `None` once the node is gone.
+/// A function that finds the node that a router belongs to; `None` once the node is gone.
 pub type FindNode = Arc<dyn Fn() -> Option<Arc<dyn Lifecycle>> + Send + Sync>;
 
 /// The `sys/` engine. It keeps nothing of its own in memory.
 pub struct System {
-    /// With its keys.
+    /// The barrier, with its keys.
     pub barrier: Arc<Unsealed>,
     /// The mount table.
     pub mounts: Arc<Table>,
@@ -31,39 +31,39 @@ pub struct System {
     pub audit: Arc<audit::Broker>,
     /// The requests that are being answered.
     pub flights: Arc<Flights>,
-    /// Lease lives where mounts say nothing.
+    /// The lives of leases where mounts say nothing.
     pub lifetimes: Lifetimes,
     /// Cluster time of the start.
     pub started: Timestamp,
     /// Attempts to make a root token with the unseal shares.
     pub generations: RootGenerations,
-    /// See there.
+    /// The parts that the configuration settles.
     pub options: Options,
-    /// Finds the node, for what only the node can do.
+    /// The way to the node, for what only the node can do.
     pub node: FindNode,
-    /// What can be mounted.
+    /// The kinds that can be mounted.
     pub kinds: Kinds,
-    /// Asks engines about their leases.
+    /// The part that asks engines about their leases.
     pub revoker: Arc<Revoker>,
     /// The kind of `sys/` itself.
     pub own_kind: &'static Kind,
 }
 
-/// What the configuration settles for `sys/`.
+/// The parts of `sys/` that the configuration settles.
 pub struct Options {
-    /// Is `sys/raw` there?
+    /// True where `sys/raw` is there.
     pub raw_storage_endpoint: bool,
-    /// `sys/config/state/sanitized`: the configuration without its secrets.
+    /// The answer of `sys/config/state/sanitized`: the configuration without its secrets.
     pub sanitized: Map<String, Value>,
     /// The members; `None` for a store that has no others.
     pub cluster: Option<Arc<dyn Cluster>>,
-    /// What autopilot acts on.
+    /// The memory of autopilot.
     pub autopilot: Arc<Autopilot>,
-    /// What became of snapshots by the clock.
+    /// The states of snapshots by the clock.
     pub snapshots: Arc<Auto>,
 }
 
-/// 200 with `data`, which is also beside itself at the top.
+/// Answers 200 with `data`, whose fields are also beside it at the top.
 pub(in crate::sys) fn doubled(data: Map<String, Value>) -> Outcome {
     let mut response = Response::data(data);
     response.duplicate_data = true;

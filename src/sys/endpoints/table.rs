@@ -1,4 +1,4 @@
-//! The endpoints of `sys/`, those that answer before the router left out (`open/`).
+//! The endpoints of `sys/`, except those that answer before the router (`open/`).
 //!
 //! Each file has the rows of what it answers; here they are put together.
 
@@ -39,7 +39,7 @@ pub(in crate::sys) static TABLE: Table<Run> = Table::new(
 
 const TOKEN: Field = Field::new("token", FieldKind::Text, "The wrapping token.").secret();
 
-/// What is said of wrapping tokens. The router answers all but the first.
+/// The endpoints about wrapping tokens. The router answers all but the first.
 const WRAPPING: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
@@ -89,7 +89,8 @@ const WRAPPING: &[Row<Run>] = &[
 
 const BY_ROUTER: Run = Run::Answer(|_, _| Err(Error::internal("the router answers this")));
 
-/// The router wraps what this answers; without a wrapping header there is nothing to do.
+/// Returns the fields as they were sent, for the router to wrap. Refuses a request without a
+/// wrapping header, for it has nothing to wrap.
 fn wrap(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let request = matched.request;
     if request.wrap_ttl.is_none_or(|ttl| ttl.is_zero()) {
@@ -99,34 +100,34 @@ fn wrap(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(Response::data(request.data.clone()).into())
 }
 
-/// The row at `path` (without `/v1/`, with or without a trailing slash).
+/// Returns the row at `path` (without `/v1/`, with or without a trailing slash).
 pub(in crate::sys) fn row(path: &str) -> Option<&'static Row<Run>> {
     let below = path.strip_prefix(MOUNT)?;
     TABLE.find(below.trim_end_matches('/'), Operation::Read)
 }
 
-/// Which node answers requests to `path` (without `/v1/`).
+/// Returns the kind of node that answers requests to `path` (without `/v1/`).
 pub fn place(path: &str) -> Place {
     row(path).map_or(Place::Anywhere, |row| row.endpoint.place)
 }
 
-/// Is `path` (without `/v1/`) part of generating a root token without having one?
+/// Returns true when `path` (without `/v1/`) is part of generating a root token without having one.
 pub fn is_root_generation(path: &str) -> bool {
     row(path).is_some_and(|row| generate_root::is_open_door(&row.endpoint))
 }
 
-/// Is `path` (without `/v1/`) where numbers are shown?
+/// Returns true when numbers are shown at `path` (without `/v1/`).
 pub fn is_metrics(path: &str) -> bool {
     row(path).is_some_and(|row| acts::is_metrics(&row.endpoint))
 }
 
-/// Is `path` (without `/v1/`) where a node is sealed?
+/// Returns true when a node is sealed at `path` (without `/v1/`).
 pub fn is_seal(path: &str) -> bool {
     row(path).is_some_and(|row| acts::is_seal(&row.endpoint))
 }
 
-/// Returns whether the bodies of requests to `path` (without `/v1/`) and of their answers are
-/// streams: no limit of time or size of other requests is theirs.
+/// Returns true when the bodies of requests to `path` (without `/v1/`) and of their answers are
+/// streams, to which the limits of time and size of other requests do not apply.
 pub fn uploads(path: &str) -> bool {
     row(path).is_some_and(|row| row.endpoint.uploads)
 }

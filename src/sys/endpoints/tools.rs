@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 /// Most random bytes in one answer.
 const RANDOM_BYTES_MAX: i64 = 131_072;
 const RANDOM_BYTES_DEFAULT: i64 = 32;
-/// Where random bytes may be asked from; all are the kernel's here.
+/// The sources that random bytes may be asked from; all are the kernel's here.
 const SOURCES: &[&str] = &["platform", "seal", "all"];
 
 const BYTES: Field = Field::new("bytes", FieldKind::Integer, "How many.").default("32");

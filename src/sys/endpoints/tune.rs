@@ -1,4 +1,4 @@
-//! What can be tuned about a mount, and how it is shown.
+//! The tuning of a mount, and the form in which it is shown.
 
 use super::system::{System, doubled};
 use crate::engine::table::{Field, FieldKind, Fields, Matched};
@@ -287,7 +287,7 @@ fn lists(config: &mut Config) -> [(&'static str, &mut Vec<String>); 4] {
     ]
 }
 
-/// A default above the maximum is refused with `message`.
+/// Refuses a default above the maximum, with `message`.
 fn check_lifetimes(config: &Config, message: impl FnOnce() -> String) -> Result<(), Error> {
     let (default_s, max_s) = (config.default_lease_ttl_s, config.max_lease_ttl_s);
     match max_s > 0 && default_s > max_s {
@@ -296,7 +296,7 @@ fn check_lifetimes(config: &Config, message: impl FnOnce() -> String) -> Result<
     }
 }
 
-/// The `config` of a row.
+/// Returns the `config` of a row.
 pub(in crate::sys) fn describe(entry: &Entry) -> Map<String, Value> {
     let mut config = entry.config.clone();
     let mut fields = Map::new();

@@ -5,7 +5,7 @@ use crate::engine::{Body, Error, ErrorKind, Response};
 use crate::sys::ports::LifecycleError;
 use serde_json::Value;
 
-/// `value` and a line feed, as JSON.
+/// Returns `value` and a line feed, as JSON.
 pub(in crate::sys) fn bare(value: &Value) -> Response {
     let mut bytes = value.to_string().into_bytes();
     bytes.push(b'\n');
@@ -18,7 +18,7 @@ pub(in crate::sys) fn bare(value: &Value) -> Response {
     }
 }
 
-/// The answer to a step of the node that failed.
+/// Returns the answer to a step of the node that failed.
 pub(in crate::sys) fn failed(error: LifecycleError) -> Error {
     match error {
         LifecycleError::Invalid(message) => Error::invalid(message),

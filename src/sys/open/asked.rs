@@ -1,4 +1,5 @@
-//! What the rows of open endpoints have in common: what they are asked, and what they run.
+//! The common parts of the rows of open endpoints: the request, its limits and the function that
+//! answers it.
 
 use crate::engine::table::{Access, Answers, Endpoint, Fields, Place};
 use crate::engine::{Error, Response};
@@ -6,7 +7,7 @@ use crate::router::Phase;
 use crate::store::BoxFuture;
 use crate::sys::ports::Lifecycle;
 
-/// How an open endpoint is called.
+/// The method by which an open endpoint is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// GET.
@@ -19,7 +20,7 @@ pub enum Verb {
     Other,
 }
 
-/// What is asked of an open endpoint, its fields read.
+/// A request to an open endpoint, its fields read.
 pub(in crate::sys) struct Asked<'a> {
     pub query: &'a [(String, String)],
     pub fields: Fields<'a>,
@@ -27,25 +28,25 @@ pub(in crate::sys) struct Asked<'a> {
     pub lifecycle: &'a dyn Lifecycle,
 }
 
-/// What may be brought to an open endpoint, and among whom.
+/// The size of requests to an open endpoint, and the crowd that they share their room with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bears {
-    /// A share at most; no flood of others keeps it out.
+    /// A share at most; no flood of other requests keeps it out.
     Share,
-    /// As little, among all others.
+    /// As little, in the same room as all other requests.
     Little,
-    /// What anyone may bring.
+    /// The size that any client may send.
     Usual,
 }
 
 type Answered<'a> = BoxFuture<'a, Result<Response, Error>>;
 
-/// What answers an operation of an open endpoint.
+/// The function that answers an operation of an open endpoint, and its limits.
 #[derive(Clone, Copy)]
 pub(in crate::sys) struct Run {
     pub answer: for<'a> fn(Asked<'a>) -> Answered<'a>,
     pub bears: Bears,
-    /// Does HEAD stand for GET?
+    /// True where HEAD stands for GET.
     pub head: bool,
 }
 
@@ -67,7 +68,7 @@ impl Run {
     }
 }
 
-/// None asks for a token, and nearly each is about the node that is asked.
+/// The usual open endpoint: none asks for a token, and nearly each is about the node that is asked.
 pub(in crate::sys) const OPEN: Endpoint = Endpoint {
     access: Access::Open,
     place: Place::ThisNode,

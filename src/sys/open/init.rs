@@ -1,4 +1,4 @@
-//! `sys/init`: makes the keys of a new server, once.
+//! The endpoint `sys/init`, which makes the keys of a new server, once.
 
 use super::answers::{bare, failed};
 use super::asked::{Asked, Bears, OPEN, Run};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// Most shares: x coordinates are non-zero bytes.
 const SHARES_MAX: i64 = 255;
 
-/// Initialising.
+/// The endpoint.
 pub(super) const ROWS: &[Row<Run>] = &[Row {
     endpoint: Endpoint {
         pattern: "init",

@@ -1,6 +1,6 @@
-//! How nodes find together: an operator tells the joiner to join, and the joiner asks the active
-//! node for a challenge and answers it. No token can be asked for: the joiner has none, and the
-//! proof is in the answer.
+//! The endpoints by which nodes find together: an operator tells the joiner to join, and the joiner
+//! asks the active node for a challenge and answers it. No token can be asked for: the joiner has
+//! none, and the proof is in the answer.
 //!
 //! What joiner and active node say to each other goes through as it is, in base64. The challenge
 //! looks like Vault's; the answer does not, for it proves more.
@@ -30,7 +30,7 @@ const fn text(name: &'static str, help: &'static str) -> Field {
     Field::new(name, FieldKind::Text, help)
 }
 
-/// The three.
+/// The three endpoints of joining.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
@@ -95,7 +95,7 @@ fn cluster(asked: &Asked<'_>) -> Result<Arc<dyn Cluster>, Error> {
     cluster.ok_or_else(|| Error::invalid("raft storage is not in use"))
 }
 
-/// The cluster, where this node is active.
+/// Returns the cluster, where this node is active; refuses elsewhere.
 fn led(asked: &Asked<'_>) -> Result<Arc<dyn Cluster>, Error> {
     let cluster = cluster(asked)?;
     let why = match asked.phase {

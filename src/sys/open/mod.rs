@@ -1,6 +1,6 @@
-//! What answers while sealed, before any token can be checked: initialising (`init.rs`), unsealing
-//! (`unseal.rs`), the state of the node (`status.rs`), and what joining needs (`join.rs`). Most
-//! answer bare objects without an envelope. `table.rs` puts their rows together.
+//! The endpoints that answer while sealed, before any token can be checked: initialising
+//! (`init.rs`), unsealing (`unseal.rs`), the state of the node (`status.rs`), and joining
+//! (`join.rs`). Most answer bare objects without an envelope. `table.rs` puts their rows together.
 
 mod answers;
 mod asked;

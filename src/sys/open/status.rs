@@ -1,4 +1,4 @@
-//! `sys/seal-status`, `sys/health` and `sys/leader`: how the node is.
+//! The endpoints `sys/seal-status`, `sys/health` and `sys/leader`: the state of the node.
 
 use super::answers::bare;
 use super::asked::{Bears, OPEN, Run};
@@ -12,7 +12,7 @@ const fn status_code(name: &'static str, help: &'static str) -> Field {
     Field::new(name, FieldKind::Integer, help).on(On::READ)
 }
 
-/// How the node is.
+/// The endpoints about the state of the node.
 pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     },
 ];
 
-/// What `sys/seal-status` and `sys/unseal` show.
+/// Returns the answer of `sys/seal-status` and `sys/unseal`.
 pub(super) fn seal_status(status: &SealStatus) -> Response {
     let mut body = json!({
         "type": status.seal_type,
@@ -94,7 +94,7 @@ pub(super) fn seal_status(status: &SealStatus) -> Response {
     bare(&body)
 }
 
-/// Only an unsealed node knows its cluster's name.
+/// Adds the cluster's name and id, which only an unsealed node knows.
 fn insert_cluster(body: &mut Value, status: &SealStatus) {
     let Some(fields) = body.as_object_mut() else {
         return;
@@ -154,7 +154,7 @@ fn health(
     Ok(response)
 }
 
-/// A status code from the query, between 200 and 599: others are no final answers.
+/// Reads a status code from the query. Refuses codes outside 200 to 599: they are no final answers.
 fn code(query: &[(String, String)], name: &str) -> Result<Option<u16>, Error> {
     let Some((_, value)) = query.iter().find(|(key, _)| key == name) else {
         return Ok(None);
@@ -165,7 +165,7 @@ fn code(query: &[(String, String)], name: &str) -> Result<Option<u16>, Error> {
     }
 }
 
-/// A switch counts when it is there, unless it says that it is off.
+/// Reads a switch from the query. It counts when it is there, unless it says that it is off.
 fn flag(query: &[(String, String)], name: &str) -> bool {
     query
         .iter()

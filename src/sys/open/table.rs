@@ -24,24 +24,24 @@ pub struct Request<'a> {
 #[derive(Clone, Copy)]
 pub struct Endpoint(&'static Row<Run>);
 
-/// The open endpoint at `path` (without `/v1/`), if there is one.
+/// Finds the open endpoint at `path` (without `/v1/`), if there is one.
 pub fn endpoint(path: &str) -> Option<Endpoint> {
     let below = path.strip_prefix(MOUNT)?;
     TABLE.find(below, Operation::Read).map(Endpoint)
 }
 
 impl Endpoint {
-    /// Whether it can be called so.
+    /// Returns true when it can be called by `verb`.
     pub fn takes(self, verb: Verb) -> bool {
         self.run(verb).is_some()
     }
 
-    /// Whether only the active node can answer it.
+    /// Returns true when only the active node can answer it.
     pub fn is_for_active(self) -> bool {
         self.0.endpoint.place == Place::Active
     }
 
-    /// What may be brought.
+    /// Returns the size of the requests that it takes.
     pub fn bears(self) -> Bears {
         let mut operations = self.0.operations.iter();
         operations.next().map_or(Bears::Usual, |(_, run)| run.bears)
@@ -84,10 +84,10 @@ pub async fn answer(
     answered
 }
 
-/// What all paths of `sys/` begin with.
+/// The beginning of all paths of `sys/`.
 pub(in crate::sys) const MOUNT: &str = "sys/";
 
-/// All of them.
+/// All open endpoints.
 pub(in crate::sys) static TABLE: Table<Run> = Table::new(
     "Starts a server, and tells how it is.",
     &[init::ROWS, status::ROWS, unseal::ROWS, join::ROWS],

@@ -1,4 +1,4 @@
-//! `sys/unseal`: takes unseal keys.
+//! The endpoint `sys/unseal`, which takes unseal keys.
 
 use super::answers::failed;
 use super::asked::{Asked, Bears, OPEN, Run};
@@ -14,7 +14,7 @@ pub const UNSEAL_KEY_BYTES_MIN: usize = 16;
 /// Longest unseal key, in bytes: a root key and the share's x coordinate.
 pub const UNSEAL_KEY_BYTES_MAX: usize = 33;
 
-/// Unsealing.
+/// The endpoint.
 pub(super) const ROWS: &[Row<Run>] = &[Row {
     endpoint: Endpoint {
         pattern: "unseal",
@@ -69,7 +69,7 @@ async fn unseal(asked: Asked<'_>) -> Result<Response, Error> {
     Ok(seal_status(&status))
 }
 
-/// Hex of a plausible length, or else base64: some base64 texts are hex, too.
+/// Decodes hex of a plausible length, or else base64: some base64 texts are hex, too.
 pub(in crate::sys) fn decode_key(text: &str) -> Option<SecretBytes> {
     let plausible = UNSEAL_KEY_BYTES_MIN..=UNSEAL_KEY_BYTES_MAX;
     match hex::decode(text).map(Secret::new) {

@@ -1,4 +1,5 @@
-//! What the endpoints under `sys/storage/raft/` need of the node. `node` implements it.
+//! The port to the cluster, which the endpoints under `sys/storage/raft/` need of the node. `node`
+//! implements it.
 
 use crate::secret::SecretString;
 use crate::store::BoxFuture;
@@ -9,32 +10,32 @@ use std::time::Duration;
 pub struct MemberStatus {
     /// The operator's `node_id`.
     pub node_id: String,
-    /// Its number in the log.
+    /// Number of the member in the log.
     pub raft_id: u64,
-    /// `host:port` of its cluster listener.
+    /// Address of its cluster listener, `host:port`.
     pub address: String,
-    /// `http://192.168.50.101:8200`.
+    /// Address of its API, such as `http://192.168.50.101:8200`.
     pub api_address: String,
-    /// It leads.
+    /// True for the leader.
     pub leader: bool,
-    /// It votes.
+    /// True for a voter.
     pub voter: bool,
-    /// It was asked to stay without a vote.
+    /// True for a member that was asked to stay without a vote.
     pub non_voter: bool,
-    /// It has its keys; `None` when it was not heard of.
+    /// True for a member that has its keys; `None` when it was not heard of.
     pub unsealed: Option<bool>,
-    /// Since the leader heard of it last; `None`: never, or not asked of the leader. Zero for
+    /// Time since the leader heard of it last; `None`: never, or not asked of the leader. Zero for
     /// the leader itself.
     pub last_contact: Option<Duration>,
     /// Term of the last entry that it is known to hold.
     pub last_term: u64,
     /// Index of the last entry that it is known to hold.
     pub last_index: u64,
-    /// Its host's name.
+    /// Name of its host.
     pub hostname: String,
-    /// Its version.
+    /// Version that it runs.
     pub version: String,
-    /// More than one process uses its key.
+    /// True when more than one process uses its key.
     pub seen_twice: bool,
 }
 
@@ -43,17 +44,17 @@ pub struct MemberStatus {
 pub struct Membership {
     /// Index of the entry that made it.
     pub index: u64,
-    /// Sorted by `node_id`.
+    /// The members, sorted by `node_id`.
     pub members: Vec<MemberStatus>,
 }
 
-/// Why a change of the members failed.
+/// The reasons for which a change of the members fails.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum MemberError {
-    /// The client's: the message says what is wrong and what to do. Nothing changed.
+    /// The client's fault: the message says what is wrong and what to do. Nothing changed.
     #[error("{0}")]
     Refused(String),
-    /// Not now: this node does not lead, or a quorum did not answer.
+    /// Not possible now: this node does not lead, or a quorum did not answer.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -61,85 +62,85 @@ pub enum MemberError {
 /// A change of one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
-    /// Out of the cluster. `force` skips the arithmetic that protects the quorum.
+    /// The member leaves the cluster. `force` skips the arithmetic that protects the quorum.
     Remove {
-        /// See there.
+        /// True to skip that arithmetic.
         force: bool,
     },
-    /// A vote.
+    /// The member gets a vote.
     Promote,
-    /// No vote any more, until it is promoted.
+    /// The member has no vote any more, until it is promoted.
     Demote,
 }
 
-/// The leader's answer to whoever wants to join: how the cluster is sealed, and a riddle that only
-/// its unseal keys solve.
+/// The leader's answer to a node that wants to join: the seal of the cluster, and a challenge that
+/// only its unseal keys solve.
 #[derive(Clone, Debug)]
 pub struct Challenge {
     /// The cluster's seal: shares and threshold.
     pub seal: crate::barrier::SealRecord,
-    /// Opaque; comes back in the answer.
+    /// The challenge, opaque to `sys`; it comes back in the answer.
     pub challenge: Vec<u8>,
 }
 
-/// What a joiner proves and says of itself.
+/// The proof of a joiner, with its statement about itself.
 #[derive(Clone, Debug, Default)]
 pub struct JoinAnswer {
-    /// Its `node_id`.
+    /// The `node_id` of the joiner.
     pub node_id: String,
     /// The challenge as it was given.
     pub challenge: Vec<u8>,
     /// Proof that the joiner holds the unseal keys, over everything it says (opaque to `sys`).
     pub proof: Vec<u8>,
-    /// What it says of itself (opaque to `sys`).
+    /// The joiner's statement about itself (opaque to `sys`).
     pub statement: Vec<u8>,
 }
 
-/// `sys/storage/raft/join`, as the client asks.
+/// The request to `sys/storage/raft/join`, as the client sends it.
 #[derive(Debug, Default)]
 pub struct JoinRequest {
-    /// `http://192.168.50.101:8200`.
+    /// Address of the leader's API, such as `http://192.168.50.101:8200`.
     pub leader_api_addr: String,
-    /// `provider=mdns ...` instead of an address.
+    /// An auto-join configuration, `provider=mdns ...`, instead of an address.
     pub auto_join: String,
-    /// `https` or `http` for what is discovered.
+    /// Scheme of discovered addresses, `https` or `http`.
     pub auto_join_scheme: String,
-    /// API port of what is discovered.
+    /// API port of discovered addresses.
     pub auto_join_port: u16,
-    /// PEM.
+    /// Certificates that sign the leader's, as PEM.
     pub leader_ca_cert: String,
-    /// PEM.
+    /// Certificate of the client, as PEM.
     pub leader_client_cert: String,
-    /// PEM.
+    /// Key of the client's certificate, as PEM.
     pub leader_client_key: Option<SecretString>,
     /// The name that the leader's certificate must bear.
     pub leader_tls_servername: String,
-    /// Go on in the background until it works.
+    /// True to go on in the background until it works.
     pub retry: bool,
-    /// Stay without a vote.
+    /// True to stay without a vote.
     pub non_voter: bool,
 }
 
-/// The cluster as the endpoints see it. Who calls was authorized by the router where the path is
-/// not open.
+/// The cluster as the endpoints see it. The router has authorized the caller where the path is not
+/// open.
 pub trait Cluster: Send + Sync {
-    /// Members; on the leader with contacts and positions.
+    /// Returns the members; on the leader with contacts and positions.
     fn membership(&self) -> Membership;
 
-    /// Changes one member, by its `node_id`. Removing who is not there is no error.
+    /// Changes one member, by its `node_id`. Removing one that is not there is no error.
     fn change_member(
         &self,
         node_id: String,
         change: MemberChange,
     ) -> BoxFuture<'_, Result<(), MemberError>>;
 
-    /// Joins another cluster. True when it is done, or was before.
+    /// Joins another cluster. Returns true when it is done, or was before.
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<bool, MemberError>>;
 
-    /// On the active node: a riddle for a joiner of this name.
+    /// Returns a challenge for a joiner of this name, on the active node.
     fn challenge(&self, node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>>;
 
-    /// On the active node: checks the answer and adds the joiner. What it needs to know of the
-    /// cluster, opaque to `sys`.
+    /// Checks the answer and adds the joiner, on the active node. Returns what the joiner needs to
+    /// know of the cluster, opaque to `sys`.
     fn answer(&self, answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>>;
 }

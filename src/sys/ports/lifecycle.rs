@@ -1,4 +1,4 @@
-//! What the open endpoints need of the node. `node` implements it.
+//! The port to the node's life, which the open endpoints need. `node` implements it.
 
 use super::cluster::Cluster;
 use crate::clock::Timestamp;
@@ -8,51 +8,51 @@ use crate::stream::Chunks;
 use crate::telemetry::Reading;
 use std::sync::Arc;
 
-/// `sys/seal-status` and the answer of `sys/unseal`.
+/// The answer of `sys/seal-status` and of `sys/unseal`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealStatus {
-    /// `shamir`.
+    /// The kind of seal: `shamir`.
     pub seal_type: String,
-    /// A keyring exists.
+    /// True when a keyring exists.
     pub initialized: bool,
-    /// The keys are not in memory.
+    /// True when the keys are not in memory.
     pub sealed: bool,
-    /// Threshold.
+    /// Shares that open the seal.
     pub t: u8,
-    /// Shares.
+    /// Shares that there are.
     pub n: u8,
     /// Shares given so far.
     pub progress: u8,
     /// UUID of the attempt; empty when idle.
     pub nonce: String,
-    /// Only while unsealed.
+    /// Name of the cluster; only while unsealed.
     pub cluster_name: Option<String>,
-    /// Only while unsealed.
+    /// UUID of the cluster; only while unsealed.
     pub cluster_id: Option<String>,
-    /// `raft`, `inmem`.
+    /// The kind of store: `raft` or `inmem`.
     pub storage_type: String,
-    /// Recovery keys instead of unseal keys?
+    /// True where recovery keys take the place of unseal keys.
     pub recovery_seal: bool,
-    /// Why a node that its seal should have opened is sealed.
+    /// The reasons for which a node that its seal should have opened is sealed.
     pub warnings: Vec<String>,
 }
 
-/// `sys/leader`.
+/// The answer of `sys/leader`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaderStatus {
     /// False for a store without high availability.
     pub ha_enabled: bool,
-    /// This node is active.
+    /// True when this node is active.
     pub is_self: bool,
-    /// When it became active; zero when it is not.
+    /// Time at which it became active; zero when it is not.
     pub active_time: Timestamp,
-    /// `http://192.168.50.101:8200`; empty when unknown.
+    /// API address of the leader, such as `http://192.168.50.101:8200`; empty when unknown.
     pub leader_address: String,
-    /// `https://192.168.50.101:8201`; empty when unknown.
+    /// Cluster address of the leader, such as `https://192.168.50.101:8201`; empty when unknown.
     pub leader_cluster_address: String,
-    /// Committed log index; `None` for a store without one.
+    /// Index of the last committed entry; `None` for a store without a log.
     pub raft_committed_index: Option<u64>,
-    /// Applied log index.
+    /// Index of the last applied entry.
     pub raft_applied_index: Option<u64>,
 }
 
@@ -65,31 +65,31 @@ pub struct HaStatus {
     pub api_address: String,
     /// Cluster address.
     pub cluster_address: String,
-    /// Is it the active one?
+    /// True for the active node.
     pub active_node: bool,
-    /// When it was heard of last; zero for this node.
+    /// Time at which it was heard of last; zero for this node.
     pub last_echo: Timestamp,
-    /// Its version.
+    /// Version that it runs.
     pub version: String,
 }
 
-/// `sys/init`.
+/// The request to `sys/init`.
 #[derive(Debug, Default)]
 pub struct InitRequest {
-    /// Shares.
+    /// Shares to make.
     pub secret_shares: u8,
-    /// Threshold.
+    /// Shares that shall open the seal.
     pub secret_threshold: u8,
 }
 
-/// `sys/metrics`, as one node answers it.
+/// The answer of `sys/metrics`, for one node.
 #[derive(Clone, Debug)]
 pub struct Metering {
-    /// `metrics_prefix`; empty is `vault`.
+    /// The setting `metrics_prefix`; empty is `vault`.
     pub prefix: String,
     /// False once `prometheus_retention_time` is zero.
     pub prometheus: bool,
-    /// What no instrument of the process counts.
+    /// The numbers that no instrument of the process counts.
     pub readings: Vec<Reading>,
 }
 
@@ -103,7 +103,7 @@ impl Default for Metering {
     }
 }
 
-/// What initialization gives, once.
+/// The result of initialization, given once.
 #[derive(Debug)]
 pub struct InitResult {
     /// Shares in Vault's format (y bytes, then x).
@@ -115,7 +115,7 @@ pub struct InitResult {
 /// One unseal key as decoded bytes.
 pub type ShareInput = SecretBytes;
 
-/// Why a lifecycle step failed.
+/// The reasons for which a lifecycle step fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
     /// 400: the request is wrong; the message is the client's.
@@ -127,13 +127,13 @@ pub enum LifecycleError {
     /// 400 `Vault is not initialized`.
     #[error("Vault is not initialized")]
     NotInitialized,
-    /// 503.
+    /// 503: the node is sealed.
     #[error("Vault is sealed")]
     Sealed,
     /// 503: not now, try again; the message is the client's.
     #[error("{0}")]
     Unavailable(String),
-    /// As for every write that the store did not confirm.
+    /// The status as for every write that the store did not confirm.
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// 500: another node refused or did not answer; the message is the client's, too.
@@ -144,28 +144,28 @@ pub enum LifecycleError {
     Internal(String),
 }
 
-/// In Vault's words.
+/// The refusal of snapshots, in Vault's words.
 const NO_SNAPSHOTS: &str = "raft storage is not in use";
 
-/// Start, seal and role, as the node keeps them.
+/// The start, the seal and the role of the node.
 pub trait Lifecycle: Send + Sync {
-    /// Never fails: also answers while sealed or uninitialised.
+    /// Returns the state of the seal. Never fails: also answers while sealed or uninitialised.
     fn seal_status(&self) -> SealStatus;
 
-    /// Who is active.
+    /// Tells which node is active.
     fn leader(&self) -> LeaderStatus;
 
-    /// All nodes known.
+    /// Lists all nodes known.
     fn ha_status(&self) -> Vec<HaStatus>;
 
-    /// Makes keyring, shares and root token. Exactly once.
+    /// Makes keyring, shares and root token, exactly once.
     fn initialize(&self, request: InitRequest)
     -> BoxFuture<'_, Result<InitResult, LifecycleError>>;
 
     /// Takes one share; unseals at the threshold.
     fn unseal(&self, share: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>>;
 
-    /// Throws the shares given so far away.
+    /// Throws away the shares given so far.
     fn reset_unseal(&self) -> SealStatus;
 
     /// Drops the keys. The caller was authorized by the router.
@@ -174,13 +174,13 @@ pub trait Lifecycle: Send + Sync {
     /// Gives up leadership. The caller was authorized by the router.
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>>;
 
-    /// The whole state as an archive, in pieces. The caller was authorized by the router.
+    /// Saves the whole state as an archive, in pieces. The caller was authorized by the router.
     fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {
         Box::pin(async { Err(LifecycleError::Invalid(NO_SNAPSHOTS.into())) })
     }
 
-    /// Replaces the whole state by an archive; with `force` by any cluster's. The caller was
-    /// authorized by the router.
+    /// Replaces the whole state by an archive; with `force` also by another cluster's. The caller
+    /// was authorized by the router.
     fn restore_snapshot(
         &self,
         archive: Chunks,
@@ -190,16 +190,15 @@ pub trait Lifecycle: Send + Sync {
         Box::pin(async { Err(LifecycleError::Invalid(NO_SNAPSHOTS.into())) })
     }
 
-    /// What this node tells in numbers, whatever its role. Counting a large store is not waited
-    /// for.
+    /// Returns this node's numbers, whatever its role. Does not wait for counting a large store.
     fn metering(&self) -> BoxFuture<'_, Metering> {
         Box::pin(async { Metering::default() })
     }
 
-    /// Cluster time now.
+    /// Returns the cluster's time.
     fn now(&self) -> Timestamp;
 
-    /// The members; `None` for a store that has no others.
+    /// Returns the port to the members; `None` for a store that has no others.
     fn cluster(&self) -> Option<Arc<dyn Cluster>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What `sys/` needs of the node: its life ([`Lifecycle`]) and the members of its cluster
+//! The ports of `sys/`, to the node's life ([`Lifecycle`]) and to the members of its cluster
 //! ([`Cluster`]). `node` implements both.
 //!
 //! Stands lowest in `sys/`: names no endpoint and nothing that is done on them.

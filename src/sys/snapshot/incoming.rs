@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 const PIECES_MAX: usize = 4;
 /// Bytes of the device that a snapshot on its way in leaves free: the log and checkpoints go on.
 const FREE_BYTES_MIN: u64 = 32 << 20;
-/// After so many bytes the free space is looked at again.
+/// Bytes after which the free space is looked at again.
 const FREE_LOOK_BYTES: u64 = 4 << 20;
 
 const BUSY: &str = "another snapshot is being restored: try again when that is done";
 const TOO_LARGE: &str = "the snapshot is larger than can be restored";
 const NO_SPACE: &str = "not enough space on the data directory's device for this snapshot";
 
-/// The whole body as a file; it is gone when the value is dropped.
+/// Receives the whole body into a file, which is gone when the value is dropped.
 pub(super) async fn receive(
     storage: &dyn Storage,
     mut body: Chunks,
@@ -88,7 +88,7 @@ pub(super) fn ensure_space(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// What the client can do something about is told.
+/// Returns the error for the client, with its reason where the client can do something about it.
 pub(super) fn refusal(error: &io::Error) -> LifecycleError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

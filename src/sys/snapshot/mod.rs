@@ -22,14 +22,15 @@ use subtle::ConstantTimeEq;
 /// The largest snapshot that is taken in, in bytes. The device's space is the nearer limit.
 pub const SNAPSHOT_BYTES_MAX: u64 = 16 << 30;
 
-/// In Vault's words.
+/// The refusal where there is no raft store, in Vault's words.
 pub(super) const NO_RAFT: &str = "raft storage is not in use";
-/// Separates these proofs from every other use of the keys.
+/// The domain that separates these proofs from every other use of the keys.
 const DOMAIN: &str = "snapshot sums";
 const SEAL_VERSION: u8 = 1;
 
-/// Proof that this cluster made the snapshot with these sums: a version byte and a keyed hash.
-/// Not under a key term: it holds also after rotations, and after restores of older snapshots.
+/// Proves that this cluster made the snapshot with these sums: a version byte and a keyed hash. The
+/// key is not that of a term, so the proof holds also after rotations, and after restores of older
+/// snapshots.
 fn seal(barrier: &Unsealed, sums: &[u8]) -> Result<Vec<u8>, BarrierError> {
     let mut sealed = vec![SEAL_VERSION];
     sealed.extend_from_slice(&barrier.mac(DOMAIN, sums)?);

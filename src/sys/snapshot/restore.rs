@@ -1,4 +1,4 @@
-//! Restoring a snapshot.
+//! The restoring of a snapshot.
 
 use super::incoming::{ensure_space, receive, refusal};
 use super::{archive_error, internal, is_ours};
@@ -13,12 +13,12 @@ use std::io::{self, Seek};
 use std::sync::Arc;
 use std::sync::mpsc;
 
-/// In OpenBao's words.
+/// The refusal of another cluster's snapshot, in OpenBao's words.
 const FOREIGN: &str = "could not verify hash file, possibly the snapshot is using a different set \
                        of unseal keys; use the snapshot-force API to bypass this check";
-/// Written for each byte restored: the log, and the state it goes to.
+/// Writes of each byte restored: to the log, and to the state it goes to.
 const COPIES: u64 = 2;
-/// Records that were read and are not in the log yet.
+/// Most records that were read and are not in the log yet.
 const RECORDS_WAITING: usize = 1;
 
 /// Replaces everything by the snapshot in `body`. With `force` also by another cluster's: then
@@ -62,7 +62,7 @@ pub async fn restore(
     Ok(())
 }
 
-/// Reads all of it, before anything changes.
+/// Reads the whole archive and checks it, before anything changes.
 fn check(mut file: File) -> Result<Checked, LifecycleError> {
     let checked = archive::check(&file).map_err(archive_error)?;
     let header = checked.header().map_err(archive_error)?;
@@ -71,7 +71,7 @@ fn check(mut file: File) -> Result<Checked, LifecycleError> {
     Ok(checked)
 }
 
-/// The archive's records, read on a thread of their own as they are asked for.
+/// Returns the archive's records, read on a thread of their own as they are asked for.
 fn records(file: File) -> io::Result<Records> {
     let (sender, receiver) = mpsc::sync_channel(RECORDS_WAITING);
     std::thread::Builder::new()
@@ -94,7 +94,7 @@ fn records(file: File) -> io::Result<Records> {
 /// A record, or `None` behind the last one.
 type Item = io::Result<Option<(Key, Bytes)>>;
 
-/// Ends well only when the reading thread said so.
+/// The records on their way from the reading thread. They end well only when that thread said so.
 struct Arriving(Option<mpsc::Receiver<Item>>);
 
 impl Iterator for Arriving {

@@ -1,4 +1,4 @@
-//! Saving a snapshot.
+//! The saving of a snapshot.
 
 use super::{NO_RAFT, archive_error, internal, seal};
 use crate::barrier::Unsealed;
@@ -21,8 +21,8 @@ const SAVES_MAX: usize = 4;
 
 static SAVES: Semaphore = Semaphore::const_new(SAVES_MAX);
 
-/// Everything that was applied before the call, as an archive in pieces. An error in it is its
-/// end: what came before is no snapshot.
+/// Saves everything that was applied before the call, as an archive in pieces. An error ends the
+/// pieces: those before it are no snapshot.
 pub async fn save(barrier: &Arc<Unsealed>, cluster_id: &str) -> Result<Chunks, LifecycleError> {
     let turn = SAVES.try_acquire();
     let turn = turn.map_err(|_| {
@@ -52,7 +52,7 @@ pub async fn save(barrier: &Arc<Unsealed>, cluster_id: &str) -> Result<Chunks, L
 }
 
 /// Writes an archive of everything that was applied before the call to `out`, on a thread where
-/// waiting is allowed; gives the index of the last entry in it.
+/// waiting is allowed. Returns `out` and the index of the last entry in the archive.
 pub async fn save_to<W: Write + Send + 'static>(
     barrier: &Arc<Unsealed>,
     cluster_id: &str,

@@ -1,4 +1,4 @@
-//! What the node does itself is between the two audit lines, and the second says how it ended.
+//! The acts of the node lie between the two audit lines, and the second says how they ended.
 
 use super::between::{World, by, put, with};
 use super::*;
@@ -84,7 +84,8 @@ impl Lifecycle for Witness {
         })
     }
 
-    /// With `force` the keys are gone afterwards, and the settings of the audit have changed.
+    /// Notes the act. With `force` the keys are gone afterwards, and the settings of the audit have
+    /// changed.
     fn restore_snapshot(
         &self,
         _: Chunks,

@@ -8,7 +8,7 @@ use super::front::Front;
 use super::*;
 use crate::engine::ErrorKind;
 
-/// Who asks for what.
+/// A request, with the token that it is sent with.
 #[derive(Clone)]
 pub struct Ask {
     token: String,
@@ -70,8 +70,8 @@ impl World {
         Value::Object(read.data.unwrap())
     }
 
-    /// The answer to `late`, whose first commit waits until `other` is answered, which succeeds.
-    /// That commit must not take effect.
+    /// Returns the answer to `late`, whose first commit waits until `other` is answered, which
+    /// succeeds. That commit must not take effect.
     async fn after(&self, other: Ask, late: Ask) -> Result<Response, Error> {
         let (answer, conflicts) = self.both(other, late).await;
         assert!(conflicts > 0, "the commit saw what came between");
@@ -83,7 +83,8 @@ impl World {
         (answer, conflicts.expect("it committed"))
     }
 
-    /// As [`World::after`], with how many commits conflicted; `None` where none was asked for.
+    /// Returns the answer as [`World::after`] does, and how many commits conflicted; `None` where
+    /// none was asked for.
     pub async fn race(&self, other: Ask, late: Ask) -> (Result<Response, Error>, Option<usize>) {
         let router = Arc::clone(&self.harness.router);
         let path = other.path.clone();
@@ -230,7 +231,7 @@ async fn no_entry_of_a_list_is_lost() {
     assert_eq!(world.reads("sys/audit").await, json!({}));
 }
 
-/// The same thing twice: the second is told so.
+/// The same thing is asked for twice: the second answer says so.
 #[tokio::test]
 async fn what_is_taken_meanwhile_is_taken() {
     let world = World::new().await;
@@ -329,7 +330,7 @@ async fn who_may_only_create_changes_nothing_that_came_between() {
     assert_eq!(world.reads("secret/data/x").await["data"], json!({"v": 1}));
 }
 
-/// What was narrowed between holds already.
+/// A narrowing that came between holds already.
 #[tokio::test]
 #[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn what_is_narrowed_between_holds() {
@@ -450,8 +451,8 @@ async fn a_token_that_ends_between_does_nothing_more() {
     assert_eq!(again.unwrap_err().kind, ErrorKind::Denied);
 }
 
-/// Who ends or deletes something ends it as it is by then, without being kept from it by who
-/// changes it all the time.
+/// The end or deletion of a record takes it as it is by then, and is not kept up by others who
+/// change it all the time.
 #[tokio::test]
 async fn an_end_does_not_wait_for_changes() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Where a token may be used from is also where its children may.
+//! The addresses that a token may be used from bound its children, too.
 
 use super::*;
 use crate::engine::ErrorKind;

@@ -8,7 +8,7 @@ use crate::sys::{
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A member without a vote, never heard of.
+/// Returns a member without a vote, never heard of.
 pub fn member(name: &str, raft_id: u64) -> MemberStatus {
     MemberStatus {
         node_id: name.to_owned(),
@@ -31,7 +31,7 @@ struct State {
 pub struct FakeCluster(Mutex<State>);
 
 impl FakeCluster {
-    /// The leader `a` and `others`.
+    /// Creates a cluster of the leader `a` and `others`.
     pub fn of(others: Vec<MemberStatus>) -> Self {
         let leader = MemberStatus {
             leader: true,
@@ -47,7 +47,8 @@ impl FakeCluster {
         }))
     }
 
-    /// What was asked for since the last call, and how often the members were looked at.
+    /// Returns the changes that were asked for since the last call, and how often the members were
+    /// looked at.
     pub fn take(&self) -> (Vec<(String, MemberChange)>, usize) {
         let mut state = self.0.lock().unwrap();
         let looks = std::mem::take(&mut state.looks);
@@ -65,7 +66,7 @@ impl FakeCluster {
         self.0.lock().unwrap().members.push(member);
     }
 
-    /// Every change from now on.
+    /// Refuses every change from now on, or none.
     pub fn refuse(&self, refuses: bool) {
         self.0.lock().unwrap().refuses = refuses;
     }

@@ -1,8 +1,8 @@
-//! What has ended is nowhere to be seen from that moment on, long before it is swept away.
+//! Tokens and leases are nowhere to be seen from their end on, long before they are swept away.
 
 use super::*;
 
-/// What every door says of a token: by its text, its accessor and its lease.
+/// A token by its text, its accessor and its lease, for which every door can be asked.
 struct Doors {
     text: String,
     accessor: String,
@@ -22,7 +22,7 @@ impl Doors {
         }
     }
 
-    /// The doors that know it.
+    /// Returns the doors that know the token.
     async fn open(&self, harness: &Harness) -> Vec<String> {
         let mut open = Vec::new();
         let root = |operation, path: &'static str, data| harness.root(operation, path, data);
@@ -66,7 +66,7 @@ impl Doors {
 }
 
 impl Harness {
-    /// The name of the record of the token `text`.
+    /// Returns the name of the record of the token `text`.
     fn record_of(&self, text: &str) -> String {
         let mut name = hex::encode(self.barrier.mac("token", text.as_bytes()).unwrap());
         name.truncate(32);

@@ -1,5 +1,5 @@
-//! A store in memory that a test stands in front of: it counts what comes, and says what becomes
-//! of each commit.
+//! A store in memory with a test in front of it, which counts what comes and decides the fate of
+//! each commit.
 
 use super::Harness;
 use crate::store::{
@@ -9,7 +9,7 @@ use crate::store::{
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-/// What becomes of a commit.
+/// The fate of a commit.
 pub enum Fate {
     /// It is made.
     Made,
@@ -17,7 +17,7 @@ pub enum Fate {
     Conflicts,
     /// Another node leads.
     NotLeader,
-    /// It is waited for until nobody waits any more.
+    /// It takes as long as anybody waits for it.
     Waits,
 }
 
@@ -34,7 +34,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// A cluster's first moment, behind a front.
+    /// Creates a cluster in its first moment, behind a front.
     pub async fn harness() -> (Harness, Arc<Self>) {
         let front = Arc::new(Self::default());
         let harness = Harness::over(Arc::clone(&front.inner), Arc::clone(&front) as _).await;
@@ -46,7 +46,7 @@ impl Front {
         *self.rule.lock().unwrap() = Some(Box::new(rule));
     }
 
-    /// Has `other` done in full before the next commit is made.
+    /// Runs `other` to its end before the next commit is made.
     pub fn come_between(&self, other: impl Future<Output = ()> + Send + 'static) {
         let mut other = Some(other);
         self.set_rule(move || {
@@ -60,17 +60,17 @@ impl Front {
         });
     }
 
-    /// Writes that were announced.
+    /// Returns the number of writes that were announced.
     pub fn announced(&self) -> usize {
         self.announced.load(Ordering::SeqCst)
     }
 
-    /// Commits that were asked for.
+    /// Returns the number of commits that were asked for.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)
     }
 
-    /// Commits that conflicted.
+    /// Returns the number of commits that conflicted.
     pub fn conflicts(&self) -> usize {
         self.conflicts.load(Ordering::SeqCst)
     }

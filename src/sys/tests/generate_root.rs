@@ -44,7 +44,7 @@ impl Door<'_> {
     }
 }
 
-/// What an answer says, with or without an envelope.
+/// Returns the fields of an answer, with or without an envelope.
 fn fields(response: &Response) -> Value {
     match (&response.data, &response.body) {
         (Some(data), None) => Value::Object(data.clone()),

@@ -5,7 +5,7 @@ use super::*;
 use crate::engine::ErrorKind;
 use crate::sys::{MemberChange, MemberStatus};
 
-/// Leader `a`, voter `b`, permanent non-voter `c`, learner `d`.
+/// Creates a cluster of leader `a`, voter `b`, permanent non-voter `c` and learner `d`.
 async fn harness() -> (Harness, Arc<FakeCluster>) {
     let mut harness = Harness::new().await;
     let voter = MemberStatus {

@@ -1,4 +1,4 @@
-//! The router and everything behind it, over a store in memory and a clock that is told the time.
+//! The router and everything behind it, over a store in memory and a clock that the test sets.
 
 mod acts;
 mod audit;
@@ -44,13 +44,13 @@ pub struct Harness {
     pub storage: Arc<Inmem>,
     pub barrier: Arc<Unsealed>,
     pub directory: tempfile::TempDir,
-    /// For the next restart.
+    /// The cluster, for the next restart.
     pub cluster: Option<Arc<dyn Cluster>>,
-    /// For the next restart.
+    /// True for `sys/raw`, from the next restart on.
     pub has_raw: bool,
-    /// For the next restart: what can be mounted.
+    /// The kinds that can be mounted, for the next restart.
     pub kinds: Vec<&'static Kind>,
-    /// For the next restart: the node that the router belongs to.
+    /// The way to the node that the router belongs to, for the next restart.
     pub node: FindNode,
 }
 
@@ -59,18 +59,19 @@ const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 pub const ROOT: &str = "root-token-for-tests";
 
 impl Harness {
-    /// A cluster's first moment, with kv version 2 at `secret/` and version 1 at `kv/`.
+    /// Creates a cluster in its first moment, with kv version 2 at `secret/` and version 1 at
+    /// `kv/`.
     pub async fn new() -> Self {
         let storage = Arc::new(Inmem::new());
         Self::over(Arc::clone(&storage), storage).await
     }
 
-    /// The same, where the barrier sees `storage` through `front`.
+    /// Creates the same, where the barrier sees `storage` through `front`.
     pub async fn over(storage: Arc<Inmem>, front: Arc<dyn Storage>) -> Self {
         Self::begin(storage, Unsealed::for_test(front), Batch::new()).await
     }
 
-    /// The same with keys that `threshold` of as many shares open; with them.
+    /// Creates the same with keys that `threshold` of as many shares open. Returns the shares, too.
     pub async fn sealed_by(threshold: u8) -> (Self, Vec<SecretBytes>) {
         let storage = Arc::new(Inmem::new());
         let config = seal::check_config(threshold.into(), threshold.into()).unwrap();
@@ -113,7 +114,7 @@ impl Harness {
         harness
     }
 
-    /// Writes what a cluster begins with.
+    /// Writes the records that a cluster begins with.
     async fn found(barrier: &Arc<Unsealed>, mut batch: Batch) {
         Table::new(barrier).unwrap().install(&mut batch).unwrap();
         let leases = Arc::new(lease::Store::new(barrier));
@@ -152,7 +153,7 @@ impl Harness {
         .unwrap()
     }
 
-    /// The same data behind a router that knows nothing yet.
+    /// Puts a router that knows nothing yet before the same data.
     pub fn restart(&mut self) {
         self.router = Arc::new(Self::router(
             &self.barrier,
@@ -208,7 +209,7 @@ impl Harness {
         self.call(token, Operation::Read, path, json!({})).await
     }
 
-    /// A token with the policy `text` and the further fields of `spec`.
+    /// Makes a token with the policy `text` and the further fields of `spec`.
     pub async fn token(&self, text: &str, spec: Value) -> String {
         let name = format!("p{}", uuid::Uuid::new_v4().simple());
         let policy = json!({"policy": text});
@@ -225,7 +226,7 @@ impl Harness {
         made.auth.unwrap().client_token.unwrap().into_inner()
     }
 
-    /// The answer to a read, wrapped; gives the wrapping token.
+    /// Reads `path` with the answer wrapped, and returns the wrapping token.
     pub async fn wrapped(&self, path: &str) -> String {
         let mut incoming = Self::incoming(ROOT, Operation::Read, path, json!({}));
         incoming.wrap_ttl = Some(Duration::from_secs(60));

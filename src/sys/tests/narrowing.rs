@@ -1,11 +1,11 @@
-//! What narrows a grant is honoured or refused by name, never passed over: at every path that
-//! writes.
+//! Each field that narrows a grant is honoured or refused by name, never passed over: at every path
+//! that writes.
 
 use super::*;
 use crate::engine::ErrorKind;
 use crate::engine::narrowing::NARROWING;
 
-/// Narrower than whatever is usual.
+/// Returns a value of the field that is narrower than any usual one.
 fn narrow(name: &str) -> Value {
     match name.trim_start_matches("token_") {
         "cas" | "metadata_cas" | "renewable" => json!(0),
@@ -191,7 +191,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// Paths that refuse even what they were given here, for want of what they are about.
+/// Paths that refuse even the bodies here, for want of the thing that they are about.
 const WANTING: &[&str] = &["sys/leases/renew", "sys/renew"];
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn no_path_passes_over_what_narrows() {
     assert!(refused > 5000, "{refused}");
 }
 
-/// What lies a level deeper.
+/// Maps within a body are held to the same rule.
 #[tokio::test]
 async fn no_map_within_a_body_passes_over_what_narrows() {
     let harness = Harness::new().await;
@@ -315,7 +315,7 @@ async fn no_map_within_a_body_passes_over_what_narrows() {
     }
 }
 
-/// What a token is given of each field that `create` knows.
+/// Tokens are made with each field that `create` knows.
 #[tokio::test]
 async fn each_narrowing_field_of_a_token_is_honoured() {
     let harness = Harness::new().await;

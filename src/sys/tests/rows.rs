@@ -16,7 +16,7 @@ struct Case {
     ops: Vec<Op>,
 }
 
-/// The tables behind the router, each with a mount.
+/// Returns the tables behind the router, each with a mount.
 pub fn sheets() -> [(&'static str, &'static dyn Sheet); 5] {
     let versions = |version: &str| MountContext {
         options: [("version".to_owned(), version.to_owned())].into(),
@@ -43,7 +43,7 @@ fn cases() -> Vec<Case> {
     rows.collect()
 }
 
-/// With all that a configuration can leave out.
+/// Creates a node with all the parts that a configuration can leave out.
 async fn harness() -> Harness {
     let mut harness = Harness::new().await;
     let cluster = FakeCluster::of(vec![member("b", 2)]);
@@ -64,7 +64,7 @@ fn concrete(pattern: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A value that the field cannot have; `None` where it can have any.
+/// Returns a value that the field cannot have; `None` where it can have any.
 fn wrong(field: &Field) -> Option<Value> {
     match field.kind {
         FieldKind::Plain => None,
@@ -148,7 +148,7 @@ async fn each_row_knows_its_operations_only() {
 
 const DENIED: &str = "permission denied";
 
-/// The path of a list ends in a slash.
+/// Returns the path for the operation: that of a list ends in a slash.
 fn listed(op: Op, path: &str) -> String {
     match op.operation {
         Operation::List | Operation::Scan if !path.ends_with('/') => format!("{path}/"),
@@ -219,7 +219,7 @@ async fn each_row_asks_who_may() {
     assert!(asked > 170 && sudo > 35, "{asked} {sudo}");
 }
 
-/// The paths that the document shows to root.
+/// Returns the paths that the document shows to root.
 async fn documented(harness: &Harness) -> Map<String, Value> {
     let path = "sys/internal/specs/openapi";
     let body = harness.read(ROOT, path).await.unwrap().body.unwrap();
@@ -253,7 +253,7 @@ async fn documents_and_help_leave_out_what_is_not_there() {
     );
 }
 
-/// What no endpoint knows is told of wherever an envelope is answered.
+/// Fields that no endpoint knows are warned of wherever an envelope is answered.
 #[tokio::test]
 async fn each_row_warns_of_what_it_does_not_know() {
     let harness = harness().await;
@@ -282,7 +282,7 @@ async fn each_row_warns_of_what_it_does_not_know() {
     assert!(warned > 30, "{warned}");
 }
 
-/// What answers before the router: wrong types and unknown operations, by the tables themselves.
+/// Tables that answer before the router refuse wrong types and unknown operations by themselves.
 #[test]
 fn rows_before_the_router_read_and_refuse_alike() {
     let (mut fields, mut refused) = (0, 0);

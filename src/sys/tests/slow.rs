@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-/// What a computation waits for, and what tells that it began; by the name of the mount.
+/// The gates that computations wait for, by the name of the mount.
 static GATES: Mutex<Vec<(String, mpsc::Receiver<()>)>> = Mutex::new(Vec::new());
-/// Engines that were made.
+/// The number of engines that were made.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 struct Slow {

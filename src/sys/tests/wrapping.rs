@@ -205,7 +205,7 @@ async fn a_wrapping_lives_no_longer_than_the_systems_maximum() {
     assert_eq!(late.unwrap_err().messages, [INVALID]);
 }
 
-/// What a policy asks of a wrapping holds for the life that it gets.
+/// A policy's bounds of a wrapping hold for the life that the wrapping gets.
 #[tokio::test]
 async fn a_policy_that_wants_more_than_the_maximum_lets_nobody_wrap() {
     let harness = with_secret().await;

@@ -1,4 +1,4 @@
-//! Whom writers wait for: nobody but other writers.
+//! Writers wait for nobody but other writers.
 
 use super::front::{Fate, Front};
 use super::*;

@@ -1,6 +1,6 @@
-//! Every row that writes, with a commit of another's between what it reads and what it commits:
-//! its commit does not take effect and it is run again or refused, unless the last one counts by
-//! intent, with the reason here. `between.rs` shows for many what is there afterwards.
+//! Every row that writes, with another commit between its reads and its commit: that commit does
+//! not take effect and the request is run again or refused, unless the last one counts by intent,
+//! with the reason here. `between.rs` shows for many of them what is there afterwards.
 
 use super::between::{Ask, World, by, put, with};
 use super::rows::sheets;
@@ -8,7 +8,7 @@ use super::*;
 use crate::engine::table::Effect;
 use std::collections::BTreeSet;
 
-/// What is meant to become of the later one's first commit.
+/// The intended fate of the later request's first commit.
 enum Then {
     Conflicts,
     /// It is made: the last one counts.
@@ -16,7 +16,7 @@ enum Then {
 }
 use Then::{Conflicts, Made};
 
-/// What is asked between, what is asked late, and what becomes of that.
+/// The request between, the late one, and the fate of the late one's first commit.
 type Case = (Ask, Ask, Then);
 
 fn delete(path: &str) -> Ask {
@@ -24,7 +24,7 @@ fn delete(path: &str) -> Ask {
 }
 
 impl World {
-    /// With something of everything.
+    /// Creates a world with something of everything.
     async fn furnished() -> Self {
         let world = Self::new().await;
         let all = r#"path "*" { capabilities = ["create", "update", "sudo"] }"#;
@@ -53,7 +53,7 @@ impl World {
         json!({"type": "file", "options": {"file_path": path}})
     }
 
-    /// A token with all rights, and its accessor.
+    /// Makes a token with all rights; returns it and its accessor.
     async fn user(&self) -> (String, String) {
         let spec = json!({"policies": ["all"], "no_parent": true, "ttl": "1h"});
         let made = self
@@ -69,7 +69,7 @@ impl World {
         (text, accessor)
     }
 
-    /// Of who makes, renews and ends tokens and their leases.
+    /// Returns the case of a path that makes, renews or ends tokens and their leases.
     async fn token_case(&self, path: &str) -> Case {
         let (token, accessor) = self.user().await;
         let lease = self.lease().await;
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// That of the last token.
+    /// Returns the lease of the last token.
     async fn lease(&self) -> String {
         let folder = "auth/token/create/";
         let list = put(&format!("sys/leases/lookup/{folder}"), json!({}));

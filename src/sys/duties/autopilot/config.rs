@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Below this a reboot would count as death.
+/// The shortest time after which a member counts as dead. Below it a reboot would count as death.
 const DEAD_AFTER_MIN: Duration = Duration::from_secs(60);
-/// With fewer voters left than this, no member may be lost.
+/// The least `min_quorum`: with fewer voters left, no member may be lost.
 const MIN_QUORUM_MIN: u64 = 3;
 const RECORD: &str = "autopilot";
 
@@ -58,27 +58,27 @@ pub const FIELDS: &[Field] = &[
     .default("10s"),
 ];
 
-/// How autopilot judges members.
+/// The settings by which autopilot judges members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// Remove members that are dead?
+    /// True when dead members are removed.
     pub cleanup_dead_servers: bool,
-    /// Out of contact for longer is unhealthy.
+    /// Time out of contact after which a member is unhealthy.
     pub last_contact_threshold: Duration,
-    /// Out of contact for as long is dead.
+    /// Time out of contact from which a member is dead.
     pub dead_server_last_contact_threshold: Duration,
-    /// Further behind the leader's log is unhealthy.
+    /// Entries behind the leader's log above which a member is unhealthy.
     pub max_trailing_logs: u64,
-    /// Removing the dead leaves at least so many voters.
+    /// The number of voters that removing the dead leaves at least.
     pub min_quorum: u64,
-    /// A learner becomes a voter after so long in health.
+    /// Time in health after which a learner becomes a voter.
     pub server_stabilization_time: Duration,
-    /// Kept for clients that set it; there are no upgrade migrations here.
+    /// A setting kept for clients that set it; there are no upgrade migrations here.
     pub disable_upgrade_migration: bool,
 }
 
 impl Default for Config {
-    /// Vault's.
+    /// Returns Vault's defaults.
     fn default() -> Self {
         Self {
             cleanup_dead_servers: false,
@@ -92,14 +92,14 @@ impl Default for Config {
     }
 }
 
-/// On disk.
+/// The record on disk.
 #[derive(Serialize, Deserialize)]
 enum Record {
     V1(Config),
 }
 
 impl Config {
-    /// Reads the configuration, and its place.
+    /// Reads the configuration, and the slot that it is in.
     pub fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Self), BarrierError> {
         let slot = view(barrier).read(RECORD)?;
         let record = slot.record("autopilot configuration")?;
@@ -107,7 +107,8 @@ impl Config {
         Ok((slot, config))
     }
 
-    /// Adds to `batch`: write this configuration in place of the one that was read.
+    /// Adds a write of this configuration to `batch`, in place of the one that was read from
+    /// `slot`.
     pub fn put(self, batch: &mut Batch, slot: &Slot) -> Result<(), BarrierError> {
         batch.replace_record(slot, &Record::V1(self))
     }
@@ -167,7 +168,7 @@ impl Config {
         Ok(())
     }
 
-    /// As the API answers it.
+    /// Returns the settings as the API answers them.
     pub fn data(&self) -> Map<String, Value> {
         let text = |duration| json!(format_duration(duration));
         let fields = [

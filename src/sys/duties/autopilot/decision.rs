@@ -1,35 +1,37 @@
-//! What to do next about the members, from what is seen of them.
+//! The decision about the next change of the members, from what is seen of them.
 
 use super::health::quorum;
 use super::{Config, Health, Look};
 use std::time::Duration;
 
-/// Between looks at a learner on its way to its vote.
+/// The pause between looks at a learner on its way to its vote.
 const WAITING_PAUSE: Duration = Duration::from_secs(1);
-/// Between looks at a learner that is out of contact.
+/// The pause between looks at a learner that is out of contact.
 const SILENT_PAUSE: Duration = Duration::from_secs(10);
-/// Between looks at dead members that must stay.
+/// The pause between looks at dead members that must stay.
 const DEAD_PAUSE: Duration = Duration::from_secs(60);
 
 /// A change of the members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// This learner becomes a voter.
+    /// A learner becomes a voter.
     Promote(String),
-    /// This dead member goes.
+    /// A dead member is removed.
     Remove(String),
 }
 
-/// What one look comes to.
+/// The result of one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The one change to make now.
     pub action: Option<Action>,
-    /// When to look again, though nothing is heard of a change until then. `None`: not at all.
+    /// The time after which to look again, even if nothing is heard of a change until then. `None`:
+    /// no further look is needed until a change.
     pub look_again: Option<Duration>,
 }
 
-/// Decides. Promotions go first, so that a replacement has its vote before the dead one goes.
+/// Decides on the next change. Promotions go first, so that a replacement has its vote before the
+/// dead one goes.
 pub fn decide(config: &Config, look: &Look) -> Verdict {
     let action = promotion(config, look).or_else(|| removal(config, look));
     let look_again = match action {
@@ -48,8 +50,9 @@ fn promotion(config: &Config, look: &Look) -> Option<Action> {
     Some(Action::Promote(learner.member.node_id.clone()))
 }
 
-/// The dead without a vote go freely. Of the voters, only as long as less than half are dead,
-/// `min_quorum` voters are left, and the healthy ones among those make a quorum.
+/// Returns the removal of a dead member, if one may go. The dead without a vote go freely; a dead
+/// voter only as long as less than half of the voters are dead, `min_quorum` voters are left, and
+/// the healthy ones make a quorum of those.
 fn removal(config: &Config, look: &Look) -> Option<Action> {
     if !config.cleanup_dead_servers || config.min_quorum == 0 {
         return None;
@@ -69,7 +72,7 @@ fn removal(config: &Config, look: &Look) -> Option<Action> {
     allowed.then(|| remove(voter))
 }
 
-/// Until something can have become due.
+/// Returns the time until something can have become due; `None` when nothing can.
 fn pause(config: &Config, look: &Look) -> Option<Duration> {
     let learners = look.members.iter().filter(|health| health.is_waiting());
     let learners =

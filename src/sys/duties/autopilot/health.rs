@@ -1,4 +1,4 @@
-//! How the members are: what is seen now, and since when it is so.
+//! The health of the members: their state now, and since when it is so.
 
 use super::Config;
 use crate::sys::ports::{MemberStatus, Membership};
@@ -9,23 +9,23 @@ use tokio::time::Instant;
 /// One member as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// What the node knows of it.
+    /// The member as the node knows it.
     pub member: MemberStatus,
-    /// In contact, and not far behind the leader's log.
+    /// True for a member in contact that is not far behind the leader's log.
     pub healthy: bool,
-    /// For how long `healthy` is as it is.
+    /// Time since `healthy` last changed.
     pub unchanged_for: Duration,
-    /// Out of contact for so long; for one that was never heard of, since this node leads.
+    /// Time out of contact; for a member that was never heard of, since this node leads.
     pub silent_for: Duration,
 }
 
 impl Health {
-    /// Waits for its vote.
+    /// Returns true for a member that waits for its vote.
     pub fn is_waiting(&self) -> bool {
         !self.member.voter && !self.member.non_voter
     }
 
-    /// Out of contact for so long that it may be removed.
+    /// Returns true for a member out of contact for so long that it may be removed.
     pub fn is_dead(&self, config: &Config) -> bool {
         !self.member.leader && self.silent_for >= config.dead_server_last_contact_threshold
     }
@@ -34,22 +34,22 @@ impl Health {
 /// All members as they were seen at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// In the order of [`Membership`].
+    /// The members in the order of [`Membership`].
     pub members: Vec<Health>,
 }
 
 impl Look {
-    /// Number of voters.
+    /// Returns the number of voters.
     pub fn voters(&self) -> usize {
         self.count(|_| true)
     }
 
-    /// Of those, the healthy ones.
+    /// Returns the number of healthy voters.
     pub fn healthy_voters(&self) -> usize {
         self.count(|voter| voter.healthy)
     }
 
-    /// Healthy voters that could be lost with a quorum left.
+    /// Returns the number of healthy voters that could be lost with a quorum left.
     pub fn failure_tolerance(&self) -> usize {
         self.healthy_voters().saturating_sub(quorum(self.voters()))
     }
@@ -60,21 +60,23 @@ impl Look {
     }
 }
 
-/// More than half.
+/// Returns the least number of `voters` that is more than half of them.
 pub(super) fn quorum(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// Remembers since when each member is as it is. Starts anew whenever the node becomes active.
+/// The memory of since when each member is as it is. It starts anew whenever the node becomes
+/// active.
 #[derive(Debug)]
 pub struct Tracker {
     started: Instant,
-    /// By `raft_id`, which a member that was wiped does not have in common with its old self.
+    /// The members by `raft_id`, which a member that was wiped does not have in common with its old
+    /// self.
     known: BTreeMap<u64, (bool, Instant)>,
 }
 
 impl Tracker {
-    /// The node leads since `now` and has heard of nobody yet.
+    /// Creates the memory of a node that leads since `now` and has heard of nobody yet.
     pub fn new(now: Instant) -> Self {
         Self {
             started: now,
@@ -82,7 +84,7 @@ impl Tracker {
         }
     }
 
-    /// Sees how everybody is, and forgets who is no member any more.
+    /// Notes the state of every member, and forgets those that are members no more.
     pub fn look(&mut self, config: &Config, membership: &Membership, now: Instant) -> Look {
         let leader = membership.members.iter().find(|member| member.leader);
         let newest = leader.map_or(0, |leader| leader.last_index);

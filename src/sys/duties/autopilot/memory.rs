@@ -1,4 +1,4 @@
-//! What the loop and the endpoints share.
+//! The memory that the loop and the endpoints share.
 
 use super::{Config, Look, Tracker};
 use crate::sys::ports::Membership;
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What autopilot remembers, for the loop that acts on it and the endpoint that shows it.
+/// The memory of autopilot, for the loop that acts on it and the endpoint that shows it.
 #[derive(Debug)]
 pub struct Autopilot {
     tracker: Mutex<Tracker>,
@@ -23,8 +23,8 @@ impl Default for Autopilot {
 }
 
 impl Autopilot {
-    /// The members or the settings changed: the loop looks now. Whoever adds a learner must say
-    /// so, or nobody watches it.
+    /// Tells the loop to look now, because the members or the settings changed. A caller that adds
+    /// a learner must call this, or nobody watches the learner.
     pub fn wake(&self) {
         self.woken.notify_one();
     }
@@ -34,12 +34,12 @@ impl Autopilot {
         self.woken.notified().await;
     }
 
-    /// Forgets everything: this node leads from now on.
+    /// Forgets everything, because this node leads from now on.
     pub(super) fn restart(&self, now: Instant) {
         *self.tracker() = Tracker::new(now);
     }
 
-    /// Sees how everybody is.
+    /// Notes the state of every member, and forgets those that are members no more.
     pub fn look(&self, config: &Config, membership: &Membership, now: Instant) -> Look {
         self.tracker().look(config, membership, now)
     }

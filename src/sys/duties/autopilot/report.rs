@@ -1,11 +1,11 @@
-//! `sys/storage/raft/autopilot/state`.
+//! The answer of `sys/storage/raft/autopilot/state`.
 
 use super::{Config, Health, Look};
 use crate::clock::{Timestamp, format_duration};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The state as the API answers it; `now` is the cluster's time at the look.
+/// Returns the state as the API answers it; `now` is the cluster's time at the look.
 pub fn report(config: &Config, look: &Look, now: Timestamp) -> Map<String, Value> {
     let names = |that: fn(&Health) -> bool| {
         let those = look.members.iter().filter(|health| that(health));
@@ -63,7 +63,7 @@ fn server(config: &Config, health: &Health, now: Timestamp) -> Value {
     })
 }
 
-/// No finer than anybody can measure it.
+/// Cuts a duration to whole microseconds, for nobody can measure it more finely.
 fn shown(duration: Duration) -> Duration {
     Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Before what failed is tried again.
+/// The pause before a failed change is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-/// Watches the members and changes them as [`decide`] says, until the barrier is sealed. To be
-/// aborted when the node is active no more.
+/// Watches the members and changes them as [`decide`] says, until the barrier is sealed. The caller
+/// aborts it when the node is active no more.
 pub async fn run(autopilot: Arc<Autopilot>, barrier: Arc<Unsealed>, cluster: Arc<dyn Cluster>) {
     autopilot.restart(Instant::now());
     loop {
@@ -32,7 +32,7 @@ pub async fn run(autopilot: Arc<Autopilot>, barrier: Arc<Unsealed>, cluster: Arc
     }
 }
 
-/// One look and at most one change. When to look again.
+/// Looks once and makes at most one change. Returns the time after which to look again.
 pub(super) async fn step(
     autopilot: &Autopilot,
     barrier: &Arc<Unsealed>,

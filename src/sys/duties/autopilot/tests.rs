@@ -18,7 +18,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// `leader`, `voter`, `learner`, `non-voter`: silent for so long, in its state for so long.
+/// Returns a member of the kind `leader`, `voter`, `learner` or `non-voter`, silent for
+/// `silent_for` and in its state for `unchanged_for`.
 fn seen(name: &str, kind: &str, silent_for: Duration, unchanged_for: Duration) -> Health {
     let voter = matches!(kind, "leader" | "voter");
     Health {
@@ -34,9 +35,10 @@ fn seen(name: &str, kind: &str, silent_for: Duration, unchanged_for: Duration) -
     }
 }
 
-/// `l` leads, `v` votes, `V` votes and is dead, `u` votes and is out of contact but not dead,
-/// `n` is a steady learner, `y` a young one, `q` a silent one, `D` a dead one, `p` a permanent
-/// non-voter, `P` a dead one. Names are letter and place.
+/// Returns the look that `text` spells, a letter for each member: `l` leads, `v` votes, `V` votes
+/// and is dead, `u` votes and is out of contact but not dead, `n` is a steady learner, `y` a young
+/// one, `q` a silent one, `D` a dead one, `p` a permanent non-voter, `P` a dead one. Names are
+/// letter and place.
 fn look(text: &str) -> Look {
     let members = text.chars().enumerate().map(|(at, letter)| {
         let (kind, silent_s, unchanged_s) = match letter {
@@ -217,7 +219,7 @@ fn membership(members: Vec<MemberStatus>) -> Membership {
     Membership { index: 5, members }
 }
 
-/// A leader at index 2000 and one follower.
+/// Returns a leader at index 2000 and one follower.
 fn two(last_contact: Option<Duration>, last_index: u64) -> Membership {
     let leader = MemberStatus {
         leader: true,
@@ -431,7 +433,7 @@ impl Loop {
         self.next = Some(self.now);
     }
 
-    /// Lets time pass; gives the changes asked for meanwhile and how often anybody looked.
+    /// Lets time pass; returns the changes asked for meanwhile and the number of looks.
     async fn pass(&mut self, time: Duration) -> (Vec<(String, MemberChange)>, usize) {
         self.cluster.take();
         let end = self.now + time;

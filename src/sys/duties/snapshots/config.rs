@@ -10,26 +10,26 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-/// Settings of different names.
+/// Most settings, each of a name of its own.
 const CONFIGS_MAX: usize = 16;
-/// Bytes of a name and of a prefix.
+/// Most bytes of a name and of a prefix.
 const NAME_BYTES_MAX: usize = 64;
-/// Snapshots that are kept by one setting.
+/// Most snapshots that are kept by one setting.
 const RETAIN_MAX: u64 = 10_000;
-/// Vault's.
+/// Vault's default prefix.
 const FILE_PREFIX: &str = "vault-snapshot";
 const RECORD: &str = "snapshot-auto";
 
-/// When and where snapshots are taken.
+/// One setting: the times at which snapshots are taken, and the place where they are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// Between snapshots.
+    /// Seconds between snapshots.
     pub interval_s: u64,
-    /// How many are kept.
+    /// The number of snapshots that are kept.
     pub retain: u64,
     /// The directory, absolute.
     pub path_prefix: String,
-    /// What files begin with.
+    /// The beginning of the files' names.
     pub file_prefix: String,
     /// Bytes that all files together may take.
     pub local_max_space: u64,
@@ -38,7 +38,7 @@ pub struct Config {
 /// All settings by name.
 pub type Configs = BTreeMap<String, Config>;
 
-/// On disk.
+/// The record on disk.
 #[derive(Serialize, Deserialize)]
 enum Stored {
     V1(Configs),
@@ -48,12 +48,12 @@ fn view(barrier: &Arc<Unsealed>) -> View {
     barrier.view("core/")
 }
 
-/// The storage key of all settings, for who watches it.
+/// Returns the storage key of all settings, so that it can be watched.
 pub(super) fn key(barrier: &Arc<Unsealed>) -> Result<Key, BarrierError> {
     view(barrier).key(RECORD)
 }
 
-/// Reads all settings, and their place.
+/// Reads all settings, and the slot that they are in.
 pub(in crate::sys) fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Configs), BarrierError> {
     let slot = view(barrier).read(RECORD)?;
     let record = slot.record("snapshot settings")?;
@@ -61,7 +61,7 @@ pub(in crate::sys) fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Configs), B
     Ok((slot, configs))
 }
 
-/// Adds to `batch`: write these settings in place of those that were read.
+/// Adds a write of these settings to `batch`, in place of those that were read from `slot`.
 pub(in crate::sys) fn put(batch: &mut Batch, slot: &Slot, configs: Configs) -> Result<(), Error> {
     if configs.len() > CONFIGS_MAX {
         let message = format!("no more than {CONFIGS_MAX} configurations may exist");
@@ -142,7 +142,7 @@ impl Config {
         }
     }
 
-    /// As the API answers it.
+    /// Returns the setting as the API answers it.
     pub fn data(&self) -> Map<String, Value> {
         let fields = [
             ("interval", json!(self.interval_s)),
@@ -159,7 +159,7 @@ impl Config {
     }
 }
 
-/// Fit for a name of settings, and to begin a file's name with.
+/// Returns true for a text that fits as a name of settings and as the beginning of a file's name.
 pub(in crate::sys) fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     text.len() <= NAME_BYTES_MAX

@@ -1,4 +1,4 @@
-//! The files in a directory: their names, their space, and which are too many.
+//! The files in a directory: their names, their space, and the removal of the oldest.
 
 use super::Config;
 use crate::clock::Timestamp;
@@ -8,17 +8,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".snap";
-/// Ends the name of a file that is not whole yet.
+/// The ending of the name of a file that is not whole yet.
 const PART: &str = ".part";
-/// `20261122T085918Z`.
+/// The length of a time in a name, such as `20261122T085918Z`.
 const TIME_BYTES: usize = 16;
 
-/// A snapshot that this setting took. They are ordered by age.
+/// A snapshot that this setting took. Snapshots are ordered by age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Taken {
-    /// As it stands in the name.
+    /// The time of its beginning, as it stands in the name.
     time: String,
-    /// The last entry that is in it.
+    /// The index of the last entry in it.
     pub index: u64,
     /// Its name.
     pub name: String,
@@ -27,7 +27,7 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// When it was begun.
+    /// Returns the time at which it was begun.
     pub(super) fn time(&self) -> Timestamp {
         let at = |range| self.time.get(range).unwrap_or_default();
         let text = format!(
@@ -42,7 +42,7 @@ impl Taken {
     }
 }
 
-/// The name of a snapshot that is begun `at`.
+/// Returns the name of a snapshot that is begun `at` a time and holds the entries up to `index`.
 pub(super) fn name(config: &Config, at: Timestamp, index: u64) -> String {
     let time = Timestamp::from_secs(at.as_secs()).rfc3339();
     let time = time.replace(['-', ':'], "");
@@ -63,7 +63,7 @@ fn parse(config: &Config, name: &str) -> Option<(String, u64)> {
     (is_time && is_number).then(|| Some((time.to_owned(), index.parse().ok()?)))?
 }
 
-/// The snapshots of this setting, oldest first. What was left unfinished is removed.
+/// Lists the snapshots of this setting, oldest first, and removes files that were left unfinished.
 pub(super) fn taken(config: &Config) -> io::Result<Vec<Taken>> {
     let mut taken = Vec::new();
     for entry in fs::read_dir(&config.path_prefix)? {
@@ -87,7 +87,7 @@ pub(super) fn taken(config: &Config) -> io::Result<Vec<Taken>> {
     Ok(taken)
 }
 
-/// Deletes the oldest until no more than `retain` are left.
+/// Deletes the oldest snapshots until no more than `retain` are left.
 pub(super) fn prune(config: &Config) -> io::Result<()> {
     let taken = taken(config)?;
     let retain = usize::try_from(config.retain).unwrap_or(usize::MAX);
@@ -98,7 +98,7 @@ pub(super) fn prune(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that has its name once it is whole, and is gone otherwise. No more than `room` bytes go
+/// A file that gets its name once it is whole, and is gone otherwise. No more than `room` bytes go
 /// into it.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -109,7 +109,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The last part of the directory is made when it is absent.
+    /// Creates the file under a name that marks it as unfinished.
     pub(super) fn new(config: &Config, name: &str, room: u64) -> io::Result<Self> {
         let folder = Path::new(&config.path_prefix);
         let part = folder.join(format!(".{name}{PART}"));
@@ -136,8 +136,8 @@ impl Draft {
     }
 }
 
-/// Makes the directory when only its last part is missing. One that a stranger made, or where
-/// everyone may exchange files, is refused.
+/// Makes the directory when only its last part is missing. Refuses a directory that a stranger
+/// made, or where everyone may exchange files.
 pub(super) fn make_folder(config: &Config) -> io::Result<()> {
     crate::file::check_folder(Path::new(&config.path_prefix))?;
     match fs::DirBuilder::new()

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// After a failure, at the latest.
+/// The longest pause after a failure.
 const RETRY: Duration = Duration::from_secs(600);
 
-/// Rings when settings are changed, by whichever node.
+/// The observer of the store that rings when settings are changed, by whichever node.
 struct Watch {
     key: Key,
     changed: Notify,
@@ -75,7 +75,7 @@ pub async fn run(
     }
 }
 
-/// The setting that is due first, and when.
+/// Returns the setting that is due first, and the time at which it is due.
 async fn next(auto: &Auto, configs: &Configs) -> Option<(String, Config, Timestamp)> {
     let mut first: Option<(String, Config, Timestamp)> = None;
     for (name, config) in configs {
@@ -143,7 +143,7 @@ async fn attempt(
     });
 }
 
-/// Where the snapshot is; `None` when nothing has changed since the last one.
+/// Takes a snapshot and returns its path; `None` when nothing has changed since the last one.
 async fn take(
     config: &Config,
     barrier: &Arc<Unsealed>,

@@ -1,35 +1,36 @@
-//! How the last attempts went. In memory: a node that becomes active looks at its files anew.
+//! The outcome of the last attempts. It is in memory: a node that becomes active looks at its files
+//! anew.
 
 use crate::clock::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How one setting fares.
+/// The state of one setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// When the next attempt is due.
+    /// Time at which the next attempt is due.
     pub next: Timestamp,
-    /// When the one under way began; zero while there is none.
+    /// Start of the attempt under way; zero while there is none.
     pub started: Timestamp,
-    /// The last one that was begun.
+    /// Start of the last attempt that ended.
     pub last_start: Timestamp,
-    /// And when it ended.
+    /// End of the last attempt.
     pub last_end: Timestamp,
-    /// Where it is; empty when it failed.
+    /// URL of the last snapshot that was written; empty before the first.
     pub last_url: String,
-    /// Why it failed; empty when it did not.
+    /// Error of the last attempt; empty when it succeeded.
     pub last_error: String,
     /// Failures in a row.
     pub consecutive_errors: u64,
 }
 
-/// The settings' fates, by name.
+/// The states of all settings, by name.
 #[derive(Debug, Default)]
 pub struct Auto(Mutex<BTreeMap<String, Status>>);
 
 impl Auto {
-    /// What is known of `name`.
+    /// Returns the state of the setting `name`.
     pub fn status(&self, name: &str) -> Status {
         self.all().get(name).cloned().unwrap_or_default()
     }
@@ -40,7 +41,7 @@ impl Auto {
 }
 
 impl Status {
-    /// As the API answers it.
+    /// Returns the state as the API answers it.
     pub fn data(&self) -> Map<String, Value> {
         let time = |at: Timestamp| match at.is_zero() {
             true => json!(""),

@@ -9,7 +9,7 @@ use crate::sys::duties::autopilot::{Config, report};
 use crate::sys::endpoints::system::System;
 use tokio::time::Instant;
 
-/// How often a change of the settings is tried again after a conflict.
+/// Most attempts at a change of the settings that conflict.
 const CONFLICTS_MAX: usize = 8;
 
 impl System {
@@ -27,7 +27,8 @@ impl System {
         Ok(Response::data(report(&config, &look, now)).into())
     }
 
-    /// Committed here and not as the request's batch, because autopilot must look after that.
+    /// Changes the settings. Commits here and not with the request's batch, because autopilot must
+    /// look after that.
     pub(super) async fn configure_autopilot(
         &self,
         matched: Matched<'_>,

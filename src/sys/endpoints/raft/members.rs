@@ -7,10 +7,10 @@ use crate::sys::ports::{Cluster, MemberChange, MemberStatus, Membership};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What other implementations call the version of their messages; clients print it.
+/// The version of the messages in other implementations; clients print it.
 const PROTOCOL_VERSION: &str = "3";
 
-/// Who is a member, as the API answers it.
+/// Returns the members as the API answers them.
 pub(super) fn configuration(membership: &Membership) -> Response {
     let servers = membership.members.iter().map(|member| {
         let mut server = json!({
@@ -44,8 +44,8 @@ pub(super) fn configuration(membership: &Membership) -> Response {
 }
 
 impl System {
-    /// Who is not there is gone already. Forcing is our addition; an operation token for disaster
-    /// recovery is not asked for, since the caller was authorized.
+    /// Removes a member; one that is not there is gone already. Forcing is coffer's addition; an
+    /// operation token for disaster recovery is not asked for, since the caller was authorized.
     pub(super) async fn remove_member(&self, matched: Matched<'_>) -> Result<Response, Error> {
         let cluster = self.cluster()?;
         let node_id = server_id(&matched)?;

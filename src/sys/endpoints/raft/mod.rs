@@ -1,4 +1,5 @@
-//! `sys/storage/raft/`: the members and autopilot. Without a cluster below there is nothing here.
+//! The endpoints below `sys/storage/raft/`: the members and autopilot. A store without a cluster
+//! has none of them.
 //!
 //! Changes of the members wait for the log, so they are answered directly and not as a batch.
 
@@ -101,7 +102,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     },
 ];
 
-/// Is `endpoint` one that only a cluster has?
+/// Returns true for an endpoint that only a cluster has.
 pub(super) fn is_about_members(endpoint: &Endpoint) -> bool {
     ROWS.iter()
         .any(|row| row.endpoint.pattern == endpoint.pattern)

@@ -32,7 +32,7 @@ struct Lent {
 }
 
 impl World {
-    /// With the engine at `lent/`.
+    /// Creates a world with the engine at `lent/`.
     async fn new() -> Self {
         let (mut harness, front) = Front::harness().await;
         harness.kinds.extend([&LENDER, &METHOD]);
@@ -79,19 +79,19 @@ impl World {
         }
     }
 
-    /// A token that may do everything with what is lent.
+    /// Makes a token that may do everything with what is lent.
     async fn borrower(&self, spec: Value) -> String {
         let policy = r#"path "lent/*" { capabilities = ["read"] }"#;
         self.harness.token(policy, spec).await
     }
 
-    /// Does what the duty of an active node does.
+    /// Runs the duty of an active node once.
     async fn revoke_due(&self) {
         self.harness.router.sweep().await.unwrap();
         self.harness.router.revoker().revoke_due().await.unwrap();
     }
 
-    /// Does the same at each moment at which something is due, until nothing is.
+    /// Runs it at each moment at which something is due, until nothing is.
     async fn revoke_all(&self) {
         for _ in 0..100 {
             let next = self.harness.router.revoker().revoke_due().await.unwrap();
@@ -121,7 +121,7 @@ impl World {
         self.harness.read(ROOT, &path).await.is_ok()
     }
 
-    /// Is neither the secret there, nor its lease, nor the engine's record?
+    /// Asserts that the secret, its lease and the engine's record are gone.
     async fn assert_gone(&self, lent: &Lent) {
         assert!(!self.server.has(&lent.name), "the server has it");
         assert_eq!(self.lookup(&lent.id).await, Err("invalid lease".into()));

@@ -76,7 +76,7 @@ async fn fill(barrier: &Arc<Unsealed>, count: usize, life: Duration) {
     }
 }
 
-/// What a start, and looking for what is due, touch of the store.
+/// Counts the keys of the store that a start, and looking for what is due, touch.
 async fn touched_by_start(count: usize) -> usize {
     let inmem = Arc::new(Inmem::new());
     let storage = Arc::new(Counting {

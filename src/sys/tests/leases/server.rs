@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What becomes of a deletion.
+/// The fate of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     /// It is done.
@@ -19,23 +19,24 @@ pub enum Mood {
 
 pub struct State {
     pub mood: Mood,
-    /// What exists.
+    /// The secrets that exist.
     pub secrets: BTreeSet<String>,
     /// Deletions that were asked for, refused ones too, in their order.
     pub deletions: Vec<String>,
     /// Renewals that were asked for.
     pub renewals: Vec<String>,
-    /// What a renewal is answered with.
+    /// The status and the body that answer a renewal.
     pub renewal: (u16, String),
-    /// Deletions wait until this is false.
+    /// True while deletions wait.
     pub held: bool,
     /// Deletions under way.
     pub now: usize,
-    /// Most of them at a time.
+    /// Most deletions at a time.
     pub most: usize,
 }
 
-/// Dropping it leaves its thread waiting for connections, to the end of the process.
+/// A server on a thread of its own. Dropping it leaves the thread waiting for connections, to the
+/// end of the process.
 pub struct Server {
     pub address: String,
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -74,7 +75,7 @@ impl Server {
         self.state().mood = mood;
     }
 
-    /// Lets the deletions go on that were held.
+    /// Lets the held deletions go on.
     pub fn let_go(&self) {
         self.state().held = false;
         self.shared.1.notify_all();
@@ -84,7 +85,7 @@ impl Server {
         self.state().secrets.contains(name)
     }
 
-    /// How often deleting `name` was asked for.
+    /// Returns how often deleting `name` was asked for.
     pub fn deletions_of(&self, name: &str) -> usize {
         let state = self.state();
         state.deletions.iter().filter(|n| *n == name).count()
