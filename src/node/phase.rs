@@ -136,84 +136,105 @@ mod tests {
         Phase::standby(leader)
     }
 
-    #[test]
-    #[allow(clippy::too_many_lines, reason = "a table of cases")]
-    fn every_change_and_what_it_asks_for() {
-        let (me, other) = (Leads::Me { term: 3 }, Leads::Other(leader("b")));
-        let active = Phase::active(3);
-        let nobody = Leads::Nobody;
-        for (name, from, now, to, effects) in [
+    fn active() -> Phase {
+        Phase::active(3)
+    }
+
+    fn me() -> Leads {
+        Leads::Me { term: 3 }
+    }
+
+    fn other() -> Leads {
+        Leads::Other(leader("b"))
+    }
+
+    /// What happens, the phase before, the situation, the phase after, and what is to be done.
+    type Case = (&'static str, Phase, Situation, Phase, Vec<Effect>);
+
+    fn sealed_and_unsealed() -> Vec<Case> {
+        vec![
             (
                 "an applied entry tells of initialisation elsewhere",
                 Phase::Uninitialised,
-                situation(true, false, other.clone()),
+                situation(true, false, other()),
                 Phase::Sealed,
                 vec![Publish],
             ),
             (
                 "a lone node is unsealed and leads at once",
                 Phase::Sealed,
-                situation(true, true, me.clone()),
-                active.clone(),
+                situation(true, true, me()),
+                active(),
                 TAKE_OVER.to_vec(),
             ),
             (
                 "a follower is unsealed",
                 Phase::Sealed,
-                situation(true, true, other.clone()),
+                situation(true, true, other()),
                 standby(Some(leader("b"))),
                 vec![Publish],
-            ),
-            (
-                "the leader is lost",
-                standby(Some(leader("b"))),
-                situation(true, true, nobody.clone()),
-                standby(None),
-                vec![Publish],
-            ),
-            (
-                "this node wins",
-                standby(None),
-                situation(true, true, me.clone()),
-                active.clone(),
-                TAKE_OVER.to_vec(),
-            ),
-            (
-                "leadership moves away",
-                active.clone(),
-                situation(true, true, other.clone()),
-                standby(Some(leader("b"))),
-                vec![StopDuties, Publish],
-            ),
-            (
-                "lost and won again while nobody looked",
-                active.clone(),
-                situation(true, true, Leads::Me { term: 5 }),
-                Phase::active(5),
-                [vec![StopDuties], TAKE_OVER.to_vec()].concat(),
             ),
             (
                 "the active node is sealed, whoever leads by now",
-                active.clone(),
-                situation(true, false, me.clone()),
+                active(),
+                situation(true, false, me()),
                 Phase::Sealed,
                 vec![StopDuties, Publish],
             ),
             (
                 "a standby is sealed",
                 standby(Some(leader("b"))),
-                situation(true, false, other.clone()),
+                situation(true, false, other()),
                 Phase::Sealed,
                 vec![Publish],
             ),
             (
                 "what everything was lost from is uninitialised again",
                 Phase::Sealed,
-                situation(false, false, nobody.clone()),
+                situation(false, false, Leads::Nobody),
                 Phase::Uninitialised,
                 vec![Publish],
             ),
-        ] {
+        ]
+    }
+
+    fn won_and_lost() -> Vec<Case> {
+        vec![
+            (
+                "the leader is lost",
+                standby(Some(leader("b"))),
+                situation(true, true, Leads::Nobody),
+                standby(None),
+                vec![Publish],
+            ),
+            (
+                "this node wins",
+                standby(None),
+                situation(true, true, me()),
+                active(),
+                TAKE_OVER.to_vec(),
+            ),
+            (
+                "leadership moves away",
+                active(),
+                situation(true, true, other()),
+                standby(Some(leader("b"))),
+                vec![StopDuties, Publish],
+            ),
+            (
+                "lost and won again while nobody looked",
+                active(),
+                situation(true, true, Leads::Me { term: 5 }),
+                Phase::active(5),
+                [vec![StopDuties], TAKE_OVER.to_vec()].concat(),
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_change_and_what_it_asks_for() {
+        let cases = sealed_and_unsealed().into_iter().chain(won_and_lost());
+        for (name, from, now, to, effects) in cases {
             assert_eq!(next(&from, &now), (to.clone(), effects), "{name}");
             assert_eq!(next(&to, &now), (to, vec![]), "{name}: twice is once");
         }

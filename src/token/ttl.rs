@@ -94,10 +94,11 @@ mod tests {
         }
     }
 
-    #[test]
-    #[allow(clippy::too_many_lines, reason = "a table of cases")]
-    fn the_least_limit_holds() {
-        let cases = [
+    /// What limits, the wish, what is granted and how many warnings come with it.
+    type Case = (&'static str, Wish, Duration, usize);
+
+    fn maxima() -> Vec<Case> {
+        vec![
             ("default", wish(), 768 * HOUR, 0),
             (
                 "asked",
@@ -137,6 +138,11 @@ mod tests {
                 HOUR,
                 1,
             ),
+        ]
+    }
+
+    fn periods_and_remains() -> Vec<Case> {
+        vec![
             (
                 "period",
                 Wish {
@@ -177,8 +183,12 @@ mod tests {
                 Duration::from_secs(600),
                 1,
             ),
-        ];
-        for (name, wish, ttl, warnings) in cases {
+        ]
+    }
+
+    #[test]
+    fn the_least_limit_holds() {
+        for (name, wish, ttl, warnings) in maxima().into_iter().chain(periods_and_remains()) {
             let granted = grant(&wish).expect(name);
             assert_eq!((granted.0, granted.1.len()), (ttl, warnings), "{name}");
         }

@@ -330,22 +330,12 @@ async fn who_may_only_create_changes_nothing_that_came_between() {
     assert_eq!(world.reads("secret/data/x").await["data"], json!({"v": 1}));
 }
 
-/// A narrowing that came between holds already.
-#[tokio::test]
-#[allow(clippy::too_many_lines, reason = "a table of cases")]
-async fn what_is_narrowed_between_holds() {
-    let world = World::new().await;
-    world
-        .done(put("secret/data/a", json!({"data": {"v": 1}})))
-        .await;
-    world
-        .done(put(
-            "auth/token/roles/r",
-            json!({"allowed_policies": ["a", "b"]}),
-        ))
-        .await;
+/// What is narrowed, how, what is asked late, and what allows it again.
+type Narrowed = (&'static str, Ask, Ask, Ask);
+
+fn narrowed_secrets() -> Vec<Narrowed> {
     let patch = |path: &str, data| with(Operation::Patch, put(path, data));
-    for (name, narrow, late, widen) in [
+    vec![
         (
             "check-and-set of all secrets, and a put",
             put("secret/config", json!({"cas_required": true})),
@@ -376,6 +366,11 @@ async fn what_is_narrowed_between_holds() {
             patch("secret/metadata/a", json!({"max_versions": 5})),
             put("secret/config", json!({"metadata_cas_required": false})),
         ),
+    ]
+}
+
+fn narrowed_roles() -> Vec<Narrowed> {
+    vec![
         (
             "the policies of a role",
             put("auth/token/roles/r", json!({"allowed_policies": ["a"]})),
@@ -394,7 +389,23 @@ async fn what_is_narrowed_between_holds() {
                 json!({"allowed_policies": ["a", "b"]}),
             ),
         ),
-    ] {
+    ]
+}
+
+/// What was narrowed between holds already.
+#[tokio::test]
+async fn what_is_narrowed_between_holds() {
+    let world = World::new().await;
+    world
+        .done(put("secret/data/a", json!({"data": {"v": 1}})))
+        .await;
+    world
+        .done(put(
+            "auth/token/roles/r",
+            json!({"allowed_policies": ["a", "b"]}),
+        ))
+        .await;
+    for (name, narrow, late, widen) in narrowed_secrets().into_iter().chain(narrowed_roles()) {
         let refused = world.after(narrow, late.clone()).await;
         assert_eq!(refused.unwrap_err().kind, ErrorKind::Invalid, "{name}");
         world.done(widen).await;

@@ -43,91 +43,89 @@ impl Harness {
     }
 }
 
-#[tokio::test]
-#[allow(clippy::too_many_lines, reason = "a table of cases")]
-async fn children_of_a_bound_token_are_bound() {
-    let harness = Harness::new().await;
-    let policy = "path \"auth/token/*\" { capabilities = [\"update\", \"read\", \"sudo\"] }";
-    let name = json!({"policy": policy});
-    harness
-        .root(Operation::Update, "sys/policies/acl/maker", name)
-        .await
-        .unwrap();
-    for (role, settings) in [
-        ("bound", json!({"token_bound_cidrs": "10.0.0.0/8"})),
-        ("free", json!({})),
-    ] {
-        let path = format!("auth/token/roles/{role}");
+impl Harness {
+    /// With a policy that makes tokens, and a role with bounds and one without.
+    async fn with_roles() -> Self {
+        let harness = Self::new().await;
+        let policy = "path \"auth/token/*\" { capabilities = [\"update\", \"read\", \"sudo\"] }";
+        let bounds = json!({"token_bound_cidrs": "10.0.0.0/8"});
+        for (path, body) in [
+            ("sys/policies/acl/maker", json!({"policy": policy})),
+            ("auth/token/roles/bound", bounds),
+            ("auth/token/roles/free", json!({})),
+        ] {
+            let written = harness.root(Operation::Update, path, body);
+            written.await.unwrap();
+        }
         harness
-            .root(Operation::Update, &path, settings)
-            .await
-            .unwrap();
     }
+
+    async fn assert_bound(&self, how: &str, token: &str, bound: bool) {
+        assert!(self.works_from(INSIDE, token).await, "{how}");
+        assert_eq!(self.works_from(OUTSIDE, token).await, !bound, "{how}");
+        assert_eq!(
+            self.read(token, "auth/token/lookup-self").await.is_ok(),
+            !bound,
+            "{how}, over a unix socket"
+        );
+    }
+}
+
+#[tokio::test]
+async fn children_of_a_bound_token_are_bound() {
+    let harness = Harness::with_roles().await;
+    let (plain, role) = ("auth/token/create", "auth/token/create/bound");
     let maker = json!({"policies": ["maker"], "ttl": "1h"});
-    let parent = harness
-        .made(ROOT, "auth/token/create/bound", maker.clone())
+    let parent = harness.made(ROOT, role, maker.clone()).await;
+    let unbound = harness.made(ROOT, plain, maker).await;
+    let child = harness.made(&parent, plain, json!({})).await;
+    harness
+        .assert_bound("the token itself", &parent, true)
         .await;
-    let unbound = harness.made(ROOT, "auth/token/create", maker).await;
-    let child = harness.made(&parent, "auth/token/create", json!({})).await;
-    for (how, token, bound) in [
-        ("the token itself", parent.clone(), true),
-        ("a child", child.clone(), true),
-        (
-            "a grandchild",
-            harness.made(&child, "auth/token/create", json!({})).await,
-            true,
-        ),
+    harness.assert_bound("a child", &child, true).await;
+    harness.assert_bound("a free token", &unbound, false).await;
+    let orphan = json!({"no_parent": true});
+    for (how, maker, path, body, bound) in [
+        ("a grandchild", &child, plain, json!({}), true),
         (
             "a batch child",
-            harness
-                .made(&parent, "auth/token/create", json!({"type": "batch"}))
-                .await,
+            &parent,
+            plain,
+            json!({"type": "batch"}),
             true,
         ),
         (
             "a periodic child",
-            harness
-                .made(&parent, "auth/token/create", json!({"period": "1h"}))
-                .await,
+            &parent,
+            plain,
+            json!({"period": "1h"}),
             true,
         ),
         (
             "through a role with bounds",
-            harness
-                .made(&unbound, "auth/token/create/bound", json!({}))
-                .await,
+            &unbound,
+            role,
+            json!({}),
             true,
         ),
         // As in Vault, these three free on purpose.
         (
             "through a role without",
-            harness
-                .made(&parent, "auth/token/create/free", json!({}))
-                .await,
+            &parent,
+            "auth/token/create/free",
+            json!({}),
             false,
         ),
         (
             "an orphan",
-            harness
-                .made(&parent, "auth/token/create-orphan", json!({}))
-                .await,
+            &parent,
+            "auth/token/create-orphan",
+            json!({}),
             false,
         ),
-        (
-            "an orphan by sudo",
-            harness
-                .made(&parent, "auth/token/create", json!({"no_parent": true}))
-                .await,
-            false,
-        ),
-        ("of a free token", unbound, false),
+        ("an orphan by sudo", &parent, plain, orphan, false),
     ] {
-        assert!(harness.works_from(INSIDE, &token).await, "{how}");
-        assert_eq!(harness.works_from(OUTSIDE, &token).await, !bound, "{how}");
-        assert_eq!(
-            harness.read(&token, "auth/token/lookup-self").await.is_ok(),
-            !bound,
-            "{how}, over a unix socket"
-        );
+        let token = harness.made(maker, path, body).await;
+        harness.assert_bound(how, &token, bound).await;
     }
 }

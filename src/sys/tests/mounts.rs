@@ -70,12 +70,12 @@ async fn remounting_takes_the_secrets_along() {
     assert_eq!(field(&status, "migration_info")["status"], json!("success"));
 }
 
-#[tokio::test]
-#[allow(clippy::too_many_lines, reason = "a table of cases")]
-async fn refuses_in_the_words_of_vault() {
-    let harness = Harness::new().await;
+/// A path, a body, and what the answer says.
+type Refused = (&'static str, Value, &'static str);
+
+fn refused_mounts() -> Vec<Refused> {
     let kv = |config: Value| json!({"type": "kv", "config": config});
-    for (path, body, message) in [
+    vec![
         (
             "sys/mounts/kv",
             json!({"type": "kv"}),
@@ -121,6 +121,11 @@ async fn refuses_in_the_words_of_vault() {
             kv(json!({"default_lease_ttl": "x"})),
             "unable to parse default TTL of x: time: invalid duration \"x\"",
         ),
+    ]
+}
+
+fn refused_tunings() -> Vec<Refused> {
+    vec![
         (
             "sys/mounts/secret/tune",
             json!({"options": {"version": "1"}}),
@@ -141,7 +146,13 @@ async fn refuses_in_the_words_of_vault() {
             json!({"type": "token"}),
             "token credential backend cannot be instantiated",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn refuses_in_the_words_of_vault() {
+    let harness = Harness::new().await;
+    for (path, body, message) in refused_mounts().into_iter().chain(refused_tunings()) {
         let error = harness
             .root(Operation::Update, path, body)
             .await

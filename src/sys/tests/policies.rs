@@ -19,22 +19,13 @@ async fn reads(harness: &Harness, token: &str, path: &str) -> bool {
     !read.is_err_and(|error| error.kind == ErrorKind::Denied)
 }
 
-/// Each spelling that an engine reads alike is judged alike; each case has its control.
-#[tokio::test]
-#[allow(clippy::too_many_lines, reason = "a table of cases")]
-async fn no_spelling_of_a_value_walks_around_a_rule() {
-    let harness = Harness::new().await;
-    let role = json!({"allowed_policies": ["dev", "ops"]});
-    harness
-        .root(Operation::Update, "auth/token/roles/r", role)
-        .await
-        .unwrap();
-    let create = "auth/token/create";
-    let role = "auth/token/roles/x";
-    let tune = "sys/mounts/kv/tune";
-    for (path, rule, passes, refused) in [
+/// A path, a rule of a policy for it, bodies that pass and bodies that are refused.
+type Spelt = (&'static str, &'static str, Value, Value);
+
+fn spelt_for_tokens() -> Vec<Spelt> {
+    vec![
         (
-            create,
+            "auth/token/create",
             r#"denied_parameters = { "policies" = ["secretadmin"] }"#,
             json!([{"policies": ["default"]}, {"policies": "default"}]),
             json!([
@@ -46,13 +37,13 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
             ]),
         ),
         (
-            create,
+            "auth/token/create",
             r#"allowed_parameters = { "policies" = ["default", "dev"] }"#,
             json!([{"policies": ["default", "dev"]}, {"policies": "dev"}, {}]),
             json!([{"policies": ["default", "ops"]}, {"policies": []}, {"ttl": "1h"}]),
         ),
         (
-            create,
+            "auth/token/create",
             r#"required_parameters = ["explicit_max_ttl"]"#,
             json!([{"explicit_max_ttl": "5s"}, {"explicit_max_ttl": 5}]),
             json!([
@@ -63,7 +54,7 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
             ]),
         ),
         (
-            create,
+            "auth/token/create",
             r#"denied_parameters = { "ttl" = ["24h"], "no_parent" = [true] }"#,
             json!([{"ttl": "23h"}, {"lease": "1h"}, {"no_parent": "false"}]),
             json!([
@@ -77,7 +68,7 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
             ]),
         ),
         (
-            create,
+            "auth/token/create",
             r#"denied_parameters = { "meta" = [{"team" = "ops"}] }"#,
             json!([{"meta": {"team": "dev"}}, {"meta": ["team=dev"]}]),
             json!([
@@ -87,8 +78,13 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
                 {"meta": "team=ops"},
             ]),
         ),
+    ]
+}
+
+fn spelt_for_settings() -> Vec<Spelt> {
+    vec![
         (
-            role,
+            "auth/token/roles/x",
             r#"denied_parameters = { "allowed_policies" = ["secretadmin"],
                  "token_period" = [60] }"#,
             json!([{"allowed_policies": "dev,ops"}, {"period": "2m"}]),
@@ -100,7 +96,7 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
             ]),
         ),
         (
-            tune,
+            "sys/mounts/kv/tune",
             r#"allowed_parameters = { "max_lease_ttl" = ["1h"],
                  "audit_non_hmac_request_keys" = ["a", "b"] }"#,
             json!([
@@ -114,6 +110,11 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
                 {"audit_non_hmac_request_keys": ["a", "c"]},
             ]),
         ),
+    ]
+}
+
+fn spelt_for_secrets_and_policies() -> Vec<Spelt> {
+    vec![
         (
             "secret/metadata/x",
             r#"denied_parameters = { "cas_required" = [false], "max_versions" = ["1"] }"#,
@@ -141,7 +142,24 @@ async fn no_spelling_of_a_value_walks_around_a_rule() {
                 {"policy": READ_KV, "ttl": "1m"},
             ]),
         ),
-    ] {
+    ]
+}
+
+/// Each spelling that an engine reads alike is judged alike; each case has its control.
+#[tokio::test]
+async fn no_spelling_of_a_value_walks_around_a_rule() {
+    let harness = Harness::new().await;
+    let role = json!({"allowed_policies": ["dev", "ops"]});
+    harness
+        .root(Operation::Update, "auth/token/roles/r", role)
+        .await
+        .unwrap();
+    let cases = [
+        spelt_for_tokens(),
+        spelt_for_settings(),
+        spelt_for_secrets_and_policies(),
+    ];
+    for (path, rule, passes, refused) in cases.into_iter().flatten() {
         let capabilities = r#"capabilities = ["create", "update", "sudo"]"#;
         let policy = format!("path \"{path}\" {{ {capabilities} {rule} }}");
         let token = harness.token(&policy, json!({})).await;
@@ -187,28 +205,9 @@ async fn a_path_expires_on_cluster_time() {
     assert_eq!(told["kv/b"], json!(["read"]), "{told:?}");
 }
 
-#[tokio::test]
-#[allow(clippy::too_many_lines, reason = "a table of cases")]
-async fn a_policy_expires_and_is_written_by_version() {
-    let harness = Harness::new().await;
-    let path = "sys/policies/acl/short";
-    let write = |body: Value| harness.root(Operation::Update, path, body);
-    write(json!({"policy": READ_KV, "ttl": "1m", "cas_required": true, "cas": 0}))
-        .await
-        .unwrap();
-    let made = json!({"policies": ["short"], "no_parent": true});
-    let made = harness.root(Operation::Update, "auth/token/create", made);
-    let token = made.await.unwrap().auth.unwrap().client_token.unwrap();
-    let token = token.into_inner();
-
-    let shown = harness.read(ROOT, path).await.unwrap().data.unwrap();
-    assert_eq!(shown["version"], 1);
-    assert_eq!(shown["cas_required"], true);
-    assert_eq!(shown["expiration"], "2023-11-14T22:14:20Z");
-    assert_eq!(shown["modified"], "2023-11-14T22:13:20Z");
-    assert!(reads(&harness, &token, "kv/a").await);
-
-    for (body, message) in [
+/// What a write of a policy of version 1 that wants check-and-set is refused for, beside its text.
+fn refusals_of_a_version() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({}), "check-and-set parameter required"),
         (
             json!({"cas": 7}),
@@ -243,7 +242,30 @@ async fn a_policy_expires_and_is_written_by_version() {
             json!({"cas": 1, "ttl": "1h", "expiration": "2120-01-01T00:00:00Z"}),
             "cannot supply both",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_policy_expires_and_is_written_by_version() {
+    let harness = Harness::new().await;
+    let path = "sys/policies/acl/short";
+    let write = |body: Value| harness.root(Operation::Update, path, body);
+    write(json!({"policy": READ_KV, "ttl": "1m", "cas_required": true, "cas": 0}))
+        .await
+        .unwrap();
+    let made = json!({"policies": ["short"], "no_parent": true});
+    let made = harness.root(Operation::Update, "auth/token/create", made);
+    let token = made.await.unwrap().auth.unwrap().client_token.unwrap();
+    let token = token.into_inner();
+
+    let shown = harness.read(ROOT, path).await.unwrap().data.unwrap();
+    assert_eq!(shown["version"], 1);
+    assert_eq!(shown["cas_required"], true);
+    assert_eq!(shown["expiration"], "2023-11-14T22:14:20Z");
+    assert_eq!(shown["modified"], "2023-11-14T22:13:20Z");
+    assert!(reads(&harness, &token, "kv/a").await);
+
+    for (body, message) in refusals_of_a_version() {
         let mut body = body;
         body["policy"] = json!(READ_KV);
         let refused = write(body.clone()).await.expect_err("is refused");

@@ -23,6 +23,19 @@ fn delete(path: &str) -> Ask {
     with(Operation::Delete, put(path, json!({})))
 }
 
+/// One body between and another one late, at the same path.
+fn same(operation: Operation, path: &str, one: Value, other: Value, then: Then) -> Case {
+    (put(path, one), with(operation, put(path, other)), then)
+}
+
+/// What becomes of a change that may be an end.
+fn ended(operation: Operation) -> Then {
+    match operation {
+        Operation::Delete => Made,
+        _ => Conflicts,
+    }
+}
+
 impl World {
     /// Creates a world with something of everything.
     async fn furnished() -> Self {
@@ -111,14 +124,11 @@ impl World {
         (open, by(&wrapped, path, json!({})), Conflicts)
     }
 
-    #[allow(clippy::too_many_lines, reason = "a table of cases")]
-    async fn case(&self, row: &str, operation: Operation) -> Option<Case> {
-        let deletes = operation == Operation::Delete;
-        let late = |path: &str, data: Value| with(operation, put(path, data));
+    /// Of secrets.
+    fn secret_case(row: &str, operation: Operation) -> Option<Case> {
         let same = |path: &str, one: Value, other: Value, then: Then| {
-            Some((put(path, one), late(path, other), then))
+            Some(same(operation, path, one, other, then))
         };
-        let end = if deletes { Made } else { Conflicts };
         match row {
             // A secret of version 1 is replaced as a whole, by who may.
             "kv/*path" => same("kv/x", json!({"v": 2}), json!({"v": 3}), Made),
@@ -146,6 +156,17 @@ impl World {
                 put(&row.replace("*path", "s"), json!({"versions": [2, 3]})),
                 Conflicts,
             )),
+            _ => None,
+        }
+    }
+
+    /// Of roles and policies, and of what is written as it is.
+    fn role_case(row: &str, operation: Operation) -> Option<Case> {
+        let same = |path: &str, one: Value, other: Value, then: Then| {
+            Some(same(operation, path, one, other, then))
+        };
+        let end = ended(operation);
+        match row {
             "auth/token/create/:role_name" => Some((
                 put("auth/token/roles/r", json!({"orphan": true})),
                 put("auth/token/create/r", json!({})),
@@ -157,6 +178,28 @@ impl World {
                 json!({"path_suffix": "suffix"}),
                 end,
             ),
+            "sys/policies/acl/+name" | "sys/policy/+name" => same(
+                &row.replace("+name", "all"),
+                json!({"policy": "path \"a\" { capabilities = [\"read\"] }"}),
+                json!({"policy": "path \"b\" { capabilities = [\"read\"] }"}),
+                end,
+            ),
+            // A repair writes what it is told.
+            "sys/raw/+path" => same(
+                "sys/raw/zz/x",
+                json!({"value": "2"}),
+                json!({"value": "3"}),
+                Made,
+            ),
+            _ => None,
+        }
+    }
+
+    /// Of devices and headers.
+    fn audit_case(&self, row: &str, operation: Operation) -> Option<Case> {
+        let late = |path: &str, data: Value| with(operation, put(path, data));
+        let deletes = operation == Operation::Delete;
+        match row {
             "sys/audit/+path" => Some((
                 put("sys/audit/one", self.device("one")),
                 match deletes {
@@ -178,6 +221,17 @@ impl World {
                 late("sys/config/ui/headers/X-Old", json!({"values": ["y"]})),
                 Conflicts,
             )),
+            _ => None,
+        }
+    }
+
+    /// Of mounts.
+    fn mount_case(row: &str, operation: Operation) -> Option<Case> {
+        let same = |path: &str, one: Value, other: Value, then: Then| {
+            Some(same(operation, path, one, other, then))
+        };
+        let deletes = operation == Operation::Delete;
+        match row {
             "sys/mounts/+path" => Some((
                 put("sys/mounts/one", json!({"type": "kv"})),
                 match deletes {
@@ -201,19 +255,19 @@ impl World {
                 json!({"from": "old", "to": "other"}),
                 Conflicts,
             ),
-            "sys/policies/acl/+name" | "sys/policy/+name" => same(
-                &row.replace("+name", "all"),
-                json!({"policy": "path \"a\" { capabilities = [\"read\"] }"}),
-                json!({"policy": "path \"b\" { capabilities = [\"read\"] }"}),
-                end,
-            ),
-            // A repair writes what it is told.
-            "sys/raw/+path" => same(
-                "sys/raw/zz/x",
-                json!({"value": "2"}),
-                json!({"value": "3"}),
-                Made,
-            ),
+            _ => None,
+        }
+    }
+
+    async fn case(&self, row: &str, operation: Operation) -> Option<Case> {
+        let plain = Self::secret_case(row, operation)
+            .or_else(|| Self::role_case(row, operation))
+            .or_else(|| self.audit_case(row, operation))
+            .or_else(|| Self::mount_case(row, operation));
+        if plain.is_some() {
+            return plain;
+        }
+        match row {
             path if path.starts_with("sys/wrapping/") => Some(self.wrapping_case(path).await),
             path if path.contains("renew") && path.starts_with("sys/") => None,
             path if path.starts_with("auth/token/") || path.contains("lease_id") => {
