@@ -211,9 +211,12 @@ mod tests {
         let given = |name: &str| std::env::var(name).unwrap();
         let key = hex::decode(given("SEAL_KEY")).unwrap();
         let threshold = given("THRESHOLD").parse().unwrap();
-        for share in split(&key, given("SHARES").parse().unwrap(), threshold).unwrap() {
+        let shares = split(&key, given("SHARES").parse().unwrap(), threshold).unwrap();
+        for share in &shares {
             println!("share {}", hex::encode(share.expose()));
         }
+        let again = combine(&shares).unwrap();
+        assert_eq!(again.expose(), &key);
     }
 
     proptest! {
