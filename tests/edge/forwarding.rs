@@ -7,7 +7,7 @@ use crate::tls::{self, Material};
 use coffer::http::Tls;
 use serde_json::Value;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -203,6 +203,7 @@ async fn a_standby_without_leader_waits_for_one_and_then_says_so() {
     let pair = Pair::start().await;
     pair.b.stand_by(None);
     pair.b.view.has_leader.store(false, Ordering::SeqCst);
+    let before = pair.b.followers();
     let begun = Instant::now();
     let refused = pair.b.root("GET", "kv/a", "").await;
     assert_eq!(
@@ -210,17 +211,19 @@ async fn a_standby_without_leader_waits_for_one_and_then_says_so() {
         (500, &NO_ACTIVE.into())
     );
     assert!(begun.elapsed() < PATIENCE);
-    // The test is about a moment without a leader, here and below.
+    // The leader appears while the request waits for one, here and below.
+    until(|| pair.b.followers() == before).await;
     let appears = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        until(|| pair.b.followers() > before).await;
         pair.b.stand_by(Some(leader()));
     };
     let write = pair.b.root("POST", "kv/a", r#"{"n":"1"}"#);
     let (written, ()) = tokio::join!(write, appears);
     assert_eq!(written.status, 204, "it waited: {}", written.body);
     pair.b.stand_by(None);
+    until(|| pair.b.followers() == before).await;
     let itself = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        until(|| pair.b.followers() > before).await;
         pair.a.stand_by(Some(leader()));
         pair.b.view.has_leader.store(true, Ordering::SeqCst);
         pair.b.activate();

@@ -277,6 +277,12 @@ impl Half {
         self.role.send_replace(Role::Standby { router, leader });
     }
 
+    /// Returns the number of followers of the role: the server itself, and each request without an
+    /// answer yet.
+    pub fn followers(&self) -> usize {
+        self.role.receiver_count()
+    }
+
     pub fn address(&self) -> SocketAddr {
         match &self.server.addresses()[0] {
             Bound::Tcp(address) => *address,

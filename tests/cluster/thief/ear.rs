@@ -79,6 +79,11 @@ impl Ear {
         self.state().found.clone()
     }
 
+    /// Returns the number of messages, pieces and answers that came.
+    pub fn messages(&self) -> u64 {
+        self.state().kinds.values().sum()
+    }
+
     /// Returns the counts in a line.
     pub fn report(&self) -> String {
         let state = self.state();

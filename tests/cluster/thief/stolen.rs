@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Attacks of one appearance.
 const ATTACKS: usize = 5;
+/// Messages that the thief receives before leadership is offered to it, and as many after: a member's
+/// share of half a second or more.
+const MESSAGES: u64 = 10;
 /// The pause between two looks at the sealed nodes.
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest pause between two acknowledged writes that is normal, in milliseconds.
@@ -120,12 +123,16 @@ fn appear(fleet: &Fleet, stolen: usize, folder: &Path, seed: u64) -> Arc<Thief> 
     let den = Den::open(&fleet.nodes[stolen].data(), folder, &canaries, seed);
     if seed.is_multiple_of(4) {
         let storage = den.run(den.thief.pose(&den.directory, Timing::default()));
-        // It receives a member's messages for a while, before leadership is offered, and after.
-        std::thread::sleep(Duration::from_millis(1500));
+        // It receives a member's messages before leadership is offered, and after.
+        let hears_more = |what: &str| {
+            let heard = den.thief.ear.messages() + MESSAGES;
+            wait(what, || den.thief.ear.messages() >= heard);
+        };
+        hears_more("the thief receives a member's messages");
         let active = fleet.wait_active();
         // The node decides whether another can lead.
         fleet.nodes[active].ask("PUT", "sys/step-down", &fleet.token, Some(json!({})));
-        std::thread::sleep(Duration::from_millis(500));
+        hears_more("the thief receives more");
         den.run(den.thief.unmask(storage));
     } else {
         den.run(den.thief.be_found());
@@ -285,7 +292,10 @@ fn is_a_stranger_once_removed(fleet: &Fleet, stolen: usize, folder: &Path) {
     let moving = Arc::clone(&den.thief);
     let moving = den.spawn(async move { moving.move_about().await });
     // The thief is at work already when the operator's command comes.
-    std::thread::sleep(Duration::from_millis(500));
+    wait("the thief moves", || {
+        let tried = den.thief.tried();
+        tried.get("moved").is_some_and(|(times, _)| *times > 0)
+    });
     let name = json!({"server_id": fleet.nodes[stolen].name});
     let asked = Instant::now();
     fleet.call(active, "POST", "sys/storage/raft/remove-peer", name);
