@@ -1,14 +1,18 @@
-//! A JSON reader (RFC 8259) that counts its tree while it builds it.
+//! Reads JSON with serde_json and counts the tree while it is built.
 //!
 //! A short text can parse into a large tree (CVE-2025-6203), so every part of it has a limit
 //! ([`JsonLimits`]), and the memory of the tree is charged as it grows. Errors give an offset,
 //! never a piece of the text. Numbers keep their digits. Of equal keys the last wins.
+//! Half of a surrogate pair counts as U+FFFD, as in Go: serde_json refuses it, and only then is
+//! the text searched for one.
 
 use super::limits::{
     JSON_DEPTH_MAX, JSON_ELEMENTS_MAX, JSON_ENTRIES_MAX, JSON_KEY_BYTES_MAX, JSON_MEMORY_BYTES_MAX,
     JSON_NUMBER_BYTES_MAX, JSON_STRING_BYTES_MAX, JSON_STRINGS_MAX, JSON_TOKENS_MAX,
 };
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::fmt;
 
 /// The limits of a text. Each listener has its own, under the names given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +77,8 @@ pub enum JsonError {
     /// The text is not JSON from this offset on.
     #[error("invalid character at offset {0}")]
     Character(usize),
-    /// A string is not UTF-8.
-    #[error("string at offset {0} is not UTF-8")]
+    /// The text is not UTF-8.
+    #[error("not UTF-8 at offset {0}")]
     NotUtf8(usize),
     /// The text nests too deeply.
     #[error("nested deeper than {0} levels (max_json_depth)")]
@@ -112,8 +116,12 @@ pub enum JsonError {
 const OBJECT_BYTES: usize = 640;
 const VALUE_BYTES: usize = 32;
 const STRING_BYTES: usize = 16;
+/// The same of a number that fits into 64 bits: its digits and their allocation.
+const NUMBER_BYTES: usize = 20 + STRING_BYTES;
 /// Size of the steps in which memory is charged.
 const CHARGE_BYTES: usize = 16 * 1024;
+/// The name under which serde_json shows the digits of a number that does not fit into 64 bits.
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// Parses one text within `limits`. Before memory is used `charge` is called with its size in
 /// bytes; if it returns false the text is refused.
@@ -122,306 +130,400 @@ pub fn parse(
     limits: &JsonLimits,
     charge: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Value, JsonError> {
-    let mut reader = Reader {
-        text,
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => return Err(JsonError::NotUtf8(error.valid_up_to())),
+    };
+    if needs_space_aside(text) && !charge(text.len()) {
+        return Err(JsonError::Busy);
+    }
+    read(text, limits, charge).or_else(|error| match error {
+        JsonError::Character(_) if text.contains("\\u") => {
+            if !charge(text.len()) {
+                return Err(JsonError::Busy);
+            }
+            let mended = mend(text).ok_or(error)?;
+            read(&mended, limits, charge)
+        }
+        error => Err(error),
+    })
+}
+
+/// Returns true if serde_json may copy as much as the whole text while it reads: a string with
+/// escapes, or the digits of a number that is longer than the limit.
+fn needs_space_aside(text: &str) -> bool {
+    let mut stretches = text.as_bytes().chunks_exact(JSON_NUMBER_BYTES_MAX / 2);
+    text.contains('\\') || stretches.any(|bytes| bytes.iter().all(u8::is_ascii_digit))
+}
+
+/// Returns the text with each half of a surrogate pair replaced by U+FFFD, as Go reads it, or
+/// `None` where there is no such half. Offsets do not change.
+fn mend(text: &str) -> Option<String> {
+    let mut mended = String::with_capacity(text.len());
+    let (mut rest, mut is_changed) = (text, false);
+    while let Some((before, escape)) = rest.split_once('\\') {
+        let next = escape.get(5..).and_then(|next| next.strip_prefix('\\'));
+        let (taken, is_half) = match (unit(escape), next.and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (11, false),
+            (Some(0xd800..=0xdfff), _) => (5, true),
+            _ => (1, false),
+        };
+        let (escape, left) = escape.split_at_checked(taken).unwrap_or(("", escape));
+        mended.extend([before, "\\", if is_half { "ufffd" } else { escape }]);
+        is_changed |= is_half;
+        rest = left;
+    }
+    mended.push_str(rest);
+    is_changed.then_some(mended)
+}
+
+/// Returns the code unit of `uXXXX` at the beginning.
+fn unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix('u')?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+fn read(
+    text: &str,
+    limits: &JsonLimits,
+    charge: &mut dyn FnMut(usize) -> bool,
+) -> Result<Value, JsonError> {
+    let mut count = Count {
         limits,
-        at: 0,
         tokens: 0,
         strings: 0,
         charged: 0,
         uncharged: 0,
         charge,
+        refusal: None,
     };
-    let value = reader.value(0)?;
-    reader.skip_space();
-    if reader.at < text.len() {
-        return Err(JsonError::Character(reader.at));
+    let mut reader = serde_json::Deserializer::from_str(text);
+    // The depth is limited below.
+    reader.disable_recursion_limit();
+    let node = Node {
+        count: &mut count,
+        depth: 0,
+    };
+    let read = node.deserialize(&mut reader);
+    match read.and_then(|value| reader.end().map(|()| value)) {
+        Ok(value) => match count.settle(0) {
+            Ok(()) => Ok(value),
+            Err(Refused) => Err(count.refusal.unwrap_or(JsonError::Busy)),
+        },
+        Err(error) => Err(count.refusal.unwrap_or_else(|| place(text, &error))),
     }
-    reader.settle(0)?;
-    Ok(value)
 }
 
-struct Reader<'a> {
-    text: &'a [u8],
+/// Returns the place where serde_json stopped, without its message.
+fn place(text: &str, error: &serde_json::Error) -> JsonError {
+    if error.is_eof() {
+        return JsonError::End;
+    }
+    let lines = text.split_inclusive('\n').take(error.line() - 1);
+    let before: usize = lines.map(str::len).sum();
+    JsonError::Character((before + error.column()).saturating_sub(1))
+}
+
+/// The reading has ended; [`Count::refusal`] says why.
+struct Refused;
+
+fn stop<E: serde::de::Error>(_: Refused) -> E {
+    E::custom("refused")
+}
+
+/// Counts of the tree that was built so far.
+struct Count<'a> {
     limits: &'a JsonLimits,
-    at: usize,
     tokens: usize,
     strings: usize,
     charged: usize,
     uncharged: usize,
     charge: &'a mut dyn FnMut(usize) -> bool,
+    refusal: Option<JsonError>,
 }
 
-impl Reader<'_> {
-    fn peek(&self) -> Result<u8, JsonError> {
-        self.text.get(self.at).copied().ok_or(JsonError::End)
-    }
-
-    fn next(&mut self) -> Result<u8, JsonError> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(self.at) {
-            self.at += 1;
-        }
+impl Count<'_> {
+    #[cold]
+    fn refuse(&mut self, why: JsonError) -> Refused {
+        self.refusal = Some(why);
+        Refused
     }
 
     /// Charges the memory gathered so far once it exceeds `threshold`.
-    fn settle(&mut self, threshold: usize) -> Result<(), JsonError> {
+    fn settle(&mut self, threshold: usize) -> Result<(), Refused> {
         if self.uncharged > threshold {
             self.charged += self.uncharged;
             if self.charged > self.limits.memory_bytes {
-                return Err(JsonError::Memory(self.limits.memory_bytes));
+                return Err(self.refuse(JsonError::Memory(self.limits.memory_bytes)));
             }
             if !(self.charge)(self.uncharged) {
-                return Err(JsonError::Busy);
+                return Err(self.refuse(JsonError::Busy));
             }
             self.uncharged = 0;
         }
         Ok(())
     }
 
-    /// Counts a value, a key or an end.
-    fn token(&mut self) -> Result<(), JsonError> {
-        self.tokens += 1;
-        match self.tokens > self.limits.tokens {
-            true => Err(JsonError::Tokens(self.limits.tokens)),
-            false => Ok(()),
-        }
-    }
-
-    fn weigh(&mut self, bytes: usize) -> Result<(), JsonError> {
+    fn weigh(&mut self, bytes: usize) -> Result<(), Refused> {
         self.uncharged += bytes;
         self.settle(CHARGE_BYTES)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
-        self.skip_space();
-        let first = self.peek()?;
+    /// Counts a value, a key or an end.
+    fn token(&mut self) -> Result<(), Refused> {
+        self.tokens += 1;
+        match self.tokens > self.limits.tokens {
+            true => Err(self.refuse(JsonError::Tokens(self.limits.tokens))),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts a value in its parent.
+    fn value(&mut self) -> Result<(), Refused> {
         self.token()?;
-        self.weigh(VALUE_BYTES)?;
-        match first {
-            b'{' => self.object(depth + 1).map(Value::Object),
-            b'[' => self.array(depth + 1).map(Value::Array),
-            b'"' => {
-                self.at += 1;
-                let bytes_max = self.limits.string_bytes;
-                self.string(bytes_max, JsonError::String(bytes_max))
-                    .map(Value::String)
-            }
-            b'-' | b'0'..=b'9' => self.number().map(Value::Number),
-            b't' => self.word(b"true", Value::Bool(true)),
-            b'f' => self.word(b"false", Value::Bool(false)),
-            b'n' => self.word(b"null", Value::Null),
-            _ => Err(JsonError::Character(self.at)),
+        self.weigh(VALUE_BYTES)
+    }
+
+    fn string(&mut self) -> Result<(), Refused> {
+        self.strings += 1;
+        match self.strings > self.limits.strings {
+            true => Err(self.refuse(JsonError::Strings(self.limits.strings))),
+            false => Ok(()),
         }
     }
 
-    fn word(&mut self, word: &[u8], value: Value) -> Result<Value, JsonError> {
-        for expected in word {
-            if self.peek()? != *expected {
-                return Err(JsonError::Character(self.at));
-            }
-            self.at += 1;
-        }
-        Ok(value)
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Map<String, Value>, JsonError> {
-        self.open(depth)?;
-        self.weigh(OBJECT_BYTES)?;
-        let mut entries = 0;
-        let mut map = Map::new();
-        self.skip_space();
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Ok(map);
-        }
-        loop {
-            self.skip_space();
-            if self.next()? != b'"' {
-                return Err(JsonError::Character(self.at - 1));
-            }
-            entries += 1;
-            if entries > self.limits.entries {
-                return Err(JsonError::Entries(self.limits.entries));
-            }
-            let key = self.string(JSON_KEY_BYTES_MAX, JsonError::Key)?;
-            self.token()?;
-            self.weigh(VALUE_BYTES)?;
-            self.skip_space();
-            if self.next()? != b':' {
-                return Err(JsonError::Character(self.at - 1));
-            }
-            let value = self.value(depth)?;
-            map.insert(key, value);
-            if self.closes(b'}')? {
-                return Ok(map);
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Vec<Value>, JsonError> {
-        self.open(depth)?;
-        let mut list = Vec::new();
-        self.skip_space();
-        if self.peek()? == b']' {
-            self.at += 1;
-            return Ok(list);
-        }
-        loop {
-            if list.len() >= self.limits.elements {
-                return Err(JsonError::Elements(self.limits.elements));
-            }
-            let value = self.value(depth)?;
-            list.push(value);
-            if self.closes(b']')? {
-                return Ok(list);
-            }
-        }
-    }
-
-    fn open(&mut self, depth: usize) -> Result<(), JsonError> {
-        self.at += 1;
+    /// Counts an object or array, and its end.
+    fn open(&mut self, depth: usize) -> Result<(), Refused> {
         if depth > self.limits.depth {
-            return Err(JsonError::Depth(self.limits.depth));
+            return Err(self.refuse(JsonError::Depth(self.limits.depth)));
         }
-        // The end of the object or array counts too.
         self.token()
     }
 
-    /// Reads the character after an element: true at `end`, false at a comma.
-    fn closes(&mut self, end: u8) -> Result<bool, JsonError> {
-        self.skip_space();
-        match self.next()? {
-            byte if byte == end => Ok(true),
-            b',' => Ok(false),
-            _ => Err(JsonError::Character(self.at - 1)),
-        }
+    /// Counts an object.
+    fn object(&mut self, depth: usize) -> Result<(), Refused> {
+        self.open(depth)?;
+        self.weigh(OBJECT_BYTES)
     }
 
-    /// Reads the rest of a string, after its opening quote.
-    fn string(&mut self, bytes_max: usize, too_long: JsonError) -> Result<String, JsonError> {
-        self.strings += 1;
-        if self.strings > self.limits.strings {
-            return Err(JsonError::Strings(self.limits.strings));
+    /// Counts member number `entries` of an object, whose name has been weighed.
+    fn member(&mut self, entries: usize) -> Result<(), Refused> {
+        if entries > self.limits.entries {
+            return Err(self.refuse(JsonError::Entries(self.limits.entries)));
         }
-        let start = self.at;
-        let mut out = Vec::new();
-        loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let run = rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-                .ok_or(JsonError::End)?;
-            if out.len() + run > bytes_max {
-                return Err(too_long);
-            }
-            self.weigh(run + STRING_BYTES)?;
-            out.extend_from_slice(rest.get(..run).unwrap_or_default());
-            self.at += run;
-            match self.next()? {
-                b'"' => break,
-                b'\\' => self.escape(&mut out)?,
-                _ => return Err(JsonError::Character(self.at - 1)),
-            }
-        }
-        String::from_utf8(out).map_err(|_| JsonError::NotUtf8(start))
+        self.string()?;
+        self.value()
+    }
+}
+
+/// A value at a depth.
+struct Node<'a, 'b> {
+    count: &'a mut Count<'b>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
     }
 
-    fn escape(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
-        let byte = match self.next()? {
-            b'u' => {
-                let character = self.unicode()?;
-                let mut buffer = [0; 4];
-                out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-                return Ok(());
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.count.value().map_err(stop)?;
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Value, E> {
+        self.count.value().map_err(stop)?;
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        self.number(number.into())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Value, E> {
+        self.number(number.into())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        let count = self.count;
+        let bytes_max = count.limits.string_bytes;
+        let mut counted = || {
+            count.value()?;
+            count.string()?;
+            if text.len() > bytes_max {
+                return Err(count.refuse(JsonError::String(bytes_max)));
             }
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            plain @ (b'"' | b'\\' | b'/') => plain,
-            _ => return Err(JsonError::Character(self.at - 1)),
+            count.weigh(text.len() + STRING_BYTES)
         };
-        out.push(byte);
-        Ok(())
+        counted().map_err(stop)?;
+        Ok(Value::String(text.to_owned()))
     }
 
-    /// Reads a `\u` escape; half of a surrogate pair becomes U+FFFD, as in Go.
-    fn unicode(&mut self) -> Result<char, JsonError> {
-        let first = self.hex4()?;
-        if let Some(character) = char::from_u32(first) {
-            return Ok(character);
-        }
-        let after = self.at;
-        if first < 0xdc00 && self.text.get(after..after + 2) == Some(b"\\u") {
-            self.at += 2;
-            let second = self.hex4()?;
-            if (0xdc00..0xe000).contains(&second) {
-                let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let (count, depth) = (self.count, self.depth + 1);
+        count.value().map_err(stop)?;
+        count.open(depth).map_err(stop)?;
+        let mut list = Vec::new();
+        while let Some(item) = from.next_element_seed(Node { count, depth })? {
+            if list.len() >= count.limits.elements {
+                let most = count.limits.elements;
+                return Err(stop(count.refuse(JsonError::Elements(most))));
             }
-            self.at = after;
+            list.push(item);
         }
-        Ok(char::REPLACEMENT_CHARACTER)
+        Ok(Value::Array(list))
     }
 
-    fn hex4(&mut self) -> Result<u32, JsonError> {
-        let mut code = 0;
-        for _ in 0..4 {
-            let digit = char::from(self.next()?)
-                .to_digit(16)
-                .ok_or(JsonError::Character(self.at - 1))?;
-            code = code << 4 | digit;
-        }
-        Ok(code)
-    }
-
-    fn number(&mut self) -> Result<Number, JsonError> {
-        let start = self.at;
-        if self.peek()? == b'-' {
-            self.at += 1;
-        }
-        if self.peek()? == b'0' {
-            self.at += 1;
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let (count, depth) = (self.count, self.depth + 1);
+        count.value().map_err(stop)?;
+        let mut map = Map::new();
+        let mut entries = 0;
+        let mut key = from.next_key_seed(Key { count })?;
+        if key.as_deref() == Some(NUMBER) {
+            match from.next_value_seed(Digits { count, depth })? {
+                Either::Number(number) => return Ok(Value::Number(number)),
+                Either::Member(value) => map.insert(NUMBER.to_owned(), value),
+            };
+            entries = 1;
+            key = from.next_key_seed(Key { count })?;
         } else {
-            self.digits()?;
+            count.object(depth).map_err(stop)?;
         }
-        if self.text.get(self.at) == Some(&b'.') {
-            self.at += 1;
-            self.digits()?;
+        while let Some(name) = key {
+            entries += 1;
+            count.member(entries).map_err(stop)?;
+            let value = from.next_value_seed(Node { count, depth })?;
+            map.insert(name, value);
+            key = from.next_key_seed(Key { count })?;
         }
-        if let Some(b'e' | b'E') = self.text.get(self.at) {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.text.get(self.at) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        let digits = self.text.get(start..self.at).unwrap_or_default();
-        if digits.len() > JSON_NUMBER_BYTES_MAX {
-            return Err(JsonError::Number);
-        }
-        self.weigh(digits.len() + STRING_BYTES)?;
-        std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or(JsonError::Character(start))
+        Ok(Value::Object(map))
+    }
+}
+
+impl Node<'_, '_> {
+    fn number<E: serde::de::Error>(self, number: Number) -> Result<Value, E> {
+        self.count.value().map_err(stop)?;
+        self.count.weigh(NUMBER_BYTES).map_err(stop)?;
+        Ok(Value::Number(number))
+    }
+}
+
+/// The name of a member.
+struct Key<'a, 'b> {
+    count: &'a mut Count<'b>,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<String, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key<'_, '_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
     }
 
-    fn digits(&mut self) -> Result<(), JsonError> {
-        if !self.peek()?.is_ascii_digit() {
-            return Err(JsonError::Character(self.at));
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+        if text.len() > JSON_KEY_BYTES_MAX {
+            return Err(stop(self.count.refuse(JsonError::Key)));
         }
-        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
+        let weighed = self.count.weigh(text.len() + STRING_BYTES);
+        weighed.map_err(stop)?;
+        Ok(text.to_owned())
+    }
+}
+
+/// The value of the name [`NUMBER`]: the digits of a number that serde_json shows as an object, or
+/// the value of a member that a client named so.
+struct Digits<'a, 'b> {
+    count: &'a mut Count<'b>,
+    depth: usize,
+}
+
+enum Either {
+    Number(Number),
+    Member(Value),
+}
+
+impl<'a, 'b> Digits<'a, 'b> {
+    /// Counts the object and its first member, before what is in that.
+    fn member<E: serde::de::Error>(self) -> Result<Node<'a, 'b>, E> {
+        let Self { count, depth } = self;
+        count.object(depth).map_err(stop)?;
+        count.member(1).map_err(stop)?;
+        Ok(Node { count, depth })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Digits<'_, '_> {
+    type Value = Either;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Either, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Digits<'_, '_> {
+    type Value = Either;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("digits")
+    }
+
+    /// Takes digits: only they come as a `String`; strings of the text are lent.
+    fn visit_string<E: serde::de::Error>(self, digits: String) -> Result<Either, E> {
+        if digits.len() > JSON_NUMBER_BYTES_MAX {
+            return Err(stop(self.count.refuse(JsonError::Number)));
         }
-        Ok(())
+        let weighed = self.count.weigh(digits.len() + STRING_BYTES);
+        weighed.map_err(stop)?;
+        let number: Result<Number, _> = digits.parse();
+        number.map(Either::Number).map_err(E::custom)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Either, E> {
+        self.member()?.visit_unit().map(Either::Member)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Either, E> {
+        self.member()?.visit_bool(flag).map(Either::Member)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Either, E> {
+        self.member()?.visit_u64(number).map(Either::Member)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Either, E> {
+        self.member()?.visit_i64(number).map(Either::Member)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Either, E> {
+        self.member()?.visit_str(text).map(Either::Member)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, from: A) -> Result<Either, A::Error> {
+        self.member()?.visit_seq(from).map(Either::Member)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, from: A) -> Result<Either, A::Error> {
+        self.member()?.visit_map(from).map(Either::Member)
     }
 }
 
@@ -448,16 +550,93 @@ mod tests {
             let expected: Value = serde_json::from_str(text).unwrap();
             assert_eq!(read(text.as_bytes()), Ok(expected), "{text}");
         }
-        let number = read(b"12345678901234567890.10").unwrap();
-        assert_eq!(number.to_string(), "12345678901234567890.10");
-        assert_eq!(read(br#""\ud800x""#), Ok(Value::String("\u{fffd}x".into())));
     }
 
     #[test]
     fn a_key_that_a_library_uses_for_itself_is_only_a_key() {
-        let text = r#"{"$serde_json::private::Number":"x"}"#;
-        let value = read(text.as_bytes()).unwrap();
-        assert_eq!(value.as_object().unwrap().len(), 1);
+        for value in [
+            r#""x""#,
+            "null",
+            "true",
+            "1",
+            "-1",
+            "1.5",
+            "[2]",
+            "{}",
+            r#"{"a":{}}"#,
+        ] {
+            for more in ["", r#","b":1"#] {
+                let text = format!("{{\"{NUMBER}\":{value}{more}}}");
+                let read = read(text.as_bytes()).unwrap();
+                let mut expected = Map::new();
+                expected.insert(NUMBER.to_owned(), serde_json::from_str(value).unwrap());
+                if !more.is_empty() {
+                    expected.insert("b".to_owned(), 1.into());
+                }
+                assert_eq!(read, Value::Object(expected), "{text}");
+            }
+        }
+        let nested = |depth: usize| {
+            let open = format!("{{\"{NUMBER}\":").repeat(depth);
+            format!("{open}1{}", "}".repeat(depth))
+        };
+        assert!(read(nested(JSON_DEPTH_MAX).as_bytes()).is_ok());
+        let refused = read(nested(JSON_DEPTH_MAX + 1).as_bytes());
+        assert_eq!(refused, Err(JsonError::Depth(JSON_DEPTH_MAX)));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        for digits in [
+            "9007199254740993",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "-0",
+            "1.10",
+            "12345678901234567890.10",
+        ] {
+            assert_eq!(read(digits.as_bytes()).unwrap().to_string(), digits);
+        }
+    }
+
+    #[test]
+    fn half_a_pair_is_read_as_go_reads_it() {
+        for (text, expected) in [
+            (r"\ud800x", "\u{fffd}x"),
+            (r"\udc00\ud800", "\u{fffd}\u{fffd}"),
+            (r"\ud83d\ude00\ud83d", "\u{1f600}\u{fffd}"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (r"\ud800\u0041\\ud800", "\u{fffd}A\\ud800"),
+            (r"\ud800\ü", ""),
+        ] {
+            let read = read(format!("\"{text}\"").as_bytes());
+            match expected {
+                "" => assert!(matches!(read, Err(JsonError::Character(_))), "{read:?}"),
+                expected => assert_eq!(read, Ok(Value::String(expected.into())), "{text}"),
+            }
+        }
+        let later = read(br#"["\ud800",]"#);
+        assert_eq!(later, Err(JsonError::Character(10)));
+    }
+
+    #[test]
+    fn the_deepest_nesting_that_can_be_set_fits_a_thread() {
+        let limits = JsonLimits {
+            depth: 500,
+            ..JsonLimits::default()
+        };
+        let text = format!("{}1{}", r#"[{"a":"#.repeat(250), "}]".repeat(250));
+        let deep = std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(move || {
+                let read = parse(text.as_bytes(), &limits, &mut |_| true).map(drop);
+                let deeper = format!("[{text}]");
+                (read, parse(deeper.as_bytes(), &limits, &mut |_| true))
+            });
+        let (fits, refused) = deep.unwrap().join().unwrap();
+        assert_eq!((fits, refused), (Ok(()), Err(JsonError::Depth(500))));
     }
 
     #[test]
@@ -561,7 +740,7 @@ mod tests {
             match (ours, theirs) {
                 (Ok(a), Ok(b)) => prop_assert_eq!(a, b),
                 (Err(_), Err(_)) => {}
-                // This reader takes half a surrogate pair for U+FFFD, as Go does.
+                // Ours takes half a surrogate pair for U+FFFD, as Go does.
                 (Ok(_), Err(_)) => prop_assert!(text.contains("\\u"), "{}", text),
                 (Err(e), Ok(_)) => prop_assert!(false, "{} {:?}", text, e),
             }
