@@ -27,7 +27,7 @@ pub use record::Token;
 pub use revoke::{REVOKE_BATCH_MAX, Sweep};
 pub use spec::{Minted, Spec};
 pub use store::{Belongings, Living, Store};
-pub use text::{RANDOM_CHARS, SERVICE_PREFIX, is_cidr};
+pub use text::{RANDOM_CHARS, SERVICE_PREFIX};
 
 use crate::barrier::Codec;
 

@@ -11,11 +11,6 @@ pub const RANDOM_CHARS: usize = 24;
 /// Longest text that is looked up; batch tokens with much metadata are the long ones.
 pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
 
-/// Is `text` an address (`10.0.0.1`) or a network (`10.0.0.0/8`)?
-pub fn is_cidr(text: &str) -> bool {
-    crate::cidr::parse(text).is_some()
-}
-
 /// Does `address` lie in `cidr`? A text that is no network holds no address.
 pub(super) fn cidr_contains(cidr: &str, address: IpAddr) -> bool {
     crate::cidr::parse(cidr).is_some_and(|network| crate::cidr::contains(&network, address))

@@ -5,7 +5,6 @@ use crate::engine::table::{Field, FieldKind, Fields};
 use crate::engine::{Error, Request};
 use crate::policy::{self, ROOT};
 use crate::secret::Secret;
-use crate::token::is_cidr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -31,7 +30,7 @@ pub(super) const FIELDS: &[Field] = &[
         FieldKind::CommaNames,
         "The same, with globs.",
     ),
-    Field::new("bound_cidrs", FieldKind::CommaList, "").alias("token_bound_cidrs"),
+    Field::new("bound_cidrs", FieldKind::Networks, "").alias("token_bound_cidrs"),
     Field::new(
         "disallowed_policies",
         FieldKind::CommaNames,
@@ -53,7 +52,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("renewable", FieldKind::Flag, "May tokens be renewed?").default("true"),
     Field::new(
         "token_bound_cidrs",
-        FieldKind::CommaList,
+        FieldKind::Networks,
         "Addresses that may use tokens.",
     ),
     Field::new(
@@ -325,15 +324,10 @@ impl Role {
             self.explicit_max_ttl = max;
             self.old_explicit_max_ttl = new.is_none() && !max.is_zero();
         }
-        let (new, old) = (fields.list("token_bound_cidrs"), fields.list("bound_cidrs"));
+        let new = fields.networks("token_bound_cidrs", "role fields")?;
+        let old = fields.networks("bound_cidrs", "bound_cidrs")?;
         let is_new = new.is_some();
         if let Some(cidrs) = bounded("token_bound_cidrs", new.or(old))? {
-            if let Some(wrong) = cidrs.iter().find(|cidr| !is_cidr(cidr)) {
-                return Err(Error::invalid(format!(
-                    "error parsing role fields: error parsing address {wrong:?}: \
-                     Unable to convert {wrong:?} to an IPv4 or IPv6 address, or a UNIX Socket"
-                )));
-            }
             self.old_bound_cidrs = !is_new && !cidrs.is_empty();
             self.bound_cidrs = cidrs.to_vec();
         }

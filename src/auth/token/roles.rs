@@ -249,9 +249,14 @@ mod tests {
                 "given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w",
             ),
             (
-                json!({"bound_cidrs": ["nope"]}),
+                json!({"token_bound_cidrs": ["nope"]}),
                 "error parsing role fields: error parsing address \"nope\": \
                  Unable to convert \"nope\" to an IPv4 or IPv6 address, or a UNIX Socket",
+            ),
+            (
+                json!({"bound_cidrs": "10.0.0.0/8,7"}),
+                "error parsing bound_cidrs: error parsing address \"7\": \
+                 Unable to convert \"7\" to an IPv4 or IPv6 address, or a UNIX Socket",
             ),
         ] {
             assert_eq!(

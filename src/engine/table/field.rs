@@ -48,6 +48,8 @@ pub enum FieldKind {
     List,
     /// Several texts; one text is split at its commas.
     CommaList,
+    /// Networks (`10.0.0.0/8`) and addresses in a [`FieldKind::CommaList`].
+    Networks,
     /// Names of policies: as [`FieldKind::List`], in any case, with blanks around them.
     Names,
     /// Names of policies in a [`FieldKind::CommaList`].
@@ -172,7 +174,7 @@ impl Field {
             FieldKind::SignedSeconds | FieldKind::Lifetime | FieldKind::SystemLifetime => {
                 FieldKind::Seconds
             }
-            FieldKind::Integers => FieldKind::CommaList,
+            FieldKind::Integers | FieldKind::Networks => FieldKind::CommaList,
             kind => kind,
         };
         Meaning {

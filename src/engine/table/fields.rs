@@ -2,6 +2,7 @@
 //! numbers, with the messages its clients know.
 
 use super::{Field, FieldKind};
+use crate::cidr;
 use crate::clock::{Timestamp, parse_duration, parse_instant};
 use crate::engine::Error;
 use crate::secret::{Secret, SecretString};
@@ -32,6 +33,7 @@ enum Typed<'a> {
     Seconds(i64),
     Time(Timestamp),
     Texts(Vec<String>),
+    Networks(Result<Vec<String>, String>),
     Integers(Vec<i64>),
     Pairs(BTreeMap<String, String>),
     Map(Cow<'a, Map<String, Value>>),
@@ -162,6 +164,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Several networks and addresses, each as it was sent; `parses` is what the endpoint parses
+    /// with them: `role fields`.
+    ///
+    /// # Errors
+    /// 400 that names the first text that is neither.
+    pub fn networks(&self, name: &str, parses: &str) -> Result<Option<&[String]>, Error> {
+        match self.get(name) {
+            Some(Typed::Networks(Ok(texts))) => Ok(Some(texts)),
+            Some(Typed::Networks(Err(why))) => {
+                Err(Error::invalid(format!("error parsing {parses}: {why}")))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Several whole numbers.
     pub fn integers(&self, name: &str) -> Option<&[i64]> {
         match self.get(name)? {
@@ -208,6 +225,7 @@ fn typed<'a>(field: &Field, value: &'a Value, prefix: &str) -> Result<Typed<'a>,
         FieldKind::Time => time(value).map(Typed::Time),
         FieldKind::List | FieldKind::Names => texts(value, false).map(Typed::Texts),
         FieldKind::CommaList | FieldKind::CommaNames => texts(value, true).map(Typed::Texts),
+        FieldKind::Networks => texts(value, true).map(|texts| networks(value, texts)),
         FieldKind::Integers => integers(value).map(Typed::Integers),
         FieldKind::Pairs => pairs(field.name, value).map(Typed::Pairs),
         FieldKind::Map => map(value).map(Typed::Map),
@@ -378,6 +396,21 @@ fn texts(value: &Value, split: bool) -> Result<Vec<String>, String> {
         }
         value => each(std::iter::once(value), item),
     }
+}
+
+/// `texts`, read from `value`, as networks. A text of blanks is a faulty one, not none: it must not
+/// take the bounds away.
+fn networks<'a>(value: &Value, texts: Vec<String>) -> Typed<'a> {
+    let is_blank = texts.is_empty() && value.as_str().is_some_and(|text| !text.is_empty());
+    let mut each = texts.iter().map(String::as_str);
+    let wrong = each.find(|text| cidr::parse(text).is_none());
+    Typed::Networks(match wrong.or(is_blank.then_some("")) {
+        None => Ok(texts),
+        Some(wrong) => Err(format!(
+            "error parsing address {wrong:?}: \
+             Unable to convert {wrong:?} to an IPv4 or IPv6 address, or a UNIX Socket"
+        )),
+    })
 }
 
 fn integers(value: &Value) -> Result<Vec<i64>, String> {
@@ -626,6 +659,43 @@ mod tests {
         assert_eq!(numbers(json!(3)), Some(vec![3]));
         assert!(
             super::tests::refusal(FieldKind::Integers, json!([1, "x"])).contains("'[1]' cannot")
+        );
+    }
+
+    #[test]
+    fn networks_are_read_or_named() {
+        let read = |value| {
+            with(FieldKind::Networks, value, |f| {
+                let networks = f.networks("f", "role fields");
+                networks.map(|texts| texts.map(<[String]>::to_vec))
+            })
+        };
+        let both = ["10.0.0.5/8".to_owned(), "fe80::1".to_owned()].to_vec();
+        for (value, expected) in [
+            (json!("10.0.0.5/8, fe80::1"), Some(both.clone())),
+            (json!(["10.0.0.5/8", "fe80::1"]), Some(both)),
+            (json!(""), Some(vec![])),
+            (json!([]), Some(vec![])),
+            (json!(null), None),
+        ] {
+            assert_eq!(read(value.clone()).expect("is read"), expected, "{value}");
+        }
+        for (value, wrong) in [
+            (json!(["10.0.0.0/8", "nope"]), "nope"),
+            (json!("10.0.0.0/33"), "10.0.0.0/33"),
+            (json!(7), "7"),
+            (json!(" "), ""),
+            (json!(","), ""),
+            (json!([""]), ""),
+        ] {
+            let why = read(value.clone()).expect_err("is refused").messages;
+            let start = format!("error parsing role fields: error parsing address {wrong:?}: ");
+            assert!(why.concat().starts_with(&start), "{value}: {why:?}");
+        }
+        let refusal = refusal(FieldKind::Networks, json!([{"a": 1}]));
+        assert!(
+            refusal.contains("'[0]' expected type 'string'"),
+            "{refusal}"
         );
     }
 

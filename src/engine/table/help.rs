@@ -101,6 +101,7 @@ const fn kind(kind: FieldKind) -> &'static str {
         | FieldKind::CommaList
         | FieldKind::Names
         | FieldKind::CommaNames
+        | FieldKind::Networks
         | FieldKind::Integers => "slice",
         FieldKind::Pairs => "keypair",
         FieldKind::Map => "map",

@@ -300,9 +300,11 @@ fn schema(field: &Field) -> Value {
             json!({"type": "integer", "format": "seconds"})
         }
         FieldKind::Time => json!({"type": "string", "format": "date-time"}),
-        FieldKind::List | FieldKind::CommaList | FieldKind::Names | FieldKind::CommaNames => {
-            json!({"type": "array", "items": {"type": "string"}})
-        }
+        FieldKind::List
+        | FieldKind::CommaList
+        | FieldKind::Names
+        | FieldKind::CommaNames
+        | FieldKind::Networks => json!({"type": "array", "items": {"type": "string"}}),
         FieldKind::Integers => json!({"type": "array", "items": {"type": "integer"}}),
         FieldKind::Pairs => json!({"type": "object", "format": "kvpairs"}),
         FieldKind::Map => json!({"type": "object", "format": "map"}),

@@ -69,9 +69,11 @@ fn wrong(field: &Field) -> Option<Value> {
     match field.kind {
         FieldKind::Plain => None,
         FieldKind::Text => Some(json!({"a": 1})),
-        FieldKind::List | FieldKind::CommaList | FieldKind::Names | FieldKind::CommaNames => {
-            Some(json!([{"a": 1}]))
-        }
+        FieldKind::List
+        | FieldKind::CommaList
+        | FieldKind::Names
+        | FieldKind::CommaNames
+        | FieldKind::Networks => Some(json!([{"a": 1}])),
         FieldKind::Pairs => Some(json!({"a": {}})),
         FieldKind::Map => Some(json!(7)),
         _ => Some(json!("maybe")),
