@@ -67,7 +67,7 @@ pub use assemble::{Assembly, assemble};
 pub use dev::{Dev, DevStart};
 pub use error::StartError;
 pub use hardening::{forbid_dumps, restrict_umask};
-pub use kinds::KINDS;
+pub use kinds::{KINDS, needs_sudo};
 pub use listeners::shown;
 pub use pid_file::PidFile;
 pub use recovery::Recovery;

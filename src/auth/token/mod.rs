@@ -21,9 +21,9 @@ mod roles;
 mod table;
 
 pub use engine::TokenEngine;
-pub use table::KIND;
 #[cfg(test)]
 pub(crate) use table::TABLE;
+pub use table::{KIND, MOUNT};
 
 use crate::barrier::Codec;
 

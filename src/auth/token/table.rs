@@ -207,6 +207,9 @@ const ROWS: &[Row<Run>] = &[
     },
 ];
 
+/// Where the token method is mounted.
+pub const MOUNT: &str = "auth/token/";
+
 /// The token method, of which there is one.
 pub static KIND: Kind = Kind {
     is_single: true,

@@ -2,29 +2,7 @@
 
 use super::ask::Ask;
 use super::options::Options;
-
-/// Paths that need `sudo`; a `*` at the end stands for anything, a `+` for one segment.
-const SUDO: [&str; 19] = [
-    "auth/token/accessors",
-    "auth/token/revoke-orphan",
-    "sys/audit",
-    "sys/audit/*",
-    "sys/auth/+",
-    "sys/config/cors",
-    "sys/config/ui/headers",
-    "sys/config/ui/headers/*",
-    "sys/leases",
-    "sys/leases/lookup",
-    "sys/leases/lookup/*",
-    "sys/leases/revoke-force/*",
-    "sys/leases/revoke-prefix/*",
-    "sys/raw",
-    "sys/raw/*",
-    "sys/revoke-force/*",
-    "sys/revoke-prefix/*",
-    "sys/rotate",
-    "sys/seal",
-];
+use crate::node;
 
 /// Returns the curl command for this request; the token stays out of it.
 pub fn curl(ask: &Ask, options: &Options, headers: &[(String, String)], url: &str) -> String {
@@ -53,6 +31,7 @@ pub fn policy(ask: &Ask) -> String {
         .query
         .iter()
         .any(|(name, value)| name == "list" && value == "true");
+    let lists = lists && ask.method == "GET";
     let mut capabilities = match ask.method {
         "GET" if lists => vec!["list"],
         "GET" => vec!["read"],
@@ -60,29 +39,12 @@ pub fn policy(ask: &Ask) -> String {
         "DELETE" => vec!["delete"],
         _ => vec!["create", "update"],
     };
-    if needs_sudo(&ask.path) {
+    if node::needs_sudo(&ask.path, lists) {
         capabilities.push("sudo");
     }
     let capabilities = capabilities.join("\", \"");
     let path = &ask.path;
     format!("path \"{path}\" {{\n  capabilities = [\"{capabilities}\"]\n}}")
-}
-
-fn needs_sudo(path: &str) -> bool {
-    SUDO.iter().any(|pattern| {
-        if let Some(start) = pattern.strip_suffix('*') {
-            return path
-                .strip_prefix(start)
-                .is_some_and(|rest| !rest.is_empty());
-        }
-        match pattern.strip_suffix('+') {
-            Some(start) => {
-                let rest = path.strip_prefix(start);
-                rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
-            }
-            None => path == *pattern,
-        }
-    })
 }
 
 #[cfg(test)]
