@@ -293,6 +293,10 @@ fn nothing_grows_past_its_limit() {
             wrong.push(format!("{}: {count} lines, at most {most}", path.display()));
         }
         for (number, line) in text.lines().enumerate() {
+            if line.contains("clippy::too_many_lines") {
+                let place = format!("{}:{}", path.display(), number + 1);
+                wrong.push(format!("{place}: a function is excused from its size"));
+            }
             let chars = line.chars().count();
             if chars > LINE_CHARS_MAX && !line.trim_start().starts_with("//! |") {
                 wrong.push(format!(

@@ -8,8 +8,8 @@ use crate::sys;
 /// The kinds of this build.
 pub static KINDS: [&Kind; 4] = [&cubbyhole::KIND, &kv::KIND, &sys::KIND, &token::KIND];
 
-/// Returns whether `path` (without `/v1/`) needs `sudo`, by the tables of the engines that every
-/// server has. `lists`: it is listed, and may lack its last slash.
+/// Returns true if `path` (without `/v1/`) needs `sudo`, by the tables of the engines that every
+/// server has. A path that is listed (`lists`) may lack its last slash.
 pub fn needs_sudo(path: &str, lists: bool) -> bool {
     let folder = lists.then(|| format!("{path}/"));
     let mounts = [(sys::open::MOUNT, &sys::KIND), (token::MOUNT, &token::KIND)];

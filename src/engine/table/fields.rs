@@ -164,8 +164,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Several networks and addresses, each as it was sent; `parses` is what the endpoint parses
-    /// with them: `role fields`.
+    /// Returns networks and addresses, each as it was sent. `parses` names the part of the request in
+    /// the message of a fault: `role fields`.
     ///
     /// # Errors
     /// 400 that names the first text that is neither.
@@ -398,8 +398,8 @@ fn texts(value: &Value, split: bool) -> Result<Vec<String>, String> {
     }
 }
 
-/// `texts`, read from `value`, as networks. A text of blanks is a faulty one, not none: it must not
-/// take the bounds away.
+/// Returns `texts`, read from `value`, as networks. A text of blanks is a faulty one, not none: it
+/// must not take the bounds away.
 fn networks<'a>(value: &Value, texts: Vec<String>) -> Typed<'a> {
     let is_blank = texts.is_empty() && value.as_str().is_some_and(|text| !text.is_empty());
     let mut each = texts.iter().map(String::as_str);

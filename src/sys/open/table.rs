@@ -84,8 +84,8 @@ pub async fn answer(
     answered
 }
 
-/// The beginning of all paths of `sys/`.
-pub(in crate::sys) const MOUNT: &str = "sys/";
+/// What all paths of `sys/` begin with.
+pub const MOUNT: &str = "sys/";
 
 /// All open endpoints.
 pub(in crate::sys) static TABLE: Table<Run> = Table::new(
