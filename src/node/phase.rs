@@ -148,7 +148,7 @@ mod tests {
         Leads::Other(leader("b"))
     }
 
-    /// What happens, the phase before, the situation, the phase after, and what is to be done.
+    /// An event, the phase before, the situation, the phase after, and the effects.
     type Case = (&'static str, Phase, Situation, Phase, Vec<Effect>);
 
     fn sealed_and_unsealed() -> Vec<Case> {

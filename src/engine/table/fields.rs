@@ -164,8 +164,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns networks and addresses, each as it was sent. `parses` names the part of the request in
-    /// the message of a fault: `role fields`.
+    /// Returns networks and addresses, each as it was sent. `parses` names the part of the request
+    /// in the message of a fault: `role fields`.
     ///
     /// # Errors
     /// 400 that names the first text that is neither.

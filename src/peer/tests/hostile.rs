@@ -357,8 +357,8 @@ async fn an_idle_connection_wakes_nobody() {
     assert!(woken < 4, "{woken} times");
 }
 
-/// Limits the cost of a small call on both sides together, in microseconds: ten times what it is, for
-/// builds and machines that are slow.
+/// Most time of a small call on both sides together, in microseconds: ten times the usual one, for
+/// slow builds and machines.
 const COST_US_MAX: f64 = 200.0;
 
 /// Measures; run it by hand: `cargo test --release peer::tests::hostile::cost -- --ignored

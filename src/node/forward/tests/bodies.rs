@@ -80,8 +80,7 @@ async fn a_body_that_was_cut_reordered_repeated_or_exchanged_breaks_off() {
     }
 }
 
-/// Limits the cost of sealing, in microseconds: ten times what it is, for builds and machines that
-/// are slow.
+/// Most time of sealing, in microseconds: ten times the usual one, for slow builds and machines.
 const COST_US_MAX: f64 = 100.0;
 
 /// Prints the cost of sealing a request of 1 KiB and its answer, both sides together.
