@@ -177,7 +177,7 @@ fn mend(text: &str) -> Option<String> {
     is_changed.then_some(mended)
 }
 
-/// Returns the code unit of `uXXXX` at the beginning.
+/// Returns the code unit of `u` and four hexadecimal digits at the beginning.
 fn unit(escape: &str) -> Option<u16> {
     let digits = escape.strip_prefix('u')?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()

@@ -12,8 +12,8 @@ mod unseal;
 
 pub(super) use answers::{bare, failed};
 pub use asked::{Bears, Verb};
-pub use table::{Endpoint, Request, answer, endpoint};
 pub use table::MOUNT;
 pub(super) use table::TABLE;
+pub use table::{Endpoint, Request, answer, endpoint};
 pub(super) use unseal::decode_key;
 pub use unseal::{UNSEAL_KEY_BYTES_MAX, UNSEAL_KEY_BYTES_MIN};
