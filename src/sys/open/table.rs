@@ -84,7 +84,7 @@ pub async fn answer(
     answered
 }
 
-/// What all paths of `sys/` begin with.
+/// The beginning of all paths of `sys/`.
 pub const MOUNT: &str = "sys/";
 
 /// All open endpoints.

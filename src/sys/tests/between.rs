@@ -330,7 +330,7 @@ async fn who_may_only_create_changes_nothing_that_came_between() {
     assert_eq!(world.reads("secret/data/x").await["data"], json!({"v": 1}));
 }
 
-/// What is narrowed, how, what is asked late, and what allows it again.
+/// The name of a case, the narrowing, the late request, and the request that widens again.
 type Narrowed = (&'static str, Ask, Ask, Ask);
 
 fn narrowed_secrets() -> Vec<Narrowed> {
@@ -392,7 +392,7 @@ fn narrowed_roles() -> Vec<Narrowed> {
     ]
 }
 
-/// What was narrowed between holds already.
+/// A narrowing that came between holds already.
 #[tokio::test]
 async fn what_is_narrowed_between_holds() {
     let world = World::new().await;

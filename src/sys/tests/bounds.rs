@@ -44,7 +44,7 @@ impl Harness {
 }
 
 impl Harness {
-    /// With a policy that makes tokens, and a role with bounds and one without.
+    /// Makes a harness with a policy that makes tokens, and a role with bounds and one without.
     async fn with_roles() -> Self {
         let harness = Self::new().await;
         let policy = "path \"auth/token/*\" { capabilities = [\"update\", \"read\", \"sudo\"] }";

@@ -205,7 +205,8 @@ async fn a_path_expires_on_cluster_time() {
     assert_eq!(told["kv/b"], json!(["read"]), "{told:?}");
 }
 
-/// What a write of a policy of version 1 that wants check-and-set is refused for, beside its text.
+/// Lists the fields beside the text for which a write of a policy of version 1 that wants
+/// check-and-set is refused, each with the message.
 fn refusals_of_a_version() -> Vec<(Value, &'static str)> {
     vec![
         (json!({}), "check-and-set parameter required"),

@@ -23,12 +23,12 @@ fn delete(path: &str) -> Ask {
     with(Operation::Delete, put(path, json!({})))
 }
 
-/// One body between and another one late, at the same path.
+/// Makes a case of one body between and another one late, at the same path.
 fn same(operation: Operation, path: &str, one: Value, other: Value, then: Then) -> Case {
     (put(path, one), with(operation, put(path, other)), then)
 }
 
-/// What becomes of a change that may be an end.
+/// Returns the outcome of a change that may be an end.
 fn ended(operation: Operation) -> Then {
     match operation {
         Operation::Delete => Made,
@@ -124,7 +124,7 @@ impl World {
         (open, by(&wrapped, path, json!({})), Conflicts)
     }
 
-    /// Of secrets.
+    /// Returns the case of a row about secrets.
     fn secret_case(row: &str, operation: Operation) -> Option<Case> {
         let same = |path: &str, one: Value, other: Value, then: Then| {
             Some(same(operation, path, one, other, then))
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Of roles and policies, and of what is written as it is.
+    /// Returns the case of a row about roles or policies, or of one that is written as it is.
     fn role_case(row: &str, operation: Operation) -> Option<Case> {
         let same = |path: &str, one: Value, other: Value, then: Then| {
             Some(same(operation, path, one, other, then))
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Of devices and headers.
+    /// Returns the case of a row about devices or headers.
     fn audit_case(&self, row: &str, operation: Operation) -> Option<Case> {
         let late = |path: &str, data: Value| with(operation, put(path, data));
         let deletes = operation == Operation::Delete;
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// Of mounts.
+    /// Returns the case of a row about mounts.
     fn mount_case(row: &str, operation: Operation) -> Option<Case> {
         let same = |path: &str, one: Value, other: Value, then: Then| {
             Some(same(operation, path, one, other, then))
