@@ -8,22 +8,22 @@ use crate::engine::{Error, ErrorKind, Request, Response, TokenType};
 
 const TOO_MANY: &str = "too many requests without a token from this address: try again later";
 
-/// What was written about a request, and what was reserved for it.
+/// The state of a request's audit: the lines written, and the room reserved for them.
 #[derive(Default)]
 pub(super) struct Told {
-    /// The first line is written.
+    /// True once the first line is written.
     pub(super) is_done: bool,
-    /// Both lines so far.
+    /// Bytes of both lines so far.
     pub(super) bytes: u64,
     reserve: Option<Reserve>,
-    /// Where the first line went, for a request that acts: what it does may take the keys away
-    /// that the settings of the audit are read with.
+    /// The devices that have the first line, for a request that acts: the act may take away the
+    /// keys that the settings of the audit are read with.
     devices: Option<Devices>,
 }
 
 impl Router {
-    /// Writes the first line of a request, once. Without an `error` it reserves room for what a
-    /// request without a token may cause.
+    /// Writes the first line of a request, once. Without an `error` it reserves room for the lines
+    /// that a request without a token may cause.
     pub(super) fn tell(
         &self,
         call: &Call,
@@ -69,8 +69,8 @@ impl Router {
         Ok(self.parts.audit.response(&exchange, result, devices)?)
     }
 
-    /// Reserves room in the log for a request that may be executed without a good token; 429 when
-    /// its address has used up its share.
+    /// Reserves room in the log for a request that may be executed without a good token. Answers
+    /// 429 when its address has used up its share.
     pub(super) fn admit(&self, call: &Call, request: &Request) -> Result<Option<Reserve>, Error> {
         if call.token.is_some() {
             return Ok(None);
@@ -82,7 +82,7 @@ impl Router {
         }
     }
 
-    /// Gives back what is left of what was reserved; all of it after a login.
+    /// Gives back the rest of the reserved room; all of it after a login.
     pub(super) fn settle(&self, told: Told, result: &Result<Response, Error>) {
         let Some(reserve) = told.reserve else { return };
         let has_logged_in = matches!(result, Ok(response) if response.auth.is_some());
@@ -90,7 +90,7 @@ impl Router {
         self.parts.audit.settle(reserve, spent);
     }
 
-    /// The lines about a request that came without a good token.
+    /// Writes the lines about a request that came without a good token.
     pub(super) fn audit_refusal(
         &self,
         call: &Call,

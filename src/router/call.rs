@@ -1,4 +1,4 @@
-//! What is known about a request beside what engines may know.
+//! The router's knowledge of a request, beyond that of the engines.
 
 use super::Incoming;
 use super::revoker::Granting;
@@ -10,52 +10,52 @@ use crate::token::{Fingerprint, Token};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// What a request has before its mount is known, shared so that it costs nothing.
+/// The mount of a request before its own is known, shared so that it costs nothing.
 static NOWHERE: LazyLock<Arc<MountContext>> = LazyLock::new(Arc::default);
 
 /// The router's side of a request. Filled in anew at each attempt.
 pub(super) struct Call {
-    /// Full path without `/v1/`.
+    /// Full path, without `/v1/`.
     pub path: String,
-    /// As the edge understood it, before `update` became `create`.
+    /// The operation as the edge understood it, before `update` became `create`.
     pub asked: Operation,
-    /// As sent.
+    /// The token's text as it was sent.
     pub text: Option<Arc<SecretString>>,
-    /// That of `text`, if it is known already.
+    /// The fingerprint of `text`, if it is known already.
     pub fingerprint: Option<Fingerprint>,
-    /// See [`Incoming::bytes`].
+    /// The size of the request; see [`Incoming::bytes`].
     pub bytes: u64,
     /// All headers that came, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// What answers, when something is mounted there.
+    /// The route of the path, when something is mounted there.
     pub route: Option<Arc<Route>>,
-    /// Its endpoint, when the engine has one there.
+    /// The endpoint of the path, when the engine has one there.
     pub endpoint: Option<&'static Endpoint>,
-    /// What it does there.
+    /// The effect of the operation there.
     pub effect: Option<Effect>,
-    /// Who asks, when the token is known.
+    /// The token of the caller, when it is known.
     pub token: Option<Arc<Token>>,
-    /// Does this request use the token up by one?
+    /// True when this request uses the token up by one.
     pub spends: bool,
-    /// Did the policies grant it?
+    /// True when the policies granted the request.
     pub allowed: bool,
-    /// Was something done already that is not in the batch?
+    /// True when something was done already that is not in the batch.
     pub acted: bool,
-    /// Did it fail before anything was written, because another node leads now?
+    /// True when it failed before anything was written, because another node leads now.
     pub moved: bool,
-    /// What its answer grants, and by which mount.
+    /// The secret that the answer grants, and the route of the mount that grants it.
     pub granted: Option<(Arc<Route>, Granted)>,
-    /// Held until what is granted is committed.
+    /// The hold on the mounts, kept until the grant is committed.
     pub granting: Option<Granting>,
-    /// Is it about a wrapping token?
+    /// The step of a request that is about a wrapping token.
     pub step: Option<Wrapping>,
     /// The wrap TTL that was asked for, where the system's maximum is less.
     pub wrap_ttl_refused: Option<Duration>,
 }
 
 impl Call {
-    /// Takes `incoming` apart: what only the router sees, and what the engine will. No wrapping
-    /// lives longer than `wrap_ttl_max`.
+    /// Takes `incoming` apart into the router's side and the engine's. No wrapping lives longer
+    /// than `wrap_ttl_max`.
     pub fn new(incoming: Incoming, wrap_ttl_max: Duration) -> (Self, Request) {
         let call = Self {
             step: None,
@@ -95,34 +95,35 @@ impl Call {
         (call, request)
     }
 
-    /// What was found at the path.
+    /// Notes the endpoint that was found at the path, with the operation's effect there.
     pub fn settle(&mut self, found: Option<Found>) {
         self.endpoint = found.map(|found| found.endpoint);
         self.effect = found.and_then(|found| found.effect);
         self.step = self.endpoint.and_then(|endpoint| endpoint.wrapping);
     }
 
-    /// Who may ask; `None` where nothing is.
+    /// Returns the access to the endpoint; `None` where there is no endpoint.
     pub fn access(&self) -> Option<Access> {
         self.endpoint.map(|endpoint| endpoint.access)
     }
 
-    /// Returns whether a batch of this request will be committed before its answer.
+    /// Returns true when a batch of this request will be committed before its answer.
     pub fn writes(&self) -> bool {
         is_write(self.asked) && matches!(self.effect, None | Some(Effect::Writes))
     }
 
-    /// Does its engine find something out first that takes long?
+    /// Returns true when its engine first finds something out that takes long.
     pub fn prepares(&self) -> bool {
         self.endpoint.is_some_and(|endpoint| endpoint.prepares)
     }
 
-    /// Does it change the token's record?
+    /// Returns true when it changes the token's record.
     pub fn uses_up(&self) -> bool {
         self.spends && self.token.as_ref().is_some_and(|token| token.num_uses > 0)
     }
 
-    /// What this request fights about: a limited token is spent by every request that uses it.
+    /// Returns the name of the queue in which this request waits for its turn: that of its token,
+    /// which every request spends when it is limited, and else that of its path.
     pub fn queue_name(&self) -> &str {
         match &self.token {
             Some(token) if token.num_uses > 0 => &token.id,

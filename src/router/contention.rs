@@ -1,14 +1,15 @@
-//! Taking turns where requests fight for the same record.
+//! The queues in which requests take turns that fight for the same record.
 //!
 //! Most writes meet nobody: they read, prepare a batch and commit it, and the preconditions hold.
-//! Where one does not, the loser queues at a fair lock named for what it wants, and so does whoever
-//! comes after while the queue stands. So each conflict costs its loser one retry, and nobody
+//! Where one does not, the loser queues at a fair lock named for what it wants, and so does every
+//! later request while the queue stands. So each conflict costs its loser one retry, and nobody
 //! loses for ever.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// More than the writers that one small machine has at a time; a lock is some 40 bytes.
+/// The number of queues. It is more than the writers that one small machine has at a time; a lock
+/// is some 40 bytes.
 const QUEUES: usize = 128;
 
 /// The queues.

@@ -1,9 +1,9 @@
-//! A wrapped answer, as the client will see it when it opens it.
+//! The envelope of a wrapped answer, as the client will see it when it opens it.
 
 use crate::engine::{Auth, Response, TokenType};
 use serde_json::{Value, json};
 
-/// The envelope of `response`.
+/// Returns the envelope of `response`, as JSON.
 pub(super) fn encode(request_id: &str, response: &Response) -> String {
     let warnings = match response.warnings.as_slice() {
         [] => Value::Null,

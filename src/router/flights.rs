@@ -1,4 +1,4 @@
-//! What is being answered right now, for `sys/in-flight-req`.
+//! The requests that are being answered right now, for `sys/in-flight-req`.
 
 use super::Incoming;
 use crate::clock::Timestamp;
@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One request that has no answer yet.
 #[derive(Clone, Debug)]
 pub struct InFlight {
-    /// When it came, in cluster time.
+    /// Time of its arrival, in cluster time.
     pub start: Timestamp,
-    /// What it asks for.
+    /// The operation that it asks for.
     pub operation: Operation,
-    /// Without `/v1/`.
+    /// The path, without `/v1/`.
     pub path: String,
-    /// Who asks; `None` on a unix socket.
+    /// The address of the client; `None` on a unix socket.
     pub address: Option<SocketAddr>,
 }
 
-/// All of them. The edge bounds how many there can be.
+/// All requests that have no answer yet. The edge bounds their number.
 #[derive(Default)]
 pub struct Flights {
     inside: Mutex<Inside>,
@@ -32,19 +32,19 @@ struct Inside {
     requests: HashMap<u64, (String, InFlight)>,
 }
 
-/// Dropped when the request has its answer.
+/// The entry of one request, dropped when the request has its answer.
 pub(super) struct Flight {
     flights: Arc<Flights>,
     number: u64,
 }
 
 impl Flights {
-    /// All requests by id.
+    /// Returns all requests by id.
     pub fn list(&self) -> HashMap<String, InFlight> {
         self.lock().requests.values().cloned().collect()
     }
 
-    /// How many they are.
+    /// Returns the number of requests.
     pub(super) fn count(&self) -> usize {
         self.lock().requests.len()
     }

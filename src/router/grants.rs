@@ -1,4 +1,4 @@
-//! Leases of what engines grant: registered in the entry that has the engine's own records.
+//! The leases of what engines grant, registered in the entry that has the engine's own records.
 
 use super::call::Call;
 use super::revoker::revoke_at;
@@ -15,16 +15,16 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Characters of a lease's name, as Vault's.
+/// Characters of a lease's name, as in Vault.
 const NAME_CHARS: usize = 24;
 
-/// In Vault's words.
+/// The refusal of a lease for a token's last use, in Vault's words.
 const LAST_USE: &str = "Secret cannot be returned; token had one use left, so leased credentials \
                         were immediately revoked.";
 
 impl Router {
-    /// Keeps in mind what the answer grants, so that it can be taken back where the answer is not
-    /// given.
+    /// Keeps in mind the secret that the answer grants, so that it can be taken back where the
+    /// answer is not given.
     pub(super) async fn grant(
         &self,
         call: &mut Call,
@@ -54,8 +54,8 @@ impl Router {
         Ok(())
     }
 
-    /// Adds the lease of what `response` grants to `batch`. It dies with the caller's token, which
-    /// must be as it was read.
+    /// Adds the lease of the secret that `response` grants to `batch`. It dies with the caller's
+    /// token, which must be as it was read.
     pub(super) fn register(
         &self,
         call: &Call,
@@ -93,7 +93,7 @@ impl Router {
         Ok(())
     }
 
-    /// Takes back what was granted and did not come to be.
+    /// Takes back a granted secret whose lease did not come to be.
     pub(super) fn take_back(&self, call: &mut Call) {
         let Some((route, granted)) = call.granted.take() else {
             return;
@@ -117,8 +117,8 @@ impl Router {
     }
 }
 
-/// A batch token has no record that leases could be found by: they have its end, and die with its
-/// parent. Zero is without limit.
+/// Returns the time after which the leases of a batch token end; zero is without limit. A batch
+/// token has no record that leases could be found by: they have its end, and die with its parent.
 fn batch_life(token: &Token, now: Timestamp) -> Duration {
     match token.is_batch() {
         true => token.ttl_left(now),

@@ -1,4 +1,4 @@
-//! A request as it comes from the edge, and what goes back.
+//! A request as it comes from the edge, and the answer that goes back.
 
 use crate::engine::{Client, Error, Operation, Response};
 use crate::secret::SecretString;
@@ -12,26 +12,26 @@ use std::time::Duration;
 pub struct Incoming {
     /// UUID made at the edge.
     pub id: String,
-    /// `Update` for PUT and POST; the router asks the engine whether it is a `Create`.
+    /// The operation: `Update` for PUT and POST; the router asks the engine if it is a `Create`.
     pub operation: Operation,
-    /// Without `/v1/`: `secret/data/app`. Paths of `List` and `Scan` end in `/`, whether the
-    /// client wrote it or not.
+    /// The path, without `/v1/`: `secret/data/app`. Paths of `List` and `Scan` end in `/`, even
+    /// where the client wrote none.
     pub path: String,
     /// The token, if one was sent.
     pub token: Option<SecretString>,
-    /// That of `token`, where the edge was told it ([`super::Acquaintance`]).
+    /// The fingerprint of `token`, where the edge was told it ([`super::Acquaintance`]).
     pub fingerprint: Option<Fingerprint>,
     /// Body and query fields.
     pub data: Map<String, Value>,
     /// The body, where its endpoint takes a stream.
     pub upload: Upload,
-    /// `X-Vault-Wrap-TTL`.
+    /// The life of a wrapping, from `X-Vault-Wrap-TTL`.
     pub wrap_ttl: Option<Duration>,
     /// All other headers, names in lower case; never the token's.
     pub headers: Vec<(String, String)>,
-    /// From where.
+    /// The address of the client, and its certificate.
     pub client: Client,
-    /// What the request took on its way here, head and body.
+    /// The size of the request on its way here, head and body.
     pub bytes: u64,
 }
 
@@ -42,20 +42,21 @@ pub struct Reply {
     pub request_id: String,
     /// The envelope's `mount_type` (empty where none matched).
     pub mount_type: String,
-    /// What to encode.
+    /// The answer to encode.
     pub result: Result<Response, Error>,
-    /// It failed because this node does not lead any more, before anything of it was written: it
-    /// may be asked of another node.
+    /// True when it failed because this node does not lead any more, before anything of it was
+    /// written: it may be asked of another node.
     pub moved: bool,
 }
 
-/// What a standby makes of a request.
+/// The outcome of a request on a standby.
 #[derive(Debug)]
 pub enum OnStandby {
-    /// Answered here, and audited here.
+    /// The request is answered here, and audited here.
     Answered(Box<Reply>),
-    /// It writes, or nobody leads: only the active node can answer it. Nothing was changed.
+    /// The request writes, or nobody leads: only the active node can answer it. Nothing was
+    /// changed.
     ForActive,
-    /// This node has not applied what the client has seen already. Nothing was changed.
+    /// This node has not applied an entry that the client has seen already. Nothing was changed.
     Behind,
 }

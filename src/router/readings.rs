@@ -1,11 +1,11 @@
-//! What a router tells in numbers.
+//! The router's numbers.
 
 use super::Router;
 use crate::engine::Error;
 use crate::mount::Class;
 use crate::telemetry::Reading;
 
-/// What there is only one way to know of: counting.
+/// The numbers that can only be found by counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Service tokens that are stored.
@@ -15,7 +15,7 @@ pub struct Counts {
 }
 
 impl Router {
-    /// Numbers that cost nothing to find out.
+    /// Returns the numbers that cost nothing to find out.
     pub fn readings(&self) -> Result<Vec<Reading>, Error> {
         const MOUNTS: &str = "Mounts in the mount table, by what they are.";
         let flights = self.parts.flights.count();
@@ -40,7 +40,7 @@ impl Router {
         Ok(readings)
     }
 
-    /// Counts: work in proportion to what there is.
+    /// Counts tokens and leases: work in proportion to their number.
     pub fn counts(&self) -> Result<Counts, Error> {
         Ok(Counts {
             tokens: self.parts.tokens.count()?,

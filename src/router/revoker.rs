@@ -1,8 +1,8 @@
-//! Has engines renew and revoke what they granted.
+//! The link to the engines, which renew and revoke what they granted.
 //!
-//! The queue of revocations is an index in the store ([`crate::lease`]); here is who works it off
-//! on the active node, at most [`AT_ONCE_MAX`] at a time, and who does it at once for a request
-//! that waits. A lease is in the hands of one of them only.
+//! The queue of revocations is an index in the store ([`crate::lease`]). The active node works it
+//! off, at most [`AT_ONCE_MAX`] at a time, and revokes at once for a request that waits. A lease is
+//! in the hands of one task only.
 
 use super::routes::{Route, Routes};
 use crate::barrier::{BarrierError, Batch, Unsealed};
@@ -25,20 +25,21 @@ pub const AT_ONCE_MAX: usize = 64;
 const REVOCATION_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest that an engine may take for a renewal.
 const RENEWAL_TIME_MAX: Duration = Duration::from_secs(60);
-/// How often an engine is asked again because its batch met a conflict.
+/// Most attempts at a batch of an engine that meets a conflict.
 const CONFLICTS_MAX: usize = 16;
 
-/// Who is asked about leases.
+/// The part that asks engines about leases.
 pub struct Revoker {
     pub(super) barrier: Arc<Unsealed>,
     pub(super) leases: Arc<lease::Store>,
     pub(super) clock: Arc<dyn Clock>,
     routes: OnceLock<Weak<Routes>>,
     permits: Semaphore,
-    /// Leases in somebody's hands; who else wants one of them waits for the sender to go.
+    /// The leases in somebody's hands; another task that wants one of them waits for the sender to
+    /// go.
     busy: Mutex<HashMap<String, watch::Receiver<()>>>,
-    /// Mounts that grant nothing, because they are about to go. Who grants something holds it for
-    /// reading until that is committed.
+    /// The mounts that grant nothing, because they are about to go. A task that grants something
+    /// holds it for reading until the grant is committed.
     closed: Arc<RwLock<HashSet<String>>>,
 }
 
@@ -55,7 +56,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Something is granted: no mount closes until this is dropped.
+/// The hold of a grant on all mounts: none closes until this is dropped.
 pub(super) type Granting = OwnedRwLockReadGuard<HashSet<String>>;
 
 /// A mount that grants nothing until this is dropped.
@@ -78,7 +79,8 @@ impl Drop for Closed {
 }
 
 impl Revoker {
-    /// Over the leases of the barrier. It knows no engine before the router is made with it.
+    /// Creates a revoker over the leases of the barrier. It knows no engine before the router is
+    /// made with it.
     pub fn new(
         barrier: &Arc<Unsealed>,
         leases: &Arc<lease::Store>,
@@ -108,8 +110,8 @@ impl Revoker {
         self.lock().contains_key(id)
     }
 
-    /// Waits until nothing that `mount` granted is on its way to the log, and lets it grant
-    /// nothing while the answer is kept.
+    /// Waits until no grant of `mount` is on its way to the log, and lets the mount grant nothing
+    /// while the answer is kept.
     pub async fn close(&self, mount: &str) -> Closed {
         self.closed.write().await.insert(mount.to_owned());
         Closed {
@@ -118,7 +120,7 @@ impl Revoker {
         }
     }
 
-    /// Keeps all mounts from closing until what `mount` grants is committed.
+    /// Keeps all mounts from closing until the grant of `mount` is committed.
     ///
     /// # Errors
     /// 400 when it is closed.
@@ -130,9 +132,9 @@ impl Revoker {
         }
     }
 
-    /// Revokes the lease `id` now, or waits until that is done elsewhere. A lease that is gone is
-    /// revoked. Where it fails, a lease that had ended is tried again later, and another stays as
-    /// it was.
+    /// Revokes the lease `id` now, or waits until that is done elsewhere. A lease that is gone
+    /// counts as revoked. After a failure, a lease that had ended is tried again later, and another
+    /// stays as it was.
     ///
     /// # Errors
     /// 400, with what the engine said; or as the barrier says.
@@ -156,7 +158,7 @@ impl Revoker {
         }
     }
 
-    /// Takes the lease `id` in hand; or gives what ends when others let go of it.
+    /// Takes the lease `id` in hand, or returns a receiver that ends when others let go of it.
     pub(super) fn claim(&self, id: &str) -> Result<Claim<'_>, watch::Receiver<()>> {
         let mut busy = self.lock();
         if let Some(theirs) = busy.get(id) {
@@ -192,7 +194,7 @@ impl Revoker {
         Err(BarrierError::Commit(CommitError::Conflict).into())
     }
 
-    /// Has its engine revoke `lease`.
+    /// Has the engine of `lease` revoke it.
     async fn ask(&self, lease: &Lease) -> Result<Batch, Error> {
         let Undo::Secret { mount, internal } = &lease.undo else {
             return Err(Error::internal("a token is no engine's to revoke"));
@@ -205,7 +207,7 @@ impl Revoker {
         revoke_at(&route, &granted).await
     }
 
-    /// What is told of a lease, without the engine's note.
+    /// Returns what an engine is told of a lease, without the engine's note.
     fn granted(&self, lease: &Lease, route: &Route) -> Granted {
         Granted {
             path: lease.path().to_owned(),
@@ -218,7 +220,7 @@ impl Revoker {
         }
     }
 
-    /// Writes down that revoking `lease` failed, where it has ended; and gives what that means to
+    /// Records that revoking `lease` failed, where the lease has ended; and returns the error for
     /// the caller.
     async fn fail(&self, lease: &Lease, error: &Error) -> Result<Error, Error> {
         let now = self.clock.now();
@@ -260,7 +262,7 @@ impl Revoker {
         }
     }
 
-    /// The route of what is mounted at `mount`.
+    /// Finds the route of the mount at `mount`.
     fn route(&self, mount: &str) -> Result<Arc<Route>, Error> {
         let routes = self.routes.get().and_then(Weak::upgrade);
         let routes = routes.ok_or_else(|| Error::internal("the router is gone"))?;
@@ -273,7 +275,7 @@ impl Revoker {
         }
     }
 
-    /// The route of the mount that `path` is below.
+    /// Finds the route of the mount that `path` is below.
     fn route_above(&self, path: &str) -> Result<Arc<Route>, Error> {
         let routes = self.routes.get().and_then(Weak::upgrade);
         let routes = routes.ok_or_else(|| Error::internal("the router is gone"))?;
@@ -343,12 +345,13 @@ fn late(what: &str, max: Duration) -> Error {
     )
 }
 
-/// In Vault's words, and of its kind.
+/// Returns the error of a failed revocation, in Vault's words and of its kind.
 fn failed(message: &str) -> Error {
     Error::invalid(format!("failed to revoke entry: {message}"))
 }
 
-/// Is it no engine's failure: can this node not go on, whatever it has revoked?
+/// Returns true for a failure of the store, after which this node cannot go on, whatever it has
+/// revoked.
 pub(super) fn is_of_the_store(error: &Error) -> bool {
     use CommitError::{DiskFull, Fatal, NotLeader, Unavailable};
     let is_commit = matches!(
@@ -364,7 +367,7 @@ pub(super) fn is_of_the_store(error: &Error) -> bool {
         )
 }
 
-/// The engine's note in a lease's record.
+/// Reads the engine's note in a lease's record.
 fn note(internal: &str) -> Result<Map<String, Value>, Error> {
     let note = serde_json::from_str(internal);
     note.map_err(|_| BarrierError::Decode("lease").into())

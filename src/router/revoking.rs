@@ -1,4 +1,4 @@
-//! Works off the queue of revocations, in the background of an active node.
+//! The queue of revocations, worked off in the background of an active node.
 
 use super::revoker::{AT_ONCE_MAX, Revoker, is_of_the_store};
 use crate::barrier::{BarrierError, Batch};
@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 const AHEAD_MAX: usize = 4 * AT_ONCE_MAX;
 
 impl Revoker {
-    /// Has everything revoked that is due, at most [`AT_ONCE_MAX`] at a time. Returns when more is
-    /// due, as far as is known now; `None` for nothing.
+    /// Revokes everything that is due, at most [`AT_ONCE_MAX`] at a time. Returns the time at which
+    /// more is due, as far as is known now; `None` for nothing.
     ///
     /// # Errors
     /// As the barrier says. What failed at an engine is due again later.
@@ -58,8 +58,8 @@ impl Revoker {
         self.leases.revocations_changed().await;
     }
 
-    /// The next leases that are due, while this node leads: nothing is done elsewhere by a node
-    /// that cannot write down that it was done.
+    /// Returns the next leases that are due, while this node leads: a node that cannot write down
+    /// that something was done does nothing elsewhere.
     async fn look_ahead(&self) -> Result<VecDeque<String>, Error> {
         let storage = self.barrier.storage();
         if !storage.status().leads {

@@ -36,9 +36,9 @@ pub type Phase = Role<()>;
 /// The addresses of the active node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leader {
-    /// `http://192.168.50.101:8200`.
+    /// Address of its API, such as `http://192.168.50.101:8200`.
     pub api_address: String,
-    /// `https://192.168.50.101:8201`.
+    /// Address of its cluster listener, such as `https://192.168.50.101:8201`.
     pub cluster_address: String,
 }
 

@@ -1,4 +1,4 @@
-//! The router: what it is made of, and the steps of one request in their order.
+//! The router: its parts, and the steps of one request in their order.
 
 use super::audited::Told;
 use super::call::Call;
@@ -20,34 +20,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How often a request is answered anew because a record changed under it.
+/// Most attempts at a request under which a record changed.
 const ATTEMPTS_MAX: usize = 64;
 
-/// What the router is made of.
+/// The parts of the router.
 pub struct Parts {
-    /// Where everything is.
+    /// The barrier, in which everything is stored.
     pub barrier: Arc<Unsealed>,
-    /// Cluster time.
+    /// The cluster's clock.
     pub clock: Arc<dyn Clock>,
     /// The mount table.
     pub mounts: Arc<Table>,
-    /// Policies.
+    /// The policies.
     pub policies: Arc<policy::Store>,
-    /// Tokens.
+    /// The tokens.
     pub tokens: Arc<token::Store>,
-    /// Audit devices.
+    /// The audit devices.
     pub audit: Arc<audit::Broker>,
-    /// What may be mounted.
+    /// The kinds that may be mounted.
     pub kinds: Kinds,
-    /// Lease lives where mounts say nothing.
+    /// The lives of leases where mounts say nothing.
     pub lifetimes: Lifetimes,
-    /// What is being answered right now; shared with whoever shows it.
+    /// The requests that are being answered right now; shared with the endpoint that shows them.
     pub flights: Arc<Flights>,
-    /// Has engines revoke what they granted.
+    /// The link to the engines that granted leases.
     pub revoker: Arc<Revoker>,
 }
 
-/// What is known of who sends a request.
+/// The edge's knowledge of the sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquaintance {
     /// The path is open to all.
@@ -56,7 +56,8 @@ pub enum Acquaintance {
     Known(Option<Fingerprint>),
     /// The token is not good.
     Unknown,
-    /// The token is not known here, and whether that is all there is to know neither.
+    /// The token is not known here, and it is not known if this node has all that the cluster
+    /// knows.
     Unclear,
 }
 
@@ -70,7 +71,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router over `parts`.
+    /// Creates a router over `parts`.
     pub fn new(parts: Parts) -> Self {
         let routes = Arc::new(Routes::new(
             Arc::clone(&parts.barrier),
@@ -105,13 +106,13 @@ impl Router {
         self.parts.audit.reopen();
     }
 
-    /// Has engines revoke what they granted.
+    /// Returns the link to the engines that granted leases.
     pub fn revoker(&self) -> &Arc<Revoker> {
         &self.parts.revoker
     }
 
-    /// What is known of who sends a request to `path`, before its body is read. A token that is
-    /// not found is looked for again once this node knows what the cluster knows.
+    /// Returns what is known of the sender of a request to `path`, before its body is read. Looks
+    /// again for a token that is not found once this node knows what the cluster knows.
     pub async fn acquaintance(
         &self,
         path: &str,
@@ -134,7 +135,7 @@ impl Router {
         }
     }
 
-    /// Does `path` need no token?
+    /// Returns true when `path` needs no token.
     pub fn is_open(&self, path: &str) -> bool {
         let found = self.routes.resolve(path);
         found.is_ok_and(|found| found.is_some_and(|(route, rest)| route.is_open(rest)))
@@ -291,8 +292,8 @@ impl Router {
         Ok(())
     }
 
-    /// Tells the log what the client is not told. What the node cannot survive it learns from the
-    /// store itself.
+    /// Tells the log what the client is not told. The node learns of a failure that it cannot
+    /// survive from the store itself.
     fn notice(&self, error: &Error) {
         use BarrierError::{Decode, Tampered, UnknownKeyTerm};
         if let Some(cause @ (Tampered | UnknownKeyTerm(_) | Decode(_))) = &error.cause {
@@ -305,7 +306,7 @@ const fn conflict() -> BarrierError {
     BarrierError::Commit(CommitError::Conflict)
 }
 
-/// What a use of a token can fail by is the barrier's alone.
+/// Returns the barrier's error, by which alone a use of a token can fail.
 fn barrier_cause(error: token::TokenError) -> BarrierError {
     match error {
         token::TokenError::Barrier(cause) => cause,

@@ -1,4 +1,4 @@
-//! The mount table joined with the engines: what the hot path looks at.
+//! The mount table joined with the engines, for the hot path.
 
 use crate::barrier::{BarrierError, Unsealed, View};
 use crate::engine::table::Access;
@@ -9,30 +9,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A mount with what answers for it.
+/// A mount with the engine that answers for it.
 pub struct Route {
-    /// Its row.
+    /// Its row of the mount table.
     pub entry: Arc<Entry>,
-    /// As the engine sees it.
+    /// The mount as the engine sees it.
     pub context: Arc<MountContext>,
-    /// Its subtree.
+    /// Its subtree of the barrier.
     pub view: View,
-    /// What kind of engine answers.
+    /// The kind of engine that answers.
     pub kind: &'static Kind,
-    /// What answers: the mount's own for as long as it is mounted, wherever it is moved.
+    /// The engine, which is the mount's own for as long as it is mounted, wherever it is moved.
     pub engine: Arc<dyn Engine>,
 }
 
-/// Lease lives where a mount says nothing.
+/// The lives of leases where a mount says nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// `default_lease_ttl`.
+    /// The setting `default_lease_ttl`.
     pub default: Duration,
-    /// `max_lease_ttl`.
+    /// The setting `max_lease_ttl`.
     pub max: Duration,
 }
 
-/// Vault's own: 32 days.
+/// Vault's own default: 32 days.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(768 * 3600);
 
 impl Default for Lifetimes {
@@ -45,7 +45,7 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
-    /// Default and longest lease of a mount with `config`.
+    /// Returns the default and the longest life of a lease of a mount with `config`.
     pub fn of(&self, config: &Config) -> (Duration, Duration) {
         let or = |seconds: u64, system| match seconds {
             0 => system,
@@ -57,7 +57,7 @@ impl Lifetimes {
 }
 
 impl Route {
-    /// Does `path` (relative) need no token?
+    /// Returns true when `path` (relative) needs no token.
     pub fn is_open(&self, path: &str) -> bool {
         let one = self.engine.canonical_path(Operation::Read, path);
         let table = self.engine.table(&self.context);
@@ -66,7 +66,7 @@ impl Route {
     }
 }
 
-/// Compiles the table when it changed, and finds the route of a path.
+/// The routes of all paths, compiled again when the table changed.
 pub(super) struct Routes {
     barrier: Arc<Unsealed>,
     table: Arc<Table>,
@@ -99,7 +99,7 @@ impl Routes {
         }
     }
 
-    /// The mount that answers for `path` and what is left of it.
+    /// Finds the mount that answers for `path`, and the rest of the path below it.
     pub fn resolve<'a>(
         &self,
         path: &'a str,
@@ -120,7 +120,8 @@ impl Routes {
         Ok(bare.map(|route| (Arc::clone(route), "")))
     }
 
-    /// Takes over what stays of `before`: an engine is its mount's, and keeps what it remembers.
+    /// Compiles `source`. Takes over the engines that stay from `before`: an engine is its mount's,
+    /// and keeps what it remembers.
     fn compile(&self, source: Arc<Snapshot>, before: &Compiled) -> Compiled {
         let kept = before.by_path.values();
         let kept: HashMap<&str, &Arc<Route>> = kept

@@ -1,4 +1,4 @@
-//! What a standby answers itself: whatever reads and needs no entry in the log.
+//! The requests that a standby answers itself: all that read and need no entry in the log.
 
 use super::audited::Told;
 use super::call::Call;
@@ -15,8 +15,8 @@ impl Router {
     /// `index`, and when the answer needs no write. That is found out before the audit record is
     /// written, except where only the engine knows.
     ///
-    /// What is about this node alone (`is_local`) is answered from what it has applied when nobody
-    /// leads: a node that lost its quorum can be sealed, and tells how it is.
+    /// A request about this node alone (`is_local`) is answered from the state that it has applied
+    /// when nobody leads: a node that lost its quorum can be sealed, and tells how it is.
     pub async fn handle_on_standby(
         &self,
         incoming: Incoming,
@@ -35,7 +35,7 @@ impl Router {
         }
     }
 
-    /// The index that this node has applied.
+    /// Returns the index that this node has applied.
     pub fn applied_index(&self) -> u64 {
         self.parts.barrier.storage().status().applied_index
     }
@@ -113,7 +113,7 @@ impl Router {
     }
 }
 
-/// Why a standby has no answer.
+/// The reasons for which a standby has no answer.
 enum Elsewhere {
     ForActive,
     Behind,

@@ -1,4 +1,4 @@
-//! Steps of a request: who asks, may they, what answers, what is made of the answer.
+//! The steps of a request: to find the caller, its right, the engine, and the shape of the answer.
 
 use super::audited::Told;
 use super::call::Call;
@@ -85,7 +85,8 @@ impl Router {
         Ok(())
     }
 
-    /// Nothing is told to who has no good token, not even whether the path exists.
+    /// Finds the token of the caller. Tells nothing to a caller without a good token, not even that
+    /// the path exists.
     fn identify(
         &self,
         call: &mut Call,
@@ -163,7 +164,7 @@ impl Router {
         Ok(authorized.carry(request))
     }
 
-    /// Has the engine find out what takes long, once its first line is in the audit.
+    /// Has the engine find out what takes long, once the first line is in the audit.
     pub(super) async fn prepare(
         &self,
         call: &Call,
@@ -181,7 +182,7 @@ impl Router {
         Ok(())
     }
 
-    /// Has the request answered. The batch is what must commit before the answer is good.
+    /// Has the request answered. The batch must commit before the answer is good.
     pub(super) async fn perform(
         &self,
         call: &mut Call,
@@ -241,8 +242,8 @@ impl Router {
         route.engine.handle(authorized, &route.view)
     }
 
-    /// Makes the token of a login, registers the lease of a secret, and wraps what is to be
-    /// wrapped.
+    /// Makes the token of a login, registers the lease of a secret, and wraps an answer that is to
+    /// be wrapped.
     fn complete(
         &self,
         call: &Call,
@@ -271,13 +272,14 @@ impl Router {
     }
 }
 
-/// CVE-2026-4525: no tuning lets a token through to an engine.
+/// Returns true for a header that the mount's tuning lets through. No tuning lets a token through
+/// to an engine (CVE-2026-4525).
 fn passes(names: &[String], name: &str) -> bool {
     let token = name.eq_ignore_ascii_case("x-vault-token");
     !token && names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
 }
 
-/// What narrows is honoured or refused by name: see [`narrowing`].
+/// Refuses by name each narrowing field that the endpoint does not know: see [`narrowing`].
 fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
     match call.endpoint {
         Some(endpoint) if super::call::is_write(request.operation) && !endpoint.takes_anything => {
@@ -288,7 +290,7 @@ fn refuse_narrowing(call: &Call, request: &Request) -> Result<(), Error> {
     }
 }
 
-/// Help for the path, for people and as a document.
+/// Returns the help for the path, for people and as a document.
 fn help(route: &Route, request: &Request) -> Result<Response, Error> {
     let sheets = (route.kind.sheets)(&route.context);
     let path = request.path.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Work that no request asks for: ending what is over, deleting what was unmounted.
+//! Work that no request asks for: ending tokens that are over, deleting what was unmounted.
 
 use super::router::Router;
 use crate::barrier::BarrierError;
@@ -12,8 +12,8 @@ const TOKENS_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
 
 impl Router {
-    /// Does what is due, in entries of bounded size. Gives the time of the next call that will
-    /// find something, as far as is known now; zero when that is at once.
+    /// Does the work that is due, in entries of bounded size. Returns the time of the next call
+    /// that will find something, as far as is known now; zero when that is at once.
     pub async fn sweep(&self) -> Result<Option<Timestamp>, Error> {
         if !self.parts.barrier.storage().status().leads {
             return Ok(None);

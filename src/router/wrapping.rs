@@ -20,15 +20,15 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the answer lies in the wrapping token's cubbyhole.
+/// The record of the answer in the wrapping token's cubbyhole.
 const RECORD: &str = "response";
 
-/// What every unusable wrapping token is answered with.
+/// Returns the answer to every unusable wrapping token.
 pub(super) fn invalid() -> Error {
     Error::invalid("wrapping token is not valid or does not exist")
 }
 
-/// What is told to who asked for a longer life than anything may have.
+/// Returns the warning for a caller that asked for a longer life than any wrapping may have.
 pub(super) fn capped(asked: Duration, granted: Duration) -> String {
     format!(
         "wrap TTL of {:?} exceeds the maximum lease TTL of the system: it is {:?}",
@@ -37,7 +37,7 @@ pub(super) fn capped(asked: Duration, granted: Duration) -> String {
     )
 }
 
-/// Is the request about the token that it was sent with?
+/// Returns true when the request is about the token that it was sent with.
 pub(super) fn is_about_itself(call: &Call, request: &Request) -> bool {
     call.step.is_some() && named(request).is_none_or(|named| is_same(call, named))
 }
@@ -53,14 +53,15 @@ fn is_same(call: &Call, named: &str) -> bool {
         .is_some_and(|text| text.expose() == named)
 }
 
-/// Errors, empty answers and raw bodies are not wrapped.
+/// Returns true for a response that is worth wrapping: errors, empty answers and raw bodies are
+/// not.
 pub(super) fn is_worth_it(response: &Response) -> bool {
     let something = response.data.is_some() || response.auth.is_some();
     something && response.body.is_none() && response.wrap_info.is_none()
 }
 
 impl Router {
-    /// Puts `response` away and answers with what opens it.
+    /// Puts `response` away and answers with the token that opens it.
     pub(super) fn wrap(
         &self,
         path: &str,
