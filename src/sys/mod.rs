@@ -1,15 +1,15 @@
 //! The `sys/` API, in rooms that stand one above the other:
 //!
-//! | room | what lives there |
+//! | room | contents |
 //! |---|---|
-//! | `recovery.rs` | what a node in recovery mode answers instead of everything else |
+//! | `recovery.rs` | the endpoints that a node in recovery mode answers instead of all others |
 //! | `endpoints/` | the engine behind the `sys/` mount: `sys/mounts`, `sys/leases`, `sys/policies` … |
-//! | `open/` | what answers while sealed, before a token can be checked: `sys/init`, `sys/unseal`, `sys/health`, joining |
-//! | `duties/` | what the active node does by itself: autopilot, snapshots by the clock |
+//! | `open/` | the endpoints that answer while sealed, before a token can be checked: `sys/init`, `sys/unseal`, `sys/health`, joining |
+//! | `duties/` | the work of the active node by itself: autopilot, snapshots by the clock |
 //! | `snapshot/` | saving the whole state and restoring it |
-//! | `ports/` | what all of these need of the node, which implements it |
+//! | `ports/` | the traits by which all of these reach the node, which implements them |
 //!
-//! What only the node can do (seal, step-down, numbers, snapshots) the engine asks of it through
+//! The engine asks the node for its own acts (seal, step-down, numbers, snapshots) through
 //! [`Lifecycle`], between the audit's two lines about the request: `endpoints/acts.rs`.
 
 pub mod duties;

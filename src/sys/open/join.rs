@@ -2,7 +2,7 @@
 //! asks the active node for a challenge and answers it. No token can be asked for: the joiner has
 //! none, and the proof is in the answer.
 //!
-//! What joiner and active node say to each other goes through as it is, in base64. The challenge
+//! The messages between joiner and active node go through as they are, in base64. The challenge
 //! looks like Vault's; the answer does not, for it proves more.
 
 use super::answers::bare;
