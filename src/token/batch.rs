@@ -13,10 +13,10 @@ use crate::store::Revision;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What the blob is for; one sealed for something else does not open here.
+/// The purpose of the blob; one sealed for another purpose does not open here.
 const DOMAIN: &str = "batch token";
 
-/// Seals `token`; nothing is stored.
+/// Seals `token` as text. Stores nothing.
 pub(super) fn seal(barrier: &Unsealed, token: &Token) -> Result<SecretString, TokenError> {
     let encoded = postcard::to_stdvec(&TokenRecord::from_token(token));
     let record = Secret::new(encoded.map_err(|_| BarrierError::Decode("outgoing"))?);

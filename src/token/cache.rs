@@ -10,10 +10,10 @@ use crate::store::{Key, Observer, Revision};
 use quick_cache::sync::{Cache as Bounded, GuardResult};
 use std::sync::Arc;
 
-/// Most tokens.
+/// Most tokens that are kept.
 const TOKENS_MAX: usize = 4096;
 
-/// A token and how long that is known to hold without asking its ancestors again.
+/// A token, and the time for which it is known to hold without asking its ancestors again.
 #[derive(Clone)]
 pub(super) struct Hot {
     pub token: Arc<Token>,
@@ -40,14 +40,15 @@ impl Cache {
         }
     }
 
-    /// The token of this id, if it is hot and holds.
+    /// Returns the token of this id, if it is hot and holds.
     pub fn get(&self, id: &str, now: Timestamp) -> Option<Hot> {
         let key = self.keys.get(id)?;
         self.tokens.get(&key).filter(|hot| hot.holds(now))
     }
 
-    /// The token of this id, whose record is at `key`: if it is not hot, as `load` reads it. What
-    /// changed while it was read is not kept. Others who want the same wait meanwhile.
+    /// Returns the token of this id, whose record is at `key`; reads it with `load` if it is not
+    /// hot. Does not keep a token that changed while it was read. Others who want the same wait
+    /// meanwhile.
     pub fn get_or_load<E>(
         &self,
         id: &str,
@@ -73,7 +74,7 @@ impl Cache {
         Ok(loaded)
     }
 
-    /// Forgets everything, for when more changed than its keys tell.
+    /// Forgets everything, for when more changed than the keys tell.
     pub fn clear(&self) {
         self.tokens.clear();
     }
@@ -107,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Has the token loaded while `meanwhile` happens; is it kept?
+    /// Loads a token while `meanwhile` happens; returns true when it is kept.
     fn kept(loaded: Option<Hot>, meanwhile: impl FnOnce(&Cache)) -> bool {
         let cache = Cache::new();
         let load = || {

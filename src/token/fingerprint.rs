@@ -1,10 +1,10 @@
-//! What a token's text is known by.
+//! The fingerprint by which a token's text is known.
 
 use std::fmt;
 
 /// Bytes of the keyed hash that are kept.
 const FINGERPRINT_BYTES: usize = 16;
-/// Before its digits in a record's name.
+/// The mark before the fingerprint's digits in a record's name.
 const MARK: char = 'h';
 
 /// A keyed hash of a service token's text, 128 bits: its record's name follows from it, the text
@@ -20,7 +20,7 @@ impl Fingerprint {
         Self(kept)
     }
 
-    /// The name of the token's record: `h` and 32 hexadecimal digits.
+    /// Returns the name of the token's record: `h` and 32 hexadecimal digits.
     pub(super) fn record_name(self) -> String {
         let mut name = String::with_capacity(1 + 2 * FINGERPRINT_BYTES);
         name.push(MARK);

@@ -31,7 +31,7 @@ pub use text::{RANDOM_CHARS, SERVICE_PREFIX};
 
 use crate::barrier::Codec;
 
-/// How the record at `path`, below `sys/token/`, is shown as text.
+/// Returns the codec that shows the record at `path`, below `sys/token/`, as text.
 pub fn codec(path: &str) -> Option<Codec> {
     match path.split_once('/')? {
         ("id", _) => Some(Codec::of::<record::TokenRecord>()),
@@ -40,10 +40,10 @@ pub fn codec(path: &str) -> Option<Codec> {
     }
 }
 
-/// Why a token could not be made, renewed or ended.
+/// The reasons for which a token cannot be made, renewed or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Not now or fatal, as the barrier says.
+    /// The barrier's error: not now, or fatal.
     #[error(transparent)]
     Barrier(#[from] crate::barrier::BarrierError),
     /// The client's fault, with the message for it.

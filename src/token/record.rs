@@ -1,4 +1,4 @@
-//! What is known of a token.
+//! The stored facts about a token.
 
 use crate::clock::Timestamp;
 use crate::engine::{Caller, TokenType};
@@ -19,19 +19,19 @@ pub struct Token {
     pub accessor: String,
     /// [`Token::id`] of the parent; empty for orphans.
     pub parent: String,
-    /// Sorted names.
+    /// Names of its policies, sorted.
     pub policies: Vec<String>,
     /// API path that made it: `auth/token/create`.
     pub path: String,
-    /// What its maker wrote on it.
+    /// The notes that its maker wrote on it.
     pub metadata: BTreeMap<String, String>,
-    /// `root`, `token-backup`, `userpass-anna`.
+    /// Name for people: `root`, `token-backup`, `userpass-anna`.
     pub display_name: String,
     /// Uses left; zero is without limit.
     pub num_uses: u64,
-    /// When it was made.
+    /// Time at which it was made.
     pub creation_time: Timestamp,
-    /// When it ends; zero is never.
+    /// Time at which it ends; zero is never.
     pub expire_time: Timestamp,
     /// Life as granted first; zero is for ever.
     pub ttl: Duration,
@@ -39,9 +39,9 @@ pub struct Token {
     pub explicit_max_ttl: Duration,
     /// Renewal period; zero is none.
     pub period: Duration,
-    /// May it be renewed?
+    /// True when it may be renewed.
     pub renewable: bool,
-    /// When it was renewed last; zero is never.
+    /// Time of its last renewal; zero is never.
     pub last_renewal: Timestamp,
     /// Role of the token engine; empty for none.
     pub role: String,
@@ -51,48 +51,50 @@ pub struct Token {
     pub bound_cidrs: Vec<String>,
     /// Service or batch.
     pub token_type: TokenType,
-    /// What its mount and method allowed at most when it was made; bounds renewals without period.
+    /// The longest life that its mount and method allowed when it was made; bounds renewals without
+    /// period.
     pub max_ttl: Duration,
-    /// How many ancestors it has.
+    /// Number of its ancestors.
     pub depth: u16,
     /// Name of its own part of the cubbyhole; empty for batch tokens.
     pub cubbyhole_id: String,
 }
 
 impl Token {
-    /// Is the root policy among its policies?
+    /// Returns true when the root policy is among its policies.
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == ROOT)
     }
 
-    /// Has its own time come at `now`?
+    /// Returns true when its own time has come at `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         !self.expire_time.is_zero() && self.expire_time <= now
     }
 
-    /// Did an auth method let it in, other than the one of tokens?
+    /// Returns true when an auth method let it in, other than the one of tokens.
     pub fn is_login(&self) -> bool {
         self.path.starts_with("auth/") && !self.path.starts_with("auth/token/")
     }
 
-    /// Is it a batch token?
+    /// Returns true for a batch token.
     pub fn is_batch(&self) -> bool {
         self.token_type == TokenType::Batch
     }
 
-    /// Life left at `now`; zero for a token without end.
+    /// Returns the life left at `now`; zero for a token without end.
     pub fn ttl_left(&self, now: Timestamp) -> Duration {
         self.expire_time.since(now)
     }
 
-    /// Id of its lease; `None` where it has none (batch tokens, and tokens without end).
+    /// Returns the id of its lease; `None` where it has none (batch tokens, and tokens without
+    /// end).
     pub fn lease_id(&self) -> Option<String> {
         let leased = !self.is_batch() && !self.expire_time.is_zero();
         leased.then(|| format!("{}/{}", self.path, self.id))
     }
 
-    /// Whether it may be used from `address`. A token without bounds may be used from anywhere;
-    /// one with bounds not from a unix socket.
+    /// Returns true when it may be used from `address`. A token without bounds may be used from
+    /// anywhere; one with bounds not from a unix socket.
     pub fn permits_address(&self, address: Option<std::net::IpAddr>) -> bool {
         self.bound_cidrs.is_empty()
             || address.is_some_and(|address| {
@@ -102,7 +104,8 @@ impl Token {
             })
     }
 
-    /// What an engine may know of it. [`Caller::has_sudo`] is for the router to fill in.
+    /// Returns the part of it that an engine may know. [`Caller::has_sudo`] is for the router to
+    /// fill in.
     pub fn caller(&self) -> Caller {
         Caller {
             token_id: self.id.clone(),

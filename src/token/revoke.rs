@@ -17,13 +17,14 @@ pub const REVOKE_BATCH_MAX: usize = 256;
 const BELONGINGS_MAX: usize = 1024;
 /// Most children that one revocation can turn into orphans.
 const ORPHANS_MAX: usize = 1024;
-/// Never written, only deleted: tells every node's cache that a tree was revoked, or ends sooner.
+/// A record that is never written, only deleted: it tells every node's cache that a tree was
+/// revoked, or ends sooner.
 pub(super) const SIGNAL: &str = "revoked";
 
-/// What a sweep found to do.
+/// The work that a sweep found.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// Commit this.
+    /// The batch to commit.
     pub batch: Batch,
     /// True when another sweep at once finds more.
     pub more: bool,
@@ -31,8 +32,8 @@ pub struct Sweep {
 
 impl Store {
     /// Adds the end of the token `id` and of all below it to `batch`: records, indexes, leases,
-    /// cubbyholes. What `batch` was about to write of them goes too, so call it last. Nothing
-    /// happens where there is no such token.
+    /// cubbyholes. Takes out, too, the writes to them that `batch` holds already, so it is called
+    /// last. Ends nothing where there is no such token.
     pub fn revoke_tree(
         &self,
         batch: &mut Batch,
@@ -95,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// The batch that ends what is over at `now`, at most `limit` tokens with their trees.
+    /// Returns the batch that ends what is over at `now`, at most `limit` tokens with their trees.
     pub fn sweep(&self, now: Timestamp, limit: usize) -> Result<Sweep, TokenError> {
         let mut sweep = Sweep::default();
         if self.maybe_pending.load(Ordering::Acquire) {
@@ -121,8 +122,9 @@ impl Store {
         Ok(sweep)
     }
 
-    /// The record knows best: a lease without its token is only litter. A renewal that commits
-    /// before this batch does makes it conflict.
+    /// Adds the end of `lease` to `batch`, and that of the token `id` unless its record says that
+    /// it still lives: a lease without its token is only litter. A renewal that commits before this
+    /// batch does makes it conflict.
     fn sweep_token(
         &self,
         batch: &mut Batch,
@@ -141,7 +143,8 @@ impl Store {
         Ok(())
     }
 
-    /// When [`Store::sweep`] is worth calling again; `None` when nothing has an end.
+    /// Returns the time at which [`Store::sweep`] is worth calling again; `None` when nothing has
+    /// an end.
     pub fn next_sweep(&self) -> Option<Timestamp> {
         if self.maybe_pending.load(Ordering::Acquire) {
             return Some(Timestamp::default());
@@ -166,7 +169,7 @@ impl Store {
         self.pending.put_blindly(batch, id, Secret::new(Vec::new()));
     }
 
-    /// Adds the end of one token and its belongings; true when nothing of it is left.
+    /// Adds the end of one token and its belongings. Returns true when nothing of it is left.
     fn remove(&self, batch: &mut Batch, id: &str, now: Timestamp) -> Result<bool, TokenError> {
         let token = match self.read(id)? {
             Some(token) => Some(token),

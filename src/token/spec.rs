@@ -1,4 +1,4 @@
-//! What a new token shall be.
+//! The specification of a new token.
 
 use super::ttl::{Wish, grant};
 use super::{Token, TokenError};
@@ -11,56 +11,56 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A token to be. Whoever fills it in has checked that its maker may make it.
+/// A token to be. The code that fills it in has checked that the maker may make it.
 #[derive(Debug, Default)]
 pub struct Spec {
-    /// The text, when it is not to be random.
+    /// The text of the token, when it is not to be random.
     pub text: Option<SecretString>,
     /// [`Token::id`] of the parent; empty for an orphan.
     pub parent: String,
-    /// Normalized, sorted: see [`policy::sanitize`].
+    /// Names of its policies, normalized and sorted: see [`policy::sanitize`].
     pub policies: Vec<String>,
     /// API path that makes it, without a trailing slash.
     pub path: String,
-    /// What its maker writes on it.
+    /// The notes that its maker writes on it.
     pub metadata: BTreeMap<String, String>,
-    /// For people.
+    /// Name for people.
     pub display_name: String,
-    /// Uses; zero is without limit.
+    /// Number of uses; zero is without limit.
     pub num_uses: u64,
-    /// Life; zero is for ever.
+    /// Life of the token; zero is for ever.
     pub ttl: Duration,
-    /// Hard limit; zero is none.
+    /// Hard limit of its life; zero is none.
     pub explicit_max_ttl: Duration,
     /// Renewal period; zero is none.
     pub period: Duration,
-    /// What mount and method allow at most.
+    /// The longest life that mount and method allow.
     pub max_ttl: Duration,
-    /// May it be renewed?
+    /// True when it may be renewed.
     pub renewable: bool,
     /// Role of the token engine.
     pub role: String,
-    /// Identity.
+    /// The identity that it belongs to.
     pub entity_id: String,
-    /// Addresses it may be used from.
+    /// Addresses that it may be used from.
     pub bound_cidrs: Vec<String>,
     /// Service or batch.
     pub token_type: TokenType,
-    /// For the method that it logs in through, when the token is renewed.
+    /// The note of the method that it logs in through, for the token's renewal.
     pub internal: Map<String, Value>,
 }
 
-/// A token, once. Its text is known to nobody else.
+/// A new token with its text, which is given once and known to nobody else.
 #[derive(Debug)]
 pub struct Minted {
-    /// What the client sends.
+    /// The text that the client sends.
     pub token: SecretString,
-    /// What is stored.
+    /// The token as it is stored.
     pub entry: Arc<Token>,
 }
 
 impl Spec {
-    /// A root token without end, as initialization and root generation make it.
+    /// Returns a root token without end, as initialization and root generation make it.
     pub fn root() -> Self {
         Self {
             policies: vec![ROOT.to_owned()],
@@ -70,7 +70,7 @@ impl Spec {
         }
     }
 
-    /// A token that opens one wrapped answer, once.
+    /// Returns a token that opens one wrapped answer, once.
     pub fn wrapping(path: &str, ttl: Duration) -> Self {
         Self {
             policies: vec![RESPONSE_WRAPPING.to_owned()],
@@ -82,8 +82,8 @@ impl Spec {
         }
     }
 
-    /// The token of a login at `path` (full API path) through `mount`, with warnings. Refuses
-    /// what no login may give.
+    /// Returns the token of a login at `path` (full API path) through `mount`, with warnings.
+    /// Refuses policies and lives that no login may give.
     pub fn login(
         auth: &Auth,
         path: &str,
@@ -139,7 +139,7 @@ fn tighter(limit: Duration, mount: Duration) -> Duration {
 }
 
 impl Minted {
-    /// The `auth` part of the answer.
+    /// Returns the `auth` part of the answer.
     pub fn into_auth(self) -> Auth {
         let entry = &self.entry;
         Auth {

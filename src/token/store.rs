@@ -1,4 +1,4 @@
-//! Tokens in the barrier: make, find, use, renew.
+//! The tokens in the barrier: making, finding, using and renewing them.
 
 use super::batch;
 use super::cache::{Cache, Hot};
@@ -21,10 +21,10 @@ use std::time::Duration;
 /// Longest line of ancestors.
 const DEPTH_MAX: u16 = 128;
 
-/// Where tokens live below the barrier's root.
+/// The place of tokens below the barrier's root.
 const PREFIX: &str = "sys/token/";
 
-/// What an engine keeps for tokens beside their records, such as their cubbyholes.
+/// The records of an engine for tokens beside the tokens' own, such as their cubbyholes.
 pub trait Belongings: Send + Sync {
     /// Adds the end of all that is kept for the token with `cubbyhole_id` to `batch`. Returns false
     /// when `batch` is full before all is in it; the rest is asked for again.
@@ -41,27 +41,28 @@ pub struct Store {
     pub(super) accessors: View,
     pub(super) children: View,
     pub(super) pending: View,
-    /// What methods keep of logins for their renewal, by the token's id.
+    /// The notes that methods keep of logins for their renewal, by the token's id.
     pub(super) logins: View,
     pub(super) leases: Arc<lease::Store>,
-    /// What engines keep for tokens; none where no engine does.
+    /// The records that engines keep for tokens; `None` where no engine does.
     pub(super) belongings: Option<Arc<dyn Belongings>>,
     /// False once it is known that no revocation waits to be continued.
     pub(super) maybe_pending: Arc<AtomicBool>,
     barrier: Arc<Unsealed>,
     cache: Arc<Cache>,
-    /// Storage does not keep it alive.
+    /// The observer of the storage, which does not keep it alive.
     _follower: Arc<Follower>,
 }
 
-/// What is known of the ancestors of the tokens that one question is about.
+/// The known lives of the ancestors of the tokens that one question is about.
 #[derive(Default)]
 pub struct Living {
     ancestors: HashMap<String, bool>,
 }
 
 impl Store {
-    /// Tokens of `barrier`, with a cache that follows its storage. Reads nothing.
+    /// Creates the store of the tokens of `barrier`, with a cache that follows its storage. Reads
+    /// nothing.
     pub fn new(barrier: &Arc<Unsealed>, leases: Arc<lease::Store>) -> Result<Self, TokenError> {
         let root = barrier.view(PREFIX);
         let cache = Arc::new(Cache::new());
@@ -89,7 +90,7 @@ impl Store {
         })
     }
 
-    /// The same store; what `belongings` keeps for a token ends with it.
+    /// Returns the same store; the records that `belongings` keeps for a token end with it.
     pub fn with_belongings(self, belongings: Arc<dyn Belongings>) -> Self {
         Self {
             belongings: Some(belongings),
@@ -97,13 +98,14 @@ impl Store {
         }
     }
 
-    /// The leases, for the `sys/leases/` API.
+    /// Returns the leases, for the `sys/leases/` API.
     pub fn leases(&self) -> &Arc<lease::Store> {
         &self.leases
     }
 
-    /// The token of a text that a client sent; `None` when there is none, or no longer. One map
-    /// access for a service token that was asked for before; a batch token is opened each time.
+    /// Finds the token of a text that a client sent; `None` when there is none, or no longer. Takes
+    /// one map access for a service token that was asked for before; a batch token is opened each
+    /// time.
     pub fn lookup(
         &self,
         text: &SecretString,
@@ -119,8 +121,8 @@ impl Store {
         }
     }
 
-    /// The fingerprint of a service token's text; `None` for a batch token, and for a text that is
-    /// no token's.
+    /// Returns the fingerprint of a service token's text; `None` for a batch token, and for a text
+    /// that is no token's.
     pub fn fingerprint(&self, text: &SecretString) -> Result<Option<Fingerprint>, TokenError> {
         self.fingerprint_of(text.expose().trim())
     }
@@ -138,7 +140,7 @@ impl Store {
         ))
     }
 
-    /// A service token by the fingerprint of its text.
+    /// Finds a service token by the fingerprint of its text.
     pub fn by_fingerprint(
         &self,
         fingerprint: Fingerprint,
@@ -147,12 +149,12 @@ impl Store {
         self.by_id(&fingerprint.record_name(), now)
     }
 
-    /// A service token by the name of its record.
+    /// Finds a service token by the name of its record.
     pub fn by_id(&self, id: &str, now: Timestamp) -> Result<Option<Arc<Token>>, TokenError> {
         Ok(self.hot(id, now)?.map(|hot| hot.token))
     }
 
-    /// A service token by its accessor.
+    /// Finds a service token by its accessor.
     pub fn by_accessor(
         &self,
         accessor: &str,
@@ -168,13 +170,14 @@ impl Store {
         }
     }
 
-    /// How many service tokens are stored, ended ones included: work in proportion to their number.
+    /// Counts the service tokens that are stored, ended ones included: work in proportion to their
+    /// number.
     pub fn count(&self) -> Result<u64, TokenError> {
         Ok(self.records.count()?)
     }
 
-    /// The accessors of all living tokens, at most `limit`. Those whose time has come are left
-    /// out, swept away or not. Reads each token, past the cache.
+    /// Lists the accessors of all living tokens, at most `limit`. Leaves out tokens whose time has
+    /// come, swept away or not. Reads each token, past the cache.
     pub fn list_accessors(&self, limit: usize, now: Timestamp) -> Result<Vec<String>, TokenError> {
         let mut living = Living::default();
         let mut accessors = Vec::new();
@@ -190,8 +193,8 @@ impl Store {
         Ok(accessors)
     }
 
-    /// Is the token `id` alive, and so all its ancestors? For asking about many: it fills no
-    /// cache, and `living` remembers the ancestors.
+    /// Returns true when the token `id` is alive, and so all its ancestors. Serves questions about
+    /// many tokens: it fills no cache, and `living` remembers the ancestors.
     fn lives(&self, id: &str, now: Timestamp, living: &mut Living) -> Result<bool, TokenError> {
         let Some(token) = self.read(id)?.filter(|token| !token.is_expired(now)) else {
             return Ok(false);
@@ -207,8 +210,8 @@ impl Store {
         Ok(lives)
     }
 
-    /// Does what `lease` stands for still hold: has its time not come, and does the token live
-    /// that it is about or that it dies with?
+    /// Returns true while the subject of `lease` holds: its time has not come, and the token lives
+    /// that it is about or that it dies with.
     pub fn holds(
         &self,
         lease: &Lease,
@@ -287,9 +290,10 @@ impl Store {
         })
     }
 
-    /// Adds "one use less" to `batch`; the last use ends the token with all below it. Nothing
-    /// for tokens without a limit. Call it after the request's own changes are in `batch`: where
-    /// they renew the token, the use is counted on the renewed one; where they end it, it stays so.
+    /// Adds one use less of `token` to `batch`; the last use ends the token with all below it. Does
+    /// nothing for tokens without a limit. It is called after the request's own changes are in
+    /// `batch`: where they renew the token, the use is counted on the renewed one; where they end
+    /// it, it stays ended.
     pub fn use_once(
         &self,
         batch: &mut Batch,
@@ -314,9 +318,9 @@ impl Store {
         }
     }
 
-    /// Adds "live on from now" to `batch`, for `increment` (zero: as granted first) or the
-    /// token's period, within its limits and `max_ttl`, what its mount allows now. Gives the
-    /// renewed token and warnings.
+    /// Adds the renewal of `token` to `batch`, for `increment` (zero: as granted first) or the
+    /// token's period, within its limits and `max_ttl`, the longest life that its mount allows now.
+    /// Returns the renewed token and warnings.
     pub fn renew(
         &self,
         batch: &mut Batch,
@@ -365,7 +369,7 @@ impl Store {
         Ok((Arc::new(renewed), warnings))
     }
 
-    /// What the method that `token` logged in through keeps of that, see
+    /// Returns the note about its login that the method of `token` keeps, see
     /// [`crate::engine::Auth::internal`].
     pub fn login_note(
         &self,
@@ -379,7 +383,7 @@ impl Store {
         Ok(note.map_err(|_| BarrierError::Decode("login"))?)
     }
 
-    /// Adds "`token` is still as it was read" to `batch`, for what follows from it. Nothing for
+    /// Adds the precondition to `batch` that `token` is still as it was read. Does nothing for
     /// batch tokens.
     pub fn expect(&self, batch: &mut Batch, token: &Token) {
         if !token.id.is_empty() {
@@ -387,25 +391,26 @@ impl Store {
         }
     }
 
-    /// Is there a record under the name of `text`, alive or not, or something left of one?
+    /// Returns true when there is a record under the name of `text`, alive or not, or something
+    /// left of one.
     pub fn is_taken(&self, text: &SecretString) -> Result<bool, TokenError> {
         let id = self.hash(text.expose())?.record_name();
         // Until all below an earlier one is gone, the sweep goes on ending what has that name.
         Ok(self.read(&id)?.is_some() || self.pending.get(&id)?.is_some())
     }
 
-    /// Returns the place of the record that `token` was read from.
+    /// Returns the slot of the record that `token` was read from.
     fn slot(&self, token: &Token) -> Slot {
         self.records.known(&token.id, token.revision)
     }
 
-    /// The record as it is stored, dead or alive.
+    /// Reads the record as it is stored, dead or alive.
     pub(super) fn read(&self, id: &str) -> Result<Option<Token>, TokenError> {
         let found = self.records.get_record::<TokenRecord>(id, "token")?;
         Ok(found.map(|(revision, stored)| stored.into_token(id, revision)))
     }
 
-    /// The token as `batch` will write it, if it does.
+    /// Returns the token as `batch` will write it, if it does.
     pub(super) fn pending_token(
         &self,
         batch: &Batch,
@@ -436,7 +441,8 @@ impl Store {
         Ok(Some(Arc::new(token)))
     }
 
-    /// A living token, from the cache or from the store. It lives only as long as its parent.
+    /// Returns a living token, from the cache or from the store. It lives only as long as its
+    /// parent.
     fn hot(&self, id: &str, now: Timestamp) -> Result<Option<Hot>, TokenError> {
         if let Some(hot) = self.cache.get(id, now) {
             return Ok(Some(hot));
@@ -463,7 +469,8 @@ impl Store {
         }))
     }
 
-    /// The parent must stay as it is until the child is written. Gives the child's depth.
+    /// Adds the precondition that the parent stays as it is until the child is written. Returns the
+    /// child's depth.
     fn expect_parent(&self, batch: &mut Batch, parent: &str) -> Result<u16, TokenError> {
         if parent.is_empty() {
             return Ok(0);
@@ -522,15 +529,15 @@ impl Store {
     }
 }
 
-/// Gives a child its parent's addresses, which earlier versions left out when they made one. A
-/// role's tokens have the role's or none.
+/// Gives a child its parent's addresses, which earlier versions left out when they made one. Tokens
+/// of a role have the role's addresses or none.
 fn inherit_bounds(child: &mut Token, parent: &Token) {
     if child.bound_cidrs.is_empty() && child.role.is_empty() {
         child.bound_cidrs.clone_from(&parent.bound_cidrs);
     }
 }
 
-/// Where a child stands in the index of its parent.
+/// Returns the entry of a child in the index of its parent.
 pub(super) fn child_entry(token: &Token) -> String {
     format!("{}/{}", token.parent, token.id)
 }
@@ -543,7 +550,7 @@ fn deadline(start: Timestamp, life: Duration) -> Timestamp {
     }
 }
 
-/// The earlier of two ends, where zero is "never".
+/// Returns the earlier of two ends, where zero is "never".
 fn earlier(a: Timestamp, b: Timestamp) -> Timestamp {
     match (a.is_zero(), b.is_zero()) {
         (true, _) => b,
@@ -552,14 +559,14 @@ fn earlier(a: Timestamp, b: Timestamp) -> Timestamp {
     }
 }
 
-/// Is `a` before `b`, where zero is "never"?
+/// Returns true when `a` is before `b`, where zero is "never".
 fn ends_sooner(a: Timestamp, b: Timestamp) -> bool {
     !a.is_zero() && (b.is_zero() || a < b)
 }
 
-/// Clears the cache when a tree was revoked or ends sooner: some of its tokens may be removed
-/// later, were made while it was being revoked, or are remembered with the later end.
-/// After a restore, also what the sweep remembers of the store is forgotten.
+/// The observer of the storage. It clears the cache when a tree was revoked or ends sooner: some of
+/// its tokens may be removed later, were made while it was being revoked, or are remembered with
+/// the later end. After a restore, it also forgets what the sweep remembers of the store.
 struct Follower {
     cache: Arc<Cache>,
     leases: Arc<lease::Store>,
@@ -608,7 +615,7 @@ mod tests {
     }
 
     impl World {
-        /// As [`World::new`], with a cubbyhole below `path`.
+        /// Creates a world as [`World::new`] does, with a cubbyhole below `path`.
         fn with_cubbyhole(path: &str) -> (Self, View) {
             let mut world = Self::new();
             let view = world.barrier.view(path);

@@ -1,10 +1,10 @@
-//! How long a token lives: Vault's rules for ttl, period and the three maxima.
+//! The life of tokens: Vault's rules for ttl, period and the three maxima.
 
 use super::TokenError;
 use crate::clock::{Timestamp, format_duration};
 use std::time::Duration;
 
-/// What is asked for, and what limits it. Zero stands for "not given" everywhere.
+/// The life that is asked for, and its limits. Zero stands for "not given" everywhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish {
     /// Life asked for.
@@ -19,14 +19,14 @@ pub struct Wish {
     pub mount_default_ttl: Duration,
     /// Maximum of the mount.
     pub mount_max_ttl: Duration,
-    /// When the token was made.
+    /// Time at which the token was made.
     pub start: Timestamp,
-    /// Now.
+    /// The time now.
     pub now: Timestamp,
 }
 
-/// Life from now on, and what the client should know about it. Fails when its time is over
-/// (CVE-2020-25816, CVE-2021-32923: what is close to its maximum gets what is left, never more).
+/// Returns the life from now on, and warnings for the client. Fails when the token's time is over
+/// (CVE-2020-25816, CVE-2021-32923: a token close to its maximum gets what is left, never more).
 pub fn grant(wish: &Wish) -> Result<(Duration, Vec<String>), TokenError> {
     let mut warnings = Vec::new();
     let max = [wish.method_max_ttl, wish.explicit_max_ttl]
@@ -68,7 +68,7 @@ fn exceeded(what: &str, wanted: Duration, granted: Duration) -> String {
     )
 }
 
-/// `768h`, not `768h0m0s`.
+/// Shortens a duration's text: `768h`, not `768h0m0s`.
 fn short(duration: Duration) -> String {
     let text = format_duration(Duration::from_secs(duration.as_secs()));
     let text = text
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    /// What limits, the wish, what is granted and how many warnings come with it.
+    /// The name of a limit, the wish, the life granted and the number of warnings.
     type Case = (&'static str, Wish, Duration, usize);
 
     fn maxima() -> Vec<Case> {
