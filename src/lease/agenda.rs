@@ -1,4 +1,4 @@
-//! An index by time: what is due is found without looking at what is not.
+//! An index by time, in which due leases are found without looking at others.
 
 use super::schedule::{Schedule, bucket_name, bucket_of, parse_bucket};
 use super::store::LIST_MAX;
@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 /// Bytes of a digest that tell leases of the same nanosecond apart.
 const NAME_BYTES: usize = 8;
 
-/// Lease ids by the time at which something is to be done about them.
+/// The ids of leases, by the time at which something is to be done about them.
 pub(super) struct Agenda {
     view: View,
-    /// What the keys of all entries begin with; `None` when the barrier was sealed already.
+    /// The beginning of the keys of all entries; `None` when the barrier was sealed already.
     prefix: Option<Key>,
     schedule: Schedule,
     changed: Notify,
@@ -22,16 +22,17 @@ pub(super) struct Agenda {
 
 /// An entry whose time has come.
 pub(super) struct Item {
-    /// Its name.
+    /// Name of the entry.
     pub entry: String,
-    /// The lease.
+    /// Id of the lease.
     pub id: String,
-    /// Its time.
+    /// Time of the entry.
     pub time: Timestamp,
 }
 
 impl Agenda {
-    /// The entries below `prefix` (absolute, with a trailing slash). Reads nothing.
+    /// Creates the agenda of the entries below `prefix` (absolute, with a trailing slash). Reads
+    /// nothing.
     pub fn new(barrier: &Arc<Unsealed>, prefix: &str) -> Self {
         let view = barrier.view(prefix);
         Self {
@@ -42,7 +43,7 @@ impl Agenda {
         }
     }
 
-    /// Adds "look at the lease `id` at `time`" to `batch`.
+    /// Adds the entry of the lease `id` at `time` to `batch`.
     pub fn put(&self, batch: &mut Batch, id: &str, time: Timestamp) -> Result<(), BarrierError> {
         if self.schedule.note(time) {
             self.changed.notify_one();
@@ -52,18 +53,19 @@ impl Agenda {
             .put_record_blindly(batch, &entry_name(id, time), &id.to_owned())
     }
 
-    /// Adds "forget to look at the lease `id` at `time`" to `batch`.
+    /// Adds the removal of the entry of the lease `id` at `time` to `batch`.
     pub fn delete(&self, batch: &mut Batch, id: &str, time: Timestamp) {
         self.view.delete(batch, &entry_name(id, time));
     }
 
-    /// Adds "forget this entry" to `batch`.
+    /// Adds the removal of this entry to `batch`.
     pub fn delete_entry(&self, batch: &mut Batch, entry: &str) {
         self.view.delete(batch, entry);
     }
 
-    /// Shows what is due at `now` to `look`, the earliest buckets first, until `look` has had
-    /// enough and returns false. About `limit` are wanted. Costs nothing when nothing is due.
+    /// Shows the entries that are due at `now` to `look`, the earliest buckets first, until `look`
+    /// has had enough and returns false. About `limit` are wanted. Costs nothing when nothing is
+    /// due.
     pub fn due(
         &self,
         now: Timestamp,
@@ -110,7 +112,7 @@ impl Agenda {
         Ok(())
     }
 
-    /// The names in a bucket: some that are due, or all.
+    /// Returns the names in a bucket: some that are due, or all.
     fn names(
         &self,
         folder: &str,
@@ -128,17 +130,19 @@ impl Agenda {
         self.view.walk(folder, LIST_MAX)
     }
 
-    /// When [`Agenda::due`] is worth asking again; `None` when nothing is filed.
+    /// Returns the time at which [`Agenda::due`] is worth asking again; `None` when nothing is
+    /// filed.
     pub fn next(&self) -> Option<Timestamp> {
         self.schedule.next()
     }
 
-    /// Returns when something was filed that may be due before what was known.
+    /// Returns when an entry was filed that may be due before what was known.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// `keys` were written by an entry that is applied: what was filed is there to be found now.
+    /// Notes that an entry of the log that wrote `keys` is applied: what was filed is there to be
+    /// found now.
     pub fn applied(&self, keys: &[Key]) {
         let Some(prefix) = &self.prefix else { return };
         if keys.iter().any(|key| key.starts_with(prefix)) {
@@ -147,7 +151,7 @@ impl Agenda {
         }
     }
 
-    /// All of the store was replaced.
+    /// Notes that all of the store was replaced.
     pub fn replaced(&self) {
         self.schedule.forget();
         self.changed.notify_one();
@@ -159,8 +163,9 @@ impl Agenda {
     }
 }
 
-/// The time is in the name, so that finding what is due opens no record that is not. The rest of
-/// the name tells leases with the same time apart; the record holds the id.
+/// Returns the name of an entry. The time is in the name, so that finding what is due opens no
+/// record that is not. The rest of the name tells leases with the same time apart; the record holds
+/// the id.
 fn entry_name(id: &str, time: Timestamp) -> String {
     let bucket = bucket_name(bucket_of(time));
     let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());

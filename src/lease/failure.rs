@@ -1,10 +1,10 @@
-//! What is known of a lease that could not be revoked.
+//! The failed revocations of a lease.
 
 use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Attempts after which a lease is called irrevocable, as Vault's.
+/// Attempts after which a lease is called irrevocable, as in Vault.
 pub const ATTEMPTS_MAX: u32 = 6;
 /// The pause after the first attempt; it doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(10);
@@ -14,17 +14,18 @@ const ERROR_BYTES_MAX: usize = 512;
 /// Attempts to revoke a lease, all of which failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// How many there were.
+    /// Number of the attempts.
     pub attempts: u32,
-    /// When the next one is due; zero when none is, because the lease is irrevocable.
+    /// Time at which the next one is due; zero when none is, because the lease is irrevocable.
     pub retry_at: Timestamp,
-    /// What the engine said last. No secrets here.
+    /// The last message of the engine. It holds no secrets.
     pub error: String,
 }
 
 impl Failure {
-    /// One attempt more than `before`, which failed at `now`. `hopeless` says that no further one
-    /// can do better; `random` (any number) spreads the next attempts of many leases.
+    /// Returns the failure with one attempt more than `before`, which failed at `now`. `hopeless`
+    /// says that no further one can do better; `random` (any number) spreads the next attempts of
+    /// many leases.
     pub fn after(
         before: Option<&Self>,
         error: &str,
@@ -48,13 +49,14 @@ impl Failure {
         }
     }
 
-    /// Is nothing tried any more?
+    /// Returns true when nothing is tried any more.
     pub fn is_irrevocable(&self) -> bool {
         self.retry_at.is_zero()
     }
 }
 
-/// Half to one and a half times what doubling gives.
+/// Returns the pause after the given number of attempts: half to one and a half times what doubling
+/// gives.
 fn pause(attempts: u32, random: u64) -> Duration {
     let base = PAUSE_MIN * 2_u32.saturating_pow(attempts.saturating_sub(1).min(ATTEMPTS_MAX));
     let milliseconds = u64::try_from(base.as_millis()).unwrap_or(u64::MAX);

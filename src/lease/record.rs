@@ -5,16 +5,17 @@ use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What must be undone when the lease ends.
+/// The undoing when the lease ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Undo {
-    /// A token and all below it: the token record's id.
+    /// The end of a token and of all below it: the token record's id.
     Token(String),
-    /// What an engine handed out: the mount's path, and the engine's own note as JSON.
+    /// The revocation of what an engine handed out: the mount's path, and the engine's own note as
+    /// JSON.
     Secret {
-        /// `database/`.
+        /// Path of the mount: `database/`.
         mount: String,
-        /// The engine's note of it: a JSON object.
+        /// Note of the engine: a JSON object.
         internal: String,
     },
 }
@@ -22,38 +23,38 @@ pub enum Undo {
 /// A promise with an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// `auth/token/create/h1a2b…`: the path that made it, and a name.
+    /// Its id, `auth/token/create/h1a2b…`: the path that made it, and a name.
     pub id: String,
-    /// When it was made.
+    /// Time at which it was made.
     pub issue_time: Timestamp,
-    /// When it ends; never zero.
+    /// Time at which it ends; never zero.
     pub expire_time: Timestamp,
-    /// When it was renewed last; zero for never.
+    /// Time of its last renewal; zero for never.
     pub last_renewal: Timestamp,
-    /// Past this no renewal reaches; zero is no such limit.
+    /// Time past which no renewal reaches; zero is no such limit.
     pub max_expire_time: Timestamp,
-    /// May it be renewed?
+    /// True when it may be renewed.
     pub renewable: bool,
     /// The token that it dies with; empty for none.
     pub owner: String,
-    /// What to undo.
+    /// The undoing at its end.
     pub undo: Undo,
-    /// Entry that wrote it; zero for a new one.
+    /// The log entry that wrote it; zero for a new one.
     pub revision: Revision,
 }
 
 impl Lease {
-    /// How long it still lives at `now`.
+    /// Returns the life left at `now`.
     pub fn ttl(&self, now: Timestamp) -> Duration {
         self.expire_time.since(now)
     }
 
-    /// Has it ended at `now`?
+    /// Returns true when it has ended at `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expire_time <= now
     }
 
-    /// The part of the id before its last segment: `auth/token/create`.
+    /// Returns the part of the id before its last segment: `auth/token/create`.
     pub fn path(&self) -> &str {
         self.id.rsplit_once('/').map_or("", |(path, _)| path)
     }

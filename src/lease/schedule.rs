@@ -1,6 +1,6 @@
-//! When to look for what is due, without looking at everything.
+//! The times at which to look for due leases, without looking at all of them.
 //!
-//! Deadlines are filed in buckets of [`BUCKET_S`] seconds. Which buckets exist is learnt once, at
+//! Deadlines are filed in buckets of [`BUCKET_S`] seconds. The existing buckets are learnt once, at
 //! the first question (their number is bounded by the longest life, not by the leases), and kept
 //! up with from then on; again when everything was replaced.
 
@@ -14,12 +14,12 @@ pub(super) const BUCKET_S: u64 = 64;
 /// Buckets for which an empty one is kept in mind after its time.
 const GRACE_BUCKETS: u64 = 2;
 
-/// The bucket of a deadline.
+/// Returns the bucket of a deadline.
 pub(super) fn bucket_of(deadline: Timestamp) -> u64 {
     deadline.as_secs() / BUCKET_S
 }
 
-/// Name of a bucket: sorts as its number does.
+/// Returns the name of a bucket, which sorts as its number does.
 pub(super) fn bucket_name(bucket: u64) -> String {
     format!("{bucket:010x}")
 }
@@ -34,13 +34,13 @@ pub(super) struct Schedule(Mutex<Deadlines>);
 #[derive(Default)]
 struct Deadlines {
     buckets: BTreeSet<u64>,
-    /// False until the store was asked.
+    /// True when the store was asked since it was last replaced.
     is_known: bool,
-    /// How often everything was replaced.
+    /// Number of times that everything was replaced.
     replaced: u64,
-    /// Nothing is due before; zero when not known.
+    /// The time before which nothing is due; zero when not known.
     quiet_until: Timestamp,
-    /// How often what is filed was changed.
+    /// Number of changes of what is filed.
     stirred: u64,
 }
 
@@ -49,8 +49,8 @@ impl Schedule {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A deadline was filed (or will be, once a batch commits). Returns whether it is before all
-    /// that was known.
+    /// Notes that a deadline was filed (or will be, once a batch commits). Returns true when it is
+    /// before all that was known.
     pub fn note(&self, deadline: Timestamp) -> bool {
         let mut state = self.lock();
         let is_first = state.quiet_until.is_zero() || deadline < state.quiet_until;
@@ -59,14 +59,14 @@ impl Schedule {
         is_first
     }
 
-    /// What was noted may be there now, wherever that was.
+    /// Lets what was noted be looked for anew, for it may be there now, wherever that was.
     pub fn stir(&self) {
         let mut state = self.lock();
         state.stirred += 1;
         state.quiet_until = Timestamp::default();
     }
 
-    /// Everything was replaced: what the store holds is to be learnt again.
+    /// Notes that everything was replaced, so that the store's buckets are to be learnt again.
     pub fn forget(&self) {
         let mut state = self.lock();
         state.is_known = false;
@@ -74,21 +74,21 @@ impl Schedule {
         state.quiet_until = Timestamp::default();
     }
 
-    /// What [`Schedule::learn`] asks for; `None` when there is nothing to learn.
+    /// Returns the number that [`Schedule::learn`] asks for; `None` when there is nothing to learn.
     pub fn unknown(&self) -> Option<u64> {
         let state = self.lock();
         (!state.is_known).then_some(state.replaced)
     }
 
-    /// Adds what the store holds, read after [`Schedule::unknown`] gave `replaced`, to what was
-    /// noted meanwhile.
+    /// Adds the store's buckets, read after [`Schedule::unknown`] gave `replaced`, to those that
+    /// were noted meanwhile.
     pub fn learn(&self, replaced: u64, found: impl Iterator<Item = u64>) {
         let mut state = self.lock();
         state.buckets.extend(found);
         state.is_known = state.replaced == replaced;
     }
 
-    /// The buckets in which something may be due, the earliest first, and what
+    /// Returns the buckets in which something may be due, the earliest first, and the number that
     /// [`Schedule::found_nothing`] asks for; `None` while it is quiet.
     pub fn candidates(&self, now: Timestamp) -> Option<(Vec<u64>, u64)> {
         let state = self.lock();
@@ -99,7 +99,8 @@ impl Schedule {
         (!due.is_empty()).then_some((due, state.stirred))
     }
 
-    /// `bucket` is empty. It is forgotten once no batch on its way can still file into it.
+    /// Notes that `bucket` is empty. It is forgotten once no batch on its way can still file into
+    /// it.
     pub fn found_empty(&self, bucket: u64, now: Timestamp) {
         let mut state = self.lock();
         // What is not known may be there again.
@@ -108,8 +109,8 @@ impl Schedule {
         }
     }
 
-    /// Nothing is due before `earliest`, nor before the current bucket ends, unless something was
-    /// changed since [`Schedule::candidates`] gave `seen`.
+    /// Notes that nothing is due before `earliest`, nor before the current bucket ends, unless
+    /// something was changed since [`Schedule::candidates`] gave `seen`.
     pub fn found_nothing(&self, earliest: Option<Timestamp>, now: Timestamp, seen: u64) {
         let end = Timestamp::from_secs((bucket_of(now) + 1) * BUCKET_S);
         let mut state = self.lock();
@@ -119,7 +120,7 @@ impl Schedule {
         state.quiet_until = earliest.map_or(end, |earliest| earliest.min(end));
     }
 
-    /// When to ask again; `None` when nothing is filed.
+    /// Returns the time to ask again; `None` when nothing is filed.
     pub fn next(&self) -> Option<Timestamp> {
         let state = self.lock();
         if !state.is_known {

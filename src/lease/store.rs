@@ -1,4 +1,4 @@
-//! Leases in the barrier.
+//! The leases in the barrier.
 
 use super::agenda::{Agenda, Item};
 use super::failure::{Failure, FailureRecord};
@@ -9,18 +9,18 @@ use crate::secret::Secret;
 use crate::store::{Key, Revision};
 use std::sync::Arc;
 
-/// Most leases that one call gives back; ask again for the rest.
+/// Most leases that one call returns; the caller asks again for the rest.
 pub const LIST_MAX: usize = 10_000;
 
-/// Leases that are read in one go where all are looked at.
+/// Leases that are read at a time where all are looked at.
 const PAGE: usize = 1024;
 
-/// What [`Store::due`] and [`Store::to_revoke`] found.
+/// The leases and entries that [`Store::due`] and [`Store::to_revoke`] found.
 #[derive(Debug, Default)]
 pub struct Due {
     /// Leases that have ended.
     pub leases: Vec<Lease>,
-    /// Entries about something else than the lease says.
+    /// Entries that differ from what their lease says.
     pub strays: Vec<Stray>,
 }
 
@@ -30,18 +30,18 @@ pub struct Due {
 pub struct Stray {
     entry: String,
     id: String,
-    /// Of the lease, which must still be so, or absent, when the entry goes.
+    /// The revision of the lease, which must still be so, or absent, when the entry goes.
     revision: Revision,
     of_secret: bool,
 }
 
 impl Due {
-    /// Neither.
+    /// Returns true when there are neither leases nor strays.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty() && self.strays.is_empty()
     }
 
-    /// Is there `limit` of one of them?
+    /// Returns true when there are `limit` of one of them.
     pub fn is_full(&self, limit: usize) -> bool {
         self.leases.len() >= limit || self.strays.len() >= limit
     }
@@ -52,15 +52,15 @@ pub struct Store {
     records: View,
     owners: View,
     failures: View,
-    /// When tokens end.
+    /// The ends of tokens.
     ends: Agenda,
-    /// When engines are to revoke what they granted: at the end of each lease, and once more
-    /// after each attempt that failed. It is the queue of revocations.
+    /// The revocations that engines are to make of what they granted: at the end of each lease, and
+    /// once more after each attempt that failed. It is the queue of revocations.
     revocations: Agenda,
 }
 
 impl Store {
-    /// Leases of `barrier`. Reads nothing.
+    /// Creates the store of the leases of `barrier`. Reads nothing.
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
         Self {
             records: barrier.view("sys/lease/id/"),
@@ -71,12 +71,12 @@ impl Store {
         }
     }
 
-    /// A lease that has not ended.
+    /// Reads a lease that has not ended.
     pub fn lookup(&self, id: &str, now: Timestamp) -> Result<Option<Lease>, BarrierError> {
         Ok(self.read(id)?.filter(|lease| !lease.is_expired(now)))
     }
 
-    /// A lease, ended or not.
+    /// Reads a lease, ended or not.
     pub fn read(&self, id: &str) -> Result<Option<Lease>, BarrierError> {
         if id.is_empty() || id.ends_with('/') || crate::path::check(id).is_err() {
             return Ok(None);
@@ -85,7 +85,8 @@ impl Store {
         Ok(found.map(|(revision, stored)| stored.into_lease(id.to_owned(), revision)))
     }
 
-    /// The lease as it will be once `batch` is committed: what it writes, or else what is stored.
+    /// Returns the lease as it will be once `batch` is committed: what it writes, or else what is
+    /// stored.
     pub fn latest(&self, batch: &Batch, id: &str) -> Result<Option<Lease>, BarrierError> {
         match self.records.pending(batch, id) {
             Some(record) => {
@@ -132,9 +133,9 @@ impl Store {
         Ok(renewed)
     }
 
-    /// Adds "`lease` ends at `now`, and its engine revokes it" to `batch`. Where that failed
-    /// before, it starts over. The lease stays until that is done; the token that it dies with
-    /// has it no more.
+    /// Adds the end of `lease` at `now` to `batch`, after which its engine revokes it. After
+    /// failures, revoking starts over. The lease stays until that is done; the token that it dies
+    /// with has it no more.
     pub fn end(
         &self,
         batch: &mut Batch,
@@ -156,7 +157,7 @@ impl Store {
         self.write(batch, &ended)
     }
 
-    /// Adds "revoking `lease` (as read, and ended) failed" to `batch`.
+    /// Adds the failure to revoke `lease` (as read, and ended) to `batch`.
     pub fn fail(
         &self,
         batch: &mut Batch,
@@ -174,7 +175,7 @@ impl Store {
         self.failures.put_record_blindly(batch, &lease.id, &record)
     }
 
-    /// What became of attempts to revoke the lease `id`; `None` when none failed.
+    /// Returns the outcome of the attempts to revoke the lease `id`; `None` when none failed.
     pub fn failure(&self, id: &str) -> Result<Option<Failure>, BarrierError> {
         let found = self.failures.get_record::<FailureRecord>(id, "lease")?;
         Ok(found.map(|(_, FailureRecord::V1(failure))| failure))
@@ -219,7 +220,7 @@ impl Store {
         }
     }
 
-    /// Adds "forget this lease" to `batch`. What it stands for is the caller's to undo.
+    /// Adds the removal of this lease to `batch`. The caller undoes what it stands for.
     pub fn remove(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
         let failure = match lease.undo {
             Undo::Token(_) => None,
@@ -233,19 +234,19 @@ impl Store {
         Ok(())
     }
 
-    /// Names directly below `prefix` (empty, or ending in `/`), for `sys/leases/lookup/`.
+    /// Lists the names directly below `prefix` (empty, or ending in `/`), for `sys/leases/lookup/`.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>, BarrierError> {
         self.records.list(prefix)
     }
 
-    /// Leases below `prefix` (empty, or ending in `/`), at most `limit`, ended ones included.
+    /// Lists leases below `prefix` (empty, or ending in `/`), at most `limit`, ended ones included.
     pub fn below(&self, prefix: &str, limit: usize) -> Result<Vec<Lease>, BarrierError> {
         let names = self.records.walk(prefix, limit.min(LIST_MAX))?;
         self.read_all(names.iter().map(|name| format!("{prefix}{name}")))
     }
 
-    /// As [`Store::below`], from behind the lease `after` on (an id; empty: from the beginning).
-    /// Returns the id to go on behind, too; `None` when there was nothing more.
+    /// Lists leases as [`Store::below`] does, from behind the lease `after` on (an id; empty: from
+    /// the beginning). Returns the id to go on behind, too; `None` when there was nothing more.
     pub fn below_after(
         &self,
         prefix: &str,
@@ -261,7 +262,7 @@ impl Store {
         Ok(Some((leases, last)))
     }
 
-    /// Leases that die with the token `owner`, at most `limit`.
+    /// Lists leases that die with the token `owner`, at most `limit`.
     pub fn owned_by(&self, owner: &str, limit: usize) -> Result<Vec<Lease>, BarrierError> {
         if owner.is_empty() {
             return Ok(Vec::new());
@@ -272,8 +273,9 @@ impl Store {
         self.read_all(ids.into_iter())
     }
 
-    /// Leases of tokens that have ended at `now`, at most `limit`, the earliest buckets first, and
-    /// as many deadlines that no lease has any more. Costs nothing when there is neither.
+    /// Finds leases of tokens that have ended at `now`, at most `limit`, the earliest buckets
+    /// first, and as many deadlines that no lease has any more. Costs nothing when there is
+    /// neither.
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Due, BarrierError> {
         let mut due = Due::default();
         self.ends.due(now, limit, |item| {
@@ -286,7 +288,8 @@ impl Store {
         Ok(due)
     }
 
-    /// As [`Store::due`] for leases that an engine is to revoke, those left out that are `busy`.
+    /// Finds leases as [`Store::due`] does, for those that an engine is to revoke, and leaves out
+    /// those that are `busy`.
     pub fn to_revoke(
         &self,
         now: Timestamp,
@@ -309,12 +312,12 @@ impl Store {
         Ok(due)
     }
 
-    /// Adds "`lease` is still as it was read" to `batch`, for what follows from it.
+    /// Adds the precondition to `batch` that `lease` is still as it was read.
     pub fn expect(&self, batch: &mut Batch, lease: &Lease) {
         batch.keep(&self.slot(lease));
     }
 
-    /// Adds "forget this entry" to `batch`.
+    /// Adds the removal of this entry to `batch`.
     pub fn forget(&self, batch: &mut Batch, stray: &Stray) {
         batch.keep(&self.records.known(&stray.id, stray.revision));
         let agenda = match stray.of_secret {
@@ -324,7 +327,8 @@ impl Store {
         agenda.delete_entry(batch, &stray.entry);
     }
 
-    /// When [`Store::due`] is worth asking again; `None` when no token has a lease.
+    /// Returns the time at which [`Store::due`] is worth asking again; `None` when no token has a
+    /// lease.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.ends.next()
     }
@@ -334,7 +338,8 @@ impl Store {
         self.ends.changed().await;
     }
 
-    /// When [`Store::to_revoke`] is worth asking again; `None` when no engine has a lease.
+    /// Returns the time at which [`Store::to_revoke`] is worth asking again; `None` when no engine
+    /// has a lease.
     pub fn next_revocation(&self) -> Option<Timestamp> {
         self.revocations.next()
     }
@@ -344,33 +349,34 @@ impl Store {
         self.revocations.changed().await;
     }
 
-    /// An entry that wrote `keys` is applied.
+    /// Notes that a log entry that wrote `keys` is applied.
     pub fn applied(&self, keys: &[Key]) {
         self.revocations.applied(keys);
     }
 
-    /// All of the store was replaced, so that there may be leases that this node never saw.
+    /// Notes that all of the store was replaced, so that there may be leases that this node never
+    /// saw.
     pub fn replaced(&self) {
         self.ends.replaced();
         self.revocations.replaced();
     }
 
-    /// How many leases are stored, ended ones included: work in proportion to their number.
+    /// Counts the leases that are stored, ended ones included: work in proportion to their number.
     pub fn count_all(&self) -> Result<u64, BarrierError> {
         self.records.count()
     }
 
-    /// How many leases exist below `prefix`, counted up to [`LIST_MAX`].
+    /// Counts the leases below `prefix`, up to [`LIST_MAX`].
     pub fn count(&self, prefix: &str) -> Result<usize, BarrierError> {
         Ok(self.records.walk(prefix, LIST_MAX)?.len())
     }
 
-    /// Returns the place of the record that `lease` was read from.
+    /// Returns the slot of the record that `lease` was read from.
     fn slot(&self, lease: &Lease) -> Slot {
         self.records.known(&lease.id, lease.revision)
     }
 
-    /// Adds "write `lease` in place of the record that it was read from" to `batch`.
+    /// Adds a write of `lease` to `batch`, in place of the record that it was read from.
     fn write(&self, batch: &mut Batch, lease: &Lease) -> Result<(), BarrierError> {
         batch.replace_record(&self.slot(lease), &LeaseRecord::from_lease(lease))?;
         self.agenda(lease).put(batch, &lease.id, lease.expire_time)
