@@ -13,7 +13,7 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// Returns the codec of the records that [`super::View::put_record`] writes of a `T`.
+    /// Returns the codec of the records that [`super::Batch::replace_record`] writes of a `T`.
     pub const fn of<T: Serialize + DeserializeOwned>() -> Self {
         Self {
             show: show::<T>,
