@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// The time for which the removed node is watched: many election timeouts.
 const WATCHED: Duration = Duration::from_millis(1500);
+/// The number of watches, in one of which the term must stay as it is.
+const WATCHES: usize = 3;
 
 /// Removes the last node, restarts it, and checks that it neither leads nor disturbs.
 pub async fn stays_out(world: &Arc<World>) {
@@ -29,7 +31,24 @@ pub async fn stays_out(world: &Arc<World>) {
         let leader = world.leader().and_then(|leader| world.running(leader));
         leader.map(|leader| leader.storage.status().term)
     };
-    let before = term(world);
+    // A hint that a thief gave before may have the leader lead above it, once. A node that disturbs
+    // does so at each of its election timeouts, in every watch.
+    for left in (0..WATCHES).rev() {
+        let before = term(world);
+        watch(world, last).await;
+        let after = term(world);
+        if after == before {
+            return;
+        }
+        assert!(
+            left > 0,
+            "a removed node caused an election: {before:?}, {after:?}"
+        );
+    }
+}
+
+/// Watches for a while that the removed node neither leads nor votes.
+async fn watch(world: &World, last: usize) {
     let until = Instant::now() + WATCHED;
     while Instant::now() < until {
         let node = world.running(last).unwrap();
@@ -46,5 +65,4 @@ pub async fn stays_out(world: &Arc<World>) {
         // The pause between two looks.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(term(world), before, "a removed node caused an election");
 }
