@@ -1,4 +1,4 @@
-//! What an engine answers when it does not answer.
+//! The error of an engine: its class, its messages for the client and its message for the log.
 
 use crate::barrier::BarrierError;
 use crate::store::CommitError;
@@ -39,19 +39,19 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The `errors` array.
     pub messages: Vec<String>,
-    /// What the log may know in addition. No secrets here either.
+    /// A message for the log in addition. No secrets here either.
     pub inside: Option<String>,
     /// A `data` object that goes with it, where Vault sends one.
     pub data: Option<Map<String, Value>>,
     /// Warnings that go with it.
     pub warnings: Vec<String>,
-    /// The storage below said no; kept so that the router can retry conflicts and the node can
-    /// stop on fatal ones.
+    /// The refusal of the storage below; kept so that the router can retry conflicts and the node
+    /// can stop on fatal ones.
     pub cause: Option<BarrierError>,
 }
 
 impl Error {
-    /// An error of `kind` with one message.
+    /// Returns an error of `kind` with one message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             messages: vec![message.into()],
@@ -59,7 +59,7 @@ impl Error {
         }
     }
 
-    /// An error of `kind` with an empty `errors` array.
+    /// Returns an error of `kind` with an empty `errors` array.
     pub fn silent(kind: ErrorKind) -> Self {
         Self {
             kind,
@@ -71,17 +71,17 @@ impl Error {
         }
     }
 
-    /// 400 with one message.
+    /// Returns 400 with one message.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
 
-    /// 404 with an empty `errors` array.
+    /// Returns 404 with an empty `errors` array.
     pub fn not_found() -> Self {
         Self::silent(ErrorKind::NotFound)
     }
 
-    /// 405 `unsupported operation`.
+    /// Returns 405 `unsupported operation`.
     pub fn unsupported_operation() -> Self {
         Self::new(
             ErrorKind::UnsupportedOperation,
@@ -89,7 +89,7 @@ impl Error {
         )
     }
 
-    /// 404 `unsupported path`: nothing of the engine's lives here.
+    /// Returns 404 `unsupported path`, for a path at which the engine has nothing.
     pub fn unsupported_path() -> Self {
         Self::new(
             ErrorKind::NotFound,
@@ -97,7 +97,7 @@ impl Error {
         )
     }
 
-    /// 403 as a policy denial reads.
+    /// Returns 403 with the text of a denial by policy.
     pub fn denied() -> Self {
         Self::new(
             ErrorKind::Denied,
@@ -105,7 +105,7 @@ impl Error {
         )
     }
 
-    /// 500; `inside` goes to the log.
+    /// Returns 500; `inside` goes to the log.
     pub fn internal(inside: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::Internal, "internal error");
         error.inside = Some(inside.into());

@@ -1,4 +1,4 @@
-//! What an engine granted, when it is asked about that again.
+//! Grants as an engine sees them again: a leased secret or a login that is renewed or revoked.
 
 use super::{Error, MountContext};
 use crate::barrier::Batch;
@@ -18,11 +18,11 @@ pub struct Granted {
     pub lease_id: String,
     /// [`super::LeaseGrant::internal`], [`super::Auth::internal`].
     pub internal: Map<String, Value>,
-    /// When it was granted.
+    /// Time of the grant.
     pub issue_time: Timestamp,
-    /// When it ends.
+    /// Time at which it ends.
     pub expire_time: Timestamp,
-    /// Who logged in; `None` for a secret.
+    /// The login; `None` for a secret.
     pub login: Option<Login>,
     /// The mount, as it is now. The router fills it in.
     pub mount: Arc<MountContext>,
@@ -30,7 +30,7 @@ pub struct Granted {
     pub now: Timestamp,
 }
 
-/// What a login gave.
+/// The policies and names that a login gave.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     /// The token's policies.
@@ -43,15 +43,15 @@ pub struct Login {
     pub entity_id: String,
 }
 
-/// What an engine allows a renewal.
+/// An engine's verdict on a renewal that it allows.
 #[derive(Clone, Debug, Default)]
 pub struct Renewed {
-    /// Life from now on; `None` for what was asked. The mount's and the lease's own limits hold
-    /// beside it.
+    /// Life from now on; `None` for the increment that was asked for. The mount's and the lease's
+    /// own limits hold beside it.
     pub ttl: Option<Duration>,
-    /// Longest life, counted from [`Granted::issue_time`]; `None` for what held so far.
+    /// Longest life, counted from [`Granted::issue_time`]; `None` for the limit that held so far.
     pub max_ttl: Option<Duration>,
-    /// In the place of [`Granted::internal`] of a secret; `None` where that stays.
+    /// The new [`Granted::internal`] of a secret; `None` where the old one stays.
     pub internal: Option<Map<String, Value>>,
     /// For the client.
     pub warnings: Vec<String>,
@@ -65,7 +65,7 @@ pub trait Grantors: Send + Sync {
     -> BoxFuture<'_, Result<Renewed, Error>>;
 }
 
-/// What an engine that grants no leases answers to the question to revoke one.
+/// Returns the answer of an engine that grants no leases to a request to revoke one: 405.
 pub(super) fn cannot_revoke<'a>() -> BoxFuture<'a, Result<Batch, Error>> {
     Box::pin(async { Err(Error::unsupported_operation()) })
 }

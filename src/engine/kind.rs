@@ -12,21 +12,21 @@ use std::sync::Arc;
 /// A mount's `options`.
 pub type Options = BTreeMap<String, String>;
 
-/// Adds to the batch what moves the records of a mount's subtree to version `to`.
+/// Adds to the batch the changes that move the records of a mount's subtree to version `to`.
 pub type Upgrade = fn(&View, &mut Batch, to: &str, now: Timestamp) -> Result<(), Error>;
 
-/// A kind of engine. What is said of all engines of a kind stands here; no room compares a kind's
+/// A kind of engine, with everything that all engines of the kind share; no room compares a kind's
 /// name.
 pub struct Kind {
-    /// As mounts show it: `kv`.
+    /// Name as mounts show it: `kv`.
     pub name: &'static str,
     /// Decides which paths it is mounted at: secrets engines anywhere, methods below `auth/`.
     pub class: Class,
     /// Other names that it can be asked for by.
     pub aliases: &'static [Alias],
-    /// Exists once, from the first entry on, at a path that does not change.
+    /// True when it exists once, from the first entry on, at a path that does not change.
     pub is_single: bool,
-    /// Is its engine told the text of the caller's token?
+    /// True when its engine is told the text of the caller's token.
     pub sees_token: bool,
     /// The values of a mount's option `version`, oldest first; none where there is no such option.
     pub versions: &'static [&'static str],
@@ -52,12 +52,12 @@ pub struct Alias {
 pub enum Make {
     /// Each mount has an engine of its own, for as long as it is mounted.
     ForMount(fn(&MountContext) -> Arc<dyn Engine>),
-    /// It was made before: see [`Kinds::with`].
+    /// One engine for all mounts, made before: see [`Kinds::with`].
     Before,
 }
 
 impl Kind {
-    /// A secrets engine that is mounted any number of times, without options.
+    /// Returns the kind of a secrets engine that is mounted any number of times, without options.
     pub const fn usual(
         name: &'static str,
         sheets: fn(&MountContext) -> Vec<&'static dyn Sheet>,
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// An auth method that is enabled any number of times, without options.
+    /// Returns the kind of an auth method that is enabled any number of times, without options.
     pub const fn method(
         name: &'static str,
         sheets: fn(&MountContext) -> Vec<&'static dyn Sheet>,
@@ -88,7 +88,8 @@ impl Kind {
         }
     }
 
-    /// Is it asked for by `name`? With the version that the name stands for.
+    /// Returns the version that `name` stands for, if it stands for one; the outer `None` says that
+    /// the kind has no such name.
     fn answers_to(&self, name: &str) -> Option<Option<&'static str>> {
         if self.name == name {
             return Some(None);
@@ -119,13 +120,13 @@ impl Kind {
         }
     }
 
-    /// The version of a mount with `options`: the oldest where they do not say.
+    /// Returns the version of a mount with `options`: the oldest where they name none.
     pub fn version<'a>(&self, options: &'a Options) -> &'a str {
         let given = options.get(VERSION).map(String::as_str);
         given.or(self.versions.first().copied()).unwrap_or_default()
     }
 
-    /// Is `to` an older version than `from`?
+    /// Returns true when `to` is an older version than `from`.
     pub fn is_older(&self, to: &str, from: &str) -> bool {
         let place = |version| self.versions.iter().position(|known| *known == version);
         place(to) < place(from)
@@ -143,7 +144,7 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// The kinds of a list.
+    /// Returns the kinds of a list, without any engine made before.
     pub fn new(kinds: &[&'static Kind]) -> Self {
         Self {
             kinds: kinds.to_vec(),
@@ -151,18 +152,19 @@ impl Kinds {
         }
     }
 
-    /// With the engine of the kind `name`, for each of its mounts.
+    /// Adds the engine that answers at each mount of `kind`.
     pub fn with(mut self, kind: &Kind, engine: Arc<dyn Engine>) -> Self {
         self.made.push((kind.name, engine));
         self
     }
 
-    /// The kind `name`, aliases left out.
+    /// Returns the kind `name`; aliases do not count.
     pub fn get(&self, name: &str) -> Option<&'static Kind> {
         self.kinds.iter().copied().find(|kind| kind.name == name)
     }
 
-    /// The kind that a mount asks for by `name`, and the version that the name stands for.
+    /// Returns the kind of `class` that a mount asks for by `name`, and the version that the name
+    /// stands for.
     pub fn asked(&self, class: Class, name: &str) -> Option<(&'static Kind, Option<&'static str>)> {
         let of_class = self.kinds.iter().filter(|kind| kind.class == class);
         of_class
@@ -170,12 +172,12 @@ impl Kinds {
             .next()
     }
 
-    /// Is there one that exists once under `name`?
+    /// Returns true for the name of a kind that exists once.
     pub fn is_single(&self, name: &str) -> bool {
         self.get(name).is_some_and(|kind| kind.is_single)
     }
 
-    /// The names of what can be mounted, sorted.
+    /// Returns the names of the kinds of `class` that can be mounted, sorted.
     pub fn mountable(&self, class: Class) -> Vec<&'static str> {
         let kinds = self.kinds.iter();
         let kinds = kinds.filter(|kind| kind.class == class && !kind.is_single);
@@ -184,7 +186,7 @@ impl Kinds {
         names
     }
 
-    /// An engine for a mount of `kind`; `None` when it should have been made before.
+    /// Returns an engine for a mount of `kind`; `None` when it should have been made before.
     pub fn engine(&self, kind: &Kind, mount: &MountContext) -> Option<Arc<dyn Engine>> {
         match kind.make {
             Make::ForMount(make) => Some(make(mount)),

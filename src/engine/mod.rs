@@ -1,4 +1,4 @@
-//! Engines: what answers behind a mount, and the words every engine shares.
+//! Engines, which answer behind mounts, and the words that every engine shares.
 //!
 //! Owns [`Request`], [`Response`], [`Outcome`] and the [`Engine`] trait, and a folder for each
 //! secrets engine. An engine reads through the [`View`] it is given and returns its response
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use table::{Endpoint, Sheet};
 
-/// What is where a request writes to.
+/// The record at the place that a request writes to.
 #[derive(Debug)]
 pub enum Existing {
     /// The engine makes no difference: it is an update.
@@ -46,40 +46,41 @@ pub enum Existing {
     Slot(Slot),
 }
 
-/// What [`Engine::prepare`] found out, for the handler to take apart.
+/// The result of [`Engine::prepare`], for the handler to take apart.
 pub type Prepared = Arc<dyn Any + Send + Sync>;
 
-/// What answers behind a mount.
+/// An engine: it answers the requests to its mounts.
 pub trait Engine: Send + Sync {
-    /// Its endpoints, at a mount with these settings: which there are, who may ask, how their
-    /// fields are read. `handle` must read no name and no form that the table does not have, or a
-    /// policy's rules about parameters could be walked around.
+    /// Returns its endpoints at a mount with these settings: their paths, the callers that may ask,
+    /// the ways in which their fields are read. `handle` must read no name and no form that the
+    /// table does not have, or a policy's rules about parameters could be walked around.
     fn table(&self, mount: &MountContext) -> &'static dyn Sheet;
 
-    /// Is `endpoint` there? One is not that the configuration leaves out.
+    /// Returns true when `endpoint` is there. An endpoint that the configuration leaves out is not.
     fn has(&self, _endpoint: &Endpoint) -> bool {
         true
     }
 
-    /// The one spelling of a relative path that several spellings reach (a trailing slash, names
-    /// whose case is folded); `None` when `path` is it. Policies, `sudo` rules and audit see only
-    /// that spelling, so that no rule can be walked around by writing a name differently.
+    /// Returns the one spelling of a relative path that several spellings reach (a trailing slash,
+    /// names whose case is folded); `None` when `path` is it. Policies, `sudo` rules and audit see
+    /// only that spelling, so that no rule can be walked around by writing a name differently.
     fn canonical_path(&self, _operation: Operation, _path: &str) -> Option<String> {
         None
     }
 
-    /// The record that the request writes to, so that the policy can tell `create` from `update`.
-    /// The engine is given what was read here with the request: see [`Request::slot`].
+    /// Returns the record that the request writes to, so that the policy can tell `create` from
+    /// `update`. The engine is given the record that was read here with the request: see
+    /// [`Request::slot`].
     fn existing(&self, _request: &Request, _view: &View) -> Result<Existing, Error> {
         Ok(Existing::Undistinguished)
     }
 
-    /// What takes long before a request can be decided on: a password's hash, a key pair, a call
-    /// to another server. It is asked once, after the policies granted the request, at endpoints
-    /// with [`table::Endpoint::prepares`], and may wait; what takes the processor for more than a
-    /// few milliseconds belongs on [`crate::task::compute`]. `handle` finds the result in
-    /// [`Request::prepared`]. What it made elsewhere is the engine's to take back where `handle`
-    /// does not grant it; from then on it is the router's ([`Engine::revoke`]).
+    /// Does the work that takes long before a request can be decided on: a password's hash, a key
+    /// pair, a call to another server. It is asked once, after the policies granted the request, at
+    /// endpoints with [`table::Endpoint::prepares`], and may wait; work that takes the processor
+    /// for more than a few milliseconds belongs on [`crate::task::compute`]. `handle` finds the
+    /// result in [`Request::prepared`]. A thing that it made elsewhere is the engine's to take back
+    /// where `handle` does not grant it; from the grant on it is the router's ([`Engine::revoke`]).
     ///
     /// # Errors
     /// They are the answer.
@@ -91,9 +92,9 @@ pub trait Engine: Send + Sync {
         Box::pin(async { Ok(Arc::new(()) as Prepared) })
     }
 
-    /// Does what is no batch: to the node, to the world, or in more than one log entry. `None`
-    /// for requests that [`Engine::handle`] answers. It runs once; the audit's second record is
-    /// written when it has ended, and says how.
+    /// Acts on the node or the world, or in more than one log entry. Returns `None` for requests
+    /// that [`Engine::handle`] answers. It runs once; the audit's second record is written when it
+    /// has ended, and says how.
     fn act<'a>(
         &'a self,
         _request: Authorized<&'a Request>,
@@ -122,12 +123,12 @@ pub trait Engine: Send + Sync {
         Box::pin(async { Ok(Renewed::default()) })
     }
 
-    /// Revokes what stands behind a lease of this mount. It may wait. The batch (often none) is
+    /// Revokes the secret behind a lease of this mount. It may wait. The batch (often none) is
     /// committed together with the end of the lease's record.
     ///
     /// It is asked once more where nobody knows how it ended: the node died or lost leadership
-    /// between the act and the commit, the batch's preconditions failed, or the answer did not
-    /// come in time. So revoking what is revoked already is a success.
+    /// between the act and the commit, the batch's preconditions failed, or the answer did not come
+    /// in time. So revoking a secret that is revoked already is a success.
     ///
     /// # Errors
     /// It is tried again later, a bounded number of times; not after 405.

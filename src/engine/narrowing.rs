@@ -1,4 +1,4 @@
-//! The law: what narrows a grant is honoured or refused by name, never passed over.
+//! The law that a field which narrows a grant is honoured or refused by name, never passed over.
 //!
 //! Vault ignores fields that a path does not know, with a warning that scripts do not see. Where
 //! such a field would have made less of what is given (a shorter life, fewer addresses, one try
@@ -62,9 +62,9 @@ pub const NARROWING: &[&str] = &[
     "wrap_ttl",
 ];
 
-/// Where "nothing before" is the narrowest of all.
+/// Fields that are narrowest at zero, which stands for "nothing before".
 const NARROW_AT_ZERO: &[&str] = &["cas", "metadata_cas"];
-/// What is wide when it is set.
+/// Fields that widen a grant when they are set.
 const WIDE_WHEN_TRUE: &[&str] = &["renewable"];
 
 /// Refuses fields of `data` that would narrow what is given and are not `known`.
@@ -87,8 +87,8 @@ pub fn refuse_unknown(
     }
 }
 
-/// Would a field of that name and value make less of what is given, where it is known? Names are
-/// taken here in any case and with either dash, as a sender may have meant them.
+/// Returns true when a field of that name and value makes less of what is given, where it is known.
+/// Names count here in any case and with either dash, as a sender may have meant them.
 fn narrows(name: &str, value: &Value) -> bool {
     let plain = name.to_ascii_lowercase().replace('-', "_");
     let short = plain.strip_prefix("token_").unwrap_or(&plain);
@@ -104,7 +104,7 @@ fn narrows(name: &str, value: &Value) -> bool {
     !value.is_null() && (NARROW_AT_ZERO.contains(&name) || !is_empty(value))
 }
 
-/// Is it how clients that send every field say "not given"?
+/// Returns true for the values by which clients that send every field say "not given".
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

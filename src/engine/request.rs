@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the client wants done, after LIST, `?list=true` and methods are settled.
+/// The operation that a client asks for, after LIST, `?list=true` and methods are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// Write of something that does not exist yet.
@@ -33,7 +33,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// As audit records and messages name it.
+    /// Returns its name in audit records and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -48,7 +48,7 @@ impl Operation {
     }
 }
 
-/// Who asks, as far as an engine may know.
+/// The caller, as far as an engine may know it.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The token record's id (a keyed hash; it does not authenticate). Empty without a token and
@@ -64,7 +64,7 @@ pub struct Caller {
     pub entity_id: String,
     /// Storage name of the token's own cubbyhole; empty for batch tokens.
     pub cubbyhole_id: String,
-    /// Service or batch.
+    /// True for a batch token.
     pub is_batch: bool,
     /// True when the root policy is among them.
     pub is_root: bool,
@@ -75,7 +75,7 @@ pub struct Caller {
     pub token: Option<Arc<SecretString>>,
 }
 
-/// Where the request came from.
+/// The origin of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// Peer address after `x_forwarded_for` rules; `None` on a unix socket.
@@ -108,25 +108,25 @@ pub struct MountContext {
 pub struct Request {
     /// UUID; the envelope's `request_id`.
     pub id: String,
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
     /// Relative to the mount: `data/app`.
     pub path: String,
     /// Body fields, and query fields for reads, lists and deletes.
     pub data: Map<String, Value>,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// From where.
+    /// The caller's address and certificates.
     pub client: Client,
-    /// Through which mount.
+    /// The mount that it goes through.
     pub mount: Arc<MountContext>,
     /// Wanted life of a wrapping token, when the answer shall be wrapped.
     pub wrap_ttl: Option<Duration>,
     /// Headers the mount lets through, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// What [`super::Engine::existing`] read.
+    /// The record that [`super::Engine::existing`] read.
     pub existing: Option<Slot>,
-    /// What [`super::Engine::prepare`] found out.
+    /// The result of [`super::Engine::prepare`].
     pub prepared: Option<Prepared>,
     /// The body, where its endpoint takes a stream.
     pub upload: Upload,
@@ -135,7 +135,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// A text field; `None` when absent or null. Numbers and booleans count as their text.
+    /// Returns a text field; `None` when it is absent, null, a list or an object. Numbers and
+    /// booleans count as their text.
     pub fn text(&self, field: &str) -> Option<String> {
         match self.data.get(field)? {
             Value::String(text) => Some(text.clone()),
@@ -145,9 +146,9 @@ impl Request {
         }
     }
 
-    /// The place `path` of `view`, which this request writes to: as it was read when the
-    /// operation was settled, or read now. A request that was granted as `create` must not change
-    /// what came to be meanwhile: the conflict has the policies asked again.
+    /// Returns the place `path` of `view`, which this request writes to: as it was read when the
+    /// operation was settled, or else as it is now. A request that was granted as `create` must not
+    /// change a record that came to be meanwhile: the conflict has the policies asked again.
     pub fn slot(&self, view: &View, path: &str) -> Result<Slot, BarrierError> {
         let slot = match &self.existing {
             Some(slot) if slot.path() == view.absolute(path) => slot.clone(),
@@ -159,7 +160,7 @@ impl Request {
         })
     }
 
-    /// The full path: mount and relative path.
+    /// Returns the full path: mount and relative path.
     pub fn full_path(&self) -> String {
         format!("{}{}", self.mount.path, self.path)
     }

@@ -1,4 +1,4 @@
-//! What an engine answers.
+//! The answer of an engine.
 
 use crate::barrier::Batch;
 use crate::clock::Timestamp;
@@ -69,7 +69,7 @@ pub struct Body {
     pub bytes: Vec<u8>,
 }
 
-/// What kind of token a login or role makes.
+/// The kind of token that a login or role makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
     /// Stored, renewable, revocable.
@@ -88,11 +88,11 @@ pub struct Auth {
     pub accessor: String,
     /// All policies.
     pub policies: Vec<String>,
-    /// Those from the token itself.
+    /// Policies from the token itself.
     pub token_policies: Vec<String>,
-    /// Those from the identity.
+    /// Policies from the identity.
     pub identity_policies: Vec<String>,
-    /// What the method tells about the caller.
+    /// Facts that the method tells about the caller.
     pub metadata: BTreeMap<String, String>,
     /// Life; zero never ends.
     pub ttl: Duration,
@@ -102,13 +102,13 @@ pub struct Auth {
     pub explicit_max_ttl: Duration,
     /// Renewal period; zero is none.
     pub period: Duration,
-    /// May it be renewed?
+    /// True when it may be renewed.
     pub renewable: bool,
     /// Uses; zero is without limit.
     pub num_uses: u64,
     /// Service or batch.
     pub token_type: TokenType,
-    /// Without parent?
+    /// True for a token without a parent.
     pub orphan: bool,
     /// The identity's id.
     pub entity_id: String,
@@ -118,7 +118,7 @@ pub struct Auth {
     pub alias_name: String,
     /// CIDRs the token is bound to.
     pub bound_cidrs: Vec<String>,
-    /// Leave the `default` policy out.
+    /// True to leave the `default` policy out.
     pub no_default_policy: bool,
     /// For the method, when the token is renewed.
     pub internal: Map<String, Value>,
@@ -133,7 +133,7 @@ pub struct LeaseGrant {
     pub ttl: Duration,
     /// Longest life with all renewals; zero is the mount's.
     pub max_ttl: Duration,
-    /// May it be renewed?
+    /// True when it may be renewed.
     pub renewable: bool,
     /// For the engine, when the lease is renewed or revoked.
     pub internal: Map<String, Value>,
@@ -148,16 +148,16 @@ pub struct WrapInfo {
     pub accessor: String,
     /// Its life.
     pub ttl: Duration,
-    /// When it was made.
+    /// Time at which it was made.
     pub creation_time: Timestamp,
-    /// For which request path.
+    /// Path of the request whose answer is wrapped.
     pub creation_path: String,
     /// Accessor of the token inside, if one is.
     pub wrapped_accessor: Option<String>,
 }
 
 impl Response {
-    /// 200 with `data`.
+    /// Returns 200 with `data`.
     pub fn data(data: Map<String, Value>) -> Self {
         Self {
             data: Some(data),
@@ -165,12 +165,12 @@ impl Response {
         }
     }
 
-    /// 204.
+    /// Returns 204.
     pub fn no_content() -> Self {
         Self::default()
     }
 
-    /// 200 with `{"keys": [...]}`; an empty list is 404, see [`super::Error::not_found`].
+    /// Returns 200 with `{"keys": [...]}`; an empty list is 404, see [`super::Error::not_found`].
     pub fn list(keys: Vec<String>) -> Self {
         let keys = keys.into_iter().map(Value::String).collect();
         let mut data = Map::new();

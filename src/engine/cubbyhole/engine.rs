@@ -12,7 +12,7 @@ use crate::policy::Authorized;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// cubbyhole, of which there is one.
+/// The kind `cubbyhole`, which exists once.
 pub static KIND: Kind = Kind {
     is_single: true,
     ..Kind::usual(
@@ -26,8 +26,8 @@ pub static KIND: Kind = Kind {
 #[derive(Debug, Default)]
 pub struct Cubbyhole;
 
-/// Adds "remove everything of the token with `cubbyhole_id`" to `batch`; `view` is the
-/// cubbyhole's mount. False when `batch` is full before all is in it.
+/// Adds "remove everything of the token with `cubbyhole_id`" to `batch`; `view` is the cubbyhole's
+/// mount. Returns false when `batch` is full before all is in it.
 pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool, BarrierError> {
     if cubbyhole_id.is_empty() {
         return Ok(true);
@@ -50,8 +50,8 @@ pub fn purge(view: &View, batch: &mut Batch, cubbyhole_id: &str) -> Result<bool,
     Ok(true)
 }
 
-/// Adds "keep `data` at `path` for the token with `cubbyhole_id`" to `batch`, whatever its size: an
-/// answer that is wrapped is as large as it is, and its token keeps nothing else.
+/// Adds "keep `data` at `path` for the token with `cubbyhole_id`" to `batch`, whatever its size: a
+/// wrapped answer may have any size, and its token keeps nothing else.
 pub fn put_away(
     view: &View,
     batch: &mut Batch,
@@ -62,7 +62,7 @@ pub fn put_away(
     record::put(&view.sub(&format!("{cubbyhole_id}/")), batch, path, data)
 }
 
-/// What the token with `cubbyhole_id` keeps at `path`.
+/// Reads the data that the token with `cubbyhole_id` keeps at `path`.
 pub fn kept(
     view: &View,
     cubbyhole_id: &str,
@@ -91,7 +91,7 @@ impl Engine for Cubbyhole {
     }
 }
 
-/// Is called with the caller's own records.
+/// A handler of an operation, called with the view of the caller's own records.
 type Handler = fn(&Matched<'_>, &View) -> Result<Outcome, Error>;
 
 static TABLE: Table<Handler> = Table::new(

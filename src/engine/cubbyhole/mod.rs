@@ -1,9 +1,8 @@
 //! cubbyhole: secrets that only one token sees and that go with it.
 //!
 //! Owns the records `<cubbyhole id>/<path>` of its view, and the tally `<cubbyhole id>`. The id
-//! stands in the token's record and reaches the engine as
-//! [`crate::engine::Caller::cubbyhole_id`]; whoever revokes a token adds [`purge`] to the same
-//! batch.
+//! stands in the token's record and reaches the engine as [`crate::engine::Caller::cubbyhole_id`];
+//! the revocation of a token adds [`purge`] to its batch.
 //!
 //! Invariants
 //! - A request touches only records below its caller's id; not even root reaches another's.

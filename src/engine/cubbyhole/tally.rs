@@ -1,4 +1,4 @@
-//! How much a token keeps.
+//! The tally of the records that a token keeps, and of their bytes.
 //!
 //! The tally lies beside the token's folder, under the cubbyhole's id, and every change of what is
 //! kept changes it under a precondition: so writers that come at the same time cannot pass the
@@ -23,21 +23,22 @@ enum Stored {
     V1 { records: u64, bytes: u64 },
 }
 
-/// What a token keeps.
+/// The number of records that a token keeps, and their bytes.
 pub(super) struct CubbyholeTally {
     revision: Revision,
     records: usize,
     bytes: usize,
 }
 
-/// What a record takes.
+/// Returns the bytes that a record takes, its path included.
 pub(super) fn size(path: &str, value: &SecretBytes) -> usize {
     path.len() + value.expose().len()
 }
 
 impl CubbyholeTally {
-    /// The tally of `cubbyhole_id`, whose records lie in `own`. One that says that there is no room
-    /// is counted anew, because an older version may have removed something without telling.
+    /// Reads the tally of `cubbyhole_id`, whose records lie in `own`. A tally without room for
+    /// another record of the largest size is counted anew, because an older version may have
+    /// removed something without telling.
     pub(super) fn read(view: &View, own: &View, cubbyhole_id: &str) -> Result<Self, Error> {
         let (revision, stored) = match view.get_record(cubbyhole_id, "cubbyhole tally")? {
             Some((revision, stored)) => (revision, Some(stored)),
@@ -66,8 +67,8 @@ impl CubbyholeTally {
         })
     }
 
-    /// A record of `bytes` takes the place of one of `before` bytes, or of none. Refuses what takes
-    /// more than may be kept, unless it is no more than before.
+    /// Counts a record of `bytes` in place of one of `before` bytes, or of none. Refuses a record
+    /// that takes more than may be kept, unless it is no larger than the one before.
     pub(super) fn replace(&mut self, before: Option<usize>, bytes: usize) -> Result<(), Error> {
         let refuse = |message: String| Err(Error::invalid(message));
         let grows = before.is_none_or(|before| bytes > before);
@@ -87,13 +88,13 @@ impl CubbyholeTally {
         Ok(())
     }
 
-    /// A record of `bytes` goes.
+    /// Subtracts a record of `bytes`.
     pub(super) fn remove(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.records = self.records.saturating_sub(1);
     }
 
-    /// Adds "this is what is kept now" to `batch`, if nobody changed it meanwhile.
+    /// Adds "keep this tally" to `batch`, which holds only while the record is as it was read.
     pub(super) fn write(
         &self,
         view: &View,
@@ -112,7 +113,7 @@ impl CubbyholeTally {
         batch.replace_record(&slot, &stored)
     }
 
-    /// Adds "there is nothing to count" to `batch`.
+    /// Adds "remove the tally" to `batch`.
     pub(super) fn forget(view: &View, batch: &mut Batch, cubbyhole_id: &str) {
         view.delete(batch, cubbyhole_id);
     }

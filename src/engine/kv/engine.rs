@@ -1,4 +1,4 @@
-//! Which of the two kv engines answers.
+//! The kv engine: the choice between its two versions.
 
 use super::{v1, v2};
 use crate::barrier::View;
@@ -9,7 +9,7 @@ use crate::engine::{
 use crate::policy::Authorized;
 use std::sync::Arc;
 
-/// kv, in two versions.
+/// The kind `kv`, in two versions.
 pub static KIND: Kind = Kind {
     aliases: &[
         Alias {

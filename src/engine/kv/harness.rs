@@ -113,14 +113,14 @@ impl<E: Engine> Mount<E> {
         self.ask(Operation::Read, path, Value::Null)
     }
 
-    /// `data` of a GET, which must answer 200.
+    /// Returns `data` of a GET, which must answer 200.
     pub(crate) fn read(&self, path: &str, data: Value) -> Value {
         let response = self.ask(Operation::Read, path, data).expect("readable");
         assert_eq!(response.status, None, "{response:?}");
         Value::Object(response.data.expect("data"))
     }
 
-    /// The only message of a refusal.
+    /// Returns the message of a request that must be refused.
     pub(crate) fn refusal(&self, operation: Operation, path: &str, data: Value) -> String {
         let error = self
             .ask(operation, path, data)
@@ -134,7 +134,7 @@ impl<E: Engine> Mount<E> {
         serde_json::from_value(data["keys"].clone()).expect("names")
     }
 
-    /// How many records the mount has.
+    /// Returns the number of records that the mount has.
     pub(crate) fn records(&self) -> usize {
         self.view.walk("", usize::MAX).expect("walks").len()
     }

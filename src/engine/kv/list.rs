@@ -6,7 +6,7 @@ use crate::engine::Error;
 /// Most keys one SCAN answers; beyond it the client must scan folders one by one.
 pub(crate) const SCAN_KEYS_MAX: usize = 100_000;
 
-/// `path` as a folder: empty, or ending in one slash.
+/// Returns `path` as a folder: empty, or ending in one slash.
 pub(crate) fn folder(path: &str) -> String {
     if path.is_empty() || path.ends_with('/') {
         path.to_owned()
@@ -15,7 +15,8 @@ pub(crate) fn folder(path: &str) -> String {
     }
 }
 
-/// The part of `keys` (sorted) after `after`, at most `limit` of it; a limit below one is none.
+/// Returns the part of `keys` (sorted) after `after`, at most `limit` of it; a limit below one is
+/// none.
 pub(crate) fn page(mut keys: Vec<String>, after: Option<&str>, limit: i64) -> Vec<String> {
     if let Some(after) = after.filter(|after| !after.is_empty()) {
         keys.retain(|key| key.as_str() > after);
@@ -26,7 +27,7 @@ pub(crate) fn page(mut keys: Vec<String>, after: Option<&str>, limit: i64) -> Ve
     keys
 }
 
-/// Every leaf below `prefix` of `view`, relative to it: the leaves of a folder before its
+/// Returns every leaf below `prefix` of `view`, relative to it: the leaves of a folder before its
 /// folders, the last folder first. The order is OpenBao's.
 pub(crate) fn scan(view: &View, prefix: &str) -> Result<Vec<String>, Error> {
     let mut leaves = Vec::new();

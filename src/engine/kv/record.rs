@@ -1,4 +1,4 @@
-//! How data is kept: one format byte, then the JSON text as it was sent (numbers keep every digit).
+//! The form of data: one format byte, then the JSON text as it was sent (numbers keep every digit).
 
 use crate::barrier::{BarrierError, Batch, Codec, View};
 use crate::engine::Error;
@@ -22,7 +22,7 @@ pub(crate) fn put(
     Ok(())
 }
 
-/// `value` as a data record.
+/// Returns `value` as a data record.
 pub(crate) fn encode(value: &impl Serialize) -> Result<SecretBytes, BarrierError> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);

@@ -67,7 +67,7 @@ fn scan(matched: &Matched<'_>) -> Result<Outcome, Error> {
     .into())
 }
 
-/// Where the secret `path` is kept.
+/// Returns the place of the secret `path`.
 pub(super) fn location(path: &str) -> String {
     format!("s/{path}")
 }
@@ -106,7 +106,8 @@ fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(response.into())
 }
 
-/// What the writer said in `ttl` or `lease`: a hint for readers, nothing expires by it.
+/// Returns the duration that the writer gave in `ttl` or `lease`: a hint for readers, nothing
+/// expires by it.
 fn lease_duration(data: &Map<String, Value>) -> Option<Duration> {
     let hint = data.get("ttl").or_else(|| data.get("lease"))?;
     match hint {

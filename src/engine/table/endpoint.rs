@@ -1,4 +1,4 @@
-//! An endpoint: what is known of it beside its handlers.
+//! An endpoint: its settings, without its handlers.
 
 use super::{Field, Meaning, On};
 use crate::engine::Operation;
@@ -9,23 +9,23 @@ pub struct Endpoint {
     /// Its path below the mount: words, `:name` for one segment, `+name` for one or more, `*name`
     /// for any rest, also none.
     pub pattern: &'static str,
-    /// Who may ask.
+    /// The callers that it answers.
     pub access: Access,
-    /// Which node answers.
+    /// The node that answers.
     pub place: Place,
     /// The fields that it knows, those of the path among them.
     pub fields: &'static [Field],
-    /// Does the engine tell `create` from `update` here?
+    /// True when the engine tells `create` from `update` here.
     pub creates: bool,
-    /// Does [`crate::engine::Engine::prepare`] come first?
+    /// True when [`crate::engine::Engine::prepare`] comes first.
     pub prepares: bool,
-    /// Is the body of a write data of the client's own?
+    /// True when the body of a write is data of the client's own.
     pub takes_anything: bool,
-    /// Are the bodies of writes and of answers to reads streams of any length?
+    /// True when the bodies of writes and of answers to reads are streams of any length.
     pub uploads: bool,
-    /// What an answer is.
+    /// The form of its answers.
     pub answers: Answers,
-    /// What the router does here itself.
+    /// The step that the router takes here itself.
     pub wrapping: Option<Wrapping>,
     /// One line for people.
     pub summary: &'static str,
@@ -33,18 +33,18 @@ pub struct Endpoint {
     pub about: &'static str,
 }
 
-/// Who may ask.
+/// The callers that an endpoint answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever has a token whose policies grant it.
+    /// Callers with a token whose policies grant it.
     Token,
-    /// The policies must grant `sudo` as well.
+    /// Callers whose policies grant `sudo` as well.
     Sudo,
     /// Everybody, without a token.
     Open,
 }
 
-/// Which node answers, where the answer is not the same on all of them.
+/// The node that answers, where the answer is not the same on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Every unsealed node can read it; only the active one can write it.
@@ -57,7 +57,7 @@ pub enum Place {
     ActiveItself,
 }
 
-/// What the answer to a request is that went well.
+/// The form of the answer to a request that went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
     /// An envelope around data, or nothing.
@@ -68,7 +68,7 @@ pub enum Answers {
     Bytes,
 }
 
-/// What is done with a wrapping token. The router does it: it alone makes and opens them.
+/// The step that the router takes with a wrapping token: it alone makes and opens them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrapping {
     /// Tells of it.
@@ -79,7 +79,7 @@ pub enum Wrapping {
     Rewrap,
 }
 
-/// What an operation does.
+/// The effect of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It reads.
@@ -92,12 +92,12 @@ pub enum Effect {
     Acts,
 }
 
-/// An operation and what it does.
+/// An operation with its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op {
     /// The operation; `Update` stands for `Create`, too.
     pub operation: Operation,
-    /// What it does.
+    /// Its effect.
     pub effect: Effect,
 }
 
@@ -119,12 +119,12 @@ impl Op {
     /// DELETE.
     pub const DELETE: Self = Self::new(Operation::Delete, Effect::Writes);
 
-    /// An operation with its effect.
+    /// Returns an operation with its effect.
     pub const fn new(operation: Operation, effect: Effect) -> Self {
         Self { operation, effect }
     }
 
-    /// Is `operation` this one?
+    /// Returns true when `operation` is this one; a create counts as an update.
     pub const fn is(&self, operation: Operation) -> bool {
         let asked = match operation {
             Operation::Create => Operation::Update,
@@ -136,7 +136,7 @@ impl Op {
 }
 
 impl Endpoint {
-    /// An endpoint for who has a token, at every node, without fields.
+    /// An endpoint for callers with a token, at every node, without fields.
     pub const USUAL: Self = Self {
         pattern: "",
         access: Access::Token,
@@ -152,22 +152,23 @@ impl Endpoint {
         about: "",
     };
 
-    /// Is it shown in help and documents? Those that catch what no other takes are not.
+    /// Returns true when help and documents show it. Endpoints that catch the paths of no other
+    /// have no summary and are not shown.
     pub const fn is_shown(&self) -> bool {
         !self.summary.is_empty()
     }
 
-    /// The field `name`.
+    /// Returns the field `name`.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// How rules about parameters read the field `name`.
+    /// Returns the way in which rules about parameters read the field `name`.
     pub fn meaning(&self, name: &str) -> Meaning {
         self.field(name).map_or(Meaning::default(), Field::meaning)
     }
 
-    /// Does `name` count in the body or query of `operation`?
+    /// Returns true when `name` counts in the body or query of `operation`.
     pub fn knows(&self, operation: Operation, name: &str) -> bool {
         let on = match operation {
             Operation::Create | Operation::Update | Operation::Patch => On::WRITE,

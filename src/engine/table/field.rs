@@ -1,30 +1,30 @@
-//! A field of an endpoint: its name, its type and what it is for.
+//! A field of an endpoint: its name, its type and its purpose.
 
 /// A field as an endpoint knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Its name in the body, the query or the path.
     pub name: &'static str,
-    /// How its value is read.
+    /// The way in which its value is read.
     pub kind: FieldKind,
     /// One line for people; empty where the name says it.
     pub help: &'static str,
-    /// With which operations it counts.
+    /// The operations with which it counts.
     pub on: On,
     /// The field that this one is a deprecated name of: `ttl` for `lease`.
     pub alias_of: Option<&'static str>,
     /// The value where none is sent, as text; empty where there is none.
     pub default: &'static str,
-    /// Is a request without it refused?
+    /// True when a request without it is refused.
     pub required: bool,
-    /// Is its value a secret (a token, a share)?
+    /// True when its value is a secret (a token, a share).
     pub secret: bool,
 }
 
-/// How a value is read.
+/// The way in which a value is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldKind {
-    /// What was sent, no more.
+    /// The value as it was sent.
     #[default]
     Plain,
     /// Text; numbers and booleans count as their text.
@@ -62,7 +62,7 @@ pub enum FieldKind {
     Map,
 }
 
-/// With which operations a field counts.
+/// The operations with which a field counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct On(u8);
 
@@ -78,29 +78,29 @@ impl On {
     /// All of them, as a part of the path.
     pub const PATH: Self = Self(16);
 
-    /// Both.
+    /// Returns the operations of both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Do they share an operation?
+    /// Returns true when both share an operation.
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }
 
-/// How a rule about parameters compares the values of a field.
+/// The way in which a rule about parameters compares the values of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     /// The name that this one is another name of: `lease` of `ttl`.
     pub alias_of: Option<&'static str>,
-    /// What becomes of its value: one of [`FieldKind::Plain`], `Flag`, `Integer`, `Seconds`,
-    /// `List`, `CommaList`, `Names`, `CommaNames` and `Pairs`.
+    /// The way in which its value is compared: one of [`FieldKind::Plain`], `Flag`, `Integer`,
+    /// `Seconds`, `List`, `CommaList`, `Names`, `CommaNames` and `Pairs`.
     pub kind: FieldKind,
 }
 
 impl Meaning {
-    /// A field of this kind under its own name.
+    /// Returns the meaning of a field of this kind under its own name.
     pub const fn of(kind: FieldKind) -> Self {
         Self {
             alias_of: None,
@@ -108,7 +108,7 @@ impl Meaning {
         }
     }
 
-    /// Another name of the field `name`.
+    /// Returns the meaning of another name of the field `name`.
     pub const fn alias(name: &'static str, kind: FieldKind) -> Self {
         Self {
             alias_of: Some(name),
@@ -118,7 +118,7 @@ impl Meaning {
 }
 
 impl Field {
-    /// A field of writes.
+    /// Returns a field of writes.
     pub const fn new(name: &'static str, kind: FieldKind, help: &'static str) -> Self {
         Self {
             name,
@@ -132,42 +132,42 @@ impl Field {
         }
     }
 
-    /// A part of the path.
+    /// Returns a field that is a part of the path.
     pub const fn path(name: &'static str, help: &'static str) -> Self {
         Self::new(name, FieldKind::Text, help).on(On::PATH)
     }
 
-    /// Counts with other operations.
+    /// Sets the operations with which it counts.
     pub const fn on(mut self, on: On) -> Self {
         self.on = on;
         self
     }
 
-    /// Is a deprecated name of the field `name`.
+    /// Makes it a deprecated name of the field `name`.
     pub const fn alias(mut self, name: &'static str) -> Self {
         self.alias_of = Some(name);
         self
     }
 
-    /// Has a value where none is sent.
+    /// Gives it a value where none is sent.
     pub const fn default(mut self, value: &'static str) -> Self {
         self.default = value;
         self
     }
 
-    /// Must be sent.
+    /// Makes it a field that must be sent.
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Holds a secret.
+    /// Makes its value a secret.
     pub const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// How rules about parameters read it.
+    /// Returns the way in which rules about parameters read it.
     pub const fn meaning(&self) -> Meaning {
         let kind = match self.kind {
             FieldKind::Text | FieldKind::Time | FieldKind::Map => FieldKind::Plain,

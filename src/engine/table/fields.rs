@@ -10,12 +10,12 @@ use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Put before a message where the API does: everywhere but where it reads fields to find out
+/// The opening of a message where the API has it: everywhere but where it reads fields to find out
 /// whether something exists.
 pub(crate) const VALIDATION: &str = "Field validation failed: ";
 
-/// What a request says, by the fields of its endpoint. A getter answers `None` for a field that
-/// was not sent, was sent as `null`, or is read as another type.
+/// The fields that a request sent, read as its endpoint says. A getter answers `None` for a field
+/// that was not sent, was sent as `null`, or is read as another type.
 #[derive(Clone, Debug, Default)]
 pub struct Fields<'a> {
     sent: Vec<(&'static str, Typed<'a>)>,
@@ -64,23 +64,24 @@ impl<'a> Fields<'a> {
             .map(|(_, typed)| typed)
     }
 
-    /// Was it sent, and not as `null`?
+    /// Returns true when it was sent, and not as `null`.
     pub fn has(&self, name: &str) -> bool {
         self.get(name)
             .is_some_and(|typed| !matches!(typed, Typed::Null))
     }
 
-    /// Was it sent as `null`?
+    /// Returns true when it was sent as `null`.
     pub fn is_null(&self, name: &str) -> bool {
         matches!(self.get(name), Some(Typed::Null))
     }
 
-    /// Was nothing of worth sent: nothing, `null`, or no text where seconds are asked for?
+    /// Returns true when nothing of worth was sent: nothing, `null`, or no text where seconds are
+    /// asked for.
     pub fn is_blank(&self, name: &str) -> bool {
         matches!(self.get(name), None | Some(Typed::Null | Typed::NoText))
     }
 
-    /// What was sent, as it is.
+    /// Returns the value as it was sent.
     pub fn plain(&self, name: &str) -> Option<&'a Value> {
         match self.get(name)? {
             Typed::Plain(value) => Some(value),
@@ -88,7 +89,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Text.
+    /// Returns a text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             Typed::Text(text) => Some(text),
@@ -96,13 +97,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Text that is a secret; empty counts as not sent.
+    /// Returns a text that is a secret; an empty one counts as not sent.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
         let text = self.text(name).filter(|text| !text.is_empty())?;
         Some(Secret::new(text.to_owned()))
     }
 
-    /// Yes or no.
+    /// Returns yes or no.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.get(name)? {
             Typed::Flag(flag) => Some(*flag),
@@ -110,7 +111,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Yes or no, which may be sent as `null` for no, as in Vault.
+    /// Returns yes or no; `null` counts as no, as in Vault.
     pub fn switch(&self, name: &str) -> Option<bool> {
         match self.get(name)? {
             Typed::Null => Some(false),
@@ -118,7 +119,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Typed::Integer(number) => Some(*number),
@@ -126,7 +127,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number that may be sent as `null` for zero, as in Vault: a `cas`, a count.
+    /// Returns a whole number; `null` counts as zero, as in Vault: for a `cas`, a count.
     pub fn number(&self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Typed::Null => Some(0),
@@ -134,7 +135,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Seconds, negative ones only where the field may have them.
+    /// Returns seconds, negative ones only where the field may have them.
     pub fn signed_seconds(&self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Typed::Seconds(seconds) => Some(*seconds),
@@ -143,12 +144,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Seconds from zero on.
+    /// Returns seconds from zero on.
     pub fn seconds(&self, name: &str) -> Option<u64> {
         u64::try_from(self.signed_seconds(name)?).ok()
     }
 
-    /// A time.
+    /// Returns a time.
     pub fn time(&self, name: &str) -> Option<Timestamp> {
         match self.get(name)? {
             Typed::Time(time) => Some(*time),
@@ -156,7 +157,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Several texts.
+    /// Returns several texts.
     pub fn list(&self, name: &str) -> Option<&[String]> {
         match self.get(name)? {
             Typed::Texts(texts) => Some(texts),
@@ -179,7 +180,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Several whole numbers.
+    /// Returns several whole numbers.
     pub fn integers(&self, name: &str) -> Option<&[i64]> {
         match self.get(name)? {
             Typed::Integers(numbers) => Some(numbers),
@@ -187,7 +188,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Pairs of texts.
+    /// Returns pairs of texts.
     pub fn pairs(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         match self.get(name)? {
             Typed::Pairs(pairs) => Some(pairs),
@@ -195,7 +196,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An object.
+    /// Returns an object.
     pub fn map(&self, name: &str) -> Option<&Map<String, Value>> {
         match self.get(name)? {
             Typed::Map(fields) => Some(fields),
@@ -257,7 +258,7 @@ fn flag(value: &Value) -> Result<bool, String> {
     }
 }
 
-/// A whole number as the API reads it.
+/// Reads a whole number as the API does.
 pub(crate) fn int(value: &Value) -> Result<i64, String> {
     match value {
         Value::Null => Ok(0),
@@ -297,7 +298,7 @@ fn int_text(text: &str) -> Result<i64, String> {
     ))
 }
 
-/// Whole seconds of a text in Go's notation or a number of seconds, with its sign.
+/// Reads whole seconds, with their sign, from a text in Go's notation or a number of seconds.
 fn seconds(value: &Value) -> Result<i64, String> {
     let text = match value {
         Value::Number(number) => number_seconds(number)?,
@@ -340,8 +341,8 @@ fn not_negative(value: &Value) -> Result<i64, String> {
     }
 }
 
-/// A duration that Vault's own table takes for a text, and the endpoint then reads. An empty one
-/// counts as not sent.
+/// Reads a duration that is a text in Vault's own table and is read by the endpoint afterwards. An
+/// empty `Lifetime` counts as not sent.
 fn lifetime<'a>(field: &Field, value: &Value, prefix: &str) -> Result<Typed<'a>, Error> {
     let name = field.name;
     let text = text(value);
@@ -368,7 +369,7 @@ fn time(value: &Value) -> Result<Timestamp, String> {
     parsed.ok_or_else(|| "could not parse string as date and time".into())
 }
 
-/// Each member of a list, or the one value as a list of itself.
+/// Reads each of `items`; the message of a fault says which one it is.
 fn each<'a, T>(
     items: impl Iterator<Item = &'a Value>,
     read: impl Fn(&'a Value) -> Result<T, String>,
@@ -398,8 +399,8 @@ fn texts(value: &Value, split: bool) -> Result<Vec<String>, String> {
     }
 }
 
-/// Returns `texts`, read from `value`, as networks. A text of blanks is a faulty one, not none: it
-/// must not take the bounds away.
+/// Returns `texts`, read from `value`, as networks. Refuses a text of blanks, which must not take
+/// the bounds away.
 fn networks<'a>(value: &Value, texts: Vec<String>) -> Typed<'a> {
     let is_blank = texts.is_empty() && value.as_str().is_some_and(|text| !text.is_empty());
     let mut each = texts.iter().map(String::as_str);
@@ -467,7 +468,7 @@ fn unconvertible(place: &str, wanted: &str, value: &Value) -> String {
     format!("'{place}' {}", expected(wanted, value))
 }
 
-/// "expected type `wanted`", and what was sent instead.
+/// Returns the message "expected type `wanted`", with the type that was sent instead.
 pub(crate) fn expected(wanted: &str, value: &Value) -> String {
     let found = match value {
         Value::Null => "nil",

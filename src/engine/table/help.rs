@@ -1,4 +1,4 @@
-//! Help for people: what an engine is for, and what an endpoint takes.
+//! Help for people: the purpose of an engine, and the fields of an endpoint.
 
 use super::pattern::{Part, parts};
 use super::{Endpoint, Field, FieldKind, Sheet};
@@ -8,8 +8,8 @@ use std::fmt::Write;
 const PATHS: &str = "These are its endpoints, as patterns. Ask for help at a path that fits one to \
                      see its\nparameters. Which of them a token may use is up to its policies.";
 
-/// Help for `path` below a mount whose endpoints stand in `sheets` and are `there`: for its
-/// endpoint, or for the engine where the path is empty. `None` where nothing is.
+/// Returns help for `path` below a mount whose endpoints stand in `sheets` and are `there`: for its
+/// endpoint, or for the engine where the path is empty. Returns `None` where there is no endpoint.
 pub fn help(
     sheets: &[&'static dyn Sheet],
     path: &str,
@@ -74,7 +74,7 @@ fn of_endpoint(endpoint: &Endpoint, path: &str) -> String {
     text
 }
 
-/// The pattern as the regular expression that it is to clients.
+/// Returns the pattern as the regular expression that it is to clients.
 pub(super) fn route(pattern: &'static str) -> String {
     let parts: Vec<Part> = parts(pattern).collect();
     let last = parts.len().saturating_sub(1);
@@ -88,7 +88,7 @@ pub(super) fn route(pattern: &'static str) -> String {
     format!("^{}$", segments.collect::<Vec<_>>().join("/"))
 }
 
-/// The kind as clients call it.
+/// Returns the name that clients know the kind by.
 const fn kind(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Plain => "any",

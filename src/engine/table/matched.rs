@@ -5,7 +5,7 @@ use super::pattern::Captures;
 use crate::barrier::View;
 use crate::engine::Request;
 
-/// What a handler is called with.
+/// The argument of a handler: a request, read by its row.
 #[derive(Clone)]
 pub struct Matched<'a> {
     /// The request.
@@ -18,7 +18,7 @@ pub struct Matched<'a> {
 }
 
 impl<'a> Matched<'a> {
-    /// The part of the path that the row's pattern calls `name`; empty where it has none.
+    /// Returns the part of the path that the row's pattern calls `name`; empty where it has none.
     pub fn captured(&self, name: &str) -> &'a str {
         self.captures.named(name)
     }

@@ -14,19 +14,19 @@ pub struct Document {
     ids: HashSet<String>,
 }
 
-/// Where the endpoints of a sheet are.
+/// The place of a sheet's endpoints.
 #[derive(Clone, Copy, Debug)]
 pub struct Mounted<'a> {
     /// `secret/`; empty for paths that are relative to the mount.
     pub path: &'a str,
     /// `secrets`, `auth`, `system`.
     pub tag: &'a str,
-    /// Is the mount's path a parameter?
+    /// True when the mount's path is a parameter.
     pub is_generic: bool,
 }
 
 impl Mounted<'static> {
-    /// Paths are relative to the mount.
+    /// The place for paths that are relative to the mount.
     pub const AT_ROOT: Self = Self {
         path: "",
         tag: "help",
@@ -35,7 +35,7 @@ impl Mounted<'static> {
 }
 
 impl Document {
-    /// An empty one. Every operation's id ends in `context`.
+    /// Returns an empty document. The id of every operation ends in `context`.
     pub fn new(context: &str) -> Self {
         Self {
             context: context.to_owned(),
@@ -139,7 +139,7 @@ impl Document {
         operation.into()
     }
 
-    /// One that no other operation has.
+    /// Returns an id that no other operation has.
     fn id(&mut self, method: &str, path: &str) -> String {
         let verb = match method {
             "get" => "read",
@@ -162,7 +162,7 @@ impl Document {
         id
     }
 
-    /// The document.
+    /// Returns the document.
     pub fn finish(self) -> Value {
         let list = json!({"type": "array", "items": {"type": "string"}});
         let object = json!({"type": "object", "nullable": true});
@@ -234,7 +234,8 @@ const fn method_of(op: Op) -> &'static str {
     }
 }
 
-/// The parameters in the query: GET's own, and the switches that make a list of it.
+/// Returns the parameters in the query: the fields that count there, and the switches that make a
+/// GET a list.
 fn query(method: &str, endpoint: &Endpoint, ops: &[Op]) -> Vec<Value> {
     let has = |operation| ops.iter().any(|op| op.is(operation));
     let on = match method {

@@ -11,7 +11,7 @@ pub struct Captures<'a> {
 }
 
 impl<'a> Captures<'a> {
-    /// The part called `name`; empty where the pattern has none.
+    /// Returns the part called `name`; empty where the pattern has none.
     pub fn named(&self, name: &str) -> &'a str {
         let mut parts = self.parts.iter().take(self.count);
         parts
@@ -40,7 +40,7 @@ pub(super) enum Part {
     Any(&'static str),
 }
 
-/// The parts of `pattern`; none for the empty one.
+/// Returns the parts of `pattern`; none for the empty one.
 pub(super) fn parts(pattern: &'static str) -> impl Iterator<Item = Part> {
     let segments = pattern.split('/').filter(|segment| !segment.is_empty());
     segments.map(|segment| match segment.as_bytes().first() {
@@ -106,15 +106,17 @@ impl Matcher {
         }
     }
 
-    /// The row that fits `path` best, and what its pattern captures. Allocates nothing.
+    /// Returns the row that fits `path` best, and the parts that its pattern captures. Allocates
+    /// nothing.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(usize, Captures<'a>)> {
         let mut captures = Captures::default();
         let row = self.walk(Some(path), &mut captures)?;
         Some((row, captures))
     }
 
-    /// `rest` is what is left of the path; `None` once its last segment is taken. The more literal
-    /// branch comes before the less, and what goes on before what ends here.
+    /// Finds the row for `rest`, the part of the path that is left; `None` once its last segment is
+    /// taken. The more literal branch comes before the less literal one, and a pattern that goes on
+    /// before one that ends here.
     fn walk<'a>(&self, rest: Option<&'a str>, captures: &mut Captures<'a>) -> Option<usize> {
         let Some(rest) = rest else {
             return self.row;

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 /// An endpoint and the handlers of its operations, each of type `H`.
 pub struct Row<H: 'static> {
-    /// What is known of it.
+    /// The endpoint.
     pub endpoint: Endpoint,
     /// Its operations.
     pub operations: &'static [(Op, H)],
@@ -28,46 +28,47 @@ struct Compiled<H: 'static> {
     rows: Vec<&'static Row<H>>,
 }
 
-/// An endpoint, and what the operation that was asked for does there.
+/// An endpoint, and the effect of the operation that was asked for there.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     /// The endpoint.
     pub endpoint: &'static Endpoint,
-    /// `None` where it knows no such operation.
+    /// The effect; `None` where the endpoint knows no such operation.
     pub effect: Option<Effect>,
 }
 
-/// A table without its handlers: what the router, help and OpenAPI need of it.
+/// A table without its handlers, for the router, help and OpenAPI.
 pub trait Sheet: Sync {
-    /// What the engine is for, for people.
+    /// Returns the purpose of the engine, for people.
     fn about(&self) -> &'static str;
 
-    /// All endpoints with their operations, as they stand.
+    /// Returns all endpoints with their operations, in the order of the table.
     fn endpoints(&self) -> Vec<(&'static Endpoint, Vec<Op>)>;
 
-    /// The endpoint at `path`, as [`Table::find`] says, and what `operation` does there.
+    /// Returns the endpoint at `path`, as [`Table::find`] says, and the effect of `operation`
+    /// there.
     fn found(&self, path: &str, operation: Operation) -> Option<Found>;
 
-    /// The endpoint at `path`, as [`Table::find`] says.
+    /// Returns the endpoint at `path`, as [`Table::find`] says.
     fn endpoint(&self, path: &str, operation: Operation) -> Option<&'static Endpoint> {
         self.found(path, operation).map(|found| found.endpoint)
     }
 }
 
 impl<H: Copy + 'static> Row<H> {
-    /// The handler of `operation`.
+    /// Returns the handler of `operation`.
     pub fn handler(&self, operation: Operation) -> Option<H> {
         self.op(operation).map(|(_, handler)| *handler)
     }
 
-    /// The operation with its handler.
+    /// Returns the operation with its handler.
     pub fn op(&self, operation: Operation) -> Option<&'static (Op, H)> {
         self.operations.iter().find(|(op, _)| op.is(operation))
     }
 }
 
 impl<H: Copy + Send + Sync + 'static> Table<H> {
-    /// A table of these groups of rows; `about` says what the engine is for.
+    /// Returns a table of these groups of rows; `about` is the purpose of the engine.
     pub const fn new(about: &'static str, groups: &'static [&'static [Row<H>]]) -> Self {
         Self {
             about,
@@ -76,17 +77,18 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
         }
     }
 
-    /// Its rows.
+    /// Returns its rows.
     pub fn rows(&self) -> impl Iterator<Item = &'static Row<H>> {
         self.groups.iter().flat_map(|group| group.iter())
     }
 
-    /// The row at `path`. The path of a list ends in a slash, which its pattern need not have.
+    /// Finds the row at `path`. The path of a list ends in a slash, which its pattern need not
+    /// have.
     pub fn find(&self, path: &str, operation: Operation) -> Option<&'static Row<H>> {
         self.captured(path, operation).map(|(row, _)| row)
     }
 
-    /// As [`Table::find`], with what the row's pattern captures.
+    /// Finds the row as [`Table::find`] does, with the parts that its pattern captures.
     pub fn captured<'a>(
         &self,
         path: &'a str,
@@ -108,7 +110,7 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
         found(path).or_else(as_folder)
     }
 
-    /// Finds what answers `request`, and reads its fields.
+    /// Finds the handler for `request`, and reads its fields.
     ///
     /// # Errors
     /// 404 where there is no such path, 405 where it knows no such operation, 400 where a field
@@ -121,7 +123,7 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
         self.route_if(request, view, |_| true)
     }
 
-    /// As [`Table::route`]; an endpoint that is not `there` is none.
+    /// Finds the handler as [`Table::route`] does; an endpoint that is not `there` is none.
     ///
     /// # Errors
     /// As [`Table::route`].
@@ -155,7 +157,8 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
         Ok((handler, matched))
     }
 
-    /// What is where `request` writes to. `read` is asked where the row makes the difference.
+    /// Returns the record at the place that `request` writes to. Asks `read` where the row tells
+    /// `create` from `update`.
     ///
     /// # Errors
     /// Those of `read`.

@@ -1,4 +1,4 @@
-//! Warnings of what a request said in vain.
+//! Warnings about fields that a request sent in vain.
 
 use super::Endpoint;
 use super::On;

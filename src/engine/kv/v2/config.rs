@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const LOCATION: &str = "config";
 
-/// What every secret of the mount takes over unless it says more.
+/// Settings that every secret of the mount takes over unless its own say more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Config {
     /// Zero is [`super::metadata::VERSIONS_DEFAULT`].
@@ -22,7 +22,7 @@ pub(super) struct Config {
     pub(super) delete_version_after_s: i64,
 }
 
-/// What is stored; further formats become further variants.
+/// The stored form; further formats become further variants.
 #[derive(Serialize, Deserialize)]
 enum Stored {
     V1(Config),
@@ -38,14 +38,15 @@ fn load(view: &View) -> Result<(Slot, Config), Error> {
     Ok((slot, config))
 }
 
-/// The settings in force, for a change that follows from them: it is made only while they are.
+/// Returns the settings in force, for a change that follows from them: `batch` commits only while
+/// they are.
 pub(super) fn current(view: &View, batch: &mut Batch) -> Result<Config, Error> {
     let (slot, config) = load(view)?;
     batch.keep(&slot);
     Ok(config)
 }
 
-/// GET `config`.
+/// Answers GET `config`.
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (_, config) = load(matched.view)?;
     let after = match u64::try_from(config.delete_version_after_s) {
@@ -61,7 +62,7 @@ pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(Response::data(data).into())
 }
 
-/// A number of versions; `null` is zero.
+/// Reads a number of versions; `null` is zero.
 pub(super) fn count(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Error> {
     let Some(number) = fields.number(name) else {
         return Ok(None);
@@ -75,7 +76,7 @@ pub(super) fn count(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Erro
     }
 }
 
-/// PUT `config`: only the fields that are sent change.
+/// Answers PUT `config`: only the fields that are sent change.
 pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (fields, view) = (&matched.fields, matched.view);
     let (slot, old) = load(view)?;

@@ -12,7 +12,7 @@ use crate::engine::{Body, Error, Outcome, Response, narrowing};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// What `options` may hold.
+/// The names that `options` may hold.
 const OPTIONS: &[&str] = &["cas"];
 
 /// A version that was asked for, and whether its data may be read.
@@ -22,7 +22,8 @@ pub(super) struct Wanted {
     pub(super) readable: bool,
 }
 
-/// The version that the field `version` asks for (zero or less: the latest); 404 without one.
+/// Returns the version that the field `version` asks for (zero or less: the latest); 404 without
+/// one.
 pub(super) fn wanted(matched: &Matched<'_>) -> Result<Wanted, Error> {
     let asked = matched.fields.integer("version").unwrap_or(0);
     let found = stored::metadata(matched.view, known_secret(matched)?)?;
@@ -39,7 +40,7 @@ pub(super) fn wanted(matched: &Matched<'_>) -> Result<Wanted, Error> {
     })
 }
 
-/// GET: the data and the version's metadata; a deleted version is 404 with its metadata.
+/// Answers GET: the data and the version's metadata; a deleted version is 404 with its metadata.
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let wanted = wanted(matched)?;
     let data = if wanted.readable {
@@ -50,7 +51,7 @@ pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(answer(&wanted, "data", data).into())
 }
 
-/// `{name: value, "metadata": {...}}`, 404 when the version is not readable.
+/// Returns `{name: value, "metadata": {...}}`, with 404 when the version is not readable.
 pub(super) fn answer(wanted: &Wanted, name: &str, value: Value) -> Response {
     let metadata = wanted.metadata.version_fields(wanted.number);
     let mut fields = Map::new();
@@ -61,7 +62,7 @@ pub(super) fn answer(wanted: &Wanted, name: &str, value: Value) -> Response {
     response
 }
 
-/// PUT: a new version.
+/// Answers PUT: makes a new version.
 pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view) = (matched.request, matched.view);
     let path = matched.captured("path");
@@ -79,7 +80,7 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     append(view, request.now, batch, secret, &config, &data)
 }
 
-/// PATCH: a new version, made of the latest one and a merge patch.
+/// Answers PATCH: makes a new version of the latest one and a merge patch.
 pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view) = (matched.request, matched.view);
     let path = matched.captured("path");
@@ -120,7 +121,7 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     append(view, request.now, batch, secret, &config, &merged)
 }
 
-/// What `data` holds. Vault's clients may send null and read null back.
+/// The content of `data`. Vault's clients may send null and read null back.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
 enum Sent<'a> {
@@ -164,7 +165,7 @@ fn check_and_set(
     }
 }
 
-/// Where a version goes.
+/// The secret that a version is added to.
 struct Secret<'a> {
     /// Its metadata record as it was read.
     slot: &'a Slot,
@@ -190,7 +191,7 @@ fn append(
     Ok(Outcome { response, batch })
 }
 
-/// 404 without a body, as PATCH answers for what does not exist.
+/// Returns 404 without a body, as PATCH answers for a secret that does not exist.
 pub(super) fn empty_not_found() -> Response {
     Response {
         status: Some(404),

@@ -7,13 +7,13 @@ use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome, Response};
 use serde_json::{Map, Value};
 
-/// LIST: one level.
+/// Answers LIST: one level.
 pub(super) fn list(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let keys = one_page(matched, &asked(matched))?;
     Ok(Response::list(keys).into())
 }
 
-/// SCAN: everything below; pages do not apply.
+/// Answers SCAN: everything below; pages do not apply.
 pub(super) fn scan(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let keys = list::scan(matched.view, &metadata_path(&asked(matched)))?;
     let response = if keys.is_empty() {
@@ -24,21 +24,21 @@ pub(super) fn scan(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(response.into())
 }
 
-/// LIST with the metadata of each secret; folders have none.
+/// Answers LIST with the metadata of each secret; folders have none.
 pub(super) fn list_detailed(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let folder = asked(matched);
     let keys = one_page(matched, &folder)?;
     detailed(matched.view, &folder, keys)
 }
 
-/// SCAN with the metadata of each secret.
+/// Answers SCAN with the metadata of each secret.
 pub(super) fn scan_detailed(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let folder = asked(matched);
     let keys = list::scan(matched.view, &metadata_path(&folder))?;
     detailed(matched.view, &folder, keys)
 }
 
-/// The folder that is listed.
+/// Returns the folder that is listed.
 fn asked(matched: &Matched<'_>) -> String {
     folder(matched.captured("path"))
 }

@@ -1,4 +1,4 @@
-//! What is known of one secret beside its data: its settings and its versions.
+//! The metadata of one secret: its settings and its versions.
 
 use super::config::Config;
 use crate::clock::{Timestamp, format_duration};
@@ -49,7 +49,7 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// Whether its data may be read at `now`.
+    /// Returns true when its data may be read at `now`.
     pub(super) fn is_readable(&self, now: Timestamp) -> bool {
         !self.destroyed && !self.is_deleted(now)
     }
@@ -69,7 +69,7 @@ impl Version {
 }
 
 impl Metadata {
-    /// An empty record for a new secret.
+    /// Returns an empty record for a new secret.
     pub(super) fn new(now: Timestamp) -> Self {
         let random = uuid::Uuid::new_v4().into_bytes();
         let mut id = SecretId::default();
@@ -84,18 +84,18 @@ impl Metadata {
         }
     }
 
-    /// The number of the first version that is listed.
+    /// Returns the number of the first version that is listed.
     pub(super) fn first_version(&self) -> u64 {
         let count = u64::try_from(self.versions.len()).unwrap_or(u64::MAX);
         (self.current_version + 1).saturating_sub(count)
     }
 
-    /// The version `number`, if it is listed.
+    /// Returns the version `number`, if it is listed.
     pub(super) fn version(&self, number: u64) -> Option<&Version> {
         self.versions.get(self.position(number)?)
     }
 
-    /// As [`Metadata::version`], to change it.
+    /// Returns the version `number` to be changed, if it is listed.
     pub(super) fn version_mut(&mut self, number: u64) -> Option<&mut Version> {
         let position = self.position(number)?;
         self.versions.get_mut(position)
@@ -134,8 +134,8 @@ impl Metadata {
             .collect()
     }
 
-    /// When a version made or undeleted at `now` is to be deleted: the shorter of what the mount
-    /// and the secret say.
+    /// Returns the time at which a version made or undeleted at `now` is to be deleted, by the
+    /// shorter life of those that the mount and the secret give; `None` for never.
     pub(super) fn deletion(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
         let of_mount = u64::try_from(config.delete_version_after_s).ok()?;
         let after_s = match (of_mount, self.delete_version_after_s) {
@@ -146,7 +146,7 @@ impl Metadata {
         Some(now.plus(Duration::from_secs(after_s)))
     }
 
-    /// `metadata` as an answer about the version `number` shows it.
+    /// Returns `metadata` as an answer about the version `number` shows it.
     pub(super) fn version_fields(&self, number: u64) -> Map<String, Value> {
         let mut fields = self.version(number).copied().unwrap_or_default().fields();
         fields.insert("custom_metadata".into(), self.custom_json());
@@ -154,7 +154,7 @@ impl Metadata {
         fields
     }
 
-    /// The answer of `metadata/<path>`.
+    /// Returns the answer of `metadata/<path>`.
     pub(super) fn fields(&self) -> Map<String, Value> {
         let versions: Map<String, Value> = (self.first_version()..)
             .zip(&self.versions)

@@ -56,14 +56,14 @@ pub(super) const FIELDS: &[Field] = &[
     METADATA_CAS_REQUIRED,
 ];
 
-/// GET: settings and the list of versions.
+/// Answers GET: settings and the list of versions.
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let found = stored::metadata(matched.view, known_secret(matched)?)?;
     let metadata = found.ok_or_else(Error::not_found)?;
     Ok(Response::data(metadata.fields()).into())
 }
 
-/// PUT: the fields sent change; creates a secret without versions.
+/// Answers PUT: the fields sent change; creates a secret without versions.
 pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view, fields) = (matched.request, matched.view, &matched.fields);
     let path = matched.captured("path");
@@ -97,7 +97,7 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     finish(request, &slot, metadata, outcome)
 }
 
-/// PATCH: as PUT, for a secret that exists; null resets a field.
+/// Answers PATCH as PUT, for a secret that exists; null resets a field.
 pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view, fields) = (matched.request, matched.view, &matched.fields);
     let path = matched.captured("path");
@@ -127,7 +127,7 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     finish(request, &slot, metadata, outcome)
 }
 
-/// DELETE: the secret and all its versions go.
+/// Answers DELETE: removes the secret and all its versions.
 pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let view = matched.view;
     let mut outcome = Outcome::default();

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is stored at `m/<path>`; further formats become further variants.
+/// The stored form at `m/<path>`; further formats become further variants.
 #[derive(Serialize, Deserialize)]
 enum Stored {
     /// Never written: a record of zeros must not decode.
@@ -57,7 +57,7 @@ pub(in crate::engine::kv) const METADATA_CODEC: Codec = Codec::of::<Stored>();
 const CAS_REQUIRED: u8 = 1;
 const METADATA_CAS_REQUIRED: u8 = 2;
 
-/// The record's path.
+/// Returns the path of the metadata record of `path`.
 pub(super) fn metadata_path(path: &str) -> String {
     format!("m/{path}")
 }
@@ -72,7 +72,7 @@ pub(super) fn slot(request: &Request, view: &View, path: &str) -> Result<Slot, E
     Ok(request.slot(view, &metadata_path(path))?)
 }
 
-/// The metadata in a slot.
+/// Reads the metadata in a slot.
 pub(super) fn held(slot: &Slot) -> Result<Option<Metadata>, Error> {
     let kind = "kv metadata";
     match slot.record(kind)? {

@@ -6,7 +6,7 @@ use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome};
 use serde_json::{Map, Value};
 
-/// GET; the field `depth` cuts below so many levels (zero: none).
+/// Answers GET; the field `depth` cuts below so many levels (zero: none).
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let depth = matched.fields.integer("depth").unwrap_or(0);
     let wanted = wanted(matched)?;

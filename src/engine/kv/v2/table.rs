@@ -157,10 +157,10 @@ const ROWS: &[Row<Handler>] = &[
     },
 ];
 
-/// Names of endpoints that say so when they are asked without a path.
+/// Endpoints with a warning of their own for requests without a path.
 const ROOTS: [&str; 5] = ["data", "metadata", "delete", "undelete", "destroy"];
 
-/// The secret's metadata record. Other endpoints make no difference.
+/// Reads the secret's metadata record. Other endpoints make no difference.
 pub(in crate::engine::kv) fn existing(request: &Request, view: &View) -> Result<Existing, Error> {
     TABLE.existing(request, view, |matched| match secret(matched) {
         Some(path) => Ok(Existing::Slot(view.read(&stored::metadata_path(path))?)),
@@ -168,7 +168,7 @@ pub(in crate::engine::kv) fn existing(request: &Request, view: &View) -> Result<
     })
 }
 
-/// Most likely the client takes the mount for version 1.
+/// Answers a path that is no endpoint. Most likely the client takes the mount for version 1.
 fn elsewhere(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let absent = Response {
         status: Some(404),

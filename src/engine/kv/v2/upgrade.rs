@@ -1,4 +1,4 @@
-//! From v1 to v2: every secret becomes the first version of itself.
+//! The upgrade from v1 to v2: every secret becomes the first version of itself.
 
 use super::config;
 use super::metadata::Metadata;
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 /// Most secrets that one upgrade moves, so that it fits into one log entry.
 pub const UPGRADE_SECRETS_MAX: usize = 2000;
 
-/// Adds "turn the v1 secrets of `view` into v2's" to `batch`; returns how many they are. Asking
-/// again later moves what a writer left under the old version meanwhile.
+/// Adds "turn the v1 secrets of `view` into v2's" to `batch`; returns how many they are. A later
+/// call moves the secrets that a writer left under the old version meanwhile.
 pub fn upgrade(view: &View, batch: &mut Batch, now: Timestamp) -> Result<usize, Error> {
     let paths = view.walk(&v1::location(""), UPGRADE_SECRETS_MAX + 1)?;
     if paths.len() > UPGRADE_SECRETS_MAX {

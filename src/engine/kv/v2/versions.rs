@@ -8,7 +8,7 @@ use crate::barrier::Batch;
 use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome, Request};
 
-/// DELETE `data/<path>`: the latest version can no longer be read; undelete brings it back.
+/// Answers DELETE `data/<path>`: the latest version can no longer be read; undelete brings it back.
 pub(super) fn delete_latest(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let Some(path) = secret(matched) else {
         return Ok(Outcome::default());
@@ -20,7 +20,7 @@ pub(super) fn delete_latest(matched: &Matched<'_>) -> Result<Outcome, Error> {
     })
 }
 
-/// `delete/<path>`: as [`delete_latest`], for the versions named.
+/// Answers `delete/<path>`: as [`delete_latest`], for the versions named.
 pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let request = matched.request;
     let path = matched.captured("path");
@@ -33,7 +33,8 @@ pub(super) fn delete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     })
 }
 
-/// `undelete/<path>`: versions can be read again, for as long as `delete_version_after` says.
+/// Answers `undelete/<path>`: versions can be read again, for as long as `delete_version_after`
+/// says.
 pub(super) fn undelete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (request, view) = (matched.request, matched.view);
     let path = matched.captured("path");
@@ -53,7 +54,7 @@ pub(super) fn undelete(matched: &Matched<'_>) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// `destroy/<path>`: the data goes, for good.
+/// Answers `destroy/<path>`: removes the data for good.
 pub(super) fn destroy(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let path = matched.captured("path");
     let numbers = named(matched, "no version number provided")?;
