@@ -1,4 +1,4 @@
-//! Auth methods, a folder each: what answers behind `auth/`.
+//! Auth methods, a folder each: the engines that answer behind `auth/`.
 //!
 //! A method says who someone is ([`crate::engine::Auth`]); the router makes the token of it. Only
 //! [`token`] makes its tokens itself.

@@ -362,8 +362,9 @@ impl<'a> Creation<'a> {
         })
     }
 
-    /// A role's own, else those of the parent that it dies with. As in Vault, a role without
-    /// bounds frees from the parent's, and so does who lets a token make orphans.
+    /// Returns the addresses that may use the token: the role's own, else those of the parent that
+    /// it dies with. As in Vault, a role without bounds frees from the parent's, and so does the
+    /// right to make orphans.
     fn bound_cidrs(&self, parent: &str) -> Vec<String> {
         match &self.role {
             Some(role) => role.bound_cidrs.clone(),
@@ -372,7 +373,8 @@ impl<'a> Creation<'a> {
         }
     }
 
-    /// Entities come with the identity engine; until then no alias can be known.
+    /// Sets the entity: the parent's, or none for an orphan. Refuses every alias: entities come
+    /// with the identity engine, and until then no alias can be known.
     fn entity(&self, spec: &mut Spec) -> Result<(), Error> {
         let alias = self.fields.text("entity_alias").unwrap_or_default();
         if alias.is_empty() {
@@ -451,8 +453,9 @@ impl<'a> Creation<'a> {
     }
 }
 
-/// A batch token keeps no count and is never renewed, so a role that wants either makes none.
-/// Its `token_explicit_max_ttl` is the longest life that it gives one.
+/// Refuses a batch token from a role with a number of uses or a period, because the token keeps no
+/// count and is never renewed. The role's `token_explicit_max_ttl` is the longest life that it
+/// gives one.
 fn refuse_for_batch(role: &Role, batch: bool) -> Result<(), Error> {
     let refused = [
         ("token_num_uses", role.num_uses != 0),
@@ -466,7 +469,8 @@ fn refuse_for_batch(role: &Role, batch: bool) -> Result<(), Error> {
     }
 }
 
-/// The lesser of what request and role say, where zero says nothing.
+/// Returns the lesser of the limits of request and role, where zero sets none. Warns where both set
+/// one.
 fn lesser(what: &str, wanted: Duration, role: Duration, warnings: &mut Vec<String>) -> Duration {
     match (wanted.is_zero(), role.is_zero()) {
         (true, _) => role,

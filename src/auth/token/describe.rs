@@ -4,7 +4,8 @@ use crate::clock::Timestamp;
 use crate::token::Token;
 use serde_json::{Map, Value, json};
 
-/// `text` is the token's own, or empty where the asker only holds its accessor.
+/// Returns the fields of `token`. `text` is the token's own, or empty where the asker only holds
+/// its accessor.
 pub(super) fn describe(token: &Token, text: &str, now: Timestamp) -> Map<String, Value> {
     let expire_time = if token.expire_time.is_zero() {
         Value::Null

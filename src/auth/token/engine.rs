@@ -13,8 +13,8 @@ pub struct TokenEngine {
 }
 
 impl TokenEngine {
-    /// Over the tokens and policies of the barrier. `grantors` judge the renewal of tokens that
-    /// other methods let in.
+    /// Returns an engine over the tokens and policies of the barrier. `grantors` judge the renewal
+    /// of tokens that other methods let in.
     pub fn new(
         tokens: Arc<token::Store>,
         policies: Arc<policy::Store>,

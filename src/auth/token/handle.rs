@@ -33,7 +33,7 @@ fn logical(message: &str) -> Error {
     Error::invalid(format!("1 error occurred:\n\t* {message}\n\n"))
 }
 
-/// The token behind the accessor that the request names; `None` when there is none.
+/// Returns the token behind the accessor that the request names; `None` when there is none.
 fn by_accessor(engine: &TokenEngine, matched: &Matched<'_>) -> Result<Option<Arc<Token>>, Error> {
     let accessor = matched.fields.text("accessor").unwrap_or_default();
     if accessor.is_empty() {
@@ -109,8 +109,8 @@ fn increment(matched: &Matched<'_>) -> Duration {
     Duration::from_secs(matched.fields.seconds("increment").unwrap_or(0))
 }
 
-/// What the method allows that let the token in; `None` where there is none to ask. A token that
-/// cannot be renewed is told so by [`prolong`].
+/// Asks the method that let the token in about its renewal; `None` where there is none to ask. A
+/// token that cannot be renewed is left to [`prolong`], which refuses it.
 pub(super) async fn ask_method(
     engine: &TokenEngine,
     matched: &Matched<'_>,
@@ -255,7 +255,8 @@ pub(super) fn accessors(engine: &TokenEngine, matched: &Matched<'_>) -> Result<O
     Ok(Response::list(accessors).into())
 }
 
-/// Records and indexes change together here, so there is nothing to tidy; clients still ask.
+/// Answers that tidying has started. Records and indexes change together here, so there is nothing
+/// to tidy; clients still ask.
 pub(super) fn tidy(_: &TokenEngine, _: &Matched<'_>) -> Result<Outcome, Error> {
     let response = Response {
         status: Some(202),

@@ -80,7 +80,7 @@ impl Bench {
         self.barrier.commit(batch, self.clock.now()).await.map(drop)
     }
 
-    /// The answer and what is to be committed for it.
+    /// Returns the answer and the batch that is to be committed for it.
     pub fn prepare(
         &self,
         token: &str,
@@ -150,7 +150,7 @@ impl Bench {
         (text, auth)
     }
 
-    /// The message of a refusal.
+    /// Returns the message of a request that must be refused.
     pub async fn refusal(&self, token: &str, path: &str, data: Value) -> String {
         let error = self
             .write(token, path, data)

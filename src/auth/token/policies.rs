@@ -1,26 +1,26 @@
-//! Which policies a new token gets, and who may give them.
+//! The policies that a new token gets, and the rules of giving them.
 
 use super::role::Role;
 use crate::engine::Error;
 use crate::policy::{self, DEFAULT, ROOT};
 
-/// What decides it.
+/// The facts that decide a new token's policies.
 pub(super) struct Choice<'a> {
     /// Policies asked for; empty asks for none in particular.
     pub wanted: &'a [String],
-    /// Leave `default` out, also where it is asked for or inherited.
+    /// True to leave `default` out, also where it is asked for or inherited.
     pub without_default: bool,
     /// Policies of the parent.
     pub parent: &'a [String],
-    /// The parent may use `sudo` here.
+    /// True when the parent may use `sudo` here.
     pub sudo: bool,
     /// The role, if one is used.
     pub role: Option<&'a Role>,
 }
 
 impl Choice<'_> {
-    /// The sorted list, or why not. `root` takes the place of all others only here, at the end:
-    /// whatever allows or forbids is asked about each name.
+    /// Returns the sorted list, or the reason for refusing it. `root` takes the place of all others
+    /// only here, at the end: each rule that allows or forbids is asked about each name.
     pub fn decide(&self) -> Result<Vec<String>, Error> {
         let mut names = match self.role.filter(|role| limits_policies(role)) {
             Some(role) => self.through_role(role)?,
@@ -60,7 +60,8 @@ impl Choice<'_> {
         Err(Error::invalid("child policies must be subset of parent"))
     }
 
-    /// A role with lists of its own frees its tokens from the parent's policies.
+    /// Returns the policies that a role with lists of its own gives. Such a role frees its tokens
+    /// from the parent's policies.
     fn through_role(&self, role: &Role) -> Result<Vec<String>, Error> {
         let forbidden = |name: &str| {
             role.disallowed_policies.iter().any(|n| n == name)
@@ -114,7 +115,7 @@ fn globs_match(globs: &[String], name: &str) -> bool {
     globs.iter().any(|glob| policy::glob_matches(glob, name))
 }
 
-/// `["a" "b"]`
+/// Returns the names as `["a" "b"]`.
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     format!("[{}]", names.join(" "))

@@ -82,7 +82,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
 ];
 
-/// Which kind of token a role makes when the request does not say.
+/// The kind of token that a role makes, always or unless the request names another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum TokenKind {
     /// Service, unless the request says batch.
@@ -125,7 +125,7 @@ pub(super) struct Role {
     pub disallowed_policies_glob: Vec<String>,
     pub allowed_entity_aliases: Vec<String>,
     pub bound_cidrs: Vec<String>,
-    /// Set by the field's old name, and shown under both.
+    /// True when the field's old name set it; it is shown under both.
     pub old_bound_cidrs: bool,
     pub orphan: bool,
     pub renewable: bool,
@@ -137,7 +137,7 @@ pub(super) struct Role {
     pub old_period: bool,
     pub explicit_max_ttl: Duration,
     pub old_explicit_max_ttl: bool,
-    /// Are the lists as they were given? See [`AS_GIVEN`].
+    /// True when the lists are as they were given. See [`AS_GIVEN`].
     #[serde(skip)]
     pub as_given: bool,
 }
@@ -193,13 +193,13 @@ fn take(text: &str) -> Result<Vec<u8>, String> {
 const AS_GIVEN: u8 = 1;
 
 impl Role {
-    /// What is said about a role that [`Role::may_lack_names`].
+    /// The warning about a role that [`Role::may_lack_names`].
     pub const LACKS_NAMES: &str = "the role's disallowed_policies were stored as [\"root\"] by \
          a version that forgot the other names: until they are written again, it gives no policy \
          that the parent lacks, except to root and sudo";
 
-    /// The place of the role `name`; `None` for what cannot be a role's name. Case matters: a name
-    /// has one spelling, so that a policy's deny of `create/admin` cannot be got around
+    /// Returns the place of the role `name`; `None` for a name that no role can have. Case matters:
+    /// a name has one spelling, so that a policy's deny of `create/admin` cannot be got around
     /// (CVE-2026-89322).
     pub fn slot(request: &Request, view: &View, name: &str) -> Result<Option<Slot>, Error> {
         match record_path(name) {
@@ -208,7 +208,7 @@ impl Role {
         }
     }
 
-    /// The role in a slot.
+    /// Reads the role in a slot.
     pub fn held(slot: &Slot) -> Result<Option<Self>, Error> {
         let Some(value) = slot.value() else {
             return Ok(None);
@@ -231,12 +231,12 @@ impl Role {
         Ok(())
     }
 
-    /// May names have been lost from `disallowed_policies`? Which, nobody knows any more.
+    /// Returns true when names may have been lost from `disallowed_policies`; nothing tells which.
     pub fn may_lack_names(&self) -> bool {
         !self.as_given && self.disallowed_policies == [ROOT]
     }
 
-    /// Takes over what the fields set; what they do not mention stays.
+    /// Takes over the settings that the fields give; the others stay.
     pub fn update(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
         let policies = |name| -> Result<_, Error> {
             let names = bounded(name, fields.list(name))?;
@@ -308,7 +308,7 @@ impl Role {
         Ok(())
     }
 
-    /// Fields with an old and a new name: the new one counts where both are given.
+    /// Takes over the fields with an old and a new name: the new one counts where both are given.
     fn update_doubly_named(&mut self, fields: &Fields<'_>) -> Result<(), Error> {
         let given = |name| match fields.is_blank(name) {
             true => None,
@@ -356,7 +356,7 @@ impl Role {
         )))
     }
 
-    /// As `GET roles/<name>` shows it.
+    /// Returns the fields that `GET roles/<name>` shows.
     pub fn describe(&self, name: &str) -> Map<String, Value> {
         let old = |set: bool, seconds: Duration| if set { seconds.as_secs() } else { 0 };
         let aliases = &self.allowed_entity_aliases;
@@ -409,7 +409,7 @@ impl Role {
     }
 }
 
-/// Where a role is kept; `None` for a name that no role can have.
+/// Returns the place of a role's record; `None` for a name that no role can have.
 pub(super) fn record_path(name: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
     let fits = !name.is_empty()

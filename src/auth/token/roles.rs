@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(data["disallowed_policies"], json!(["admin", "root"]));
     }
 
-    /// What versions before wrote for `["admin","root"]`: the record ends with the role.
+    /// Stores the record that versions before wrote for `["admin","root"]`: it ends with the role.
     async fn store_as_before(bench: &Bench, root: &str, name: &str) {
         let lists = json!({"disallowed_policies": ["root"]});
         let path = format!("roles/{name}");

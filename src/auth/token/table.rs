@@ -18,12 +18,12 @@ pub(crate) type Handler = fn(&TokenEngine, &Matched<'_>) -> Result<Outcome, Erro
 /// Finds the token that is to be renewed.
 pub(crate) type Find = fn(&TokenEngine, &Matched<'_>) -> Result<Named, Error>;
 
-/// What answers an operation.
+/// The way in which an operation is answered.
 #[derive(Clone, Copy)]
 pub(crate) enum Run {
     /// An ordinary function.
     Answer(Handler),
-    /// The renewal of this token, which the method is asked about that let it in.
+    /// The renewal of this token, about which the method that let it in is asked.
     Renew(Find),
 }
 
@@ -32,7 +32,7 @@ const OWN: Field = Field::new("token", FieldKind::Text, "Has no effect.").secret
 const ACCESSOR: Field = Field::new("accessor", FieldKind::Text, "The token's accessor.").required();
 const INCREMENT: Field = Field::new("increment", FieldKind::Seconds, "The life that is wanted.");
 
-/// Both of the method's own: their tokens' accessors and roles.
+/// The endpoints of the token method.
 pub(crate) static TABLE: Table<Run> =
     Table::new("Makes tokens, shows them, renews and ends them.", &[ROWS]);
 
@@ -207,10 +207,10 @@ const ROWS: &[Row<Run>] = &[
     },
 ];
 
-/// Where the token method is mounted.
+/// The path at which the token method is mounted.
 pub const MOUNT: &str = "auth/token/";
 
-/// The token method, of which there is one.
+/// The kind of the token method, which exists once.
 pub static KIND: Kind = Kind {
     is_single: true,
     sees_token: true,
