@@ -103,9 +103,9 @@ async fn a_start_touches_as_little_with_many_leases_as_with_few() {
     assert!(few > 0 && many <= few + 2, "{few} {many}");
 }
 
-/// Prints figures; not part of the suite. `cargo test --release -- --ignored --nocapture many`.
+/// Measures the start with many leases, and revoking all of them.
 #[tokio::test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement of minutes; `tests/bench/run leases` runs it"]
 async fn many_leases_measured() {
     let count = 100_000;
     let world = World::new().await;
@@ -140,16 +140,14 @@ async fn many_leases_measured() {
     assert!(state.most <= 64 && state.deletions.len() == count);
 }
 
-/// Prints figures of a store on disk; not part of the suite. Run it twice with the same `DIR` and
-/// `LEASES`, each in a process of its own: the first fills the directory, the second measures.
+/// Measures a start over a store on disk. It runs twice with the same `DIR` and `LEASES`, each time
+/// in a process of its own: the first fills the directory, the second measures.
 #[tokio::test]
-#[ignore = "a measurement"]
+#[ignore = "needs a directory; `tests/bench/run leases` runs it"]
 async fn many_leases_on_disk_measured() {
-    let Ok(dir) = std::env::var("DIR") else {
-        return;
-    };
-    let dir = std::path::PathBuf::from(dir);
-    let count = std::env::var("LEASES").map_or(0, |count| count.parse().unwrap());
+    let given = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let dir = std::path::PathBuf::from(given("DIR"));
+    let count: usize = given("LEASES").parse().unwrap();
     let is_full = dir.join("raft").exists();
     let begun = std::time::Instant::now();
     let storage = RaftStorage::open(Options::new(&dir, "a")).await.unwrap();
@@ -176,6 +174,8 @@ async fn many_leases_on_disk_measured() {
     router.revoker().revoke_due().await.unwrap();
     let began = begun.elapsed();
     let resident = resident();
+    let stored = lease::Store::new(&barrier).count_all().unwrap();
+    assert_eq!(stored, count as u64, "the directory holds other leases");
     println!("{count} leases: store {opened:?}, unseal to duties {began:?}, {resident} KiB");
     storage.shutdown().await;
 }
