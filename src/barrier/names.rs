@@ -14,7 +14,7 @@
 //! stolen card shows of a path its depth, the lengths of its segments and the paths that share a
 //! folder with it.
 //!
-//! Why 12 bytes are enough: two different (folder, segment) pairs must share a nonce before a
+//! 12 bytes are enough: two different (folder, segment) pairs must share a nonce before a
 //! keystream repeats. Among 2^30 names that has a chance of 2^-37, and its cost would be the
 //! exclusive-or of two segment names; storage keys stay distinct, because the ciphertexts differ.
 //! Names need no tag of their own: a listed name is checked against its nonce (96 bits), and a

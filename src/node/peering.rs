@@ -27,8 +27,8 @@ impl Peering {
     /// nodes, and in dev mode, which stays alone.
     ///
     /// # Errors
-    /// When no setting tells members this node's address, when the data directory is another
-    /// program's, when the key cannot be used, or when a port is taken.
+    /// No setting tells members this node's address, the data directory is another program's, the
+    /// key cannot be used, or a port is taken.
     pub async fn start(config: &Config, is_dev: bool) -> Result<Option<Self>, StartError> {
         let Some(config::Storage::Raft(raft)) = &config.storage else {
             return Ok(None);

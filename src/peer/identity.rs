@@ -34,8 +34,8 @@ impl Identity {
     /// directory is made too, mode 0700.
     ///
     /// # Errors
-    /// When other users may read the file, when it is theirs or a link, is damaged, or cannot be
-    /// read or made. A key that is there is never replaced.
+    /// Other users may read the file, it is theirs or a link, is damaged, or cannot be read or
+    /// made. A key that is there is never replaced.
     pub fn open(path: &Path) -> Result<Self, PeerError> {
         match crate::file::read_own(path) {
             Ok(file) => Self::read(path, file),

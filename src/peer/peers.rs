@@ -61,7 +61,7 @@ impl Peers {
     /// addresses, in that order. It can be called again for further addresses.
     ///
     /// # Errors
-    /// When an address cannot be resolved or bound; then none of them is listened on.
+    /// An address cannot be resolved or bound; then none of them is listened on.
     pub async fn listen(&self, addresses: &[String]) -> Result<Vec<SocketAddr>, PeerError> {
         if self.inner.roster.is_shut_down() {
             return Err(PeerError::ShutDown);

@@ -1,7 +1,7 @@
 //! Answers the requests of peers.
 //!
-//! Where proof of the keys is required, messages that only an unsealed member may send are heeded
-//! only with a mandate; others are dropped and counted before raft sees them.
+//! Heeds messages that only an unsealed member may send only with a mandate, where proof of the
+//! keys is required; drops and counts others before raft sees them.
 
 use crate::peer::{PublicKey, Service};
 use crate::raft::applying::snapshot;

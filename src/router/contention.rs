@@ -1,8 +1,8 @@
 //! The queues in which requests take turns that fight for the same record.
 //!
 //! Most writes meet nobody: they read, prepare a batch and commit it, and the preconditions hold.
-//! Where one does not, the loser queues at a fair lock named for what it wants, and so does every
-//! later request while the queue stands. So each conflict costs its loser one retry, and nobody
+//! The loser of a conflict queues at a fair lock named for what it wants, and so does every later
+//! request while the queue stands. So each conflict costs its loser one retry, and nobody
 //! loses for ever.
 
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,7 +1,7 @@
 //! The openings of doc comments: none is a riddle, and that of a function is a verb.
 //!
-//! A doc comment names its item plainly, and a function's begins with what the function does:
-//! "Returns …", "Refuses …". That of a test may be the sentence that the test shows.
+//! A doc comment names its item plainly, and so do its further paragraphs; a function's begins with
+//! what the function does: "Returns …", "Refuses …". That of a test may be the sentence that the test shows.
 
 use super::{room_of, sources};
 
@@ -54,8 +54,13 @@ fn faults(text: &str) -> Vec<(usize, String, &'static str)> {
         else {
             continue;
         };
+        let opening = line[mark.len()..].trim();
         let before = at.checked_sub(1).and_then(|at| lines.get(at));
-        if before.is_some_and(|line| line.starts_with(mark)) {
+        if let Some(before) = before.and_then(|line| line.strip_prefix(mark)) {
+            let is_paragraph = before.is_empty() || before.starts_with(" #");
+            if let Some(fault) = fault(opening, false).filter(|_| is_paragraph) {
+                found.push((at + 1, opening.to_owned(), fault));
+            }
             continue;
         }
         let mut item = lines
@@ -71,7 +76,6 @@ fn faults(text: &str) -> Vec<(usize, String, &'static str)> {
             }
             next = item.next().unwrap_or(&"");
         }
-        let opening = line[mark.len()..].trim();
         let is_about_function = mark == "///" && is_function(next) && !is_test;
         if let Some(fault) = fault(opening, is_about_function) {
             found.push((at + 1, opening.to_owned(), fault));
@@ -107,9 +111,10 @@ fn riddles_are_found() {
                 /// Returns the\n/// What of it.\n#[cfg(all(\n    unix,\n))]\nasync fn c() {}\n\
                 /// Its name.\nfn d() {}\n/// Its name.\nd: u8,\n/// Is it lit?\nfn e() {}\n\
                 /// Returns a `fn (u8)`.\ntype F = fn(u8);\n/// A call.\ntype G = fn(u8);\n\
-                /// A node leads.\n#[test]\nfn f() {}\n/// Who leads.\n#[tokio::test]\nfn g() {}\n";
+                /// A node leads.\n#[test]\nfn f() {}\n/// Who leads.\n#[tokio::test]\nfn g() {}\n\
+                /// Opens it.\n///\n/// # Errors\n/// When it is shut.\nfn h() {}\n";
     let found: Vec<usize> = faults(text).into_iter().map(|(line, ..)| line).collect();
-    assert_eq!(found, [1, 3, 8, 17, 21, 30]);
+    assert_eq!(found, [1, 3, 8, 17, 21, 30, 36]);
     for good in ["Returns a text.", "Starts, then waits.", "Asks:"] {
         assert_eq!(fault(good, true), None, "{good}");
     }

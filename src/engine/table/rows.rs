@@ -161,7 +161,7 @@ impl<H: Copy + Send + Sync + 'static> Table<H> {
     /// `create` from `update`.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// The errors of `read`.
     pub fn existing<'a>(
         &self,
         request: &'a Request,

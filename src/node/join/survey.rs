@@ -1,7 +1,7 @@
 //! Asking many servers at once, each a moment after the one before.
 //!
-//! Where all is well the first one answers alone; one that is dead, or slow to answer, does not
-//! hold up the next.
+//! A first server that is well answers alone; one that is dead, or slow to answer, does not hold
+//! up the next.
 
 use crate::store::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
