@@ -148,6 +148,7 @@ impl Server {
     async fn append(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
         let size = bodies.len();
         self.ensure_one_leader(append.vote).await?;
+        self.note_leader(append.vote);
         let request = append.into_request(bodies);
         let request = request.map_err(|error| error.to_string())?;
         self.ensure_keeps_committed(&request)?;
@@ -179,6 +180,14 @@ impl Server {
         );
         shared.step_back(vote.term).await;
         Err(format!("there is another leader in term {}", vote.term))
+    }
+
+    /// Notes a leader that was not deposed, as far as this node knows.
+    fn note_leader(&self, vote: Ballot) {
+        let shared = &self.shared;
+        if vote.term >= shared.metrics().vote.leader_id.term {
+            shared.voice.was_led_by(vote.node);
+        }
     }
 
     /// Refuses entries that contradict what this node knows to be committed. The leader that sends
@@ -306,6 +315,7 @@ impl Server {
         let shared = &self.shared;
         let vote = Vote::from(head.vote);
         self.ensure_one_leader(head.vote).await?;
+        self.note_leader(head.vote);
         if head.last.is_some_and(|last| last.term > head.vote.term) {
             return Err("a snapshot that is newer than its leader".into());
         }

@@ -215,10 +215,10 @@ impl Conductor {
             && answered.is_some_and(|age| age > self.shared.timing.silence())
     }
 
-    /// Returns true for a leader that was not heard for so long that there may be another.
+    /// Returns true for a leader that has not spoken as such for so long that there may be another.
     fn is_lost(&self, leader: u64) -> bool {
         let silence = self.shared.timing.silence();
-        self.since.elapsed() > silence && !self.shared.voice.is_heard(leader, silence)
+        self.since.elapsed() > silence && !self.shared.voice.is_led_by(leader, silence)
     }
 
     /// Checks all conditions that change without an event, while there are other members.

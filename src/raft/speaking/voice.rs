@@ -47,6 +47,8 @@ pub(in crate::raft) struct Voice {
     known: Mutex<BTreeMap<u64, Member>>,
     /// The time after which a peer counts as lost.
     silence: Duration,
+    /// The leader that last spoke to this node as such.
+    led: Mutex<Option<(u64, Instant)>>,
     /// The member that last reported a log that goes further than this node's.
     ahead: Mutex<Option<(u64, Instant)>>,
     /// The time of the last snapshot for each member.
@@ -76,6 +78,7 @@ impl Voice {
             contacts: Mutex::default(),
             known: Mutex::default(),
             silence,
+            led: Mutex::default(),
             ahead: Mutex::default(),
             snapshots: Mutex::default(),
             fallen: watch::Sender::default(),
@@ -151,10 +154,20 @@ impl Voice {
         self.contacts().get(&peer).cloned()
     }
 
-    /// Returns true when the peer was heard of within `age`.
-    pub(in crate::raft) fn is_heard(&self, peer: u64, age: Duration) -> bool {
-        let contact = self.contact(peer);
-        contact.is_some_and(|contact| contact.at.elapsed() < age)
+    /// Notes that `leader` spoke to this node as its leader just now.
+    pub(in crate::raft) fn was_led_by(&self, leader: u64) {
+        *self.led() = Some((leader, Instant::now()));
+    }
+
+    /// Returns true when `leader` spoke to this node as its leader within `age`. That it answers
+    /// questions, as each member does, says nothing of that.
+    pub(in crate::raft) fn is_led_by(&self, leader: u64, age: Duration) -> bool {
+        let led = *self.led();
+        led.is_some_and(|(by, at)| by == leader && at.elapsed() < age)
+    }
+
+    fn led(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+        self.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns true while the acknowledgement of `last` by `member` must wait for those of unsealed

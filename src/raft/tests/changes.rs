@@ -302,3 +302,28 @@ async fn a_sealed_voter_with_the_longer_log_says_that_it_is_needed_and_never_lea
     cluster.await_value(2, "b", b"2").await;
     write(&cluster, "c", b"3").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_away_finds_a_leader_that_it_does_not_know() {
+    let mut cluster = Cluster::of(3).await;
+    write(&cluster, "a", b"1").await;
+    cluster.await_value(2, "a", b"1").await;
+    cluster.stop(2).await;
+    let n3 = cluster.add_node().await;
+    cluster.join(n3, 0).await;
+    cluster.promote(n3, 0).await;
+    cluster.up(1).set_elect(false);
+    eventually("n3 leads", || async {
+        let _may_be_refused = cluster.up(0).hand_over(Duration::from_secs(1)).await;
+        (cluster.leader() == Some(n3)).then_some(())
+    })
+    .await;
+    write(&cluster, "b", b"2").await;
+    // n0 led when n2 went away, and answers all that n2 asks: it is no leader for that.
+    cluster.start(2).await;
+    eventually("n2 reads", || async {
+        cluster.up(2).read_barrier().await.ok()
+    })
+    .await;
+    assert_eq!(cluster.up(2).get(b"b").unwrap().unwrap().value, &b"2"[..]);
+}
