@@ -164,6 +164,12 @@ impl Shared {
                 member.name
             )));
         }
+        if !self.knows_members(member.raft_id) {
+            return Err(ChangeError::Refused(format!(
+                "{} cannot be promoted: the log has not reached it yet",
+                member.name
+            )));
+        }
         if member.non_voter {
             self.set_non_voter(member.raft_id, false).await?;
         }
@@ -173,6 +179,16 @@ impl Shared {
             true => Ok(()),
             false => self.propose(Changes::AddVoterIds(ids), true).await,
         }
+    }
+
+    /// Returns true when the member has acknowledged the log up to the members in force, on the
+    /// leader. One that has not does not know whom to ask for their votes.
+    fn knows_members(&self, id: u64) -> bool {
+        let data = self.raft.data_metrics();
+        let data = data.borrow_watched();
+        let matched = data.replication.as_ref().and_then(|all| all.get(&id));
+        let matched = matched.and_then(Option::as_ref).map(|at| at.index());
+        id == self.id || matched >= Some(self.members_index())
     }
 
     pub(in crate::raft) async fn demote(&self, member: &MemberInfo) -> Result<(), ChangeError> {
@@ -224,14 +240,13 @@ impl Shared {
             let stopped = |_| ChangeError::Unavailable("raft stopped".into());
             let changed = changed.map_err(|_| late())?.map_err(stopped)?;
             match changed.map_err(sort) {
-                Ok(_) => break,
+                Ok(_) => return Ok(()),
                 Err(Sorted::Busy) if Instant::now() < deadline => {}
                 Err(Sorted::Busy) => return Err(late()),
                 Err(Sorted::Final(error)) => return Err(error),
             }
             tokio::time::sleep(CHANGE_RETRY).await;
         }
-        Ok(())
     }
 }
 

@@ -282,9 +282,9 @@ async fn a_sealed_voter_with_the_longer_log_says_that_it_is_needed_and_never_lea
     cluster.stop(2).await;
     write(&cluster, "b", b"2").await;
     cluster.await_value(1, "b", b"2").await;
-    // Only n1 has the last write; it comes back sealed, and n2 unsealed.
-    cluster.stop(0).await;
+    // Only n1 has the last write; it is sealed before n0 goes, lest it lead meanwhile.
     cluster.up(1).set_elect(false);
+    cluster.stop(0).await;
     assert!(!*cluster.up(1).needed().borrow());
     cluster.start(2).await;
     cluster.up(2).set_elect(true);
@@ -301,6 +301,31 @@ async fn a_sealed_voter_with_the_longer_log_says_that_it_is_needed_and_never_lea
     assert!(!*cluster.up(1).needed().borrow());
     cluster.await_value(2, "b", b"2").await;
     write(&cluster, "c", b"3").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_sealed_brings_an_heir_up_to_date_first() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.stop(2).await;
+    cluster
+        .up(0)
+        .hand_over(Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(cluster.await_leader().await, 1);
+    write(&cluster, "a", b"1").await;
+    // Only n1 has the last write.
+    cluster.stop(0).await;
+    cluster.up(1).set_elect(false);
+    cluster.start(2).await;
+    cluster.up(2).set_elect(true);
+    cluster.await_value(2, "a", b"1").await;
+    eventually("n2 leads", || async {
+        (cluster.leader() == Some(2)).then_some(())
+    })
+    .await;
+    assert!(!*cluster.up(1).needed().borrow());
+    write(&cluster, "b", b"2").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

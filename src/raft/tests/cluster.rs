@@ -190,13 +190,15 @@ impl Cluster {
         self.up(leader).add_member(member).await.unwrap();
     }
 
-    /// Makes a learner a voter once it is heard of.
+    /// Makes a learner a voter once it is heard of and has the log. It then knows the members,
+    /// though it may have no vote in their newest list yet.
     pub async fn promote(&self, index: usize, leader: usize) {
         let name = &self.nodes[index].name;
         eventually("a promotion", || async {
             self.up(leader).change(name, Change::Promote).await.ok()
         })
         .await;
+        assert!(!self.up(index).members().is_empty(), "{name} has a log");
     }
 
     /// Returns the node that serves as leader, among those that run.

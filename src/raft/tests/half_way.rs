@@ -73,10 +73,11 @@ async fn who_asked_for_a_change_may_go_away() {
     let mut cluster = Cluster::of(2).await;
     let index = cluster.add_node().await;
     cluster.join(index, 0).await;
-    eventually("n2 is heard of", || async {
+    eventually("n2 has the log", || async {
         let members = cluster.up(0).members().into_iter();
         let mut n2 = members.filter(|member| member.name == "n2");
-        n2.any(|member| member.last_contact.is_some()).then_some(())
+        let members_index = cluster.up(0).members_index();
+        n2.any(|n2| n2.last_index >= members_index).then_some(())
     })
     .await;
     let leader = Arc::clone(cluster.up(0));
