@@ -8,11 +8,18 @@ use crate::raft::members::member::{Change, MemberInfo, NewMember};
 use crate::raft::members::quorum;
 use crate::raft::wire::types::Peer;
 use std::collections::BTreeMap;
+use tokio::sync::watch;
 
 impl RaftStorage {
     /// Returns all members, sorted by name; none before this node is in a cluster.
     pub fn members(&self) -> Vec<MemberInfo> {
         self.shared.members()
+    }
+
+    /// Follows the members: the index of the entry that made the membership, zero before there is
+    /// one. Each change is shown by [`RaftStorage::members`] before it is told here.
+    pub fn members_at(&self) -> watch::Receiver<u64> {
+        self.shared.members_at.subscribe()
     }
 
     /// Returns the index of the entry that made the membership; zero before there is one.

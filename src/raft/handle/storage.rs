@@ -126,6 +126,7 @@ impl RaftStorage {
             trusted: watch::Sender::default(),
             refusals: Refusals::default(),
             needed: watch::Sender::new(false),
+            members_at: watch::Sender::new(0),
             readers: Readers::default(),
             changing: tokio::sync::Mutex::new(()),
             introducing: tokio::sync::Mutex::new(()),

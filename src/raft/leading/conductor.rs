@@ -114,12 +114,24 @@ impl Conductor {
         }
         self.come_back(seen);
         self.hear(seen);
+        self.tell_members(seen);
         self.set_timers(seen);
         set_alone(&self.shared, seen);
         lead_alone(&self.shared, seen).await;
         self.publish(seen);
         self.introduce(seen);
         self.finish_change(seen);
+    }
+
+    /// Tells those who follow the members of a change.
+    fn tell_members(&self, seen: &Metrics) {
+        let at = seen.membership_config.log_id().as_ref();
+        let at = at.map_or(0, |at| at.index());
+        self.shared.members_at.send_if_modified(|told| {
+            let changes = *told != at;
+            *told = at;
+            changes
+        });
     }
 
     /// Finishes a change of the members that stopped half way.

@@ -11,6 +11,7 @@ use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Limits the time until a change of the members is committed.
@@ -222,7 +223,8 @@ impl Shared {
         }
     }
 
-    /// Proposes a change and waits until it is committed.
+    /// Proposes a change and waits until it is committed, and until this node's own account shows
+    /// it.
     pub(in crate::raft) async fn propose(
         &self,
         change: Changes,
@@ -240,13 +242,33 @@ impl Shared {
             let stopped = |_| ChangeError::Unavailable("raft stopped".into());
             let changed = changed.map_err(|_| late())?.map_err(stopped)?;
             match changed.map_err(sort) {
-                Ok(_) => return Ok(()),
+                Ok(done) => {
+                    self.see_members(done.log_id.index(), deadline).await;
+                    return Ok(());
+                }
                 Err(Sorted::Busy) if Instant::now() < deadline => {}
                 Err(Sorted::Busy) => return Err(late()),
                 Err(Sorted::Final(error)) => return Err(error),
             }
             tokio::time::sleep(CHANGE_RETRY).await;
         }
+    }
+
+    /// Waits until raft's account of the members is that of the entry at `index` or a later one:
+    /// raft may answer a caller just before it publishes what it did.
+    async fn see_members(&self, index: u64, deadline: Instant) {
+        let mut metrics = self.raft.server_metrics();
+        let seen = async {
+            loop {
+                let members = Arc::clone(&metrics.borrow_and_update().membership_config);
+                let at = members.log_id().as_ref().map_or(0, |id| id.index());
+                if at >= index || metrics.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        drop(tokio::time::timeout(left, seen).await);
     }
 }
 

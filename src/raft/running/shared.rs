@@ -44,6 +44,8 @@ pub(in crate::raft) struct Shared {
     pub(in crate::raft) refusals: Refusals,
     /// True while this node is sealed and others need entries that only it holds.
     pub(in crate::raft) needed: watch::Sender<bool>,
+    /// The index of the entry that made the membership in force.
+    pub(in crate::raft) members_at: watch::Sender<u64>,
     pub(in crate::raft) readers: Readers,
     /// Held during a change of the members, so that they go one after the other.
     pub(in crate::raft) changing: tokio::sync::Mutex<()>,

@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, PATIENCE, eventually};
 use super::*;
+use crate::peer::PublicKey;
 use std::time::{Duration, Instant};
 
 fn names(cluster: &Cluster, at: usize) -> Vec<String> {
@@ -53,6 +54,27 @@ async fn a_member_is_removed_told_and_added_again() {
     assert!(last.to_string().contains("last voter"), "{last}");
     write(&cluster, "c", b"3").await;
     cluster.up(0).read_barrier().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_changed_the_members_sees_the_change() {
+    const ROUNDS: u64 = 200;
+    let cluster = Cluster::of(1).await;
+    for round in 0..ROUNDS {
+        let member = NewMember {
+            raft_id: 1000 + round,
+            name: "n1".into(),
+            cluster_address: "n1".into(),
+            public_key: PublicKey(Bytes::from_static(b"key of n1")),
+            api_address: String::new(),
+            non_voter: true,
+        };
+        cluster.up(0).add_member(member).await.unwrap();
+        assert_eq!(names(&cluster, 0), ["n0", "n1"], "round {round}");
+        let remove = Change::Remove { force: false };
+        cluster.up(0).change("n1", remove).await.unwrap();
+        assert_eq!(names(&cluster, 0), ["n0"], "round {round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
