@@ -11,6 +11,7 @@ use crate::raft::MemberInfo;
 use crate::router::Phase;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The longest time without a known active node before that is shown. An election takes about two
 /// seconds at worst; `performance_multiplier` makes it longer, and this time with it.
@@ -80,6 +81,7 @@ impl Follower {
         let (mut role, changed) = (node.role(), Arc::clone(&node.lights_changed));
         let mut room = node.leadership.raft().map(|raft| raft.room());
         let mut needed = node.leadership.needed();
+        let mut members = node.leadership.raft().map(|raft| raft.members_at());
         let mut seen_twice = node.seen_twice.subscribe();
         let storage = Arc::clone(&node.storage);
         drop(node);
@@ -105,6 +107,7 @@ impl Follower {
                 () = changed.notified() => {}
                 () = news(room.as_mut()) => {}
                 () = news(needed.as_mut()) => {}
+                () = news(members.as_mut()) => {}
                 changed = seen_twice.changed() => if changed.is_err() { return },
                 _ = storage.failed() => {}
                 () = sleep(wait) => {}
@@ -212,9 +215,9 @@ fn standing(member: &MemberInfo, phase: &Phase, is_me: bool) -> Standing {
     }
 }
 
-async fn news(room: Option<&mut tokio::sync::watch::Receiver<bool>>) {
-    let told = match room {
-        Some(room) => room.changed().await.is_ok(),
+async fn news<T>(told: Option<&mut watch::Receiver<T>>) {
+    let told = match told {
+        Some(told) => told.changed().await.is_ok(),
         None => false,
     };
     if !told {

@@ -8,6 +8,7 @@ use crate::sys::{
     Membership,
 };
 use std::sync::{Arc, Weak};
+use tokio::sync::watch;
 
 /// A handle on the cluster that keeps no node alive: the router that holds it belongs to the node.
 pub(super) struct ClusterPort(Weak<Shared>);
@@ -48,6 +49,13 @@ impl Cluster for ClusterPort {
         }
     }
 
+    fn changes(&self) -> watch::Receiver<u64> {
+        match self.raft() {
+            Ok(raft) => raft.members_at(),
+            Err(_) => watch::channel(0).1,
+        }
+    }
+
     fn change_member(
         &self,
         node_id: String,
@@ -72,14 +80,7 @@ impl Cluster for ClusterPort {
     }
 
     fn answer(&self, answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
-        Box::pin(async move {
-            let node = self.node()?;
-            let answered = node.judge_joiner(answer).await?;
-            // There is a learner to watch.
-            node.autopilot.wake();
-            node.lights_changed.notify_one();
-            Ok(answered)
-        })
+        Box::pin(async move { self.node()?.judge_joiner(answer).await })
     }
 }
 

@@ -102,7 +102,6 @@ impl Shared {
             ChangeError::Refused(why) => MemberError::Refused(why),
             error => MemberError::Unavailable(error.to_string()),
         })?;
-        self.autopilot.wake();
         crate::telemetry::info!(node = node_id, address, raft_id, version, "a node joined");
         Ok(())
     }

@@ -4,6 +4,7 @@
 use crate::secret::SecretString;
 use crate::store::BoxFuture;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// One member as lists and autopilot show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,6 +127,10 @@ pub struct JoinRequest {
 pub trait Cluster: Send + Sync {
     /// Returns the members; on the leader with contacts and positions.
     fn membership(&self) -> Membership;
+
+    /// Follows the members: [`Membership::index`] after each change. [`Cluster::membership`] shows
+    /// a change before it is told here.
+    fn changes(&self) -> watch::Receiver<u64>;
 
     /// Changes one member, by its `node_id`. Removing one that is not there is no error.
     fn change_member(

@@ -7,6 +7,7 @@ use crate::sys::{
 };
 use std::sync::Mutex;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Returns a member without a vote, never heard of.
 pub fn member(name: &str, raft_id: u64) -> MemberStatus {
@@ -25,6 +26,7 @@ struct State {
     changes: Vec<(String, MemberChange)>,
     looks: usize,
     refuses: bool,
+    changed: watch::Sender<u64>,
 }
 
 /// Members whose contacts stand still.
@@ -63,7 +65,9 @@ impl FakeCluster {
     }
 
     pub fn add(&self, member: MemberStatus) {
-        self.0.lock().unwrap().members.push(member);
+        let mut state = self.0.lock().unwrap();
+        state.members.push(member);
+        state.changed.send_modify(|index| *index += 1);
     }
 
     /// Refuses every change from now on, or none.
@@ -80,6 +84,10 @@ impl Cluster for FakeCluster {
             index: 7,
             members: state.members.clone(),
         }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.0.lock().unwrap().changed.subscribe()
     }
 
     fn change_member(

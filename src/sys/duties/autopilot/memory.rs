@@ -23,8 +23,7 @@ impl Default for Autopilot {
 }
 
 impl Autopilot {
-    /// Tells the loop to look now, because the members or the settings changed. A caller that adds
-    /// a learner must call this, or nobody watches the learner.
+    /// Tells the loop to look now, because the settings changed.
     pub fn wake(&self) {
         self.woken.notify_one();
     }

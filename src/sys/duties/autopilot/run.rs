@@ -14,7 +14,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// aborts it when the node is active no more.
 pub async fn run(autopilot: Arc<Autopilot>, barrier: Arc<Unsealed>, cluster: Arc<dyn Cluster>) {
     autopilot.restart(Instant::now());
+    let mut changes = cluster.changes();
     loop {
+        changes.mark_unchanged();
         let pause = match step(&autopilot, &barrier, cluster.as_ref(), Instant::now()).await {
             Ok(pause) => pause,
             Err(BarrierError::Sealed) => return,
@@ -23,12 +25,18 @@ pub async fn run(autopilot: Arc<Autopilot>, barrier: Arc<Unsealed>, cluster: Arc
                 Some(RETRY_PAUSE)
             }
         };
-        match pause {
-            Some(pause) => {
-                let _ = tokio::time::timeout(pause, autopilot.woken()).await;
-            }
-            None => autopilot.woken().await,
+        tokio::select! {
+            () = autopilot.woken() => {}
+            Ok(()) = changes.changed() => {}
+            () = sleep(pause) => {}
         }
+    }
+}
+
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
     }
 }
 

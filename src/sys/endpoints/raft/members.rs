@@ -82,7 +82,6 @@ impl System {
     ) -> Result<Response, Error> {
         crate::telemetry::info!(%node_id, ?change, "asked to change a member");
         cluster.change_member(node_id, change).await?;
-        self.options.autopilot.wake();
         Ok(Response::no_content())
     }
 }
