@@ -9,6 +9,7 @@ use crate::secret::Secret;
 use crate::sys::SealStatus;
 use std::path::Path;
 use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The longest wait for work in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +58,21 @@ fn api(node: &Node) -> String {
     node.addresses().api
 }
 
+/// Puts `body` to `sys/init` over HTTP, and returns the whole answer.
+async fn initialize(node: &Node, body: &str) -> String {
+    let address = api(node).replace("http://", "");
+    let mut connection = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "PUT /v1/sys/init HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 fn status(node: &Node) -> SealStatus {
     node.shared().seal_status()
 }
@@ -94,8 +110,22 @@ async fn a_provider_opens_what_it_keeps_at_init_at_restart_and_for_a_joiner() {
     assert!(why.contains("it is away: unplugged"), "{why}");
     assert!(!status(&first).initialized, "nothing was made");
     provider.set_away(false);
-    let made = first.shared().initialize_with(0, 0, None).await.unwrap();
-    assert!(made.shares.is_empty());
+    let refused = initialize(&first, r#"{"secret_shares":1,"secret_threshold":1}"#).await;
+    assert!(
+        refused.contains("400 Bad Request") && refused.contains("not applicable to seal type test"),
+        "{refused}"
+    );
+    let refused = initialize(&first, r#"{"recovery_shares":5,"recovery_threshold":3}"#).await;
+    assert!(
+        refused.contains("400 Bad Request") && refused.contains("recovery keys are not supported"),
+        "{refused}"
+    );
+    let made = initialize(&first, "{}").await;
+    assert!(made.contains("200 OK"), "{made}");
+    assert!(
+        made.contains(r#""keys":[]"#) && made.contains("root_token"),
+        "{made}"
+    );
     is(&first, "active").await;
     let told = status(&first);
     assert_eq!((told.t, told.n, told.recovery_seal), (0, 0, true));

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// Most shares: x coordinates are non-zero bytes.
 const SHARES_MAX: i64 = 255;
 
+/// The type of the seal whose key people keep, in shares.
+const SHAMIR: &str = "shamir";
+
 /// The endpoint.
 pub(super) const ROWS: &[Row<Run>] = &[Row {
     endpoint: Endpoint {
@@ -22,13 +25,16 @@ pub(super) const ROWS: &[Row<Run>] = &[Row {
             Field::new("recovery_shares", FieldKind::Integer, "Not supported."),
             Field::new("recovery_threshold", FieldKind::Integer, "Not supported."),
             Field::new("root_token_pgp_key", FieldKind::Plain, "Not supported."),
-            Field::new("secret_shares", FieldKind::Integer, "Unseal shares.").required(),
+            Field::new(
+                "secret_shares",
+                FieldKind::Integer,
+                "Unseal shares; not where a provider keeps the key.",
+            ),
             Field::new(
                 "secret_threshold",
                 FieldKind::Integer,
                 "Shares that unseal.",
-            )
-            .required(),
+            ),
             Field::new("stored_shares", FieldKind::Integer, "Not supported."),
         ],
         summary: "Makes the keys of a new server, once.",
@@ -52,7 +58,8 @@ pub(super) const ROWS: &[Row<Run>] = &[Row {
 }];
 
 async fn initialize(asked: Asked<'_>) -> Result<Response, Error> {
-    let request = init_request(&asked.fields)?;
+    let seal = asked.lifecycle.seal_status().seal_type;
+    let request = init_request(&asked.fields, &seal)?;
     let made = asked.lifecycle.initialize(request).await.map_err(failed)?;
     let hex: Vec<_> = made
         .shares
@@ -71,7 +78,8 @@ async fn initialize(asked: Asked<'_>) -> Result<Response, Error> {
     })))
 }
 
-fn init_request(fields: &Fields<'_>) -> Result<InitRequest, Error> {
+/// Reads the request. A provider keeps the whole key, so `seal`, when it is one, takes no shares.
+fn init_request(fields: &Fields<'_>, seal: &str) -> Result<InitRequest, Error> {
     let refuse = |message: &str| Err(Error::invalid(message));
     for unsupported in ["pgp_keys", "recovery_pgp_keys", "root_token_pgp_key"] {
         match fields.plain(unsupported) {
@@ -82,14 +90,30 @@ fn init_request(fields: &Fields<'_>) -> Result<InitRequest, Error> {
         }
     }
     let integer = |name| fields.integer(name).unwrap_or(0);
-    let recovery = ["recovery_shares", "recovery_threshold"];
-    if recovery.into_iter().any(|name| integer(name) != 0) {
-        return refuse(
-            "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
-        );
-    }
     let shares = integer("secret_shares");
     let threshold = integer("secret_threshold");
+    let is_given = |names: [&'static str; 2]| names.into_iter().any(|name| integer(name) != 0);
+    let recovery = is_given(["recovery_shares", "recovery_threshold"]);
+    match seal {
+        SHAMIR if recovery => {
+            return refuse(
+                "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
+            );
+        }
+        SHAMIR => {}
+        _ if recovery => {
+            return refuse(
+                "recovery keys are not supported by this server: leave recovery_shares and \
+                 recovery_threshold out",
+            );
+        }
+        _ if is_given(["secret_shares", "secret_threshold"]) => {
+            return refuse(&format!(
+                "parameters secret_shares,secret_threshold not applicable to seal type {seal}"
+            ));
+        }
+        _ => return Ok(InitRequest::default()),
+    }
     let stored = integer("stored_shares");
     let problem = if shares < 1 {
         "shares must be at least one"
