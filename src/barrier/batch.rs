@@ -1,7 +1,7 @@
 //! The plaintext changes of one request, on their way to becoming one log entry.
 
 use super::names::SealedPath;
-use crate::secret::SecretBytes;
+use super::plaintext::Plaintext;
 use crate::store::{Key, Revision};
 use std::sync::Arc;
 use std::time::Instant;
@@ -78,7 +78,7 @@ impl Target {
 pub(super) enum BatchChange {
     Put {
         target: Target,
-        value: SecretBytes,
+        value: Plaintext,
     },
     Delete {
         target: Target,
@@ -135,7 +135,7 @@ impl Batch {
     }
 
     /// Returns the value that the last change of `path` puts there.
-    pub(super) fn pending(&self, path: &str) -> Option<&SecretBytes> {
+    pub(super) fn pending(&self, path: &str) -> Option<&Plaintext> {
         self.changes.iter().rev().find_map(|change| match change {
             BatchChange::Put { target, value } if target.path() == path => Some(Some(value)),
             BatchChange::Delete { target } if target.path() == path => Some(None),
@@ -158,7 +158,7 @@ impl Batch {
         paths
     }
 
-    pub(super) fn put(&mut self, target: Target, value: SecretBytes) {
+    pub(super) fn put(&mut self, target: Target, value: Plaintext) {
         self.weight += target.weight() + value.expose().len();
         self.changes.push(BatchChange::Put { target, value });
     }

@@ -32,6 +32,7 @@ mod mac;
 mod messages;
 mod names;
 mod nonces;
+mod plaintext;
 mod published;
 mod record;
 mod reserved;
@@ -63,6 +64,7 @@ pub use keyring::{
 };
 pub use local::LocalRecord;
 pub use messages::{MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES};
+pub use plaintext::Plaintext;
 pub use published::PublishedKey;
 pub use reserved::is_reserved;
 pub use rotation::KeyStatus;

@@ -14,11 +14,13 @@
 //! a blob its domain, so one made for one purpose does not serve another.
 
 use super::BarrierError;
-use super::xchacha::{Cipher, NONCE_BYTES, TAG_BYTES, XNonce};
+use super::plaintext::Plaintext;
+pub(super) use super::xchacha::TAG_BYTES;
+use super::xchacha::{Cipher, NONCE_BYTES, XNonce};
 use crate::secret::{Secret, SecretBytes};
 
 const FORMAT_VERSION: u8 = 1;
-const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
+pub(super) const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
 /// The bytes that sealing adds to a plaintext.
 pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
@@ -73,6 +75,28 @@ pub(super) fn seal(
     sealed.extend(nonce);
     sealed.extend_from_slice(plaintext);
     let body = sealed.split_at_mut(HEADER_BYTES).1;
+    let tag = cipher.seal(nonce, &kind.associated_data(), body);
+    sealed.extend(tag);
+    sealed
+}
+
+/// Seals a plaintext as [`seal`] does, in its own buffer where that has room.
+pub(super) fn seal_in_place(
+    cipher: &Cipher,
+    key_term: u32,
+    nonce: &XNonce,
+    kind: RecordKind<'_>,
+    plaintext: Plaintext,
+) -> Vec<u8> {
+    let mut sealed = match plaintext.into_buffer() {
+        Ok(buffer) => buffer,
+        Err(bytes) => return seal(cipher, key_term, nonce, kind, bytes.expose()),
+    };
+    let (header, body) = sealed.split_at_mut(HEADER_BYTES);
+    let parts = [&[FORMAT_VERSION][..], &key_term.to_be_bytes(), nonce];
+    for (byte, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
+        *byte = *from;
+    }
     let tag = cipher.seal(nonce, &kind.associated_data(), body);
     sealed.extend(tag);
     sealed

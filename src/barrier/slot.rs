@@ -1,8 +1,8 @@
 //! A place in the store as it was read, through which it is written.
 
-use super::BarrierError;
 use super::batch::{Batch, Target};
-use crate::secret::{Secret, SecretBytes};
+use super::{BarrierError, Plaintext};
+use crate::secret::SecretBytes;
 use crate::store::Revision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,9 +95,9 @@ impl Slot {
 
 impl Batch {
     /// Adds a change: write `value` in place of the record that was read.
-    pub fn replace(&mut self, slot: &Slot, value: SecretBytes) {
+    pub fn replace(&mut self, slot: &Slot, value: impl Into<Plaintext>) {
         self.keep(slot);
-        self.put(slot.target.clone(), value);
+        self.put(slot.target.clone(), value.into());
     }
 
     /// Adds a change: write `value`, encoded with postcard, in place of the record that was read.
@@ -108,15 +108,14 @@ impl Batch {
         slot: &Slot,
         value: &T,
     ) -> Result<(), BarrierError> {
-        let bytes = postcard::to_stdvec(value).map_err(|_| BarrierError::Decode("outgoing"))?;
-        self.replace(slot, Secret::new(bytes));
+        self.replace(slot, Plaintext::record(value)?);
         Ok(())
     }
 
     /// Adds a change: write `value`, whatever is in the place by then. For a whole value that
     /// replaces the one before without regard to it, so that two writers need not take turns.
-    pub fn overwrite_blindly(&mut self, slot: &Slot, value: SecretBytes) {
-        self.put(slot.target.clone(), value);
+    pub fn overwrite_blindly(&mut self, slot: &Slot, value: impl Into<Plaintext>) {
+        self.put(slot.target.clone(), value.into());
     }
 
     /// Adds a change: delete the record that was read.
@@ -148,7 +147,7 @@ mod tests {
     }
 
     fn text(text: &str) -> SecretBytes {
-        Secret::new(text.as_bytes().to_vec())
+        crate::secret::Secret::new(text.as_bytes().to_vec())
     }
 
     /// Reads the slot `a/b` in a store where `before` is there, writes `meanwhile` there or not,

@@ -6,6 +6,7 @@ use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::names::{self, SealedPath};
 use super::nonces::Nonces;
+use super::plaintext::Plaintext;
 use super::record::{self, Parsed, RecordKind};
 use super::usage::{Reservation, USAGE_PATH, Usage};
 use super::watch::Changes;
@@ -154,9 +155,7 @@ impl Unsealed {
         Ok(match change {
             BatchChange::Put { target, value } => Op::Put {
                 key: target.storage_key(&keys.names)?,
-                value: self
-                    .seal_record(keys, RecordKind::Record(target.path()), value.expose())
-                    .into(),
+                value: self.seal_plaintext(keys, target.path(), value).into(),
             },
             BatchChange::Delete { target } => Op::Delete {
                 key: target.storage_key(&keys.names)?,
@@ -181,6 +180,12 @@ impl Unsealed {
                 .seal_record(keys, RecordKind::Record(USAGE_PATH), &bytes)
                 .into(),
         })
+    }
+
+    fn seal_plaintext(&self, keys: &Keys, path: &str, value: Plaintext) -> Vec<u8> {
+        let (term, nonce) = (keys.keyring.active(), self.nonces.next());
+        let kind = RecordKind::Record(path);
+        record::seal_in_place(&term.cipher, term.number, &nonce, kind, value)
     }
 
     pub(super) fn seal_record(

@@ -2,8 +2,7 @@
 
 use super::batch::Target;
 use super::names::{SealedPath, check_record_path};
-use super::{BarrierError, Batch, Entry, Slot, Unsealed};
-use crate::secret::{Secret, SecretBytes};
+use super::{BarrierError, Batch, Entry, Plaintext, Slot, Unsealed};
 use crate::store::Revision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -148,8 +147,8 @@ impl View {
 
     /// Adds a change to `batch`: write `value` at `path`, whatever is there by then. The caller
     /// says beside it why no earlier record matters; all others read a [`Slot`] and replace it.
-    pub fn put_blindly(&self, batch: &mut Batch, path: &str, value: SecretBytes) {
-        batch.put(self.target(path), value);
+    pub fn put_blindly(&self, batch: &mut Batch, path: &str, value: impl Into<Plaintext>) {
+        batch.put(self.target(path), value.into());
     }
 
     /// Does as [`View::put_blindly`], with `value` encoded with postcard. Types of records are
@@ -160,15 +159,14 @@ impl View {
         path: &str,
         value: &T,
     ) -> Result<(), BarrierError> {
-        let bytes = postcard::to_stdvec(value).map_err(|_| BarrierError::Decode("outgoing"))?;
-        self.put_blindly(batch, path, Secret::new(bytes));
+        self.put_blindly(batch, path, Plaintext::record(value)?);
         Ok(())
     }
 
     /// Returns the value that `batch` will write at `path`, when its last change there is a put.
     /// For a record that two rooms change in one request: the second must go on from the value of
     /// the first.
-    pub fn pending<'a>(&self, batch: &'a Batch, path: &str) -> Option<&'a SecretBytes> {
+    pub fn pending<'a>(&self, batch: &'a Batch, path: &str) -> Option<&'a Plaintext> {
         batch.pending(&self.absolute(path))
     }
 

@@ -144,8 +144,10 @@ fn write(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
     let batch = &mut outcome.batch;
     let slot = request.slot(own, &request.path)?;
     let value = record::encode(&request.data)?;
-    let bytes = size(&request.path, &value);
-    let before = slot.value().map(|before| size(&request.path, before));
+    let bytes = size(&request.path, value.expose());
+    let before = slot
+        .value()
+        .map(|before| size(&request.path, before.expose()));
     batch.replace(&slot, value);
     let mut tally = CubbyholeTally::read(view, own, &request.caller.cubbyhole_id)?;
     tally.replace(before, bytes)?;
@@ -164,7 +166,7 @@ fn delete(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
     own.delete(batch, &request.path);
     if let Some(value) = slot.value() {
         let mut tally = CubbyholeTally::read(view, own, &request.caller.cubbyhole_id)?;
-        tally.remove(size(&request.path, value));
+        tally.remove(size(&request.path, value.expose()));
         tally.write(view, batch, &request.caller.cubbyhole_id)?;
     }
     Ok(outcome)

@@ -6,7 +6,6 @@
 
 use crate::barrier::{BarrierError, Batch, View};
 use crate::engine::Error;
-use crate::secret::SecretBytes;
 use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +30,8 @@ pub(super) struct CubbyholeTally {
 }
 
 /// Returns the bytes that a record takes, its path included.
-pub(super) fn size(path: &str, value: &SecretBytes) -> usize {
-    path.len() + value.expose().len()
+pub(super) fn size(path: &str, value: &[u8]) -> usize {
+    path.len() + value.len()
 }
 
 impl CubbyholeTally {
@@ -58,7 +57,9 @@ impl CubbyholeTally {
         let paths = own.walk("", RECORDS_MAX + 1)?;
         let mut bytes = 0;
         for path in &paths {
-            bytes += own.get(path)?.map_or(0, |entry| size(path, &entry.value));
+            bytes += own
+                .get(path)?
+                .map_or(0, |entry| size(path, entry.value.expose()));
         }
         Ok(Self {
             revision,

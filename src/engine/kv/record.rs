@@ -1,11 +1,12 @@
 //! The form of data: one format byte, then the JSON text as it was sent (numbers keep every digit).
 
-use crate::barrier::{BarrierError, Batch, Codec, View};
+use crate::barrier::{BarrierError, Batch, Codec, Plaintext, View};
 use crate::engine::Error;
-use crate::secret::{Secret, SecretBytes};
+use crate::secret::SecretBytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use std::io::Write;
 
 /// The first byte of a data record.
 const FORMAT: u8 = 1;
@@ -23,11 +24,13 @@ pub(crate) fn put(
 }
 
 /// Returns `value` as a data record.
-pub(crate) fn encode(value: &impl Serialize) -> Result<SecretBytes, BarrierError> {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.push(FORMAT);
-    serde_json::to_writer(&mut bytes, value).map_err(|_| BarrierError::Decode("outgoing kv"))?;
-    Ok(Secret::new(bytes))
+pub(crate) fn encode(value: &impl Serialize) -> Result<Plaintext, BarrierError> {
+    let mut plaintext = Plaintext::with_capacity(256);
+    let written = plaintext.write_all(&[FORMAT]);
+    let written = written.map_err(serde_json::Error::io);
+    let written = written.and_then(|()| serde_json::to_writer(&mut plaintext, value));
+    written.map_err(|_| BarrierError::Decode("outgoing kv"))?;
+    Ok(plaintext)
 }
 
 /// Reads what [`put`] wrote.
