@@ -24,12 +24,15 @@ const RESERVED_MAX: usize = 1024;
 pub enum LocalRecord {
     /// The cluster's name and id.
     Cluster,
+    /// The settings by which autopilot judges this cluster's members.
+    Autopilot,
 }
 
 impl LocalRecord {
     const fn key(self) -> &'static [u8] {
         match self {
             Self::Cluster => b"\0local/cluster",
+            Self::Autopilot => b"\0local/autopilot",
         }
     }
 }

@@ -109,6 +109,9 @@ impl Shared {
             let autopilot = Arc::clone(&self.autopilot);
             let watching = autopilot::run(autopilot, Arc::clone(&session.barrier), cluster);
             duties.push(crate::task::spawn(watching).abort_handle());
+            let (barrier, clock) = (Arc::clone(&session.barrier), Arc::clone(&self.clock));
+            let keeping = autopilot::Config::keep_local(barrier, clock);
+            duties.push(crate::task::spawn(keeping).abort_handle());
         }
         duties.push(crate::task::spawn(self.snapshots(session)).abort_handle());
         let keeping = identity::keep_local(Arc::clone(&session.barrier), Arc::clone(&self.clock));

@@ -78,6 +78,10 @@ fn everything_comes_back_as_it_was() {
         &["save", "a.snap"],
     ));
 
+    // The settings for this cluster's members are no part of what a restore brings.
+    let settings = "sys/storage/raft/autopilot/configuration";
+    let patient = json!({"server_stabilization_time": "42s"});
+    root.put(settings, patient).expect(204);
     // Every object that a cache could hold is changed, and read.
     reader.put("auth/token/revoke-self", json!({})).expect(204);
     root.delete("kv/metadata/app").expect(204);
@@ -96,6 +100,8 @@ fn everything_comes_back_as_it_was() {
     assert_eq!(read(&reader, "kv/data/app"), "three");
     assert_eq!(read(&reader, "kv/data/app?version=1"), "one");
     reader.get("kv/data/later").expect(404);
+    let kept = root.get(settings).expect(200).json();
+    assert_eq!(kept["data"]["server_stabilization_time"], "42s");
     write(&root, "kv/data/app", "four");
 
     // Also for a restart, from the log and from a checkpoint.

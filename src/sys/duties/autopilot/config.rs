@@ -1,9 +1,13 @@
-//! The settings of autopilot, and the record that keeps them.
+//! The settings of autopilot, and the records that keep them.
+//!
+//! The settings fit the members of this cluster, so they stay what they are when a snapshot is
+//! restored: they are in a local record, in clear, and once more where release 0.2 looks for them.
 
-use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
-use crate::clock::format_duration;
+use crate::barrier::{BarrierError, Batch, LocalRecord, Slot, Unsealed, View};
+use crate::clock::{Clock, format_duration};
 use crate::engine::Error;
 use crate::engine::table::{Field, FieldKind, Fields};
+use crate::store::Revision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -14,6 +18,8 @@ const DEAD_AFTER_MIN: Duration = Duration::from_secs(60);
 /// The least `min_quorum`: with fewer voters left, no member may be lost.
 const MIN_QUORUM_MIN: u64 = 3;
 const RECORD: &str = "autopilot";
+/// The name of the record in errors.
+const KIND: &str = "autopilot configuration";
 
 /// Fields of the settings.
 pub const FIELDS: &[Field] = &[
@@ -98,19 +104,56 @@ enum Record {
     V1(Config),
 }
 
+/// The places from which the settings were read.
+pub struct Place {
+    /// The log entry that wrote the local record; zero where there is none.
+    local: Revision,
+    /// The record that release 0.2 reads.
+    older: Slot,
+}
+
 impl Config {
-    /// Reads the configuration, and the slot that it is in.
-    pub fn read(barrier: &Arc<Unsealed>) -> Result<(Slot, Self), BarrierError> {
-        let slot = view(barrier).read(RECORD)?;
-        let record = slot.record("autopilot configuration")?;
+    /// Reads the configuration, and the places that it is in.
+    pub fn read(barrier: &Arc<Unsealed>) -> Result<(Place, Self), BarrierError> {
+        let older = view(barrier).read(RECORD)?;
+        let local = barrier.local(LocalRecord::Autopilot)?;
+        let record = match &local {
+            Some(local) => match postcard::take_from_bytes(&local.value) {
+                Ok((record, [])) => Some(record),
+                _ => return Err(BarrierError::Decode(KIND)),
+            },
+            None => older.record(KIND)?,
+        };
         let config = record.map_or_else(Self::default, |Record::V1(config)| config);
-        Ok((slot, config))
+        let local = local.map_or(Revision(0), |local| local.revision);
+        Ok((Place { local, older }, config))
     }
 
     /// Adds a write of this configuration to `batch`, in place of the one that was read from
-    /// `slot`.
-    pub fn put(self, batch: &mut Batch, slot: &Slot) -> Result<(), BarrierError> {
-        batch.replace_record(slot, &Record::V1(self))
+    /// `place`.
+    pub fn put(self, batch: &mut Batch, place: &Place) -> Result<(), BarrierError> {
+        let record = Record::V1(self);
+        let value = postcard::to_allocvec(&record).map_err(|_| BarrierError::Encode(KIND))?;
+        batch.put_local(LocalRecord::Autopilot, place.local, value);
+        batch.replace_record(&place.older, &record)
+    }
+
+    /// Writes the local record where there is none, on the active node: in a new cluster, and in
+    /// one that release 0.2 made.
+    pub async fn keep_local(barrier: Arc<Unsealed>, clock: Arc<dyn Clock>) {
+        if let Err(error) = Self::write_local(&barrier, &*clock).await {
+            crate::telemetry::debug!(%error, "autopilot's settings stay behind the barrier");
+        }
+    }
+
+    async fn write_local(barrier: &Arc<Unsealed>, clock: &dyn Clock) -> Result<(), BarrierError> {
+        let (place, config) = Self::read(barrier)?;
+        if place.local != Revision(0) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        config.put(&mut batch, &place)?;
+        barrier.commit(batch, clock.now()).await.map(drop)
     }
 
     /// Takes over the fields that a request names. Times and lags of zero change nothing, as in
