@@ -70,14 +70,9 @@ pub(super) fn seal(
     plaintext: &[u8],
 ) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
-    sealed.push(FORMAT_VERSION);
-    sealed.extend(key_term.to_be_bytes());
-    sealed.extend(nonce);
+    sealed.resize(HEADER_BYTES, 0);
     sealed.extend_from_slice(plaintext);
-    let body = sealed.split_at_mut(HEADER_BYTES).1;
-    let tag = cipher.seal(nonce, &kind.associated_data(), body);
-    sealed.extend(tag);
-    sealed
+    seal_buffer(cipher, key_term, nonce, kind, sealed)
 }
 
 /// Seals a plaintext as [`seal`] does, in its own buffer where that has room.
@@ -88,10 +83,20 @@ pub(super) fn seal_in_place(
     kind: RecordKind<'_>,
     plaintext: Plaintext,
 ) -> Vec<u8> {
-    let mut sealed = match plaintext.into_buffer() {
-        Ok(buffer) => buffer,
-        Err(bytes) => return seal(cipher, key_term, nonce, kind, bytes.expose()),
-    };
+    match plaintext.into_buffer() {
+        Ok(buffer) => seal_buffer(cipher, key_term, nonce, kind, buffer),
+        Err(bytes) => seal(cipher, key_term, nonce, kind, bytes.expose()),
+    }
+}
+
+/// Seals the plaintext that follows on the room for the header.
+fn seal_buffer(
+    cipher: &Cipher,
+    key_term: u32,
+    nonce: &XNonce,
+    kind: RecordKind<'_>,
+    mut sealed: Vec<u8>,
+) -> Vec<u8> {
     let (header, body) = sealed.split_at_mut(HEADER_BYTES);
     let parts = [&[FORMAT_VERSION][..], &key_term.to_be_bytes(), nonce];
     for (byte, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
