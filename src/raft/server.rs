@@ -148,7 +148,6 @@ impl Server {
     async fn append(&self, append: Append, bodies: Bytes) -> Result<Answer, String> {
         let size = bodies.len();
         self.ensure_one_leader(append.vote).await?;
-        self.note_leader(append.vote);
         let request = append.into_request(bodies);
         let request = request.map_err(|error| error.to_string())?;
         self.ensure_keeps_committed(&request)?;
@@ -164,12 +163,16 @@ impl Server {
     }
 
     /// Refuses a second leader of one term, which a member that voted twice has made: this node
-    /// stops leading when it is the first, and takes nothing from the second.
+    /// stops leading when it is the first, and takes nothing from the second. Notes any other
+    /// leader that was not deposed, as far as this node knows.
     async fn ensure_one_leader(&self, vote: Ballot) -> Result<(), String> {
         let shared = &self.shared;
         let mine = shared.metrics().vote;
         let is_other = mine.committed && mine.leader_id.voted_for != vote.node;
         if vote.term != mine.leader_id.term || !is_other {
+            if vote.term >= mine.leader_id.term {
+                shared.voice.was_led_by(vote.node);
+            }
             return Ok(());
         }
         tracing::error!(
@@ -180,14 +183,6 @@ impl Server {
         );
         shared.step_back(vote.term).await;
         Err(format!("there is another leader in term {}", vote.term))
-    }
-
-    /// Notes a leader that was not deposed, as far as this node knows.
-    fn note_leader(&self, vote: Ballot) {
-        let shared = &self.shared;
-        if vote.term >= shared.metrics().vote.leader_id.term {
-            shared.voice.was_led_by(vote.node);
-        }
     }
 
     /// Refuses entries that contradict what this node knows to be committed. The leader that sends
@@ -315,7 +310,6 @@ impl Server {
         let shared = &self.shared;
         let vote = Vote::from(head.vote);
         self.ensure_one_leader(head.vote).await?;
-        self.note_leader(head.vote);
         if head.last.is_some_and(|last| last.term > head.vote.term) {
             return Err("a snapshot that is newer than its leader".into());
         }

@@ -114,7 +114,7 @@ impl Conductor {
         }
         self.come_back(seen);
         self.hear(seen);
-        self.tell_members(seen);
+        self.tell_members();
         self.set_timers(seen);
         set_alone(&self.shared, seen);
         lead_alone(&self.shared, seen).await;
@@ -124,9 +124,8 @@ impl Conductor {
     }
 
     /// Tells those who follow the members of a change.
-    fn tell_members(&self, seen: &Metrics) {
-        let at = seen.membership_config.log_id().as_ref();
-        let at = at.map_or(0, |at| at.index());
+    fn tell_members(&self) {
+        let at = self.shared.members_index();
         self.shared.members_at.send_if_modified(|told| {
             let changes = *told != at;
             *told = at;

@@ -11,7 +11,6 @@ use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Limits the time until a change of the members is committed.
@@ -259,10 +258,8 @@ impl Shared {
     async fn see_members(&self, index: u64, deadline: Instant) {
         let mut metrics = self.raft.server_metrics();
         let seen = async {
-            loop {
-                let members = Arc::clone(&metrics.borrow_and_update().membership_config);
-                let at = members.log_id().as_ref().map_or(0, |id| id.index());
-                if at >= index || metrics.changed().await.is_err() {
+            while self.members_index() < index {
+                if metrics.changed().await.is_err() {
                     return;
                 }
             }
