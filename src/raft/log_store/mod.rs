@@ -24,6 +24,7 @@
 //! A group is described in `group.rs`, a record in `raft/wire/record.rs`, recovery in
 //! `recovery.rs`.
 
+pub mod bench;
 mod front;
 mod group;
 mod index;

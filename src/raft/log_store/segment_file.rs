@@ -125,6 +125,11 @@ impl SegmentFile {
         &self.path
     }
 
+    /// Returns true when writes reach the device by themselves.
+    pub(super) fn is_direct(&self) -> bool {
+        self.direct
+    }
+
     /// Writes `bytes`, which come from an [`AlignedBuffer`], and returns once they are on the
     /// device.
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> Result<(), LogError> {
