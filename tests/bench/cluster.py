@@ -12,16 +12,16 @@ import sys
 import threading
 import time
 
-import bench
+import server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-class Node(bench.Server):
+class Node(server.Server):
     """One member; `others` are the ports of those that it may join."""
 
-    def __init__(self, name, binary, port, disk, others):
-        super().__init__(name, binary, port, disk)
+    def __init__(self, name, binary, port, disk, others, environment=None):
+        super().__init__(name, binary, port, disk, environment)
         joins = "".join(
             f'  retry_join {{\n    leader_api_addr = "http://127.0.0.1:{other}"\n  }}\n'
             for other in others)
@@ -56,17 +56,18 @@ class Node(bench.Server):
         answer = self.quietly("GET", "sys/storage/raft/configuration")
         if not answer or answer[0] != 200:
             return 0
-        return sum(server["voter"] for server in answer[1]["data"]["config"]["servers"])
+        return sum(member["voter"] for member in answer[1]["data"]["config"]["servers"])
 
 
-def cluster(kind, binary, count, port, folder):
+def cluster(kind, binary, count, port, folder, environment=None):
     ports = [port + 2 * number for number in range(count)]
     nodes = []
     for number in range(count):
         name = f"{kind}{number + 1}"
-        disk = bench.Disk(name, folder)
+        disk = server.Disk(name, folder)
         nodes.append(Node(name, binary, ports[number], disk,
-                          [other for other in ports if other != ports[number]] if number else []))
+                          [other for other in ports if other != ports[number]] if number else [],
+                          environment))
     nodes[0].start()
     nodes[0].prepare()
     for node in nodes[1:]:
@@ -106,7 +107,7 @@ class Watch(threading.Thread):
         last = time.monotonic()
         while not self.done.is_set():
             answer = self.nodes[0].quietly("POST", f"bench/data/watch-{self.writes % 50}",
-                                           {"data": {"value": bench.VALUE}})
+                                           {"data": {"value": server.VALUE}})
             if answer and answer[0] == 200:
                 now = time.monotonic()
                 self.longest, last = max(self.longest, now - last), now
@@ -122,7 +123,7 @@ def fill(node, count):
     """Secrets of 1 KiB, by wrk."""
     written = 0
     while written < count:
-        figures = node.load("put.lua", 64, 5, bench.VALUE, f"fill{written}")
+        figures = node.load("put", 64, 5, f"fill{written}")
         written += figures["count"]
     return written
 
@@ -158,7 +159,7 @@ def replication(clusters, rounds, seconds):
         for name, nodes in clusters.items():
             flushes = sum(node.disk.counters()[1] for node in nodes)
             cpu = sum(node.cpu() for node in nodes)
-            load = nodes[0].load("put.lua", 64, seconds, bench.VALUE, f"{name}{number}")
+            load = nodes[0].load("put", 64, seconds, f"{name}{number}")
             cpu = (sum(node.cpu() for node in nodes) - cpu) * 1e6 / load["count"]
             flushes = (sum(node.disk.counters()[1] for node in nodes) - flushes) / load["count"]
             figures[name].append((cpu, flushes))
@@ -194,7 +195,7 @@ def main():
             if arguments.bao and "bao" not in arguments.skip:
                 nodes += cluster("bao", arguments.bao, 3, 18320, folder)
             idle(nodes, arguments.idle)
-            end(nodes)
+            server.close(nodes)
         if "replication" not in arguments.skip:
             pair = {"coffer": cluster("coffer", arguments.coffer, 3, 18360, folder)}
             nodes += pair["coffer"]
@@ -202,20 +203,12 @@ def main():
                 pair["before"] = cluster("before", arguments.before, 3, 18380, folder)
                 nodes += pair["before"]
             replication(pair, arguments.rounds, 10)
-            end(nodes)
+            server.close(nodes)
         if "rejoin" not in arguments.skip:
             nodes += cluster("five", arguments.coffer, 5, 18340, folder)
             rejoin(nodes, arguments.secrets)
     finally:
-        end(nodes)
-
-
-def end(nodes):
-    for node in nodes:
-        if node.process and node.process.poll() is None:
-            node.kill()
-        node.disk.close()
-    nodes.clear()
+        server.close(nodes)
 
 
 if __name__ == "__main__":
