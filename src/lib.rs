@@ -11,13 +11,14 @@
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
 //! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; shares and providers of the seal key |
 //! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
-//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`mod@file`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`mod@file`], [`block`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
 pub mod audit;
 pub mod auth;
 pub mod barrier;
+pub mod block;
 pub mod cidr;
 pub mod cli;
 pub mod clock;

@@ -35,6 +35,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "cidr",
             "hcl",
             "file",
+            "block",
             "telemetry",
             "stream",
             "task",
