@@ -147,6 +147,7 @@ fn incoming(token: &str, operation: Operation, path: &str, data: Value) -> Incom
         headers: Vec::new(),
         client: Client::default(),
         bytes: 200,
+        payload_bytes: 0,
     }
 }
 

@@ -4,6 +4,7 @@ use super::AuditError;
 use super::hash::Hasher;
 use super::spec::{DeviceSpec, DeviceTarget, FileOptions};
 use crate::file::Links;
+use crate::telemetry::writes;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -53,8 +54,9 @@ impl Device {
         };
         let file = slot.insert(opened);
         let done = file.write_all(line);
-        if done.is_err() {
-            *slot = None;
+        match &done {
+            Ok(()) => writes().audit.add(line.len(), 0),
+            Err(_) => *slot = None,
         }
         done
     }

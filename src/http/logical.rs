@@ -262,6 +262,7 @@ impl Call<'_> {
             headers: request::forwarded_headers(&self.head.headers),
             client: self.client.clone(),
             bytes: request::head_bytes(&self.head).saturating_add(body_bytes),
+            payload_bytes: body_bytes,
             token,
             fingerprint: allowance.fingerprint,
             data,

@@ -123,6 +123,7 @@ async fn mount_kv(shared: &Shared, token: &SecretString) -> Result<(), Lifecycle
             headers: Vec::new(),
             client: Client::default(),
             bytes: 0,
+            payload_bytes: 0,
         })
         .await;
     match reply.result {

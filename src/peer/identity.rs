@@ -2,6 +2,7 @@
 
 use super::error::PeerError;
 use super::network::PublicKey;
+use crate::telemetry::writes;
 use bytes::Bytes;
 use ring::signature::Ed25519KeyPair;
 use rustix::fs::{CWD, RenameFlags};
@@ -146,8 +147,12 @@ fn write_beside(path: &Path) -> io::Result<()> {
         .write(true)
         .mode(FILE_MODE)
         .open(path)?;
-    file.write_all(&fresh_key())?;
-    file.sync_all()
+    let key = fresh_key();
+    file.write_all(&key)?;
+    file.sync_all()?;
+    // With the flush of the folder, which follows.
+    writes().files.add(key.len(), 2);
+    Ok(())
 }
 
 /// Gives the file its name, unless another process was faster; then that one's key stays.

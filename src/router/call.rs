@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub fingerprint: Option<Fingerprint>,
     /// The size of the request; see [`Incoming::bytes`].
     pub bytes: u64,
+    /// The size of its body; see [`Incoming::payload_bytes`].
+    pub payload_bytes: u64,
     /// All headers that came, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The route of the path, when something is mounted there.
@@ -64,6 +66,7 @@ impl Call {
             text: incoming.token.map(Arc::new),
             fingerprint: incoming.fingerprint,
             bytes: incoming.bytes,
+            payload_bytes: incoming.payload_bytes,
             headers: incoming.headers,
             route: None,
             endpoint: None,

@@ -33,6 +33,8 @@ pub struct Incoming {
     pub client: Client,
     /// The size of the request on its way here, head and body.
     pub bytes: u64,
+    /// The size of its body.
+    pub payload_bytes: u64,
 }
 
 /// The answer, for the edge to encode.

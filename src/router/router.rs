@@ -14,7 +14,7 @@ use crate::mount::Table;
 use crate::policy;
 use crate::secret::SecretString;
 use crate::store::{CommitError, ReadError};
-use crate::telemetry::{Counter, Tally, metrics};
+use crate::telemetry::{Counter, Tally, metrics, writes};
 use crate::token::{self, Fingerprint, Token, TokenError};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -288,6 +288,7 @@ impl Router {
         }
         if !batch.is_empty() {
             self.parts.barrier.commit(batch, now).await?;
+            writes().payload.add(call.payload_bytes);
         }
         Ok(())
     }

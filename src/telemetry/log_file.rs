@@ -67,6 +67,7 @@ impl LogFile {
         }
         if self.file.write_all(line.as_bytes()).is_ok() {
             self.bytes += line.len() as u64;
+            super::writes().server_log.add(line.len(), 0);
         }
     }
 

@@ -20,6 +20,11 @@ use std::time::Duration;
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Returns a counter at zero, for a place in a `static`.
+    pub(super) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Adds one.
     pub fn increment(&self) {
         self.add(1);

@@ -11,14 +11,17 @@
 //! - No line and no number holds a secret; `secret::Secret` cannot be printed.
 
 mod exposition;
+mod histogram;
 mod line;
 mod log_file;
 mod logger;
 mod metrics;
 mod seldom;
 mod tally;
+mod writes;
 
 pub use exposition::{Reading, ReadingKind};
+pub use histogram::{Histogram, Percentiles};
 pub use line::Format;
 pub use log_file::{LogFile, Rotation};
 pub use logger::{Level, Log, install};
@@ -26,3 +29,4 @@ pub(crate) use logger::{debug, info};
 pub use metrics::{Counter, Gauge, Metrics, Summary, metrics};
 pub use seldom::Seldom;
 pub use tally::Tally;
+pub use writes::{Writes, Written, writes};

@@ -9,6 +9,7 @@
 //! ```
 
 use super::error::OpenError;
+use crate::telemetry::writes;
 use rustix::fs::{FlockOperation, Mode};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -279,7 +280,10 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .mode(FILE_MODE)
         .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    // With the flush of the folder, which follows.
+    writes().files.add(bytes.len(), 2);
+    Ok(())
 }
 
 fn sum_line(body: &str) -> String {

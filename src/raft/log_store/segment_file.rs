@@ -3,6 +3,7 @@
 use super::LogError;
 use super::group::UNIT_BYTES;
 use crate::raft::disk::device::Verdict;
+use crate::telemetry::writes;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use std::fs::File;
 use std::io;
@@ -83,6 +84,7 @@ impl SegmentFile {
             let _ = std::fs::remove_file(&temporary);
             return Err(fail("fill")(error));
         }
+        writes().log.add(size, 2);
         drop(made);
         std::fs::rename(&temporary, &path).map_err(failure("name", &path))?;
         sync_dir(dir)?;
@@ -137,6 +139,7 @@ impl SegmentFile {
         self.file
             .write_all_at(bytes, at)
             .map_err(failure("write", &self.path))?;
+        writes().log.add(bytes.len(), 1);
         if self.direct {
             return Ok(());
         }

@@ -9,9 +9,11 @@ use super::shared::{Done, Job, LogShared};
 use crate::raft::disk::device::{Device, Verdict};
 use crate::raft::wire::record::{Ballot, Position, Record, Start};
 use crate::raft::wire::types::Vote;
+use crate::telemetry::writes;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// The most bytes of a group, unless a single entry takes more.
 pub(super) const GROUP_BYTES_MAX: usize = 256 << 10;
@@ -162,11 +164,13 @@ impl Writer {
         if offset + size > segment.file.size {
             return Err(LogError::GroupTooLarge);
         }
+        let begun = Instant::now();
         let verdict = self.device.as_ref().map(|device| device.before_write(size));
         match verdict {
             None | Some(Verdict::Write) => segment.file.write(bytes, offset)?,
             Some(verdict) => segment.file.fail(bytes, offset, verdict)?,
         }
+        writes().flush_time.observe(begun.elapsed());
         self.sequence = sequence;
         self.segments.offset += size;
         let place = GroupLocation {

@@ -9,6 +9,7 @@
 
 use super::ClusterPublicKey;
 use crate::raft::disk::error::OpenError;
+use crate::telemetry::writes;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -54,6 +55,7 @@ pub(super) fn write(dir: &Path, key: Option<ClusterPublicKey>) -> io::Result<()>
         .open(&beside)?;
     writeln!(file, "{}", hex::encode(key.0))?;
     file.sync_all()?;
+    writes().files.add(2 * key.0.len() + 1, 2);
     std::fs::rename(&beside, &path)?;
     File::open(dir)?.sync_all()
 }

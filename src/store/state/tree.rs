@@ -4,6 +4,7 @@ use super::form::{RECORDS, decode_record, encode_record, record_key, user_key};
 use super::overlay::{Frozen, Records};
 use super::{Image, ImageItem, Mark, StateError, View};
 use crate::store::{Key, Record};
+use crate::telemetry::writes;
 use fjall::compaction::Leveled;
 use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable, Slice};
@@ -222,12 +223,16 @@ impl Tree {
             }
             ingestion.finish()?;
         }
-        let mut ingestion = self.keyspace.start_ingestion()?;
+        let (mut ingestion, mut bytes) = (self.keyspace.start_ingestion()?, 0);
         for item in image {
             let (key, record) = item?;
-            ingestion.write(record_key(&key), encode_record(&record))?;
+            let (key, value) = (record_key(&key), encode_record(&record));
+            bytes += key.len() + value.len();
+            ingestion.write(key, value)?;
         }
-        Ok(ingestion.finish()?)
+        ingestion.finish()?;
+        writes().state.add(bytes, 1);
+        Ok(())
     }
 
     /// Records that this keyspace stands at `mark`, and that a restore gathers in `staged`.
@@ -266,20 +271,29 @@ type Head = Vec<(&'static [u8], Option<Vec<u8>>)>;
 
 /// Writes `head` and, after it, `records`, or nothing.
 fn ingest(keyspace: &Keyspace, head: Head, records: &Records) -> Result<(), StateError> {
-    let mut ingestion = keyspace.start_ingestion()?;
+    let (mut ingestion, mut bytes) = (keyspace.start_ingestion()?, 0);
     for (key, value) in head {
+        bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         match value {
             Some(value) => ingestion.write(key, value)?,
             None => ingestion.write_tombstone(key)?,
         }
     }
     for (key, record) in records {
+        let key = record_key(key);
+        bytes += key.len();
         match record {
-            Some(record) => ingestion.write(record_key(key), encode_record(record))?,
-            None => ingestion.write_tombstone(record_key(key))?,
+            Some(record) => {
+                let value = encode_record(record);
+                bytes += value.len();
+                ingestion.write(key, value)?;
+            }
+            None => ingestion.write_tombstone(key)?,
         }
     }
-    Ok(ingestion.finish()?)
+    ingestion.finish()?;
+    writes().state.add(bytes, 1);
+    Ok(())
 }
 
 fn is_staged(item: &ImageItem) -> bool {

@@ -182,6 +182,7 @@ impl Harness {
             headers: Vec::new(),
             client: Client::default(),
             bytes: 200,
+            payload_bytes: 100,
         }
     }
 

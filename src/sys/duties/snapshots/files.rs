@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::clock::Timestamp;
+use crate::telemetry::writes;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -125,6 +126,7 @@ impl Draft {
 
     pub(super) fn keep(mut self) -> io::Result<PathBuf> {
         self.file.sync_all()?;
+        writes().snapshots.add(0, 2);
         if let Some(part) = &self.part {
             fs::rename(part, &self.path)?;
         }
@@ -152,6 +154,7 @@ pub(super) fn make_folder(config: &Config) -> io::Result<()> {
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
+        writes().snapshots.add(count, 0);
         let written = u64::try_from(count).unwrap_or(u64::MAX);
         let room = self.room.checked_sub(written);
         self.room = room.ok_or_else(|| {
