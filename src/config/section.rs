@@ -138,6 +138,19 @@ impl<'a> Section<'a> {
         number
     }
 
+    pub(super) fn decimal(&self, key: &str) -> Option<f64> {
+        let node = self.last(key)?;
+        let number = match &node.value {
+            Value::Number(text) | Value::Text(text) => text.trim().parse::<f64>().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| number.is_finite());
+        if number.is_none() {
+            self.wrong(key, "expected a number");
+        }
+        number
+    }
+
     pub(super) fn duration(&self, key: &str) -> Option<Duration> {
         let node = self.last(key)?;
         let duration = text_of(node).and_then(|text| parse_duration(&text));

@@ -39,10 +39,22 @@ pub struct Raft {
     /// `performance_multiplier`: the factor by which the cluster notices the loss of its leader
     /// later than at its best; zero where none is configured.
     pub performance_multiplier: u32,
+    /// `endurance_tbw`: the terabytes that the device can be given in its life.
+    pub endurance_tbw: Option<f64>,
+    /// `write_budget_mb_per_day`: the megabytes that the device may be given in 24 hours before a
+    /// warning.
+    pub write_budget_mb_per_day: Option<u64>,
+    /// `system_root`: the folder that holds `sys` and `proc`, for containers that have the host's
+    /// elsewhere, and for tests; `/` where none is configured.
+    pub system_root: PathBuf,
 }
 
 /// The largest `performance_multiplier`, as in Vault.
 const MULTIPLIER_MAX: u64 = 10;
+
+/// The largest `endurance_tbw`, and the largest `write_budget_mb_per_day`.
+const ENDURANCE_TBW_MAX: f64 = 1e6;
+const WRITE_BUDGET_MB_MAX: u64 = 1_000_000_000;
 
 /// One source of addresses of a cluster to join.
 #[derive(Debug)]
@@ -138,6 +150,9 @@ fn raft(section: &Section<'_>, environment: &Environment) -> Raft {
             .collect(),
         retry_join_as_non_voter: as_non_voter(section, environment),
         performance_multiplier: performance_multiplier(section),
+        endurance_tbw: endurance(section),
+        write_budget_mb_per_day: write_budget(section),
+        system_root: PathBuf::from(section.text("system_root").unwrap_or_else(|| "/".into())),
     }
 }
 
@@ -169,6 +184,35 @@ fn performance_multiplier(section: &Section<'_>) -> u32 {
             0
         }
         times => u32::try_from(times.unwrap_or(0)).unwrap_or(0),
+    }
+}
+
+fn endurance(section: &Section<'_>) -> Option<f64> {
+    let key = "endurance_tbw";
+    let terabytes = section.decimal(key)?;
+    if terabytes > 0.0 && terabytes <= ENDURANCE_TBW_MAX {
+        return Some(terabytes);
+    }
+    section.wrong(
+        key,
+        "expected the terabytes that the card can be given in its life, more than 0 and at most \
+         1000000, such as 40 or 2.5; without this key it is assumed by the card's size",
+    );
+    None
+}
+
+fn write_budget(section: &Section<'_>) -> Option<u64> {
+    let key = "write_budget_mb_per_day";
+    match section.integer(key)? {
+        megabytes @ 1..=WRITE_BUDGET_MB_MAX => Some(megabytes),
+        _ => {
+            section.wrong(
+                key,
+                "expected megabytes in 24 hours, from 1 to 1000000000; remove the key to be warned \
+                 of nothing",
+            );
+            None
+        }
     }
 }
 
@@ -223,4 +267,60 @@ fn retry_join(section: &Section<'_>) -> RetryJoin {
     }
     section.finish();
     join
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Raft, Storage};
+    use crate::config::from_text;
+
+    fn read(line: &str) -> Result<Raft, String> {
+        let text = format!(
+            "storage \"raft\" {{\n path = \"/p\"\n {line}\n}}\n\
+             listener \"tcp\" {{\n address = \"127.0.0.1:0\"\n tls_disable = true\n}}\n"
+        );
+        let loaded = from_text(&[("test.hcl".into(), text)], &[]);
+        match loaded.map_err(|error| error.to_string())?.config.storage {
+            Some(Storage::Raft(raft)) => Ok(raft),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn the_keys_about_wear_are_read_and_bounded() {
+        let found = read("endurance_tbw = 2.5").unwrap();
+        assert_eq!(found.endurance_tbw, Some(2.5));
+        assert_eq!(found.write_budget_mb_per_day, None);
+        assert_eq!(found.system_root, std::path::Path::new("/"));
+        let found = read("endurance_tbw = \"40\"\n write_budget_mb_per_day = 500").unwrap();
+        assert_eq!(found.endurance_tbw, Some(40.0));
+        assert_eq!(found.write_budget_mb_per_day, Some(500));
+        for (line, message) in [
+            (
+                "endurance_tbw = 0",
+                "test.hcl:3:18: endurance_tbw: expected the terabytes",
+            ),
+            ("endurance_tbw = -1", "endurance_tbw: expected"),
+            (
+                "endurance_tbw = \"inf\"",
+                "endurance_tbw: expected a number",
+            ),
+            (
+                "endurance_tbw = \"much\"",
+                "endurance_tbw: expected a number",
+            ),
+            (
+                "write_budget_mb_per_day = 0",
+                "test.hcl:3:28: write_budget_mb_per_day: expected megabytes",
+            ),
+            (
+                "write_budget_mb_per_day = 1.5",
+                "write_budget_mb_per_day: expected a whole number",
+            ),
+            ("write_budget_mb_per_day = 1000000001", "remove the key"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(message), "{line}: {error}");
+        }
+    }
 }

@@ -33,6 +33,8 @@ pub enum Condition {
     /// The node answers, and another machine uses the key of one of the members: a card was copied,
     /// or stolen.
     SeenTwice,
+    /// The node answers, and the device of its data was given more than a day's budget of writes.
+    WriteBudget,
     /// The store takes no writes.
     Disk(DiskTrouble),
     /// The node is shutting down.
@@ -126,6 +128,7 @@ impl Condition {
             Self::Active(_) => "active".into(),
             Self::NoQuorum(_) => "no quorum".into(),
             Self::SeenTwice => "a member seen twice".into(),
+            Self::WriteBudget => "write budget passed".into(),
             Self::Disk(DiskTrouble::Full) => "disk full".into(),
             Self::Disk(DiskTrouble::Failing) => "disk failing".into(),
             Self::Stopping => "shutting down".into(),
@@ -158,6 +161,7 @@ impl Condition {
             Self::Active(members([Follows, Leads, Sealed], 1)),
             Self::NoQuorum(members([Silent, Follows, Silent], 1)),
             Self::SeenTwice,
+            Self::WriteBudget,
             Self::Disk(DiskTrouble::Full),
             Self::Disk(DiskTrouble::Failing),
             Self::Stopping,

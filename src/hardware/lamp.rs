@@ -2,7 +2,7 @@
 //!
 //! Each rhythm differs from all others, so that a lamp without colours, or an eye that does not
 //! tell them apart, shows the same. A light with dips is a node that answers, darkness with flashes
-//! one that does not. Two dips are reserved for a wear budget that was passed, once there is one.
+//! one that does not.
 
 use super::colour::Colour;
 use super::condition::Condition;
@@ -12,7 +12,8 @@ use super::pattern::{Frame, Pattern, PatternStep};
 const DIP_MS: u64 = 200;
 /// The time between two groups of dips.
 const BETWEEN_DIPS_MS: u64 = 5_000;
-/// The number of dips for a disk that is full or fails.
+/// The number of dips for a write budget that was passed, and for a disk that is full or fails.
+const BUDGET_DIPS: u64 = 2;
 const DISK_DIPS: u64 = 3;
 /// The flash for an unseal key that was given, and for one that is missing.
 const GIVEN_MS: u64 = 900;
@@ -40,6 +41,7 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
         Condition::Active(_) => Pattern::steady(Frame::Lamp(Colour::GREEN)),
         Condition::NoQuorum(_) => rhythm(Colour::RED, &[250, 250]),
         Condition::SeenTwice => rhythm(Colour::MAGENTA, &[3_000, 200, 200, 1_000]),
+        Condition::WriteBudget => dips(Colour::AMBER, BUDGET_DIPS),
         Condition::Disk(_) => dips(Colour::RED, DISK_DIPS),
         Condition::Stopping => rhythm(Colour::WHITE, &[100, 900]),
     }

@@ -50,6 +50,10 @@ const SEEN_TWICE: [&str; SIDE] = [
 const NO_QUORUM: [&str; SIDE] = [
     "R......R", ".R....R.", "..R..R..", "...RR...", "...RR...", "..R..R..", ".R....R.", "R......R",
 ];
+/// A card, worn away below.
+const WRITE_BUDGET: [&str; SIDE] = [
+    ".AAAAA..", ".A....A.", ".A....A.", ".A....A.", ".A.A..A.", ".AA.A.A.", ".A...A..", "........",
+];
 /// A card, filled.
 const DISK_FULL: [&str; SIDE] = [
     ".RRRRR..", ".R....R.", ".RRRRRR.", ".RRRRRR.", ".RRRRRR.", ".RRRRRR.", ".RRRRRR.", "........",
@@ -75,6 +79,7 @@ pub(super) fn pattern(condition: &Condition) -> Pattern {
         Condition::Standby(members) | Condition::Active(members) => steady(bars(members)),
         Condition::NoQuorum(members) => turns(Picture::drawn(NO_QUORUM), bars(members)),
         Condition::SeenTwice => steady(Picture::drawn(SEEN_TWICE)),
+        Condition::WriteBudget => steady(Picture::drawn(WRITE_BUDGET)),
         Condition::Disk(DiskTrouble::Full) => steady(Picture::drawn(DISK_FULL)),
         Condition::Disk(DiskTrouble::Failing) => steady(Picture::drawn(DISK_FAILING)),
         Condition::Stopping => steady(Picture::drawn(STOPPING)),

@@ -14,12 +14,11 @@
 //! | active | lit | green | the members |
 //! | no quorum | a quarter of a second on, a quarter off | red | a cross, in turns with the members |
 //! | a member seen twice | lit, a short dip and a long one every 4.4 s | magenta | the same figure twice |
+//! | write budget passed | lit, two dips every 5 s | amber | a card, worn away below |
 //! | disk full | lit, three dips every 5 s | red | a card, filled |
 //! | disk failing | lit, three dips every 5 s | red | a card, crossed out |
 //! | shutting down | a tenth of a second on, the rest of it off | white | a power switch |
 //! | not running | dark | | dark |
-//!
-//! Reserved for a wear budget that was passed: lit with two dips; on the matrix, a worn card.
 //!
 //! The members are bars, sorted by name, with a white mark under this node's. The tallest leads
 //! (green), four pixels are unsealed (blue; dotted: a member that this node hears nothing of

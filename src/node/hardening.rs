@@ -5,6 +5,7 @@ use crate::secret;
 /// Forbids core dumps, and other processes of this user to read this one's memory. Only logs a
 /// failure: a kernel may lack either.
 pub fn forbid_dumps() {
+    super::wear::keep_account();
     if let Err(error) = secret::forbid_core_dumps() {
         tracing::warn!("{error}");
     }

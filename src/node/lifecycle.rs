@@ -8,6 +8,7 @@ use crate::sys::{
     Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
     SealStatus, ShareInput,
 };
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The listeners' handle on the node.
@@ -74,6 +75,13 @@ impl Lifecycle for Handle {
 
     fn metering(&self) -> BoxFuture<'_, Metering> {
         Box::pin(self.0.metering())
+    }
+
+    fn wear(&self) -> BoxFuture<'_, Map<String, Value>> {
+        Box::pin(async {
+            let worn = self.0.worn().await;
+            worn.map(|report| report.json()).unwrap_or_default()
+        })
     }
 
     fn now(&self) -> Timestamp {

@@ -68,6 +68,8 @@ struct Seen {
     is_needed: bool,
     /// True while two processes use one member's key.
     is_seen_twice: bool,
+    /// True while the write budget is passed.
+    is_over_budget: bool,
     /// True when no leader was known for longer than an election takes.
     is_leaderless: bool,
     members: Members,
@@ -83,6 +85,7 @@ impl Follower {
         let mut needed = node.leadership.needed();
         let mut members = node.leadership.raft().map(|raft| raft.members_at());
         let mut seen_twice = node.seen_twice.subscribe();
+        let mut over_budget = node.wear.passed();
         let storage = Arc::clone(&node.storage);
         drop(node);
         let mut shown = None;
@@ -109,6 +112,7 @@ impl Follower {
                 () = news(needed.as_mut()) => {}
                 () = news(members.as_mut()) => {}
                 changed = seen_twice.changed() => if changed.is_err() { return },
+                changed = over_budget.changed() => if changed.is_err() { return },
                 _ = storage.failed() => {}
                 () = sleep(wait) => {}
             }
@@ -138,6 +142,7 @@ impl Follower {
                 .needed()
                 .is_some_and(|needed| *needed.borrow()),
             is_seen_twice: !node.seen_twice.borrow().is_empty(),
+            is_over_budget: *node.wear.passed().borrow(),
             is_leaderless: self.leaderless_for() >= Some(self.grace),
             members: members(node, &phase),
             phase,
@@ -179,6 +184,7 @@ fn condition(seen: &Seen) -> Condition {
         _ if !seen.has_room => Condition::Disk(DiskTrouble::Full),
         Phase::Standby { leader: None, .. } if seen.is_leaderless => Condition::NoQuorum(members()),
         _ if seen.is_seen_twice => Condition::SeenTwice,
+        _ if seen.is_over_budget => Condition::WriteBudget,
         Phase::Standby { .. } => Condition::Standby(members()),
         Phase::Active { .. } => Condition::Active(members()),
     }
@@ -246,6 +252,7 @@ mod tests {
             keys: (1, 3),
             is_needed: false,
             is_seen_twice: false,
+            is_over_budget: false,
             is_leaderless: false,
             members: Members::default(),
         }
@@ -345,6 +352,29 @@ mod tests {
         let full = Seen {
             has_room: false,
             ..twice(standby(true))
+        };
+        assert_eq!(condition(&full), Condition::Disk(DiskTrouble::Full));
+    }
+
+    #[test]
+    fn a_passed_budget_is_shown_by_a_node_that_answers_and_lacks_nothing_worse() {
+        let passed = |phase| Seen {
+            is_over_budget: true,
+            ..seen(phase)
+        };
+        for phase in [standby(true), Phase::active(1)] {
+            assert_eq!(condition(&passed(phase)), Condition::WriteBudget);
+        }
+        let sealed = condition(&passed(Phase::Sealed));
+        assert!(matches!(sealed, Condition::Sealed { .. }));
+        let twice = Seen {
+            is_seen_twice: true,
+            ..passed(standby(true))
+        };
+        assert_eq!(condition(&twice), Condition::SeenTwice);
+        let full = Seen {
+            has_room: false,
+            ..passed(standby(true))
         };
         assert_eq!(condition(&full), Condition::Disk(DiskTrouble::Full));
     }

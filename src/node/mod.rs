@@ -8,7 +8,8 @@
 //!
 //! Owns the role that every listener watches, the cluster's name and id, this node's identity and
 //! its listeners for other nodes, the duties of the active node (sweeping, autopilot), signals, the
-//! condition that the status lights show, and the hardening of the process.
+//! condition that the status lights show, the counts of the device's wear, and the hardening of the
+//! process.
 //!
 //! Invariants
 //! - The listeners answer before anything else that takes time; start-up does no work in
@@ -60,6 +61,7 @@ mod sweeper;
 mod systemd;
 mod tally;
 mod trust;
+mod wear;
 
 pub use crate::secret::{MemoryError, lock_memory};
 pub use addresses::Addresses;

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 4;
 
 impl Shared {
     /// Returns the figures for `sys/metrics`.
-    pub(super) async fn metering(&self) -> Metering {
+    pub(super) async fn metering(self: &Arc<Self>) -> Metering {
         let (router, is_active) = {
             let state = self.state();
             let router = state
@@ -59,6 +59,8 @@ impl Shared {
         let data = self.facts.data.clone();
         let machine = tokio::task::spawn_blocking(move || machine(data.as_deref())).await;
         readings.extend(machine.unwrap_or_default());
+        let worn = self.worn().await;
+        readings.extend(worn.iter().flat_map(|report| report.readings()));
         Metering {
             prefix: self.facts.metrics_prefix.clone(),
             prometheus: self.facts.prometheus,

@@ -5,6 +5,7 @@ use super::identity::Cluster;
 use super::join::{Gatekeeper, Joiner};
 use super::storage::Leadership;
 use super::tally::Tally;
+use super::wear::Wear;
 use crate::barrier::{BarrierError, SealRecord, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::peer::PublicKey;
@@ -70,6 +71,8 @@ pub(super) struct Shared {
     pub snapshots: Arc<Auto>,
     /// The numbers of tokens and leases.
     pub tally: Arc<Tally>,
+    /// The wear of the device.
+    pub wear: Wear,
     /// The members whose keys two processes use.
     pub seen_twice: watch::Sender<BTreeSet<PublicKey>>,
     addresses: OnceLock<Addresses>,
@@ -123,6 +126,7 @@ impl Shared {
         facts: Facts,
         joiner: Joiner,
         providers: Providers,
+        wear: Wear,
     ) -> Result<Arc<Self>, BarrierError> {
         let sealed = Sealed::new(Arc::clone(&storage));
         let seal = sealed.seal_record()?;
@@ -141,6 +145,7 @@ impl Shared {
             autopilot: Arc::default(),
             snapshots: Arc::default(),
             tally: Arc::default(),
+            wear,
             seen_twice: watch::Sender::default(),
             addresses: OnceLock::new(),
             role: watch::channel(Role::Uninitialised).0,

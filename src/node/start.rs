@@ -9,6 +9,7 @@ use super::lifecycle::Handle;
 use super::peering::Peering;
 use super::phase;
 use super::shared::{Facts, Shared};
+use super::wear::{self, Wear};
 use super::{advertise, announce, controller, lights, listeners, seals, seen_twice, storage};
 use crate::audit;
 use crate::clock::{Clock, ClusterClock};
@@ -68,7 +69,8 @@ impl Node {
         let joiner = joiner(&config, peering.as_ref())?;
         let services = advertise::services(&config, &joiner)?;
         let (storage, leadership) = (opened.storage, opened.leadership);
-        let shared = Shared::new(storage, leadership, clock, facts, joiner, providers)
+        let wear = Wear::of(&config);
+        let shared = Shared::new(storage, leadership, clock, facts, joiner, providers, wear)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         crate::task::spawn(controller::run(Arc::downgrade(&shared)));
         let peers = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
@@ -109,6 +111,7 @@ impl Node {
         advertise::spawn(&shared, services);
         shared.retry_join();
         seals::follow(&shared);
+        wear::follow(&shared);
         let dev = match dev {
             Some(dev) => Some(dev::start(&shared, dev).await.map_err(StartError::Dev)?),
             None => None,

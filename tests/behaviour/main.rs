@@ -24,3 +24,4 @@ mod start_refused;
 mod supervised;
 #[path = "../support/mod.rs"]
 mod support;
+mod wear;

@@ -99,6 +99,7 @@ DIFFERENCES = {
     "ours alone": rows(
         r"[+] /sys/(auth|mounts)/\{path\}/tune post body force_no_cache",
         r"[+] /sys/storage/raft/remove-peer post body force",
+        r"[+] /sys/storage/wear",
         r"[+] /sys/storage/raft/snapshot-auto/(config|config/\{name\}|status/\{name\})",
     ),
 }

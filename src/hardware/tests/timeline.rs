@@ -62,10 +62,11 @@ fn story() -> Vec<(u64, Condition)> {
             },
         ),
         (90_000, Condition::SeenTwice),
+        (96_000, Condition::WriteBudget),
     ]
 }
 
-const END_MS: u64 = 96_000;
+const END_MS: u64 = 102_000;
 
 /// Returns every change of the light, as a light's thread makes it: it sleeps for the time that the
 /// pattern gives, or until the condition changes.

@@ -1,4 +1,4 @@
-//! Acts of the node itself: seal, step-down, numbers, and snapshots of the whole state.
+//! Acts of the node itself: seal, step-down, numbers, wear, and snapshots of the whole state.
 //!
 //! The router has authorized such a call and written its first audit line before one of these
 //! functions runs; the second line is written after the act, and says how it ended.
@@ -66,6 +66,18 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     },
     Row {
         endpoint: Endpoint {
+            pattern: "storage/wear",
+            place: Place::ThisNode,
+            summary: "Shows what this node's device was given to write, and the life it has left.",
+            about: "Counts since the start, and since the machine's start where the kernel keeps \
+                    them; the hours and days before now are kept in memory only. The rate and the \
+                    years left are of all programs that use the device.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, Run::Act(wear))],
+    },
+    Row {
+        endpoint: Endpoint {
             pattern: "storage/raft/snapshot",
             place: Place::ActiveItself,
             takes_anything: true,
@@ -129,6 +141,10 @@ fn step_down<'a>(system: &'a System, _: Matched<'a>) -> Done<'a> {
 
 fn numbers<'a>(system: &'a System, matched: Matched<'a>) -> Done<'a> {
     Box::pin(async move { metrics::show(&matched.fields, &*node(system)?).await })
+}
+
+fn wear<'a>(system: &'a System, _: Matched<'a>) -> Done<'a> {
+    Box::pin(async { Ok(Response::data(node(system)?.wear().await)) })
 }
 
 fn save<'a>(system: &'a System, _: Matched<'a>) -> Done<'a> {

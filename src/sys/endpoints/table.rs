@@ -151,6 +151,7 @@ mod tests {
             ("sys/seal-status", Place::Anywhere),
             ("sys/generate-root/attempt", Place::Active),
             ("sys/storage/raft/configuration", Place::Active),
+            ("sys/storage/wear", Place::ThisNode),
             ("sys/storage/raft/snapshot", Place::ActiveItself),
             ("sys/storage/raft/snapshot-auto/config/a", Place::Active),
         ] {

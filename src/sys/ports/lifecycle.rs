@@ -6,6 +6,7 @@ use crate::secret::{SecretBytes, SecretString};
 use crate::store::{BoxFuture, CommitError};
 use crate::stream::Chunks;
 use crate::telemetry::Reading;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The answer of `sys/seal-status` and of `sys/unseal`.
@@ -193,6 +194,12 @@ pub trait Lifecycle: Send + Sync {
     /// Returns this node's numbers, whatever its role. Does not wait for counting a large store.
     fn metering(&self) -> BoxFuture<'_, Metering> {
         Box::pin(async { Metering::default() })
+    }
+
+    /// Returns the wear of this node's device, as `sys/storage/wear` answers it. Reads a few small
+    /// files.
+    fn wear(&self) -> BoxFuture<'_, Map<String, Value>> {
+        Box::pin(async { Map::new() })
     }
 
     /// Returns the cluster's time.

@@ -6,6 +6,7 @@ mod keyring;
 mod members;
 mod raft;
 mod seal;
+mod wear;
 
 use crate::cli::verb::{Group, VerbNode};
 
@@ -23,5 +24,6 @@ pub static OPERATOR: Group = Group {
         VerbNode::Verb(&seal::SEAL),
         VerbNode::Verb(&seal::STEP_DOWN),
         VerbNode::Verb(&seal::UNSEAL),
+        VerbNode::Verb(&wear::WEAR),
     ],
 };
