@@ -5,7 +5,7 @@
 //!
 //! | tier  | rooms | what they do |
 //! |-------|-------|--------------|
-//! | TOP   | [`cli`], [`config`], [`node`] | verbs, configuration, composition |
+//! | TOP   | [`cli`], [`config`], [`diagnose`], [`node`] | verbs, configuration, checks of a machine, composition |
 //! | EDGE  | [`http`], [`discovery`], [`hardware`] | hyper, TLS, limits; multicast DNS; status lights |
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
@@ -23,6 +23,7 @@ pub mod cidr;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod diagnose;
 pub mod discovery;
 pub mod engine;
 pub mod file;

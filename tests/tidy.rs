@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Tiers from the top; a room may import from every tier below its own.
 const TIERS: &[(&str, &[&str])] = &[
-    ("TOP", &["cli", "config", "node"]),
+    ("TOP", &["cli", "config", "node", "diagnose"]),
     ("EDGE", &["http", "discovery", "hardware"]),
     ("CALL", &["router", "sys"]),
     (
@@ -48,6 +48,13 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("cli", "node", "the server verb starts one"),
     ("cli", "config", "the server verb reads it"),
     ("node", "config", "a node is built from it"),
+    ("cli", "diagnose", "a verb asks for a diagnosis"),
+    ("diagnose", "config", "it judges one"),
+    (
+        "diagnose",
+        "node",
+        "settings that no node starts with are known there",
+    ),
     ("sys", "router", "sys changes what the router routes"),
     ("auth", "engine", "an auth method is an engine"),
     (
@@ -124,7 +131,7 @@ const NEVER: &[(&str, &str, &str)] = &[
 ];
 
 /// Only these rooms see `config`.
-const CONFIG_READERS: &[&str] = &["cli", "node", "config"];
+const CONFIG_READERS: &[&str] = &["cli", "node", "diagnose", "config"];
 
 const FILE_LINES_MAX: usize = 700;
 const LINE_CHARS_MAX: usize = 100;

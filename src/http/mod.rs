@@ -56,4 +56,4 @@ pub use options::{
 pub use places::{connections_within, descriptors_for};
 pub use server::{Bound, Server, serve};
 pub use target::{Target, TargetError, parse as parse_target};
-pub use tls::TlsError;
+pub use tls::{TlsError, check as check_tls};

@@ -74,6 +74,19 @@ impl Reloadable {
     }
 }
 
+/// Reads a listener's files as its start does, and returns the certificates as DER.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn check(options: &Tls) -> Result<Vec<Vec<u8>>, TlsError> {
+    read(options)?;
+    let chain = certificates("certificate", &options.cert_file)?;
+    Ok(chain
+        .iter()
+        .map(|certificate| certificate.to_vec())
+        .collect())
+}
+
 fn read(options: &Tls) -> Result<ServerConfig, TlsError> {
     let chain = certificates("certificate", &options.cert_file)?;
     let file = opened("key", &options.key_file)?;

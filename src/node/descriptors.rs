@@ -3,12 +3,18 @@
 //! A log or an audit file that cannot be opened fails a write, so strangers must not be able to
 //! take the last descriptor.
 
+use crate::http::limits::CONNECTIONS_MAX;
 use crate::http::{connections_within, descriptors_for};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors for the log, the state (64 files are kept open, more while tables are merged), audit
 /// files, other nodes, and files that a request opens for a moment.
 const RESERVED: u64 = 256;
+
+/// Returns the number of descriptors that lets the node have all the connections that it takes.
+pub fn wanted() -> u64 {
+    descriptors_for(CONNECTIONS_MAX).saturating_add(RESERVED)
+}
 
 /// Raises the soft limit to the number that is of use, as far as the hard limit lets it, and
 /// returns the number of connections that fit: `wanted`, or fewer.

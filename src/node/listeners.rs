@@ -5,7 +5,7 @@ use crate::config::{self, MinimumTls};
 use crate::http::limits::CONNECTIONS_MAX;
 use crate::http::{
     Address, Bound, ForwardedFor, HeaderSelector, JsonLimits, Listener, Options, ResponseHeaders,
-    Tls, TlsVersion, UnixOwner,
+    Tls, TlsError, TlsVersion, UnixOwner,
 };
 
 /// Returns the options for the edge.
@@ -26,19 +26,7 @@ pub fn shown(bound: &Bound) -> String {
 
 fn listener(from: &config::Listener) -> Listener {
     let mut listener = Listener::new(address(from));
-    listener.tls = from.tls.as_ref().map(|tls| Tls {
-        cert_file: tls.cert_file.clone(),
-        key_file: tls.key_file.clone(),
-        client_ca_file: tls
-            .client_ca_file
-            .clone()
-            .filter(|_| !tls.disable_client_certs),
-        require_and_verify_client_cert: tls.require_client_cert,
-        min_version: match tls.minimum {
-            MinimumTls::Tls12 => TlsVersion::V1_2,
-            MinimumTls::Tls13 => TlsVersion::V1_3,
-        },
-    });
+    listener.tls = from.tls.as_ref().map(tls);
     if from.request_bytes_max > 0 {
         listener.request_bytes_max = from.request_bytes_max;
     }
@@ -64,6 +52,33 @@ fn listener(from: &config::Listener) -> Listener {
     listener.unauthenticated_metrics = from.unauthenticated_metrics;
     listener.generate_root_closed = from.generate_root_closed;
     listener
+}
+
+fn tls(from: &config::ListenerTls) -> Tls {
+    Tls {
+        cert_file: from.cert_file.clone(),
+        key_file: from.key_file.clone(),
+        client_ca_file: from
+            .client_ca_file
+            .clone()
+            .filter(|_| !from.disable_client_certs),
+        require_and_verify_client_cert: from.require_client_cert,
+        min_version: match from.minimum {
+            MinimumTls::Tls12 => TlsVersion::V1_2,
+            MinimumTls::Tls13 => TlsVersion::V1_3,
+        },
+    }
+}
+
+/// Reads the certificates of a listener's stanza as a start does, and returns the chain as DER;
+/// empty without TLS.
+///
+/// # Errors
+/// The files cannot be read, or do not belong together.
+pub fn check_certificate(from: &config::Listener) -> Result<Vec<Vec<u8>>, TlsError> {
+    from.tls
+        .as_ref()
+        .map_or(Ok(Vec::new()), |from| crate::http::check_tls(&tls(from)))
 }
 
 fn json_limits(from: &config::JsonLimits) -> JsonLimits {

@@ -213,7 +213,10 @@ impl Node {
 }
 
 /// Refuses settings that this build cannot act on.
-pub(super) fn check(config: &Config) -> Result<(), StartError> {
+///
+/// # Errors
+/// Names the setting.
+pub fn check(config: &Config) -> Result<(), StartError> {
     seals::providers(config).map(drop)?;
     for listener in &config.listeners {
         let missing = |tls: &crate::config::ListenerTls| {

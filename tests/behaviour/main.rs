@@ -9,6 +9,7 @@
 mod at_rest;
 mod descriptors;
 mod dev_mode;
+mod diagnose;
 mod generate_root;
 mod join;
 mod kv_over_http;

@@ -1,5 +1,6 @@
 //! `operator`: the verbs for operators of a cluster.
 
+mod diagnose;
 mod generate_root;
 mod init;
 mod keyring;
@@ -15,6 +16,7 @@ pub static OPERATOR: Group = Group {
     name: "operator",
     about: "Perform operator-specific tasks",
     nodes: &[
+        VerbNode::Verb(&diagnose::DIAGNOSE),
         VerbNode::Verb(&generate_root::GENERATE_ROOT),
         VerbNode::Verb(&init::INIT),
         VerbNode::Verb(&keyring::KEY_STATUS),
