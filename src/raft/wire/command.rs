@@ -108,7 +108,8 @@ pub(in crate::raft) fn encode(transaction: &Transaction) -> Result<Command, Wire
     };
     let mut buffer = Vec::with_capacity(size);
     buffer.push(VERSION);
-    postcard::to_extend(&packed, buffer)
+    // Written as a stream, pieces are copied whole; `to_extend` pushes byte by byte.
+    postcard::to_io(&packed, buffer)
         .map(|bytes| Command(Bytes::from(bytes)))
         .map_err(|_| WireError::Malformed("transaction"))
 }
