@@ -13,6 +13,7 @@
 pub mod cubbyhole;
 mod error;
 mod granted;
+pub mod json;
 mod kind;
 pub mod kv;
 pub mod narrowing;

@@ -5,7 +5,7 @@
 use super::answer::{self, Answer};
 use super::answer_body::AnswerBody;
 use super::status::status_of;
-use crate::engine::{Auth, Error, Response, TokenType, WrapInfo};
+use crate::engine::{Auth, Error, Response, TokenType, WrapInfo, json};
 use crate::router::Reply;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -253,21 +253,24 @@ fn strings(out: &mut Vec<u8>, values: &[String]) {
 }
 
 fn map(out: &mut Vec<u8>, value: &Map<String, Value>) {
-    to_json(out, value);
+    into_memory(json::write_map(out, value));
 }
 
 fn json_value(out: &mut Vec<u8>, value: &Value) {
-    to_json(out, value);
+    into_memory(json::write(out, value));
 }
 
 /// Writes a JSON string.
 pub(super) fn string(out: &mut Vec<u8>, value: &str) {
-    to_json(out, value);
+    into_memory(json::write_text(out, value));
+}
+
+fn into_memory(written: std::io::Result<()>) {
+    debug_assert!(written.is_ok(), "string-keyed JSON into memory cannot fail");
 }
 
 fn to_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    let written = serde_json::to_writer(out, value);
-    debug_assert!(written.is_ok(), "string-keyed JSON into memory cannot fail");
+    into_memory(serde_json::to_writer(out, value).map_err(Into::into));
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub fn put_away(
     path: &str,
     data: &Map<String, Value>,
 ) -> Result<(), Error> {
-    record::put(&view.sub(&format!("{cubbyhole_id}/")), batch, path, data)
+    record::put(&view.sub(&format!("{cubbyhole_id}/")), batch, path, Some(data))
 }
 
 /// Reads the data that the token with `cubbyhole_id` keeps at `path`.
@@ -143,7 +143,7 @@ fn write(matched: &Matched<'_>, own: &View) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     let batch = &mut outcome.batch;
     let slot = request.slot(own, &request.path)?;
-    let value = record::encode(&request.data)?;
+    let value = record::encode(Some(&request.data))?;
     let bytes = size(&request.path, value.expose());
     let before = slot
         .value()

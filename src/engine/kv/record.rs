@@ -1,34 +1,36 @@
 //! The form of data: one format byte, then the JSON text as it was sent (numbers keep every digit).
 
 use crate::barrier::{BarrierError, Batch, Codec, Plaintext, View};
-use crate::engine::Error;
+use crate::engine::{Error, json};
 use crate::secret::SecretBytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use std::io::Write;
 
 /// The first byte of a data record.
 const FORMAT: u8 = 1;
 
-/// Adds "write `value` at `path`".
+/// Adds "write `fields` at `path`"; without fields, null.
 pub(crate) fn put(
     view: &View,
     batch: &mut Batch,
     path: &str,
-    value: &impl Serialize,
+    fields: Option<&Map<String, Value>>,
 ) -> Result<(), Error> {
     // The place of one version, whose metadata is replaced as it was read.
-    view.put_blindly(batch, path, encode(value)?);
+    view.put_blindly(batch, path, encode(fields)?);
     Ok(())
 }
 
-/// Returns `value` as a data record.
-pub(crate) fn encode(value: &impl Serialize) -> Result<Plaintext, BarrierError> {
+/// Returns `fields` as a data record; without them, null as one.
+pub(crate) fn encode(fields: Option<&Map<String, Value>>) -> Result<Plaintext, BarrierError> {
     let mut plaintext = Plaintext::with_capacity(256);
     let written = plaintext.write_all(&[FORMAT]);
-    let written = written.map_err(serde_json::Error::io);
-    let written = written.and_then(|()| serde_json::to_writer(&mut plaintext, value));
+    let written = written.and_then(|()| match fields {
+        Some(fields) => json::write_map(&mut plaintext, fields),
+        None => json::write(&mut plaintext, &Value::Null),
+    });
     written.map_err(|_| BarrierError::Decode("outgoing kv"))?;
     Ok(plaintext)
 }

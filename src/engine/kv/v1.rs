@@ -82,7 +82,7 @@ fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
     }
     let mut outcome = Outcome::default();
     let slot = request.slot(view, &location(&request.path))?;
-    let value = record::encode(&request.data)?;
+    let value = record::encode(Some(&request.data))?;
     match request.operation {
         Operation::Create => outcome.batch.replace(&slot, value),
         // The value before does not matter: two who update it need not take turns.

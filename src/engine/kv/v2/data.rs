@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 use crate::engine::table::{Fields, Matched, int};
 use crate::engine::{Body, Error, Outcome, Response, narrowing};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// The names that `options` may hold.
 const OPTIONS: &[&str] = &["cas"];
@@ -77,7 +76,7 @@ pub(super) fn write(matched: &Matched<'_>) -> Result<Outcome, Error> {
         slot: &slot,
         metadata: &mut metadata,
     };
-    append(view, request.now, batch, secret, &config, &data)
+    append(view, request.now, batch, secret, &config, data)
 }
 
 /// Answers PATCH: makes a new version of the latest one and a merge patch.
@@ -103,39 +102,31 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let config = config::current(view, &mut batch)?;
     check_and_set(options, &config, &metadata)?;
     let merged = match (stored::data(view, &metadata, number)?, changes) {
-        (_, Sent::Null) => Sent::Null,
-        (Value::Object(mut old), Sent::Fields(changes)) => {
+        (_, None) => None,
+        (Value::Object(mut old), Some(changes)) => {
             merge_patch(&mut old, &changes);
-            Sent::Fields(Cow::Owned(old))
+            Some(old)
         }
-        (_, Sent::Fields(changes)) => {
+        (_, Some(changes)) => {
             let mut new = Map::new();
             merge_patch(&mut new, &changes);
-            Sent::Fields(Cow::Owned(new))
+            Some(new)
         }
     };
     let secret = Secret {
         slot: &slot,
         metadata: &mut metadata,
     };
-    append(view, request.now, batch, secret, &config, &merged)
+    append(view, request.now, batch, secret, &config, merged.as_ref())
 }
 
-/// The content of `data`. Vault's clients may send null and read null back.
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Sent<'a> {
-    Null,
-    Fields(Cow<'a, Map<String, Value>>),
-}
-
-fn sent<'a>(fields: &'a Fields<'_>) -> Result<Sent<'a>, Error> {
+/// Returns the content of `data`: `None` for null, which clients may send and read back.
+fn sent<'a>(fields: &'a Fields<'_>) -> Result<Option<&'a Map<String, Value>>, Error> {
     if fields.is_null("data") {
-        return Ok(Sent::Null);
+        return Ok(None);
     }
-    let data = fields.map("data").map(Cow::Borrowed);
-    data.map(Sent::Fields)
-        .ok_or_else(|| Error::invalid("no data provided"))
+    let data = fields.map("data");
+    data.map(Some).ok_or_else(|| Error::invalid("no data provided"))
 }
 
 fn check_and_set(
@@ -178,7 +169,7 @@ fn append(
     mut batch: Batch,
     secret: Secret<'_>,
     config: &Config,
-    data: &Sent<'_>,
+    data: Option<&Map<String, Value>>,
 ) -> Result<Outcome, Error> {
     let metadata = secret.metadata;
     for pruned in metadata.add_version(now, config) {

@@ -17,7 +17,7 @@ use crate::engine::{Error, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The stored form at `m/<path>`; further formats become further variants.
 #[derive(Serialize, Deserialize)]
@@ -98,15 +98,15 @@ pub(super) fn data(view: &View, metadata: &Metadata, version: u64) -> Result<Val
         .ok_or_else(|| Error::internal("a kv version has no data record"))
 }
 
-/// Adds "write `value` as the data of `version`".
+/// Adds "write `fields` as the data of `version`"; without them, null.
 pub(super) fn put_data(
     view: &View,
     batch: &mut Batch,
     metadata: &Metadata,
     version: u64,
-    value: &impl Serialize,
+    fields: Option<&Map<String, Value>>,
 ) -> Result<(), Error> {
-    record::put(view, batch, &data_path(metadata, version), value)
+    record::put(view, batch, &data_path(metadata, version), fields)
 }
 
 /// Adds "remove the data of `version`".
