@@ -172,10 +172,16 @@ impl Names {
 /// Checks a path that is to hold a record: not empty and not a folder.
 pub(super) fn check_record_path(path: &str) -> Result<(), PathError> {
     path::check(path)?;
-    if path.is_empty() || path.ends_with('/') {
-        return Err(PathError::Traversal);
+    match is_folder(path) {
+        true => Err(PathError::Traversal),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Returns true for a checked path that can hold no record: an empty one, or one with a trailing
+/// slash.
+pub(super) fn is_folder(path: &str) -> bool {
+    path.is_empty() || path.ends_with('/')
 }
 
 fn push_length(key: &mut Vec<u8>, length: usize) {

@@ -1,12 +1,12 @@
 //! One subtree of the barrier, as an engine sees it.
 
 use super::batch::Target;
-use super::names::{SealedPath, check_record_path};
+use super::names::{SealedPath, is_folder};
 use super::{BarrierError, Batch, Entry, Plaintext, Slot, Unsealed};
 use crate::store::Revision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Reads below a prefix, and addresses changes below it. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +15,9 @@ pub struct View {
     prefix: Arc<str>,
     /// The prefix, encrypted once for all calls; `None` when the barrier was sealed already.
     place: Option<Arc<SealedPath>>,
+    /// The first folder below the prefix that a call led into: an engine's records are mostly in
+    /// one, such as kv's `m/`, so its name is encrypted once.
+    folder: Arc<OnceLock<(Box<str>, SealedPath)>>,
 }
 
 impl View {
@@ -29,6 +32,7 @@ impl View {
             barrier,
             prefix,
             place: place.map(Arc::new),
+            folder: Arc::default(),
         }
     }
 
@@ -57,7 +61,7 @@ impl View {
     pub fn get(&self, path: &str) -> Result<Option<Entry>, BarrierError> {
         let absolute = self.absolute(path);
         crate::path::check(&absolute)?;
-        if check_record_path(&absolute).is_err() {
+        if is_folder(&absolute) {
             return Ok(None);
         }
         self.barrier.read(self.locate(path)?.key(), &absolute)
@@ -68,7 +72,7 @@ impl View {
     pub fn read(&self, path: &str) -> Result<Slot, BarrierError> {
         let target = self.target(path);
         crate::path::check(target.path())?;
-        if check_record_path(target.path()).is_err() {
+        if is_folder(target.path()) {
             return Ok(Slot::new(target, None));
         }
         let key = self.locate(path)?.into_key();
@@ -78,7 +82,21 @@ impl View {
 
     fn locate(&self, path: &str) -> Result<SealedPath, BarrierError> {
         let prefix = self.place.as_ref().ok_or(BarrierError::Sealed)?;
-        self.barrier.place(prefix, path)
+        let Some((folder, rest)) = path.split_once('/') else {
+            return self.barrier.place(prefix, path);
+        };
+        let (first, place) = match self.folder.get() {
+            Some((first, place)) => (first, place),
+            None => {
+                let place = self.barrier.place(prefix, folder)?;
+                let (first, place) = self.folder.get_or_init(|| (folder.into(), place));
+                (first, place)
+            }
+        };
+        match **first == *folder {
+            true => self.barrier.place(place, rest),
+            false => self.barrier.place(prefix, path),
+        }
     }
 
     fn target(&self, path: &str) -> Target {
