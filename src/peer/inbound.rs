@@ -138,10 +138,19 @@ impl Guest {
         let assembly = share.assembly(&inner.limits);
         let mut heard = Heard {
             sign: inner.presence.greet(&key, process, address),
-            receiver: Served::new(key, find, outbox.clone(), share.served, &inner.limits),
+            receiver: Served::new(
+                key.clone(),
+                find,
+                outbox.clone(),
+                share.served,
+                &inner.limits,
+            ),
         };
         let ended = drive::drive(&mut stream, buffer, &outbox, &cut, assembly, &mut heard).await;
         drop(heard);
+        if let Some(service) = inner.service(protocol).and_then(|found| found.upgrade()) {
+            service.parted(&key);
+        }
         // A courtesy; it is over either way.
         let _ = stream.shutdown().await;
         ended

@@ -306,6 +306,23 @@ async fn connect(address: &str, within: Duration) -> Result<TcpStream, String> {
     Err(why)
 }
 
+/// Returns true when each address of a name refuses a connection.
+pub(super) async fn is_refused(address: &str, within: Duration) -> bool {
+    let refused = async {
+        let found = tokio::net::lookup_host(address).await.ok()?;
+        let mut tried = 0;
+        for address in found.take(ADDRESSES_MAX) {
+            let error = TcpStream::connect(address).await.err()?;
+            if error.kind() != std::io::ErrorKind::ConnectionRefused {
+                return None;
+            }
+            tried += 1;
+        }
+        (tried > 0).then_some(())
+    };
+    matches!(tokio::time::timeout(within, refused).await, Ok(Some(())))
+}
+
 /// Returns the pause after one more than `failures` of them: doubled for each, of which a random
 /// half.
 fn pause(min: Duration, max: Duration, failures: u32) -> Duration {

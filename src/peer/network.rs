@@ -90,6 +90,12 @@ pub trait Network: Send + Sync + 'static {
         stalled: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>>;
 
+    /// Returns true when a connection to `to` is refused now: its machine answers, and no process
+    /// listens there. False when that is not certain, as in a network that cannot tell.
+    fn is_refused(&self, _to: &Member) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
     /// Sets the members. Connections of all other nodes are cut before this returns.
     fn set_members(&self, members: Vec<Member>);
 
@@ -109,4 +115,7 @@ pub trait Service: Send + Sync + 'static {
         head: Bytes,
         body: Chunks,
     ) -> BoxFuture<'_, Result<Bytes, String>>;
+
+    /// Takes note of the end of a connection on which `from` called.
+    fn parted(&self, _from: &PublicKey) {}
 }

@@ -6,6 +6,7 @@ use super::inbound;
 use super::inner::{Inner, lock};
 use super::knocking::Knocking;
 use super::limits::Limits;
+use super::link;
 use super::network::{CallError, Member, Network, Protocol, PublicKey, Service};
 use super::presence::{AllSeenTwice, Presence};
 use super::roster::Roster;
@@ -182,6 +183,12 @@ impl Network for Peers {
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
         let to = to.clone();
         Box::pin(async move { self.inner.stream(&to, protocol, head, body, stalled).await })
+    }
+
+    fn is_refused(&self, to: &Member) -> BoxFuture<'_, bool> {
+        let address = to.address.clone();
+        let within = self.inner.limits.connect_within;
+        Box::pin(async move { link::is_refused(&address, within).await })
     }
 
     fn set_members(&self, members: Vec<Member>) {

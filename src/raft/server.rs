@@ -384,4 +384,20 @@ impl Service for Server {
             self.seal(said.wire, &answer)
         })
     }
+
+    /// Prepares to succeed the leader, if it is the one whose connection ended.
+    fn parted(&self, from: &PublicKey) {
+        let metrics = self.shared.metrics();
+        let members = metrics.membership_config.membership();
+        let leader = metrics.current_leader;
+        let leader = leader.and_then(|id| Some((id, members.get_node(&id)?)));
+        if let Some((id, peer)) = leader.filter(|(_, peer)| *peer.public_key == *from.0) {
+            let member = self
+                .shared
+                .voice
+                .current(id)
+                .unwrap_or_else(|| peer.member());
+            crate::task::spawn(Arc::clone(&self.shared).succeed(id, member));
+        }
+    }
 }

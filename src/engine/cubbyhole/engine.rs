@@ -59,7 +59,12 @@ pub fn put_away(
     path: &str,
     data: &Map<String, Value>,
 ) -> Result<(), Error> {
-    record::put(&view.sub(&format!("{cubbyhole_id}/")), batch, path, Some(data))
+    record::put(
+        &view.sub(&format!("{cubbyhole_id}/")),
+        batch,
+        path,
+        Some(data),
+    )
 }
 
 /// Reads the data that the token with `cubbyhole_id` keeps at `path`.

@@ -132,6 +132,7 @@ impl RaftStorage {
             introducing: tokio::sync::Mutex::new(()),
             moves: Moves::default(),
             handing: tokio::sync::Mutex::new(()),
+            succeeding: tokio::sync::Mutex::default(),
             standing_back: StandingBack::default(),
             lease: Lease::new(&options.timing),
             removed: AtomicBool::new(false),

@@ -427,9 +427,7 @@ impl Conductor {
         let is_removed = shared.removed.load(Ordering::Acquire);
         let timers = (
             members.nodes().nth(1).is_some() && !is_removed,
-            shared.may_lead()
-                && shared.log.write_age() < STALL_MAX
-                && !shared.standing_back.is_on(),
+            shared.may_campaign(),
         );
         if self.timers != timers {
             let config = shared.raft.runtime_config();

@@ -16,3 +16,4 @@ pub(in crate::raft) mod handover;
 pub(in crate::raft) mod heirs;
 pub(in crate::raft) mod proposer;
 pub(in crate::raft) mod read_index;
+pub(in crate::raft) mod succession;

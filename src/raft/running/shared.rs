@@ -53,6 +53,8 @@ pub(in crate::raft) struct Shared {
     pub(in crate::raft) moves: Moves,
     /// Held during a handover of leadership, so that one runs at a time.
     pub(in crate::raft) handing: tokio::sync::Mutex<()>,
+    /// Held while this node waits for the end of the lease of a leader that is gone.
+    pub(in crate::raft) succeeding: tokio::sync::Mutex<()>,
     pub(in crate::raft) standing_back: StandingBack,
     pub(in crate::raft) lease: Lease,
     /// True once this node was told that it is no member any more.

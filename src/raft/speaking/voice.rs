@@ -144,7 +144,8 @@ impl Voice {
         known.clone_from(members);
     }
 
-    fn current(&self, peer: u64) -> Option<Member> {
+    /// Returns a member with its present address.
+    pub(in crate::raft) fn current(&self, peer: u64) -> Option<Member> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&peer).cloned()
     }
@@ -162,8 +163,13 @@ impl Voice {
     /// Returns true when `leader` spoke to this node as its leader within `age`. That it answers
     /// questions, as each member does, says nothing of that.
     pub(in crate::raft) fn is_led_by(&self, leader: u64, age: Duration) -> bool {
+        self.led_at(leader).is_some_and(|at| at.elapsed() < age)
+    }
+
+    /// Returns the time at which `leader` last spoke to this node as its leader.
+    pub(in crate::raft) fn led_at(&self, leader: u64) -> Option<Instant> {
         let led = *self.led();
-        led.is_some_and(|(by, at)| by == leader && at.elapsed() < age)
+        led.filter(|(by, _)| *by == leader).map(|(_, at)| at)
     }
 
     fn led(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {

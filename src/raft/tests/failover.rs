@@ -57,6 +57,56 @@ async fn another_node_leads_soon_after_the_leader_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_process_is_gone_is_succeeded_at_the_end_of_its_lease() {
+    let mut cluster = Cluster::of(3).await;
+    let (lease, silence) = (cluster.timing.election_max, cluster.timing.silence());
+    let mut times = Vec::new();
+    for round in 0..5_u32 {
+        let leader = cluster.await_leader().await;
+        put_somewhere(&cluster, "before", &round.to_le_bytes()).await;
+        let term = cluster.up(leader).status().term;
+        let heard = Instant::now();
+        // The first heartbeat after that counts as word of the leader, too.
+        cluster.wires.crash(&cluster.nodes[leader].key);
+        cluster.isolate(leader);
+        eventually("another leader", || async {
+            // The old one calls itself leader for longer.
+            let mut others = (0..3).filter(|node| *node != leader);
+            let leads = |leadership: &Leadership| matches!(leadership, Leadership::Leader { .. });
+            let next = others.find(|other| leads(&cluster.up(*other).leadership().borrow()))?;
+            (cluster.up(next).status().term > term).then_some(())
+        })
+        .await;
+        times.push(heard.elapsed());
+        cluster.stop(leader).await;
+        cluster.wires.heal();
+        cluster.start(leader).await;
+        cluster.up(leader).set_elect(true);
+        cluster
+            .await_value(leader, "before", &round.to_le_bytes())
+            .await;
+    }
+    times.sort();
+    println!("succeeded: median {:?}, all {times:?}", times[2]);
+    assert!(times[0] > lease / 2, "the lease holds: {times:?}");
+    assert!(times[2] < silence, "raft's own timers are later: {times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_lost_only_its_connections_leads_on() {
+    let cluster = Cluster::of(3).await;
+    let leader = cluster.await_leader().await;
+    let term = cluster.up(leader).status().term;
+    for round in 0..10_u32 {
+        cluster.wires.part(&cluster.nodes[leader].key);
+        put_somewhere(&cluster, "a", &round.to_le_bytes()).await;
+        tokio::time::sleep(cluster.timing.heartbeat).await;
+    }
+    assert_eq!(cluster.leader(), Some(leader));
+    assert_eq!(cluster.up(leader).status().term, term);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_is_handed_over_at_once() {
     let cluster = Cluster::of(3).await;
     put_somewhere(&cluster, "a", b"1").await;

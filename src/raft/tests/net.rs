@@ -53,6 +53,23 @@ impl Wires {
         self.0.lock().unwrap().services.remove(key);
     }
 
+    /// Ends a node's process as a kill does: its connections end, and its address refuses others.
+    pub fn crash(&self, key: &Key) {
+        self.unplug(key);
+        self.part(key);
+    }
+
+    /// Ends the connections on which a node calls the others.
+    pub fn part(&self, key: &Key) {
+        let state = self.0.lock().unwrap();
+        let others = state.services.iter().filter(|(other, _)| *other != key);
+        let others: Vec<_> = others
+            .filter_map(|(_, service)| service.upgrade())
+            .collect();
+        drop(state);
+        others.iter().for_each(|other| other.parted(key));
+    }
+
     /// Returns true while `at` takes calls of `from`.
     pub fn hears(&self, at: &Key, from: &Key) -> bool {
         let state = self.0.lock().unwrap();
@@ -163,6 +180,12 @@ impl Network for Plug {
             let answer = service.stream(self.key.clone(), head, Box::pin(body)).await;
             answer.map_err(CallError::Refused)
         })
+    }
+
+    fn is_refused(&self, to: &Member) -> BoxFuture<'_, bool> {
+        let state = self.wires.0.lock().unwrap();
+        let is_refused = !state.services.contains_key(&to.public_key);
+        Box::pin(std::future::ready(is_refused))
     }
 
     fn set_members(&self, members: Vec<Member>) {

@@ -126,7 +126,8 @@ fn sent<'a>(fields: &'a Fields<'_>) -> Result<Option<&'a Map<String, Value>>, Er
         return Ok(None);
     }
     let data = fields.map("data");
-    data.map(Some).ok_or_else(|| Error::invalid("no data provided"))
+    data.map(Some)
+        .ok_or_else(|| Error::invalid("no data provided"))
 }
 
 fn check_and_set(

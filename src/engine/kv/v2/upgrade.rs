@@ -37,7 +37,13 @@ pub fn upgrade(view: &View, batch: &mut Batch, now: Timestamp) -> Result<usize, 
         let data: Map<String, Value> = record::decode(value)?;
         let mut metadata = Metadata::new(now);
         metadata.add_version(now, &config);
-        stored::put_data(view, batch, &metadata, metadata.current_version, Some(&data))?;
+        stored::put_data(
+            view,
+            batch,
+            &metadata,
+            metadata.current_version,
+            Some(&data),
+        )?;
         stored::put_metadata(batch, &slot, &metadata)?;
         batch.remove(&old);
         moved += 1;
