@@ -104,12 +104,12 @@ pub(super) fn patch(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let merged = match (stored::data(view, &metadata, number)?, changes) {
         (_, None) => None,
         (Value::Object(mut old), Some(changes)) => {
-            merge_patch(&mut old, &changes);
+            merge_patch(&mut old, changes);
             Some(old)
         }
         (_, Some(changes)) => {
             let mut new = Map::new();
-            merge_patch(&mut new, &changes);
+            merge_patch(&mut new, changes);
             Some(new)
         }
     };
