@@ -40,6 +40,7 @@ mod request;
 mod server;
 mod service;
 mod status;
+mod suites;
 mod target;
 mod tls;
 mod unbroken;

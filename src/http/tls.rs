@@ -1,6 +1,7 @@
 //! TLS material of a listener: read at start, read again on demand, swapped only when good.
 
 use super::options::{Tls, TlsVersion};
+use super::suites;
 use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -92,7 +93,7 @@ fn read(options: &Tls) -> Result<ServerConfig, TlsError> {
     let file = opened("key", &options.key_file)?;
     let key = PrivateKeyDer::from_pem_reader(file)
         .map_err(|error| unreadable("key", &options.key_file, &error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(suites::provider());
     let versions: &[_] = match options.min_version {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
@@ -110,6 +111,9 @@ fn read(options: &Tls) -> Result<ServerConfig, TlsError> {
     };
     let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.ignore_client_order = true;
+    // A resumed session gets the next one.
+    config.send_tls13_tickets = 1;
     Ok(config)
 }
 
