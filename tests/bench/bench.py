@@ -1,7 +1,7 @@
 """coffer beside OpenBao, and beside an earlier coffer: the same work on the same kind of disk.
 
-Absolute times depend on the machine; the ratios within one run are what counts. `report.py` makes the
-tables and plots of the figures that this writes.
+Absolute times depend on the machine; the ratios within one run are what counts. `report.py` makes
+the tables and plots of the figures that this writes.
 """
 
 import argparse
@@ -13,9 +13,12 @@ import statistics
 import time
 
 import growth
+import memory
 import report
 import server
 import slow
+import three
+import tls
 
 # Reads first: puts make the store larger, that of the faster server most.
 KINDS = ["get", "list", "patch", "mixed", "put"]
@@ -128,6 +131,23 @@ def grown(binaries, rows, arguments, folder):
             server.close([node])
 
 
+def further(binaries, rows, parts, arguments, folder):
+    """Three nodes, TLS, and memory over time. A quick run looks only at whether coffer's works."""
+    if arguments.quick:
+        binaries = binaries[-1:]
+    for number, (name, binary) in enumerate(binaries):
+        port = 18500 + 20 * number
+        if "three" in parts:
+            rows[name]["three"] = three.measure(name, binary, port, 2 * arguments.seconds,
+                                                1 if arguments.quick else 5, folder)
+        if "tls" in parts:
+            rows[name]["tls"] = tls.measure(name, binary, port + 10, arguments.seconds, folder)
+    if "memory" in parts:
+        name, binary = binaries[-1]
+        rows[name]["memory"] = memory.measure(name, binary, 18580, arguments.memory_secrets,
+                                              arguments.memory_minutes, folder)
+
+
 def machine():
     """The class of the machine, without its name."""
     with open("/proc/cpuinfo") as file:
@@ -144,13 +164,17 @@ def parse():
     parser.add_argument("--bao", required=True)
     parser.add_argument("--coffer", required=True)
     parser.add_argument("--before", help="an earlier binary of coffer, to be measured, too")
-    parser.add_argument("--seconds", type=int, default=10, help="for each load; twice as long for puts")
+    parser.add_argument("--seconds", type=int, default=10,
+                        help="for each load; twice as long for puts")
     parser.add_argument("--idle", type=int, default=600)
     parser.add_argument("--trickle", type=int, default=30, help="puts, one each six seconds")
     parser.add_argument("--growth", type=int, default=1_000_000, help="the most secrets")
     parser.add_argument("--growth-bao", type=int, default=100_000, help="the most secrets of bao")
+    parser.add_argument("--memory-secrets", type=int, default=100_000)
+    parser.add_argument("--memory-minutes", type=float, default=60)
     parser.add_argument("--quick", action="store_true", help="a moment each, to see that it works")
-    parser.add_argument("--only", default="single,trickle,growth,slow", help="parts, with commas")
+    parser.add_argument("--only", default="single,trickle,growth,three,tls,slow",
+                        help="parts, with commas; there is also memory, which takes an hour")
     parser.add_argument("--publish", action="store_true",
                         help="table, JSON and plots into docs/bench and README.md; with --quick "
                              "into target/bench/publish, because those figures mean nothing")
@@ -187,6 +211,7 @@ def main():
         trickle(binaries, rows, arguments.trickle, folder)
     if "growth" in parts:
         grown(binaries, rows, arguments, folder)
+    further(binaries, rows, parts, arguments, folder)
     if "slow" in parts:
         delays = [200] if arguments.quick else [5, 50, 200]
         clients = [1, 64] if arguments.quick else [1, 16, 64, 256]

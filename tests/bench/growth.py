@@ -1,11 +1,14 @@
 """What grows with the number of secrets: a server that is filled step by step and looked at."""
 
+import os
 import statistics
 import threading
 import time
 
 FOLDER = 1000
 LIST_CALLS = 7
+# A restore takes as much space again, and a larger one tells nothing new.
+RESTORED_MAX = 100_000
 
 
 class Usage(threading.Thread):
@@ -71,8 +74,12 @@ def look(node, secrets, seconds, idle_seconds):
     assert 0.9 * FOLDER < listed <= FOLDER, (node.name, listed)
     figures["folders_ms"], figures["folders"] = names(node, "grow")
     cpu = node.cpu()
-    figures["snapshot_s"], figures["snapshot_bytes"] = timed(node.snapshot)
+    file = node.disk.image + ".snapshot"
+    figures["snapshot_s"], figures["snapshot_bytes"] = timed(lambda: node.snapshot(file))
     figures["snapshot_cpu_s"] = node.cpu() - cpu
+    if secrets <= RESTORED_MAX:
+        figures["restore_s"], _ = timed(lambda: node.restore(file))
+    os.unlink(file)
     figures["get"] = node.load("any", 64, seconds, "x", (0, secrets))
     return figures
 
@@ -91,6 +98,7 @@ def measure(node, steps, seconds, idle_seconds):
         rows.append(row)
         print(f"growth: {node.name}: {secrets} secrets: {row['idle_rss_mb']:.1f} MB resident, "
               f"{row['disk_bytes'] / 1e6:.1f} MB on the disk, active after {row['start_s']:.2f} s, "
-              f"snapshot {row['snapshot_s']:.2f} s, list of {FOLDER} {row['list_ms']:.1f} ms",
-              flush=True)
+              f"snapshot {row['snapshot_s']:.2f} s, "
+              f"restored in {row.get('restore_s', 0):.2f} s, "
+              f"list of {FOLDER} {row['list_ms']:.1f} ms", flush=True)
     return rows

@@ -178,8 +178,8 @@ def describe(panels):
 
 
 def draw(title, rows, names=()):
-    """Returns the text of an SVG: rows of panels that share the width. `names` are the series of all
-    plots, so that one of them looks the same in each."""
+    """Returns the text of an SVG: rows of panels that share the width. `names` are the series of
+    all plots, so that one of them looks the same in each."""
     panels = [panel for row in rows for panel in row]
     height = HEAD + len(rows) * PANEL_HEIGHT
     shown = dict.fromkeys(name for panel in panels for name, _ in panel.series)

@@ -55,6 +55,10 @@ def largest(row, field):
 
 def judged(figures):
     """(name, pick, unit, must, limit, how): `how` is most, least, or of bao's figure the same."""
+    return [*single_node(), *several(), *grown(figures)]
+
+
+def single_node():
     return [
         ("put, 1 client: device bytes", load("put1", "bytes"), "B", "<= 3000", 3000, "most"),
         ("put, 1 client: flushes", load("put1", "flushes"), "", "<= 1.01", 1.01, "most"),
@@ -83,8 +87,44 @@ def judged(figures):
         ("kill -9 to active after unseal", lambda row: row["recover_s"], "s", "<= 0.06", 0.06,
          "most"),
         ("binary", lambda row: row["binary_mb"], "MB", "<= 10", 10, "most"),
+    ]
+
+
+def several():
+    def three(field):
+        return lambda row: row["three"]["put64"][field]
+
+    def handshake(kind, field):
+        return lambda row: row["tls"][kind][field]
+    return [
+        ("three nodes, put, 64 clients: rate", three("rate"), "/s", ">= 10x", 10, "times"),
+        ("three nodes, put, 64 clients: CPU of all", three("cpu_ms"), "ms", "", 0, "least"),
+        ("leader killed under 64 clients: missed for", lambda row: row["three"]["killed_s"], "s",
+         "<= 0.65", 0.65, "most"),
+        ("leader silent under 64 clients: missed for", lambda row: row["three"]["silent_s"], "s",
+         "<= 1.1", 1.1, "most"),
+        ("TLS, full handshakes: rate", handshake("full", "rate"), "/s", ">= 3x", 3, "times"),
+        ("TLS, full handshake: CPU", handshake("full", "cpu_ms"), "ms", "", 0, "least"),
+        ("TLS, a connection and a request: CPU", handshake("full_request", "cpu_ms"), "ms", "", 0,
+         "least"),
+        ("TLS, the same, session resumed: CPU", handshake("resumed_request", "cpu_ms"), "ms", "", 0,
+         "least"),
+        ("TLS, gets over kept connections, of plain ones",
+         lambda row: row["tls"]["kept"]["rate"] / row["tls"]["plain"]["rate"], "", ">= 0.85", 0.85,
+         "least"),
+        ("an hour of mixed load: peak resident memory", lambda row: row["memory"]["peak_mb"], "MB",
+         "<= 18", 18, "most"),
+        ("the same: last quarter over the third", lambda row: row["memory"]["growth_mb"], "MB",
+         "<= 0.5", 0.5, "most"),
+    ]
+
+
+def grown(figures):
+    return [
         ("snapshot of the most that all have", lambda row: common(row, figures, "snapshot_s"), "s",
          "< 1x", 1, "part"),
+        ("the same, restored", lambda row: common(row, figures, "restore_s"), "s", "< 1x", 1,
+         "part"),
         ("files at rest, of a snapshot's size", lambda row: largest(row, "disk_bytes"), "",
          "<= 2.5", 2.5, "most"),
         ("files under load, of a snapshot's size", lambda row: largest(row, "disk_peak_bytes"), "",
@@ -159,7 +199,8 @@ def loads_table(figures):
 
 def growth_table(figures):
     rows = [["secrets", "server", "start s", "after kill s", "stop s", "idle MB", "loaded MB",
-             "list of 1,000 ms", "snapshot s", "snapshot MB", "files MB", "most files MB",
+             "list of 1,000 ms", "snapshot s", "restore s", "snapshot MB", "files MB",
+             "most files MB",
              "gets a second", "fill a second"]]
     every = [(each["secrets"], server, each) for server, row in figures["servers"].items()
              for each in row.get("growth", [])]
@@ -168,7 +209,7 @@ def growth_table(figures):
             short(value) for value in [
                 each["start_s"], each["recover_s"], each["stop_s"], each["idle_rss_mb"],
                 each["loaded_rss_mb"], each["list_ms"], each["snapshot_s"],
-                each["snapshot_bytes"] / 1e6, each["disk_bytes"] / 1e6,
+                each.get("restore_s", 0), each["snapshot_bytes"] / 1e6, each["disk_bytes"] / 1e6,
                 each["disk_peak_bytes"] / 1e6, each["get"]["rate"], each["fill_rate"]])])
     return rows
 
@@ -272,8 +313,8 @@ def made(figures):
     versions = " and ".join(label(figures, name) for name in figures["servers"])
     return (f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, Linux "
             f"{machine['kernel']}, {machine['file_system']} for each server; {versions}, one after "
-            f"the other in one run of `tests/bench/run`, each load {figures['seconds']} s (puts twice that), with the "
-            "clients on the same cores.")
+            f"the other in one run of `tests/bench/run`, each load {figures['seconds']} s (puts "
+            "twice that), with the clients on the same cores.")
 
 
 PLOTS = {"speed": "requests a second and the slowest of a hundred, by clients",
@@ -285,8 +326,9 @@ PLOTS = {"speed": "requests a second and the slowest of a hundred, by clients",
 
 def page(figures, drawn):
     """The text of docs/bench/README.md."""
-    parts = ["# Figures\n", made(figures) + " `figures.json` has all of them; ratios tell more than "
-             "times, which are this machine's. What is measured how stands in `tests/bench/`.\n"]
+    parts = ["# Figures\n", made(figures)
+             + " `figures.json` has all of them; ratios tell more than times, which are this "
+             "machine's. What is measured how stands in `tests/bench/`.\n"]
     head = ["", *(label(figures, name) for name in figures["servers"]), "to OpenBao", "aim", ""]
     parts.append(markdown([head, *summary(figures)]))
     parts += [f"![{PLOTS[name]}]({name}.svg)\n" for name in drawn]
@@ -306,6 +348,8 @@ def page(figures, drawn):
 README_ROWS = ["put, 1 client: device bytes", "put, 1 client: flushes",
                "put, 64 clients: device bytes", "put, 64 clients: flushes",
                "put, 64 clients: rate", "put, 64 clients: CPU", "put, 64 clients: p99",
+               "three nodes, put, 64 clients: rate",
+               "leader killed under 64 clients: missed for",
                "get, 64 clients: rate", "get, 64 clients: CPU", "get, 64 clients: p99",
                "idle: resident memory", "idle: device bytes", "start to answering",
                "snapshot of the most that all have"]

@@ -81,6 +81,7 @@ api_addr      = "http://127.0.0.1:{port}"
 cluster_addr  = "http://127.0.0.1:{port + 1}"
 disable_mlock = true
 ''')
+        self.url = f"http://127.0.0.1:{port}"
         self.process = None
         self.token = ""
         self.keys = []
@@ -99,7 +100,8 @@ disable_mlock = true
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                sys.exit(f"{self.name} exited with {self.process.returncode}: see {self.config}.log")
+                code = self.process.returncode
+                sys.exit(f"{self.name} exited with {code}: see {self.config}.log")
             try:
                 if self.call("GET", "sys/health")[0] in wanted:
                     return
@@ -117,18 +119,31 @@ disable_mlock = true
         connection.close()
         return answer.status, json.loads(text) if text else None
 
-    def snapshot(self):
-        """Takes a snapshot; returns its size in bytes."""
+    def snapshot(self, path=os.devnull):
+        """Takes a snapshot into a file; returns its size in bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("GET", "/v1/sys/storage/raft/snapshot",
                            headers={"X-Vault-Token": self.token})
         answer = connection.getresponse()
         assert answer.status == 200, (self.name, answer.status, answer.read())
         size = 0
-        while piece := answer.read(1 << 20):
-            size += len(piece)
+        with open(path, "wb") as out:
+            while piece := answer.read(1 << 20):
+                size += out.write(piece)
         connection.close()
         return size
+
+    def restore(self, path):
+        """Restores a snapshot of this server, and waits until it serves again."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        with open(path, "rb") as snapshot:
+            connection.request("POST", "/v1/sys/storage/raft/snapshot", snapshot,
+                               {"X-Vault-Token": self.token,
+                                "Content-Length": str(os.path.getsize(path))})
+            answer = connection.getresponse()
+        assert answer.status in (200, 204), (self.name, answer.status, answer.read())
+        connection.close()
+        self.wait_health({200})
 
     def prepare(self):
         status, answer = self.call("PUT", "sys/init", {"secret_shares": 5, "secret_threshold": 3})
@@ -187,7 +202,7 @@ disable_mlock = true
         threads = clients if kind == "patch" else 1
         return subprocess.Popen(
             ["wrk", "-t", str(threads), "-c", str(clients), "-d", f"{seconds}s", "--timeout", "20s",
-             "-s", os.path.join(HERE, "load.lua"), f"http://127.0.0.1:{self.port}", "--",
+             "-s", os.path.join(HERE, "load.lua"), self.url, "--",
              self.token, kind, VALUE, prefix, str(secrets[0]), str(secrets[1])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -1,8 +1,8 @@
 """A slow device: what writers and readers feel when a flush takes 5, 50 or 200 ms.
 
-The delay is in the process (slow_device.c), after each flush and each synchronous write; a card that
-cleans up takes as long. Three things must hold, or the run fails: more writers share a flush, reads do
-not wait for writes, and three nodes with such devices keep their leader.
+The delay is in the process (slow_device.c), after each flush and each synchronous write; a card
+that cleans up takes as long. Three things must hold, or the run fails: more writers share a flush,
+reads do not wait for writes, and three nodes with such devices keep their leader.
 """
 
 import mmap
@@ -73,7 +73,7 @@ def one_node(binary, delays, clients, seconds, folder):
 
 
 def three_nodes(binary, milliseconds, seconds, folder):
-    """A load on a cluster in which each node's device is slow; returns its figures and the terms."""
+    """Loads a cluster in which each node's device is slow; returns figures and new terms."""
     delay = Delay(folder)
     nodes = cluster.cluster("slow", binary, 3, 18260, folder, delay.environment)
     try:
