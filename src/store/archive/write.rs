@@ -37,8 +37,8 @@ where
 {
     let time_s = header.time_floor.as_secs();
     let mut archive = Archive {
-        // The contents are ciphertext, which does not get smaller.
-        gzip: GzEncoder::new(out, Compression::fast()),
+        // Stored as they are: the contents are ciphertext, which does not get smaller.
+        gzip: GzEncoder::new(out, Compression::none()),
         time_s,
     };
     let meta = meta(header)?;
