@@ -3,6 +3,7 @@
 use super::shared::Shared;
 use crate::raft::RaftStorage;
 use crate::router::Counts;
+use crate::store::space::Account;
 use crate::sys::Metering;
 use crate::telemetry::Reading;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ impl Shared {
         ]);
         if let Some(raft) = self.leadership.raft() {
             readings.extend(consensus(raft, status.term, status.applied_index));
+            readings.extend(space(&raft.space()));
         }
         if let Some(router) = router {
             readings.extend(router.readings().unwrap_or_default());
@@ -151,6 +153,28 @@ fn consensus(raft: &RaftStorage, term: u64, applied: u64) -> Vec<Reading> {
         milliseconds(longest),
     ));
     readings
+}
+
+/// Returns the figures of the disk's reserve and marks.
+fn space(account: &Account) -> [Reading; 3] {
+    [
+        flag(
+            "coffer.storage.low",
+            "Whether the disk is nearly full: 1 new data is refused, 0 it is taken.",
+            account.is_low,
+        ),
+        number(
+            "coffer.storage.low_mark_bytes",
+            "Free bytes, beside a whole reserve, below which new data is refused; 0 on a device \
+             that is too small.",
+            account.low_mark,
+        ),
+        number(
+            "coffer.storage.reserve_bytes",
+            "Bytes that are kept for repairs on a full disk; 0 while they are given up.",
+            account.reserve,
+        ),
+    ]
 }
 
 /// Returns figures of the process and its disk; those that cannot be read are left out.

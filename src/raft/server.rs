@@ -103,6 +103,7 @@ impl Server {
             Ask::Vote(candidacy) => self.vote(candidacy, false).await?,
             Ask::Lead(transfer) => self.lead(transfer).await?,
             Ask::Fit => Answer::Fit(self.shared.is_fit()),
+            Ask::Space => Answer::Space(self.shared.has_space()),
             Ask::ReadIndex => self.read_index().await,
             Ask::Members => self.members(said.wire),
             Ask::Addresses(name, cluster, api) => {
@@ -317,6 +318,14 @@ impl Server {
         let mine = shared.raft.server_metrics().borrow_watched().vote;
         if mine > vote {
             return Ok(Answer::Installed(Ballot::from(&mine)));
+        }
+        let applied = Arc::clone(&shared.applied);
+        let has_space = blocking(move || applied.state.has_space_for_another()).await;
+        if !has_space.unwrap_or(true) {
+            tracing::warn!(
+                "the disk has no space for the leader's state beside this node's own: free some"
+            );
+            return Err("no space left on device for a snapshot".into());
         }
         let (image, feeding) = snapshot::receive(body);
         let applied = Arc::clone(&shared.applied);

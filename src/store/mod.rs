@@ -14,6 +14,7 @@ pub mod archive;
 pub mod conformance;
 mod inmem;
 mod observers;
+pub mod space;
 pub mod state;
 mod types;
 mod whole;
@@ -62,6 +63,21 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Returns indexes and role for status pages.
     fn status(&self) -> StorageStatus;
+
+    /// Returns whether new data may be committed, as far as the disk's space goes. What repairs is
+    /// committed without asking.
+    ///
+    /// # Errors
+    /// [`CommitError::DiskFull`], with the message for the client.
+    fn admit_data(&self) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    /// Gives up the disk's reserve for what repairs; returns true when there was one. Waits for
+    /// the disk.
+    fn give_up_reserve(&self) -> bool {
+        false
+    }
 
     /// Completes with the reason once the store is poisoned, and never otherwise. The node waits
     /// for it and stops.

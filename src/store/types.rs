@@ -105,7 +105,8 @@ pub enum CommitError {
     /// Not now: no quorum in time, or the node is stopping.
     #[error("no quorum: {0}")]
     Unavailable(String),
-    /// Not now: the disk is full; nothing was acknowledged, free space and retry.
+    /// Not now: the disk is full, or so nearly that new data is refused; nothing was written. The
+    /// text is for the client: where, how much is left, and what to do.
     #[error("disk full: {0}")]
     DiskFull(String),
     /// Fatal: a write or flush failed; the node stops.

@@ -9,10 +9,22 @@ use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time between attempts to save a checkpoint on a full disk.
 const FULL_RETRY: Duration = Duration::from_secs(1);
+/// The time between looks at a disk that is nearly full, so that space that others freed is noticed
+/// without a request.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The time in which deletions gather before their space is given back, and the most of it: a merge
+/// of everything is followed by a pause of [`REST`] times its length.
+const GATHER: Duration = Duration::from_secs(1);
+const GATHER_MAX: Duration = Duration::from_secs(60);
+const REST: u32 = 4;
+
+/// The message for a client whose write would not fit into a checkpoint.
+pub(in crate::raft) const NO_CHECKPOINT: &str = "no space left on device: the state cannot be \
+    saved; nothing was written. Free some space on the data directory's device";
 
 /// Limits the time that raft takes to learn of a checkpoint.
 const KNOWS_WITHIN: Duration = Duration::from_secs(1);
@@ -31,17 +43,33 @@ impl Saver {
     /// newest.
     pub(in crate::raft) async fn run(self) {
         let applied = &self.applied;
+        let mut low = applied.space.follow();
         let mut told = applied.state.saved().position;
+        let mut rest = GATHER;
         loop {
-            applied.due.notified().await;
+            let is_short = applied.space.is_low() || applied.is_disk_full();
+            tokio::select! {
+                () = applied.due.notified() => {}
+                changed = low.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(LOOK_EVERY), if is_short => {}
+            }
             if applied.poison.is_set() {
                 return;
             }
             if applied.state.is_checkpoint_due() {
                 save(applied).await;
             }
+            if applied.space.is_low() && applied.state.is_dirty() {
+                tokio::time::sleep(rest).await;
+                rest = give_back(applied).await;
+            }
+            if is_short || applied.space.is_low() || applied.space.lacks_reserve() {
+                settle(applied).await;
+            }
             let saved = applied.state.saved().position;
-            let wants_room = applied.take_want_of_room() || applied.is_disk_full();
+            let wants_room = applied.take_want_of_room()
+                || applied.is_disk_full()
+                || (applied.space.is_low() && saved != told);
             if saved == told && !wants_room {
                 continue;
             }
@@ -55,6 +83,35 @@ impl Saver {
             told = saved;
         }
     }
+}
+
+/// Saves what is applied and has it give back the space of what was deleted. Returns the pause
+/// before the next time.
+async fn give_back(applied: &Arc<Applied>) -> Duration {
+    let begun = Instant::now();
+    save(applied).await;
+    if applied.poison.is_set() || applied.is_disk_full() {
+        return GATHER;
+    }
+    let merging = Arc::clone(applied);
+    match blocking(move || merging.state.give_back()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(StateError::DiskFull)) => tracing::warn!(
+            "the disk is too full for a merge, so what was deleted keeps its space: free some \
+             otherwise"
+        ),
+        Ok(Err(error)) => applied.poison.set(&error.to_string()),
+        Err(error) => applied.poison.set(&error.to_string()),
+    }
+    (begun.elapsed() * REST).clamp(GATHER, GATHER_MAX)
+}
+
+/// Looks at the disk, and makes the reserve again when there is plenty of space.
+async fn settle(applied: &Arc<Applied>) {
+    let settling = Arc::clone(applied);
+    // A task that panicked is told of by the runtime.
+    drop(blocking(move || settling.space.settle()).await);
+    applied.note_room(!applied.space.is_low());
 }
 
 /// Tells raft of the last checkpoint, and purges the entries that it holds, but for the last `kept`
@@ -93,8 +150,10 @@ async fn save(applied: &Arc<Applied>) {
     match blocking(move || saving.state.checkpoint()).await {
         Ok(Ok(_)) => applied.set_disk_full(false),
         Ok(Err(StateError::DiskFull)) => {
+            if !applied.is_disk_full() {
+                tracing::warn!("the disk is full: no checkpoint can be saved, trying again");
+            }
             applied.set_disk_full(true);
-            tracing::warn!("the disk is full: no checkpoint can be saved, trying again");
             tokio::time::sleep(FULL_RETRY).await;
         }
         Ok(Err(error)) => applied.poison.set(&error.to_string()),

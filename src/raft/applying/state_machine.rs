@@ -10,6 +10,7 @@ use crate::raft::wire::record::{self, Position};
 use crate::raft::wire::types::{
     LogEntry, LogId, Membership, Outcome, StoredMembership, TypeConfig, log_id, position,
 };
+use crate::store::space::Space;
 use crate::store::state::{Arrival, Change, Image, Mark, Restore, State, StateError, touched};
 use crate::store::{Key, Observer, Observers, Revision, Transaction};
 use futures_util::{Stream, TryStreamExt};
@@ -54,6 +55,7 @@ impl SnapshotData {
 /// Holds the applied state for the state machine and the storage handle.
 pub(in crate::raft) struct Applied {
     pub(in crate::raft) state: State,
+    pub(in crate::raft) space: Arc<Space>,
     pub(in crate::raft) poison: Arc<Poison>,
     /// Rung when a checkpoint is due.
     pub(in crate::raft) due: Notify,
@@ -70,10 +72,11 @@ pub(in crate::raft) struct Applied {
 }
 
 impl Applied {
-    pub(in crate::raft) fn new(state: State, poison: Arc<Poison>) -> Self {
+    pub(in crate::raft) fn new(state: State, space: Arc<Space>, poison: Arc<Poison>) -> Self {
         let told = state.progress().0.map_or(0, after);
         Self {
             state,
+            space,
             poison,
             told: AtomicU64::new(told),
             due: Notify::new(),
@@ -102,7 +105,7 @@ impl Applied {
 
     /// Notes whether the log, or a checkpoint, found room on the disk.
     pub(in crate::raft) fn note_room(&self, is_there: bool) {
-        let is_there = is_there && !self.is_disk_full();
+        let is_there = is_there && !self.is_disk_full() && !self.space.is_low();
         if *self.room.borrow() != is_there {
             self.room.send_replace(is_there);
         }
@@ -110,6 +113,12 @@ impl Applied {
 
     pub(in crate::raft) fn room(&self) -> watch::Receiver<bool> {
         self.room.subscribe()
+    }
+
+    /// Returns true when what is not saved yet is to be: enough of it has gathered, or space is low
+    /// and may come of it.
+    pub(in crate::raft) fn is_checkpoint_due(&self) -> bool {
+        self.state.is_checkpoint_due() || (self.space.is_low() && self.state.is_dirty())
     }
 
     /// Asks for a purge of all entries that the last checkpoint holds.
@@ -246,7 +255,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             };
             answers.extend(responder.map(|responder| (responder, outcome)));
         }
-        if self.0.state.is_checkpoint_due() {
+        if self.0.is_checkpoint_due() {
             self.0.due.notify_one();
         }
         for (responder, outcome) in answers {

@@ -27,6 +27,7 @@ use crate::raft::start::opening;
 use crate::raft::start::options::Options;
 use crate::raft::wire::command;
 use crate::raft::wire::types::Command;
+use crate::store::space::Account;
 use crate::store::state::StateError;
 use crate::store::{
     BoxFuture, CommitError, Observer, ReadError, Record, Revision, Storage, StorageStatus,
@@ -105,7 +106,7 @@ impl RaftStorage {
         poison: Arc<Poison>,
     ) -> Result<Arc<Self>, OpenError> {
         let id = files.dir.numbers.raft_id;
-        let applied = Arc::new(Applied::new(files.state, poison));
+        let applied = Arc::new(Applied::new(files.state, files.space, poison));
         let network = options.network.clone();
         let proofs = ProofBook::open(files.dir.path(), id, options.public_key.clone())?;
         let (hostname, silence) = (options.hostname.clone(), options.timing.silence());
@@ -301,10 +302,15 @@ impl RaftStorage {
         self.shared.hand_over(within).await
     }
 
-    /// Follows whether the disk has room, as far as writes have shown: false after it was refused
-    /// to the last write, or to the last checkpoint.
+    /// Follows whether the disk has room: false while new data is refused, and after room was
+    /// refused to the last write, or to the last checkpoint.
     pub fn room(&self) -> watch::Receiver<bool> {
         self.shared.applied.room()
+    }
+
+    /// Returns the figures of the disk's space.
+    pub fn space(&self) -> Account {
+        self.shared.applied.space.account()
     }
 
     /// Counts the flushes of the log since it was opened.
@@ -319,7 +325,7 @@ impl RaftStorage {
         match saved.map_err(|error| CommitError::Unavailable(error.to_string()))? {
             Ok(_) => {}
             Err(StateError::DiskFull) => {
-                return Err(CommitError::DiskFull("no checkpoint can be saved".into()));
+                return Err(CommitError::DiskFull(saving::NO_CHECKPOINT.into()));
             }
             Err(error) => {
                 self.shared.applied.poison.set(&error.to_string());
@@ -499,6 +505,17 @@ impl Storage for RaftStorage {
             time_floor,
             failed: self.shared.applied.poison.reason(),
         }
+    }
+
+    fn admit_data(&self) -> Result<(), CommitError> {
+        let admitted = self.shared.applied.space.admit();
+        admitted.map_err(CommitError::DiskFull)
+    }
+
+    fn give_up_reserve(&self) -> bool {
+        // Whoever is short of space elsewhere has no use for it.
+        let space = &self.shared.applied.space;
+        space.look() && space.give_up()
     }
 
     fn failed(&self) -> BoxFuture<'_, String> {

@@ -34,6 +34,10 @@ pub(in crate::raft) struct Conductor {
     asked: Option<Instant>,
     /// The time of the last question whether another node can lead.
     asked_fit: Option<Instant>,
+    /// The time of the last question whether another node has space.
+    asked_space: Option<Instant>,
+    /// The time of the last survey of the voters' space, and the last entry at that time.
+    surveyed: Option<(Instant, u64)>,
     absence: Absence,
 }
 
@@ -44,6 +48,10 @@ const INTRODUCE_EVERY: Duration = Duration::from_secs(3);
 /// The time between questions whether another node can lead, while none does and this one stands
 /// back.
 const STAND_IN_EVERY: Duration = Duration::from_millis(500);
+/// The time between questions whether another node has space, while the leader has little.
+const ASK_SPACE_EVERY: Duration = Duration::from_secs(5);
+/// The time between surveys of the voters' space, while entries come or new data is refused.
+const SURVEY_EVERY: Duration = Duration::from_secs(5);
 /// The time between questions for the members, while no node leads.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
@@ -58,6 +66,8 @@ impl Conductor {
             introduced: None,
             asked: None,
             asked_fit: None,
+            asked_space: None,
+            surveyed: None,
             absence: Absence::default(),
         }
     }
@@ -236,6 +246,7 @@ impl Conductor {
     async fn tick(&mut self, seen: &Metrics) {
         self.tell_of_absence();
         if is_leader(seen) {
+            self.survey();
             self.let_go();
             self.heed_hints(seen).await;
         } else if *self.shared.leadership.borrow() == Leadership::None {
@@ -244,6 +255,22 @@ impl Conductor {
             self.ask_around(seen);
             self.stand_in();
         }
+    }
+
+    /// Asks the voters for their space now and then, while entries come or it was too little.
+    fn survey(&mut self) {
+        let shared = &self.shared;
+        let told = shared.applied.told().unwrap_or(0);
+        let is_early = self.surveyed.is_some_and(|(at, upto)| {
+            let is_idle = upto == told && !shared.applied.space.others_are_short();
+            is_idle || at.elapsed() < SURVEY_EVERY
+        });
+        if is_early {
+            return;
+        }
+        self.surveyed = Some((Instant::now(), told));
+        let shared = Arc::clone(shared);
+        crate::task::spawn(async move { shared.survey_space().await });
     }
 
     /// Asks whether another node can lead, and has this node lead after all when none can, though
@@ -285,10 +312,10 @@ impl Conductor {
         }
     }
 
-    /// Hands leadership over when this leader is sealed, since it serves no client, or when its
-    /// device is busy, since it keeps all waiting. A busy one keeps leadership unless another node
-    /// says that its own device is better.
-    fn let_go(&self) {
+    /// Hands leadership over when this leader is sealed, since it serves no client, when its device
+    /// is busy, since it keeps all waiting, or nearly full, since it takes no new data. A busy or
+    /// full one keeps leadership unless another node says that its own device is better.
+    fn let_go(&mut self) {
         let shared = &self.shared;
         if shared.handing.try_lock().is_err() {
             return;
@@ -297,6 +324,14 @@ impl Conductor {
         let why = match shared.may_lead() {
             false => LetGo::Must,
             true if is_stalled => LetGo::Stalls,
+            true if shared.applied.space.is_low() => {
+                let asked = self.asked_space;
+                if asked.is_some_and(|at| at.elapsed() < ASK_SPACE_EVERY) {
+                    return;
+                }
+                self.asked_space = Some(Instant::now());
+                LetGo::Full
+            }
             true => return,
         };
         let shared = Arc::clone(shared);

@@ -1,11 +1,12 @@
 //! Gives leadership to another node.
 
 use super::heirs::Heir;
+use crate::peer::Member;
 use crate::raft::members::error::ChangeError;
 use crate::raft::running::leadership::Leadership;
 use crate::raft::running::shared::Shared;
-use crate::raft::wire::message::{Answer, Ask, Wire};
-use crate::raft::wire::record::Position;
+use crate::raft::wire::message::{Answer, Ask, Transfer, Wire};
+use crate::raft::wire::record::{Ballot, Position};
 use crate::raft::wire::types::{TypeConfig, Vote, log_id};
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{TransferLeaderRequest, VoteRequest};
@@ -20,6 +21,8 @@ const LEAVE_RETRY: Duration = Duration::from_millis(30);
 const TRANSFER_RETRY: Duration = Duration::from_millis(500);
 /// Limits the time until the conductor notices that another node leads.
 const NOTICE_WITHIN: Duration = Duration::from_secs(1);
+/// Limits the time for another node to say that it campaigns.
+const BEQUEATH_WITHIN: Duration = Duration::from_secs(1);
 /// The node id for which a vote counts for no node: no node has it.
 const NOBODY: u64 = 0;
 
@@ -30,6 +33,8 @@ pub(in crate::raft) enum LetGo {
     Must,
     /// The leader's device keeps a write waiting: only a node whose device does not is better.
     Stalls,
+    /// The leader's disk is nearly full: only a node with space is better.
+    Full,
 }
 
 impl Shared {
@@ -38,7 +43,41 @@ impl Shared {
     /// time, this node steps back all the same; where there is no other one, it leads on.
     pub(in crate::raft) async fn hand_over(&self, within: Duration) -> Result<(), ChangeError> {
         let _one = self.handing.lock().await;
-        self.pass_on(within, LetGo::Must).await
+        match self.pass_on(within, LetGo::Must).await {
+            Err(_) if self.applied.poison.is_set() => self.bequeath().await,
+            handed => handed,
+        }
+    }
+
+    /// Asks another node to campaign, without raft, which ends with the first write of its log that
+    /// fails: that node need not wait for a lease that will not be renewed. Its log decides, and
+    /// the votes of the others, as always.
+    async fn bequeath(&self) -> Result<(), ChangeError> {
+        let vote = Ballot::from(&self.metrics().vote);
+        if !vote.committed || vote.node != self.id {
+            return Err(ChangeError::NotLeader);
+        }
+        for Heir { member: heir, .. } in self.heirs().await {
+            let to = Member {
+                name: heir.name.clone(),
+                address: heir.cluster_address,
+                public_key: heir.public_key,
+            };
+            let ask = Ask::Lead(Transfer {
+                from: vote,
+                to: heir.raft_id,
+                last: None,
+            });
+            let asked = self
+                .voice
+                .ask(heir.raft_id, &to, &ask, &[], BEQUEATH_WITHIN);
+            if matches!(asked.await, Ok(Answer::Leading(true))) {
+                crate::telemetry::info!(to = heir.name, "leaving leadership to another node");
+                return Ok(());
+            }
+        }
+        let why = "no other node takes leadership now";
+        Err(ChangeError::Unavailable(why.into()))
     }
 
     /// Does the same as [`Shared::hand_over`], unless a handover is under way.
@@ -64,13 +103,20 @@ impl Shared {
             let why = match why {
                 LetGo::Must => "no other node can lead: none is an unsealed voter that is reached",
                 LetGo::Stalls => "no other node says that its device keeps up",
+                LetGo::Full => "no other node says that its disk has space",
             };
             return Err(ChangeError::Refused(why.into()));
         };
         // Asking took a moment.
         self.ensure_raft_leads()?;
-        if why == LetGo::Stalls {
-            tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+        match why {
+            LetGo::Must => {}
+            LetGo::Stalls => {
+                tracing::warn!("the device keeps a write waiting; leadership goes to another node");
+            }
+            LetGo::Full => {
+                tracing::warn!("the disk is nearly full; leadership goes to a node with space");
+            }
         }
         let term = self.metrics().vote.leader_id.term;
         crate::telemetry::info!(to = heir.name, "handing leadership over");

@@ -16,14 +16,15 @@ const STALL_MEMORY: Duration = Duration::from_secs(600);
 pub(in crate::raft) struct Heir {
     pub(in crate::raft) member: MemberInfo,
     /// True when the voter says that it would lead: it does not stand back, and its device keeps no
-    /// write waiting.
+    /// write waiting and is not nearly full.
     pub(in crate::raft) is_fit: bool,
 }
 
 impl Shared {
     /// Returns true when this node would lead in another's place.
     pub(in crate::raft) fn is_fit(&self) -> bool {
-        self.may_lead() && !self.standing_back.is_on() && !self.log.stalled_within(STALL_MEMORY)
+        let is_sound = !self.log.stalled_within(STALL_MEMORY) && self.has_space();
+        self.may_lead() && !self.standing_back.is_on() && is_sound
     }
 
     /// Asks all other voters, and returns those that could lead, the best one first: one that is

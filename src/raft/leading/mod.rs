@@ -17,3 +17,4 @@ pub(in crate::raft) mod heirs;
 pub(in crate::raft) mod proposer;
 pub(in crate::raft) mod read_index;
 pub(in crate::raft) mod succession;
+mod survey;

@@ -4,6 +4,7 @@
 //! its writers are likely to come back, so the next batch waits a moment for as many as there were.
 //! A lone writer never waits.
 
+use crate::raft::applying::saving::NO_CHECKPOINT;
 use crate::raft::applying::state_machine::{Applied, StateMachine};
 use crate::raft::log_store::LogStore;
 use crate::raft::wire::types::{Command, Outcome, TypeConfig};
@@ -31,6 +32,10 @@ const LINGER_STEP: Duration = Duration::from_millis(1);
 const LINGER_MAX: Duration = Duration::from_millis(4);
 /// The time without a batch after which no writer is expected back.
 const EXPECTED_FOR: Duration = Duration::from_millis(20);
+
+/// The message for a client whose write does not fit into the log.
+const NO_SEGMENT: &str = "no space left on device: the log cannot grow; nothing was written. Free \
+    some space on the data directory's device";
 
 type Proposed = Result<Revision, CommitError>;
 
@@ -262,7 +267,7 @@ pub(in crate::raft) async fn ensure_room(
 ) -> Result<(), CommitError> {
     if applied.is_disk_full() && applied.state.is_overfull() {
         applied.due.notify_one();
-        return Err(CommitError::DiskFull("no checkpoint can be saved".into()));
+        return Err(CommitError::DiskFull(NO_CHECKPOINT.into()));
     }
     match log.reserve(bytes).await {
         Ok(()) => {
@@ -272,7 +277,7 @@ pub(in crate::raft) async fn ensure_room(
         Err(error) if is_disk_full(&error) => {
             applied.note_room(false);
             applied.want_room();
-            Err(CommitError::DiskFull("the log cannot grow".into()))
+            Err(CommitError::DiskFull(NO_SEGMENT.into()))
         }
         Err(error) => Err(CommitError::Unavailable(error.to_string())),
     }

@@ -13,6 +13,7 @@ use crate::raft::disk::forced::Forced;
 use crate::raft::disk::poison::Poison;
 use crate::raft::wire::record::{Ballot, Members, Position, Record};
 use crate::raft::wire::types::{LogEntry, LogId, TypeConfig, Vote, log_id, position};
+use crate::store::space::Space;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend};
@@ -39,6 +40,8 @@ pub struct LogOptions<'a> {
     pub segment_bytes: usize,
     /// The last entry that the state has without the log; an empty log beside it is an error.
     pub applied: Option<Position>,
+    /// The space of the disk, whose reserve a segment may take.
+    pub space: Option<Arc<Space>>,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
 }
@@ -93,6 +96,7 @@ impl LogStore {
             log_id: options.log_id,
             sequence: found.sequence,
             written_last,
+            space: options.space.clone(),
             device: options.device.clone(),
             buffer: AlignedBuffer::new(GROUP_BYTES_MAX, group::UNIT_BYTES),
         };

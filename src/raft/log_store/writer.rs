@@ -9,6 +9,7 @@ use super::shared::{Done, Job, LogShared};
 use crate::raft::disk::device::{Device, Verdict};
 use crate::raft::wire::record::{Ballot, Position, Record, Start};
 use crate::raft::wire::types::Vote;
+use crate::store::space::Space;
 use crate::telemetry::writes;
 use std::io;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     pub(super) written_last: Option<Position>,
     pub(super) buffer: AlignedBuffer,
     pub(super) device: Option<Arc<dyn Device>>,
+    pub(super) space: Option<Arc<Space>>,
 }
 
 impl Writer {
@@ -104,8 +106,21 @@ impl Writer {
         self.shared.spare.store(free, Ordering::Release);
     }
 
-    /// Makes sure that a free segment is at hand.
+    /// Makes sure that a free segment is at hand, if need be in the place of the disk's reserve.
     fn prepare(&mut self) -> Result<(), LogError> {
+        let made = self.make_segment();
+        let kind = made.as_ref().err().and_then(LogError::io_kind);
+        let is_full = matches!(
+            kind,
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        );
+        if is_full && self.space.as_ref().is_some_and(|space| space.give_up()) {
+            return self.make_segment();
+        }
+        made
+    }
+
+    fn make_segment(&mut self) -> Result<(), LogError> {
         let device = self.device.as_ref();
         if self.segments.free.is_empty() && device.is_some_and(|device| !device.has_room()) {
             let full = io::Error::from(io::ErrorKind::StorageFull);

@@ -11,6 +11,7 @@ use crate::raft::disk::poison::Poison;
 use crate::raft::log_store::{self, LogOptions, LogStore};
 use crate::raft::timing::Timing;
 use crate::raft::wire::record::{self, Members};
+use crate::store::space::Space;
 use crate::store::state::{Position, State};
 use openraft::StepDownPolicy;
 use openraft::{Config, SnapshotPolicy};
@@ -26,6 +27,8 @@ pub(in crate::raft) fn open_files(
     let path = dir.state();
     let state = State::open(&path, options.limits);
     let state = state.map_err(|error| OpenError::state(&path, error))?;
+    let space = Space::open(dir.path(), options.volume.clone());
+    let state = state.within(Arc::clone(&space));
     let log_dir = dir.log();
     if dir.was_used
         && state.saved().position.is_none()
@@ -38,6 +41,7 @@ pub(in crate::raft) fn open_files(
         log_id: dir.numbers.log_id,
         segment_bytes: options.segment_bytes,
         applied: state.saved().position,
+        space: Some(Arc::clone(&space)),
         device: options.device.clone(),
     };
     let (log, recovery) =
@@ -45,6 +49,7 @@ pub(in crate::raft) fn open_files(
     let mut files = Files {
         dir,
         state,
+        space,
         log,
         recovery,
     };

@@ -4,6 +4,7 @@ use crate::peer::{Network, PublicKey};
 use crate::raft::disk::device::Device;
 use crate::raft::timing::Timing;
 use crate::raft::wire::types::Peer;
+use crate::store::space::Volume;
 use crate::store::state::Limits;
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Options {
     pub log_bytes_kept: usize,
     /// A test's device in place of the sound one.
     pub device: Option<Arc<dyn Device>>,
+    /// A test's account of the space in place of the system's.
+    pub volume: Option<Arc<dyn Volume>>,
     /// The limits from which a checkpoint is due.
     pub limits: Limits,
 }
@@ -55,6 +58,7 @@ impl Options {
             node_id: node_id.into(),
             cluster_address: String::new(),
             device: None,
+            volume: None,
             api_address: String::new(),
             public_key: PublicKey::default(),
             network: None,

@@ -3,6 +3,7 @@
 use super::net::{Plug, Wires};
 use super::*;
 use crate::peer::{Member, PublicKey};
+use crate::store::space::Volume;
 use crate::store::state::Limits;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::future::Future;
@@ -16,6 +17,7 @@ pub struct Node {
     pub key: PublicKey,
     pub storage: Option<Arc<RaftStorage>>,
     pub device: Option<Arc<dyn Device>>,
+    pub volume: Option<Arc<dyn Volume>>,
 }
 
 /// The signer of an unsealed node.
@@ -119,6 +121,7 @@ impl Cluster {
             name,
             storage: None,
             device: None,
+            volume: None,
         });
         self.start(index).await;
         self.up(index).set_elect(true);
@@ -136,6 +139,7 @@ impl Cluster {
         options.limits = self.limits;
         options.log_bytes_kept = self.log_bytes_kept.unwrap_or(options.log_bytes_kept);
         options.device = node.device.clone();
+        options.volume = node.volume.clone();
         options.network = Some(Arc::new(Plug {
             wires: Arc::clone(&self.wires),
             key: node.key.clone(),

@@ -179,3 +179,106 @@ async fn a_node_that_was_stopped_says_so_to_who_asks() {
     let error = asked.await.expect_err("no answer").to_string();
     assert!(error.contains("is stopping"), "{error}");
 }
+
+/// A device that refuses all writes once it is told to.
+#[derive(Default)]
+struct Worn(std::sync::atomic::AtomicBool);
+
+impl Worn {
+    fn wear_out(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Device for Worn {
+    fn before_write(&self, _bytes: usize) -> Verdict {
+        match self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Verdict::Fail(std::io::Error::from_raw_os_error(EIO).kind()),
+            false => Verdict::Write,
+        }
+    }
+}
+
+/// The error of a device that cannot read or write a block.
+const EIO: i32 = 5;
+
+/// Starts three nodes, of which the one at `worn` has a device that can be worn out.
+async fn with_worn(worn: usize, timing: Timing) -> (Cluster, Arc<Worn>) {
+    let mut cluster = Cluster::apart(3).await;
+    let device = Arc::new(Worn::default());
+    cluster.timing = timing;
+    cluster.nodes[worn].device = Some(Arc::clone(&device) as _);
+    for index in 0..3 {
+        cluster.stop(index).await;
+        cluster.start(index).await;
+        cluster.up(index).set_elect(true);
+    }
+    cluster.join_all().await;
+    (cluster, device)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_device_fails_ends_and_another_leads_with_all_that_was_acknowledged() {
+    let (cluster, device) = with_worn(0, Timing::default()).await;
+    let mut acknowledged = Vec::new();
+    for n in 0..50u8 {
+        cluster
+            .up(0)
+            .commit(put(&format!("k{n}"), &[n]))
+            .await
+            .unwrap();
+        acknowledged.push(n);
+    }
+    device.wear_out();
+    let failed = cluster.up(0).commit(put("last", b"1")).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let why = failure(cluster.up(0)).await;
+    assert!(why.contains("write"), "{why}");
+    assert!(!cluster.up(0).status().leads);
+    let next = eventually("another leader", || async {
+        cluster.leader().filter(|leader| *leader != 0)
+    })
+    .await;
+    cluster.up(next).commit(put("after", b"1")).await.unwrap();
+    for n in acknowledged {
+        let found = cluster.up(next).get(format!("k{n}").as_bytes()).unwrap();
+        assert_eq!(&found.unwrap().value[..], [n]);
+    }
+    let again = cluster.up(0).commit(put("more", b"1")).await;
+    assert!(matches!(again, Err(CommitError::Fatal(_))), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_device_fails_ends_and_the_others_go_on() {
+    let (cluster, device) = with_worn(1, Timing::default()).await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    device.wear_out();
+    for n in 0..20u8 {
+        cluster.up(0).commit(put("a", &[n])).await.unwrap();
+    }
+    failure(cluster.up(1)).await;
+    assert_eq!(cluster.leader(), Some(0));
+    cluster.await_value(2, "a", &[19]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_device_fails_leaves_leadership_at_once() {
+    let timing = Timing::multiplied(5);
+    let (cluster, device) = with_worn(0, timing).await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    device.wear_out();
+    assert!(cluster.up(0).commit(put("a", b"2")).await.is_err());
+    failure(cluster.up(0)).await;
+    let begun = std::time::Instant::now();
+    cluster
+        .up(0)
+        .hand_over(Duration::from_secs(2))
+        .await
+        .unwrap();
+    eventually("another leader", || async {
+        cluster.leader().filter(|leader| *leader != 0)
+    })
+    .await;
+    let took = begun.elapsed();
+    assert!(took < timing.silence(), "no lease had to run out: {took:?}");
+}

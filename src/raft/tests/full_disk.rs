@@ -2,25 +2,27 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
+use crate::store::Whole;
+use crate::store::space::{Account, Pretended, RESERVE_BYTES};
 use crate::store::state::Limits;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A small file system in memory; unmounted with this value.
-struct SmallDisk(tempfile::TempDir);
+struct SmallDisk(tempfile::TempDir, usize);
 
 impl SmallDisk {
     /// Returns `None` where mounting is not allowed.
-    fn new() -> Option<Self> {
+    fn new(mib: usize) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
             .arg(dir.path())
             .output();
         mount
             .is_ok_and(|out| out.status.success())
-            .then(|| Self(dir))
+            .then(|| Self(dir, mib << 20))
     }
 
     fn path(&self) -> PathBuf {
@@ -30,9 +32,9 @@ impl SmallDisk {
     /// Uses up the space but for `left` bytes.
     fn fill(&self, left: usize) -> PathBuf {
         let path = self.0.path().join("filler");
-        let mut bytes = vec![1; 8 << 20];
+        let mut bytes = vec![1; self.1];
         while std::fs::write(&path, &bytes).is_err() {
-            bytes.truncate(bytes.len() - 4096);
+            bytes.truncate(bytes.len() - self.1 / 2048);
         }
         bytes.truncate(bytes.len().saturating_sub(left));
         std::fs::write(&path, &bytes).unwrap();
@@ -60,7 +62,7 @@ async fn open_small(path: &Path) -> Arc<RaftStorage> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
-    let Some(disk) = SmallDisk::new() else {
+    let Some(disk) = SmallDisk::new(8) else {
         println!("skipped: mounting is not allowed here");
         return;
     };
@@ -207,4 +209,140 @@ async fn a_follower_with_a_full_disk_falls_behind_and_catches_up() {
     full.0.store(false, std::sync::atomic::Ordering::SeqCst);
     cluster.await_value(2, "count", &[79]).await;
     assert_eq!(cluster.up(2).status().failed, None);
+}
+
+fn delete(name: &str) -> Transaction {
+    Transaction {
+        ops: vec![Op::Delete {
+            key: Key::copy_from_slice(name.as_bytes()),
+        }],
+        ..put(name, b"")
+    }
+}
+
+/// Waits until new data is refused, and returns the message; a look at the disk counts a moment.
+async fn refusal(storage: &RaftStorage) -> String {
+    let refused = eventually("a refusal", || async { storage.admit_data().err() }).await;
+    refused.to_string()
+}
+
+/// Waits until the node says of its space what is wanted.
+async fn space(storage: &RaftStorage, what: &str, wanted: impl Fn(Account) -> bool) {
+    eventually(what, || async { wanted(storage.space()).then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_others_filled_is_repaired_from_the_reserve() {
+    let Some(disk) = SmallDisk::new(64) else {
+        println!("skipped: mounting is not allowed here");
+        return;
+    };
+    let storage = open_small(&disk.path()).await;
+    storage.become_leader().await.unwrap();
+    assert_eq!(storage.space().reserve, RESERVE_BYTES);
+    let names: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+    for name in &names {
+        storage.commit(put(name, &[5; 20_000])).await.unwrap();
+    }
+    assert!(storage.admit_data().is_ok());
+    let filler = disk.fill(0);
+    let told = refusal(&storage).await;
+    assert!(told.contains("no space left on device"), "{told}");
+    let mut room = storage.room();
+    let known = tokio::time::timeout(Duration::from_secs(20), room.wait_for(|room| !*room));
+    assert!(known.await.is_ok(), "the lights show it");
+    // More than the segments at hand: what repairs goes on, and so do a checkpoint and a view.
+    for turn in 0..40 {
+        storage.commit(put("spare", &[turn; 60_000])).await.unwrap();
+    }
+    for name in &names {
+        storage.commit(delete(name)).await.unwrap();
+    }
+    storage.checkpoint().await.unwrap();
+    assert!(storage.view().await.is_ok());
+    assert!(storage.get(b"k7").unwrap().is_none());
+    std::fs::remove_file(filler).unwrap();
+    space(&storage, "a new reserve", |now| {
+        now.reserve > 0 && !now.is_low
+    })
+    .await;
+    assert!(storage.admit_data().is_ok());
+    let known = tokio::time::timeout(Duration::from_secs(20), room.wait_for(|room| *room));
+    assert!(known.await.is_ok());
+    assert_eq!(storage.status().failed, None);
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_on_a_full_disk_gives_its_space_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let volume = Pretended::new(dir.path(), 600 << 20);
+    let mut options = Options::new(dir.path(), "a");
+    options.volume = Some(Arc::clone(&volume) as _);
+    let storage = RaftStorage::open(options).await.unwrap();
+    storage.found().await.unwrap();
+    storage.become_leader().await.unwrap();
+    for n in 0..1500u32 {
+        let value = n.to_le_bytes().repeat(1000);
+        storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
+    }
+    storage.checkpoint().await.unwrap();
+    let bytes = || crate::raft::tests::bytes_below(&dir.path().join("state"));
+    let before = bytes();
+    assert!(before > 5 << 20, "{before}");
+    volume.set(20 << 20);
+    refusal(&storage).await;
+    for n in 0..1500u32 {
+        storage.commit(delete(&format!("k{n}"))).await.unwrap();
+    }
+    // Far fewer deletions than make a checkpoint due.
+    eventually("less on the disk", || async {
+        (bytes() < before / 4).then_some(())
+    })
+    .await;
+    assert!(storage.get(b"k7").unwrap().is_none());
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_with_a_full_disk_gives_way_to_one_with_space() {
+    let mut cluster = Cluster::apart(3).await;
+    let mut volumes = Vec::new();
+    for index in 0..3 {
+        cluster.stop(index).await;
+        let volume = Pretended::new(&cluster.nodes[index].dir, 1 << 30);
+        cluster.nodes[index].volume = Some(Arc::clone(&volume) as _);
+        volumes.push(volume);
+        cluster.start(index).await;
+        cluster.up(index).set_elect(true);
+    }
+    cluster.join_all().await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    volumes[1].set(20 << 20);
+    volumes[0].set(20 << 20);
+    refusal(cluster.up(0)).await;
+    eventually("the node with space leads", || async {
+        (cluster.leader() == Some(2)).then_some(())
+    })
+    .await;
+    cluster.up(2).commit(put("b", b"2")).await.unwrap();
+    cluster.await_value(0, "b", b"2").await;
+    // Leading with space of its own is not enough where a majority has none.
+    let told = refusal(cluster.up(2)).await;
+    assert!(told.contains("n0, n1"), "{told}");
+    cluster.up(2).commit(delete("b")).await.unwrap();
+    volumes[1].set(1 << 30);
+    eventually("two have space", || async {
+        cluster.up(2).admit_data().ok()
+    })
+    .await;
+    volumes[1].set(20 << 20);
+    // With space nowhere leadership stays where it is.
+    volumes[2].set(20 << 20);
+    refusal(cluster.up(2)).await;
+    for _ in 0..8 {
+        tokio::time::sleep(cluster.timing.heartbeat).await;
+        assert_eq!(cluster.leader(), Some(2));
+    }
+    cluster.up(2).commit(put("c", b"3")).await.unwrap();
 }

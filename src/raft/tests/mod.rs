@@ -40,6 +40,18 @@ async fn open(path: &std::path::Path) -> Arc<RaftStorage> {
     storage
 }
 
+/// Returns the bytes that all files below `folder` take on the device.
+fn bytes_below(folder: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => 512 * found.blocks(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
 /// Copies the files as a killed process leaves them.
 fn copy_as_killed(from: &std::path::Path, to: &std::path::Path) {
     let mut copying = std::process::Command::new("cp");

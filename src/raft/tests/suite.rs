@@ -5,6 +5,7 @@ use crate::raft::disk::data_dir::DataDir;
 use crate::raft::disk::poison::Poison;
 use crate::raft::log_store::{LogOptions, LogStore};
 use crate::raft::wire::types::TypeConfig;
+use crate::store::space::Space;
 use crate::store::state::{Limits, State};
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -23,6 +24,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, DataDir)> for Bu
         let state = State::open(&dir.state(), Limits::default()).unwrap();
         let log = dir.log();
         let options = LogOptions {
+            space: None,
             dir: &log,
             log_id: dir.numbers.log_id,
             segment_bytes: 64 << 10,
@@ -30,7 +32,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, DataDir)> for Bu
             device: None,
         };
         let (log, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
-        let applied = Applied::new(state, Arc::new(Poison::default()));
+        let applied = Applied::new(state, Space::open(dir.path(), None), Arc::default());
         Ok(((temp, dir), log, StateMachine(Arc::new(applied))))
     }
 }

@@ -89,6 +89,8 @@ pub(in crate::raft) enum Ask {
     LeaveAfter(u64),
     /// Asks whether the receiver would lead in another's place.
     Fit,
+    /// Asks whether the receiver's disk takes new data.
+    Space,
 }
 
 /// A batch of entries; an empty one is a heartbeat.
@@ -168,6 +170,8 @@ pub(in crate::raft) enum Answer {
     Roster(Position, Members, Proof),
     /// True when the node would lead.
     Fit(bool),
+    /// True when the node's disk takes new data.
+    Space(bool),
 }
 
 impl Ask {
@@ -186,6 +190,7 @@ impl Ask {
             Self::ReadIndex
             | Self::Members
             | Self::Fit
+            | Self::Space
             | Self::Addresses(..)
             | Self::Farewell(_)
             | Self::Leave => None,

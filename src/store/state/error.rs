@@ -24,7 +24,13 @@ pub enum StateError {
 
 impl From<fjall::Error> for StateError {
     fn from(error: fjall::Error) -> Self {
-        if io_error(&error).is_some_and(|io| io.kind() == io::ErrorKind::StorageFull) {
+        let is_full = |io: &io::Error| {
+            matches!(
+                io.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        };
+        if io_error(&error).is_some_and(is_full) {
             return Self::DiskFull;
         }
         Self::Fjall(error)

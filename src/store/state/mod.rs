@@ -40,6 +40,7 @@ pub use mark::{Mark, Position, Staging};
 pub use restore::Restore;
 pub use view::View;
 
+use super::space::Space;
 use super::{Key, Op, Record, Revision, Transaction, Visit};
 use crate::clock::Timestamp;
 use hot::Hot;
@@ -72,6 +73,10 @@ impl Default for Limits {
     }
 }
 
+/// The most merges of everything in a row: each rewrites only the oldest quarter of the blob files
+/// that hold what is gone.
+const GIVE_BACK_ROUNDS_MAX: usize = 8;
+
 /// The change that one log entry makes to the state.
 #[derive(Debug)]
 pub enum Change<'a> {
@@ -94,6 +99,8 @@ pub struct State {
     checkpointing: Mutex<()>,
     /// The number of the next keyspace.
     next_number: AtomicU64,
+    /// The space on the disk, where somebody follows it.
+    space: Option<Arc<Space>>,
 }
 
 /// The records for a checkpoint.
@@ -146,7 +153,16 @@ impl State {
             hot: Hot::new(),
             checkpointing: Mutex::new(()),
             next_number: AtomicU64::new(next_number),
+            space: None,
         })
+    }
+
+    /// Has checkpoints and merges ask `space` before they begin.
+    #[must_use]
+    pub fn within(mut self, space: Arc<Space>) -> Self {
+        space.plan(|| self.tree().merge_bytes());
+        self.space = Some(space);
+        self
     }
 
     /// Returns the record at `key`, as applied.
@@ -283,6 +299,7 @@ impl State {
                     continue;
                 }
             };
+            self.ensure_space(frozen.bytes())?;
             tree.ingest(&frozen)?;
             let mut memory = self.write();
             memory.saved = frozen.mark.clone();
@@ -298,9 +315,58 @@ impl State {
             for (_, old) in retired {
                 old.retire()?;
             }
+            tree.stand_in()?;
+            if let Some(space) = &self.space {
+                space.plan(|| tree.merge_bytes());
+            }
             if is_done {
                 return Ok(saved);
             }
+        }
+    }
+
+    /// Merges all that is saved, so that records that were deleted or replaced give their space
+    /// back now, and not with the merges of the next checkpoints. Does nothing where nobody follows
+    /// the space.
+    ///
+    /// # Errors
+    /// [`StateError::DiskFull`] when there is no space for that, not even in the reserve.
+    pub fn give_back(&self) -> Result<(), StateError> {
+        let Some(space) = &self.space else {
+            return Ok(());
+        };
+        let _one = self
+            .checkpointing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let tree = self.tree();
+        // The first merge finds out what is stale, the next ones rewrite it.
+        let mut stale = u64::MAX;
+        for _ in 0..GIVE_BACK_ROUNDS_MAX {
+            self.ensure_space(tree.rewrite_bytes())?;
+            tree.rewrite()?;
+            tree.forget_replaced()?;
+            let left = tree.stale_bytes();
+            if left == 0 || left >= stale || !space.look() {
+                break;
+            }
+            stale = left;
+        }
+        space.plan(|| tree.merge_bytes());
+        Ok(())
+    }
+
+    /// Returns true when a state as large as this one can be written beside it, without the
+    /// reserve.
+    pub fn has_space_for_another(&self) -> bool {
+        let space = self.space.as_ref();
+        space.is_none_or(|space| space.has(self.tree().disk_bytes()))
+    }
+
+    fn ensure_space(&self, bytes: u64) -> Result<(), StateError> {
+        match &self.space {
+            Some(space) => space.ensure(bytes).map_err(|_| StateError::DiskFull),
+            None => Ok(()),
         }
     }
 

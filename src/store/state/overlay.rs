@@ -9,6 +9,10 @@ use std::sync::Arc;
 /// The bytes that a key costs besides its own: the map's node and two handles.
 const RECORD_OVERHEAD_BYTES: usize = 128;
 
+/// The bytes that a record costs in fjall besides its value and its key, which stands in a table
+/// and in a blob file: headers, a checksum, its part of index and filter.
+const SAVED_OVERHEAD_BYTES: usize = 96;
+
 /// Records and tombstones, with their size.
 #[derive(Default)]
 pub(super) struct Overlay {
@@ -27,6 +31,16 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
+    /// Returns the bytes that saving it takes, at most.
+    pub(super) fn bytes(&self) -> u64 {
+        let staged = self.staged.iter().flat_map(|(_, records)| records);
+        let each = self.map.iter().chain(staged).map(|(key, record)| {
+            let value = record.as_ref().map_or(0, |record| record.value.len());
+            SAVED_OVERHEAD_BYTES + 2 * key.len() + value
+        });
+        u64::try_from(each.sum::<usize>()).unwrap_or(u64::MAX)
+    }
+
     /// Returns a copy without the records that a restore has gathered.
     pub(super) fn without_staged(&self) -> Self {
         Self {

@@ -1,8 +1,10 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::store::Precondition;
+use crate::store::space::Pretended;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 
 fn key(text: &str) -> Key {
     Key::copy_from_slice(text.as_bytes())
@@ -241,4 +243,88 @@ fn a_hot_record_is_never_stale() {
     assert!(run(&state, ENTRIES + 1, vec![put("none", b"now")], vec![]));
     state.checkpoint().unwrap();
     assert!(state.get(b"none").unwrap().is_some(), "absence was kept");
+}
+
+#[test]
+fn deleted_records_give_their_space_back_and_the_others_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("state");
+    let volume = Pretended::new(dir.path(), 20 << 20);
+    let space = Space::open(dir.path(), Some(Arc::clone(&volume) as _));
+    let state = State::open(&files, Limits::default()).unwrap();
+    let state = state.within(Arc::clone(&space));
+    let name = |n: u64| format!("k{n:04}");
+    let value = |n: u64| n.to_le_bytes().repeat(500);
+    for n in 0..800 {
+        run(&state, n + 1, vec![put(&name(n), &value(n))], vec![]);
+        if n % 100 == 99 {
+            state.checkpoint().unwrap();
+        }
+    }
+    let before = state.tree().disk_bytes();
+    assert!(before > 3_000_000, "{before}");
+    for n in (0..800).filter(|n| n % 8 != 0) {
+        let gone = Op::Delete { key: key(&name(n)) };
+        run(&state, 1000 + n, vec![gone], vec![]);
+    }
+    state.checkpoint().unwrap();
+    assert!(
+        state.tree().disk_bytes() >= before,
+        "a checkpoint alone frees nothing"
+    );
+    assert!(space.look());
+    state.give_back().unwrap();
+    let after = on_disk(&files);
+    // The files of the oldest quarter are rewritten each time, and those without a live value go.
+    assert!(after < before / 5 * 3, "{after} of {before}");
+    let holds = |state: &State| {
+        for n in 0..800 {
+            let found = state.get(name(n).as_bytes()).unwrap();
+            assert_eq!(found.is_some(), n % 8 == 0, "{n}");
+            assert!(found.is_none_or(|found| found.value == value(n)));
+        }
+    };
+    holds(&state);
+    run(&state, 3000, vec![put("more", b"1")], vec![]);
+    state.checkpoint().unwrap();
+    drop(state);
+    let state = State::open(&files, Limits::default()).unwrap();
+    holds(&state);
+    assert_eq!(
+        state.mark().position,
+        Some(Position {
+            term: 1,
+            index: 3000
+        })
+    );
+}
+
+#[test]
+fn a_checkpoint_that_would_not_fit_is_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("state");
+    let volume = Pretended::new(dir.path(), 64 << 20);
+    let space = Space::open(dir.path(), Some(Arc::clone(&volume) as _));
+    let state = State::open(&files, Limits::default()).unwrap();
+    let state = state.within(Arc::clone(&space));
+    run(&state, 1, vec![put("a", &[1; 300_000])], vec![]);
+    volume.set(100 << 10);
+    assert!(matches!(state.checkpoint(), Err(StateError::DiskFull)));
+    assert_eq!(space.account().reserve, 0, "the reserve was tried");
+    assert_eq!(state.saved().position, None);
+    assert!(state.get(b"a").unwrap().is_some(), "it stays readable");
+    volume.set(1 << 20);
+    state.checkpoint().unwrap();
+    assert_eq!(state.saved().position, Some(Position { term: 1, index: 1 }));
+}
+
+/// Returns the bytes that all files below `folder` take; fjall's journal is one long hole.
+fn on_disk(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => on_disk(&entry.path()),
+        Ok(found) => 512 * found.blocks(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }

@@ -7,7 +7,10 @@ use crate::store::{Key, Record};
 use crate::telemetry::writes;
 use fjall::compaction::Leveled;
 use fjall::config::{PartitioningPolicy, PinningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable, Slice};
+use fjall::{
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode,
+    Readable, Slice,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -248,6 +251,88 @@ impl Tree {
     /// Deletes this keyspace's files once no reader uses them.
     pub(super) fn retire(&self) -> Result<(), StateError> {
         Ok(self.database.delete_keyspace(self.keyspace.clone())?)
+    }
+
+    /// Does a due merge in place of fjall's own thread, which ends at the first one that fails.
+    /// Nothing is lost by that, but deleted records would keep their space until the next start.
+    ///
+    /// # Errors
+    /// The operating system's, but for a full disk: the next checkpoint tries again.
+    pub(super) fn stand_in(&self) -> Result<(), StateError> {
+        // It tells in no other way; there is nothing in the journal to be written.
+        let told = self.database.persist(PersistMode::Buffer);
+        if !matches!(told, Err(fjall::Error::Poisoned)) {
+            return Ok(());
+        }
+        let strategy = Arc::clone(&self.keyspace.config.compaction_strategy);
+        let merged = self.keyspace.tree.compact(strategy, self.watermark());
+        match merged.map_err(fjall::Error::from).map_err(StateError::from) {
+            Err(StateError::DiskFull) => {
+                tracing::warn!("the disk is full: checkpoints are not merged");
+                Ok(())
+            }
+            merged => merged,
+        }
+    }
+
+    /// Merges all tables into one level: deleted records go, and so do blob files without live
+    /// values; the oldest with few are written anew.
+    pub(super) fn rewrite(&self) -> Result<(), StateError> {
+        let merged = self
+            .keyspace
+            .tree
+            .major_compact(TABLE_BYTES, self.watermark());
+        Ok(merged.map_err(fjall::Error::from)?)
+    }
+
+    /// Forgets what merges replaced, so that its files go now and not with the next merge; those
+    /// that a reader looks at stay.
+    pub(super) fn forget_replaced(&self) -> Result<(), StateError> {
+        let Some(mark) = self.keyspace.get(MARK_KEY)? else {
+            return Ok(());
+        };
+        // The watermark moves with ingestions only.
+        let head = vec![(MARK_KEY, Some(mark.to_vec()))];
+        ingest(&self.keyspace, head, &Records::new())?;
+        let mut versions = self.keyspace.tree.get_version_history_lock();
+        let forgotten = versions.maintenance(self.keyspace.path(), self.watermark());
+        Ok(forgotten.map_err(fjall::Error::from)?)
+    }
+
+    /// Returns the bytes that [`Tree::rewrite`] writes before it frees any, at most.
+    pub(super) fn rewrite_bytes(&self) -> u64 {
+        self.table_bytes().saturating_add(self.stale_bytes())
+    }
+
+    /// Returns the bytes that the next merge of checkpoints writes before it frees any, at most.
+    pub(super) fn merge_bytes(&self) -> u64 {
+        let level = u64::from(TABLES_GATHERED) * TABLE_BYTES;
+        let tables = self.table_bytes().min(2 * level);
+        tables.saturating_add(self.stale_bytes())
+    }
+
+    /// Returns the bytes of values in blob files that are gone or replaced.
+    pub(super) fn stale_bytes(&self) -> u64 {
+        self.keyspace.fragmented_blob_bytes()
+    }
+
+    /// Returns the bytes of all files.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.keyspace.disk_space()
+    }
+
+    /// Returns the bytes of the tables: all but values in blob files.
+    fn table_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.keyspace.path().join("tables"));
+        let files = files.into_iter().flatten().flatten();
+        let bytes = files.filter_map(|file| file.metadata().ok().map(|meta| meta.len()));
+        bytes.sum()
+    }
+
+    /// Returns the sequence number below which no reader looks.
+    fn watermark(&self) -> u64 {
+        let readers = &self.database.supervisor.snapshot_tracker;
+        readers.get_seqno_safe_to_gc()
     }
 
     /// Walks over the saved keys that start with `prefix`, from `from` on.

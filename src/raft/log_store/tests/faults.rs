@@ -220,6 +220,7 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
     let (mut next, mut applied) = (0, None);
     for round in 0..30u64 {
         let options = LogOptions {
+            space: None,
             dir: dir.path(),
             log_id: LOG_ID,
             segment_bytes: SEGMENT_BYTES,
@@ -254,6 +255,7 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
 /// last.
 async fn large_after(dir: &Path, fills: u64) -> Vec<(PathBuf, Vec<u8>)> {
     let options = LogOptions {
+        space: None,
         dir,
         log_id: LOG_ID,
         segment_bytes: 512 << 10,
@@ -377,6 +379,7 @@ async fn a_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
     for has_all in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions {
+            space: None,
             dir: dir.path(),
             log_id: LOG_ID,
             segment_bytes: 256 << 10,
@@ -415,6 +418,7 @@ async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_agai
     const WRITES: u64 = 14;
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions {
+        space: None,
         dir: dir.path(),
         log_id: LOG_ID,
         segment_bytes: 512 << 10,
@@ -519,6 +523,7 @@ async fn a_recovered_log_is_written_on_and_recovers_again() {
 fn an_empty_log_beside_a_state_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions {
+        space: None,
         dir: dir.path(),
         log_id: LOG_ID,
         segment_bytes: SEGMENT_BYTES,

@@ -23,6 +23,7 @@ const SEGMENT_BYTES: usize = 16 << 10;
 
 fn open(dir: &Path) -> Result<LogStore, LogError> {
     let options = LogOptions {
+        space: None,
         dir,
         log_id: LOG_ID,
         segment_bytes: SEGMENT_BYTES,
