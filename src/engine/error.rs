@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Upstream,
     /// 503: sealed, no quorum, stopping.
     Unavailable,
+    /// 507: the disk is full, or so nearly that new data is refused.
+    NoSpace,
 }
 
 /// An error with two messages: `messages` for the client, `inside` for the log.
@@ -155,10 +157,9 @@ impl From<BarrierError> for Error {
                 ErrorKind::Unavailable,
                 "no quorum answered: the write may or may not have taken effect",
             ),
-            BarrierError::Commit(CommitError::DiskFull(_)) => Self::new(
-                ErrorKind::Internal,
-                "no space left on device: nothing was written",
-            ),
+            BarrierError::Commit(CommitError::DiskFull(told)) => {
+                Self::new(ErrorKind::NoSpace, told.clone())
+            }
             BarrierError::Commit(CommitError::Conflict) => Self::new(
                 ErrorKind::Internal,
                 "the record changed underneath too often: try again",

@@ -17,6 +17,7 @@ pub(super) const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::Upstream => StatusCode::BAD_GATEWAY,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 
@@ -38,6 +39,7 @@ mod tests {
             (ErrorKind::Internal, 500),
             (ErrorKind::Upstream, 502),
             (ErrorKind::Unavailable, 503),
+            (ErrorKind::NoSpace, 507),
         ] {
             assert_eq!(status_of(kind).as_u16(), status);
         }

@@ -3,7 +3,7 @@
 use super::Incoming;
 use super::revoker::Granting;
 use super::routes::Route;
-use crate::engine::table::{Access, Effect, Endpoint, Found, Wrapping};
+use crate::engine::table::{Access, Effect, Endpoint, Found, OnFullDisk, Wrapping};
 use crate::engine::{Caller, Granted, MountContext, Operation, Request};
 use crate::secret::SecretString;
 use crate::token::{Fingerprint, Token};
@@ -113,6 +113,32 @@ impl Call {
     /// Returns true when a batch of this request will be committed before its answer.
     pub fn writes(&self) -> bool {
         is_write(self.asked) && matches!(self.effect, None | Some(Effect::Writes))
+    }
+
+    /// Returns true when it brings new data, which a disk that is nearly full has no space for. A
+    /// wrapping token is new data, too.
+    pub fn adds_data(&self, wrap_ttl: Option<Duration>) -> bool {
+        let is_row = self.effect == Some(Effect::Writes) && self.writes();
+        let writes = is_row && !self.repairs();
+        writes || wrap_ttl.is_some_and(|ttl| !ttl.is_zero())
+    }
+
+    /// Returns true when it makes space, ends something, or leads to what does.
+    pub fn repairs(&self) -> bool {
+        let marked = |endpoint: &Endpoint| endpoint.on_full_disk != OnFullDisk::Adds;
+        self.is_ending() || self.endpoint.is_some_and(marked)
+    }
+
+    /// Returns true when it goes on although no audit device has space for its lines.
+    pub fn rescues(&self) -> bool {
+        let marked = |endpoint: &Endpoint| endpoint.on_full_disk == OnFullDisk::Rescues;
+        self.allowed && self.is_ending() && self.endpoint.is_some_and(marked)
+    }
+
+    /// Returns true for a deletion and for an act of the node.
+    fn is_ending(&self) -> bool {
+        let is_known = self.effect.is_some();
+        is_known && self.asked == Operation::Delete || self.effect == Some(Effect::Acts)
     }
 
     /// Returns true when its engine first finds something out that takes long.

@@ -238,7 +238,7 @@ impl Router {
             let (result, batch) = match verdict {
                 Ok(authorized) => {
                     self.tell(call, authorized.request(), &mut told, None)?;
-                    self.perform(call, authorized, now).await
+                    self.perform_here(call, authorized, now).await
                 }
                 Err(error) if !told.is_done && call.token.is_none() => {
                     self.audit_refusal(call, request, &error)?;

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::router::Router;
 use super::routes::Route;
 use super::wrapping;
-use crate::barrier::Batch;
+use crate::barrier::{BarrierError, Batch};
 use crate::clock::Timestamp;
 use crate::engine::table::{
     self, Access, Document, Endpoint, Fields, Mounted, VALIDATION, warn_unread,
@@ -175,10 +175,33 @@ impl Router {
             return Ok(());
         };
         self.tell(call, authorized.request(), told, None)?;
+        self.admit_data(call, authorized.request())?;
         refuse_narrowing(call, authorized.request())?;
         let preparing = route.engine.prepare(authorized.borrowed(), &route.view);
         let prepared = preparing.await?;
         authorized.into_request().prepared = Some(prepared);
+        Ok(())
+    }
+
+    /// Has the request answered on the node that commits its batch. Refuses new data while the
+    /// disk is nearly full.
+    pub(super) async fn perform_here(
+        &self,
+        call: &mut Call,
+        authorized: Authorized<&mut Request>,
+        now: Timestamp,
+    ) -> (Result<Response, Error>, Batch) {
+        match self.admit_data(call, authorized.request()) {
+            Ok(()) => self.perform(call, authorized, now).await,
+            Err(full) => (Err(full), Batch::new()),
+        }
+    }
+
+    fn admit_data(&self, call: &Call, request: &Request) -> Result<(), Error> {
+        if call.adds_data(request.wrap_ttl) {
+            let admitted = self.parts.barrier.storage().admit_data();
+            admitted.map_err(BarrierError::from)?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::handle::Named;
 use super::{TokenEngine, create, handle, role, roles};
 use crate::barrier::View;
 use crate::engine::table::{
-    Access, Effect, Endpoint, Field, FieldKind, Matched, Op, Row, Sheet, Table,
+    Access, Effect, Endpoint, Field, FieldKind, Matched, OnFullDisk, Op, Row, Sheet, Table,
 };
 use crate::engine::{
     self, Engine, Error, Existing, Kind, Make, MountContext, Operation, Outcome, Prepared, Request,
@@ -88,6 +88,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "lookup-self",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[OWN],
             summary: "Shows the caller's token.",
             ..Endpoint::USUAL
@@ -109,6 +110,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "renew",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[TOKEN, INCREMENT],
             prepares: true,
             summary: "Prolongs the life of a token.",
@@ -119,6 +121,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "renew-self",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[OWN, INCREMENT],
             prepares: true,
             summary: "Prolongs the life of the caller's token.",
@@ -129,6 +132,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "renew-accessor",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[ACCESSOR, INCREMENT],
             prepares: true,
             summary: "Prolongs the life of the token with an accessor.",
@@ -139,6 +143,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[TOKEN],
             summary: "Ends a token and its children.",
             ..Endpoint::USUAL
@@ -148,6 +153,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke-self",
+            on_full_disk: OnFullDisk::Repairs,
             summary: "Ends the caller's token and its children.",
             ..Endpoint::USUAL
         },
@@ -156,6 +162,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke-accessor",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[ACCESSOR],
             summary: "Ends the token with an accessor, and its children.",
             ..Endpoint::USUAL
@@ -165,6 +172,7 @@ const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "revoke-orphan",
+            on_full_disk: OnFullDisk::Repairs,
             fields: &[TOKEN],
             summary: "Ends a token; its children live on as orphans.",
             about: "Asks for sudo.",

@@ -108,7 +108,7 @@ impl Client {
         loop {
             let result = self.once(ask);
             let again = match &result {
-                Ok(reply) => (reply.status >= 500 && reply.status != 501) || reply.status == 412,
+                Ok(reply) => is_worth_another(reply.status),
                 Err(ClientError::Transport { retry, .. }) => *retry,
                 Err(_) => false,
             };
@@ -257,4 +257,8 @@ fn failure(ask: &Ask, error: ExchangeError) -> ClientError {
 fn capitalized(method: &str) -> String {
     let (first, rest) = method.split_at(method.len().min(1));
     format!("{first}{}", rest.to_ascii_lowercase())
+}
+/// Returns true for a status that another try may change. A full disk (507) stays full.
+fn is_worth_another(status: u16) -> bool {
+    (status >= 500 && status != 501 && status != 507) || status == 412
 }

@@ -25,6 +25,8 @@ pub struct Endpoint {
     pub uploads: bool,
     /// The form of its answers.
     pub answers: Answers,
+    /// The way in which a full disk bears on it.
+    pub on_full_disk: OnFullDisk,
     /// The step that the router takes here itself.
     pub wrapping: Option<Wrapping>,
     /// One line for people.
@@ -66,6 +68,20 @@ pub enum Answers {
     Object,
     /// Bytes.
     Bytes,
+}
+
+/// The way in which a disk that is full, or nearly, bears on an endpoint. Deletions, and acts of
+/// the node, repair everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFullDisk {
+    /// Its writes bring new data: they are refused before the disk is full.
+    Adds,
+    /// It makes space, ends something, or leads to what does: it goes on, and its lines in the
+    /// audit may take the reserve.
+    Repairs,
+    /// The way out of a disk so full that no audit device has space for a line: its deletions and
+    /// acts go on without their lines, which the server's log tells.
+    Rescues,
 }
 
 /// The step that the router takes with a wrapping token: it alone makes and opens them.
@@ -147,6 +163,7 @@ impl Endpoint {
         takes_anything: false,
         uploads: false,
         answers: Answers::Envelope,
+        on_full_disk: OnFullDisk::Adds,
         wrapping: None,
         summary: "",
         about: "",

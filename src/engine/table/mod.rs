@@ -19,7 +19,7 @@ mod pattern;
 mod rows;
 mod warn;
 
-pub use endpoint::{Access, Answers, Effect, Endpoint, Op, Place, Wrapping};
+pub use endpoint::{Access, Answers, Effect, Endpoint, OnFullDisk, Op, Place, Wrapping};
 pub use field::{Field, FieldKind, Meaning, On};
 pub use fields::Fields;
 pub(crate) use fields::{VALIDATION, expected, int};

@@ -6,7 +6,7 @@
 use super::metrics;
 use super::run::Run;
 use super::system::System;
-use crate::engine::table::{Access, Answers, Endpoint, Matched, Op, Place, Row};
+use crate::engine::table::{Access, Answers, Endpoint, Matched, OnFullDisk, Op, Place, Row};
 use crate::engine::{Error, Response, Streamed};
 use crate::store::BoxFuture;
 use crate::sys::open::failed;
@@ -27,6 +27,7 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: SEAL,
+            on_full_disk: OnFullDisk::Rescues,
             access: Access::Sudo,
             place: Place::ThisNode,
             summary: "Seals this node.",
@@ -37,6 +38,7 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "step-down",
+            on_full_disk: OnFullDisk::Rescues,
             access: Access::Sudo,
             place: Place::ThisNode,
             summary: "Lets another node become active.",
@@ -79,6 +81,7 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "storage/raft/snapshot",
+            on_full_disk: OnFullDisk::Repairs,
             place: Place::ActiveItself,
             takes_anything: true,
             uploads: true,

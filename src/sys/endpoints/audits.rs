@@ -3,7 +3,7 @@
 use super::run::Run;
 use super::system::{System, doubled};
 use crate::audit::{DeviceSpec, HeaderRule};
-use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Row};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, OnFullDisk, Op, Row};
 use crate::engine::{Error, Outcome};
 use serde_json::{Map, json};
 
@@ -23,6 +23,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "audit/+path",
+            on_full_disk: OnFullDisk::Rescues,
             access: Access::Sudo,
             fields: &[
                 PATH,

@@ -4,7 +4,7 @@ use super::ending::How;
 use super::run::Run;
 use super::system::System;
 use crate::clock::Timestamp;
-use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, Op, Row};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, On, OnFullDisk, Op, Row};
 use crate::engine::{Error, LeaseGrant, Outcome, Prepared, Renewed, Response};
 use crate::lease::{ATTEMPTS_MAX, Failure, LIST_MAX, Lease, Undo};
 use crate::token::{Living, ttl};
@@ -39,6 +39,7 @@ const CHILDREN: Field = Field::new(
 const RENEW: Endpoint = Endpoint {
     fields: &[ID, INCREMENT],
     prepares: true,
+    on_full_disk: OnFullDisk::Repairs,
     summary: "Prolongs a lease.",
     ..Endpoint::USUAL
 };
@@ -54,6 +55,7 @@ const RENEWAL: Run = Run::After(
 const REVOKE: Endpoint = Endpoint {
     fields: &[ID, SYNC],
     prepares: true,
+    on_full_disk: OnFullDisk::Repairs,
     summary: "Ends a lease.",
     ..Endpoint::USUAL
 };

@@ -4,7 +4,9 @@
 use super::run::Run;
 use super::system::System;
 use crate::barrier::Slot;
-use crate::engine::table::{Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row};
+use crate::engine::table::{
+    Access, Endpoint, Field, FieldKind, Matched, OnFullDisk, Op, Place, Row,
+};
 use crate::engine::{Error, Outcome, Response};
 use crate::sys::duties::snapshots::{self as auto, Config, Configs, is_name};
 use crate::sys::snapshot::NO_RAFT;
@@ -26,6 +28,7 @@ pub(in crate::sys) const ROWS: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "storage/raft/snapshot-auto/config/:name",
+            on_full_disk: OnFullDisk::Repairs,
             access: Access::Sudo,
             place: Place::Active,
             fields: &[

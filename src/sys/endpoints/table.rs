@@ -8,7 +8,7 @@ use super::{
     policies, raft, raw, snapshots, tools,
 };
 use crate::engine::table::{
-    Access, Endpoint, Field, FieldKind, Matched, Op, Place, Row, Table, Wrapping,
+    Access, Endpoint, Field, FieldKind, Matched, OnFullDisk, Op, Place, Row, Table, Wrapping,
 };
 use crate::engine::{Error, Operation, Outcome, Response};
 use crate::sys::open::MOUNT;
@@ -66,6 +66,7 @@ const WRAPPING: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "wrapping/unwrap",
+            on_full_disk: OnFullDisk::Repairs,
             place: Place::Active,
             fields: &[TOKEN],
             wrapping: Some(Wrapping::Unwrap),
@@ -77,6 +78,7 @@ const WRAPPING: &[Row<Run>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "wrapping/rewrap",
+            on_full_disk: OnFullDisk::Repairs,
             place: Place::Active,
             fields: &[TOKEN],
             wrapping: Some(Wrapping::Rewrap),

@@ -6,7 +6,7 @@ use crate::store::{
     BoxFuture, CommitError, Inmem, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit, WriteIntent,
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 /// The fate of a commit.
@@ -31,6 +31,7 @@ pub struct Front {
     announced: AtomicUsize,
     commits: AtomicUsize,
     conflicts: AtomicUsize,
+    is_full: AtomicBool,
 }
 
 impl Front {
@@ -58,6 +59,11 @@ impl Front {
                 Fate::Made
             })
         });
+    }
+
+    /// Sets whether the disk is nearly full.
+    pub fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::SeqCst);
     }
 
     /// Returns the number of writes that were announced.
@@ -104,6 +110,13 @@ impl Storage for Front {
             }
             committed
         })
+    }
+
+    fn admit_data(&self) -> Result<(), CommitError> {
+        match self.is_full.load(Ordering::SeqCst) {
+            true => Err(CommitError::DiskFull("no space left, free some".into())),
+            false => Ok(()),
+        }
     }
 
     fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {

@@ -8,6 +8,7 @@ pub mod cluster;
 mod conflicts;
 mod expired;
 mod front;
+mod full_disk;
 mod generate_root;
 mod leases;
 mod members;

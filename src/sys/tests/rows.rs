@@ -10,10 +10,10 @@ use crate::engine::{Engine, ErrorKind, MountContext};
 use crate::sys::{open, recovery};
 
 /// A row at its mount, with a path that fits it.
-struct Case {
-    path: String,
-    endpoint: &'static Endpoint,
-    ops: Vec<Op>,
+pub struct Case {
+    pub path: String,
+    pub endpoint: &'static Endpoint,
+    pub ops: Vec<Op>,
 }
 
 /// Returns the tables behind the router, each with a mount.
@@ -31,7 +31,7 @@ pub fn sheets() -> [(&'static str, &'static dyn Sheet); 5] {
     ]
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let rows = sheets().into_iter().flat_map(|(mount, sheet)| {
         let rows = sheet.endpoints().into_iter();
         rows.map(move |(endpoint, ops)| Case {

@@ -4,7 +4,9 @@ use super::path::{PATH, secret};
 use super::settings::SETTINGS;
 use super::{config, data, keys, settings, stored, subkeys, versions};
 use crate::barrier::View;
-use crate::engine::table::{Effect, Endpoint, Field, FieldKind, Matched, On, Op, Row, Table};
+use crate::engine::table::{
+    Effect, Endpoint, Field, FieldKind, Matched, On, OnFullDisk, Op, Row, Table,
+};
 use crate::engine::{Error, Existing, Operation, Outcome, Request, Response};
 
 pub(super) type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
@@ -116,6 +118,7 @@ const ROWS: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "delete/*path",
+            on_full_disk: OnFullDisk::Repairs,
             fields: VERSIONS,
             summary: "Marks versions as deleted.",
             ..Endpoint::USUAL
@@ -125,6 +128,7 @@ const ROWS: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "undelete/*path",
+            on_full_disk: OnFullDisk::Repairs,
             fields: VERSIONS,
             summary: "Brings deleted versions back.",
             ..Endpoint::USUAL
@@ -134,6 +138,7 @@ const ROWS: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "destroy/*path",
+            on_full_disk: OnFullDisk::Repairs,
             fields: VERSIONS,
             summary: "Removes the data of versions for good.",
             ..Endpoint::USUAL
