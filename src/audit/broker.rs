@@ -12,6 +12,7 @@ use crate::telemetry::Tally;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -399,6 +400,7 @@ fn write_to(
     line: impl Fn(&Form<'_>) -> serde_json::Value,
 ) -> Result<u64, AuditError> {
     let mut failed = None;
+    let mut is_full = true;
     let mut bytes = 0;
     let mut written = setup.devices.is_empty();
     for device in &setup.devices {
@@ -415,13 +417,21 @@ fn write_to(
             }
             Err(error) => {
                 tracing::error!(device = %device.spec.path, %error, "audit device failed");
+                is_full &= is_no_space(&error);
                 failed = Some(error.to_string());
             }
         }
     }
-    if written {
-        Ok(bytes)
-    } else {
-        Err(AuditError::NoDevice(failed.unwrap_or_default()))
+    match (written, failed.unwrap_or_default()) {
+        (true, _) => Ok(bytes),
+        (false, failed) if is_full => Err(AuditError::NoSpace(failed)),
+        (false, failed) => Err(AuditError::NoDevice(failed)),
     }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

@@ -6,7 +6,7 @@ use super::spec::{DeviceSpec, DeviceTarget, FileOptions};
 use crate::file::Links;
 use crate::telemetry::writes;
 use std::fs::File;
-use std::io::{Error, ErrorKind, Write};
+use std::io::{Error, ErrorKind, Seek, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -53,7 +53,7 @@ impl Device {
             None => open(path, self.options.mode)?,
         };
         let file = slot.insert(opened);
-        let done = file.write_all(line);
+        let done = write_whole(file, line);
         match &done {
             Ok(()) => writes().audit.add(line.len(), 0),
             Err(_) => *slot = None,
@@ -89,6 +89,29 @@ impl Device {
                 .is_ok_and(|allowed| parent.starts_with(allowed))
         })
     }
+}
+
+/// Appends `line`, or nothing: the front of a line for which a disk had no space goes again, lest
+/// the next one stand behind it.
+fn write_whole(file: &mut File, line: &[u8]) -> std::io::Result<()> {
+    let mut written = 0;
+    while let Some(rest) = line.get(written..).filter(|rest| !rest.is_empty()) {
+        let failed = match file.write(rest) {
+            Ok(0) => Error::from(ErrorKind::WriteZero),
+            Ok(bytes) => {
+                written += bytes;
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        if written > 0 && file.metadata()?.is_file() {
+            let end = file.stream_position()?;
+            file.set_len(end.saturating_sub(u64::try_from(written).unwrap_or(end)))?;
+        }
+        return Err(failed);
+    }
+    Ok(())
 }
 
 /// Opens the file; refuses links, folders and files of other users, and files that could be

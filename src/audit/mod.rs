@@ -33,6 +33,10 @@ pub enum AuditError {
     /// The operator's fault: no device takes a line; free space or repair one. The request fails.
     #[error("no audit device could write: {0}")]
     NoDevice(String),
+    /// The operator's fault: no device takes a line, and each has no space for it. The request
+    /// fails.
+    #[error("no audit device could write: {0}; free some space, or disable the device")]
+    NoSpace(String),
     /// Client's fault: the option is missing or wrong.
     #[error("{0}")]
     Option(String),
@@ -58,6 +62,7 @@ impl From<AuditError> for crate::engine::Error {
         let message = error.to_string();
         match error {
             AuditError::NoDevice(_) => Self::internal(message),
+            AuditError::NoSpace(_) => Self::new(crate::engine::ErrorKind::NoSpace, message),
             AuditError::Barrier(cause) => cause.into(),
             AuditError::Option(_)
             | AuditError::InUse

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::router::Router;
-use crate::audit::{Devices, Exchange, Reserve, Subject};
+use crate::audit::{AuditError, Devices, Exchange, Reserve, Subject};
 use crate::engine::table::Effect;
 use crate::engine::{Error, ErrorKind, Request, Response, TokenType};
 
@@ -51,10 +51,8 @@ impl Router {
         request: &Request,
         error: Option<&Error>,
     ) -> Result<u64, Error> {
-        Ok(self
-            .parts
-            .audit
-            .request(&self.exchange(call, request), error)?)
+        let exchange = self.exchange(call, request);
+        self.write_line(call, request, || self.parts.audit.request(&exchange, error))
     }
 
     pub(super) fn audit_response(
@@ -66,7 +64,41 @@ impl Router {
     ) -> Result<u64, Error> {
         let exchange = self.exchange(call, request);
         let devices = told.devices.as_ref().filter(|_| call.acted);
-        Ok(self.parts.audit.response(&exchange, result, devices)?)
+        self.write_line(call, request, || {
+            self.parts.audit.response(&exchange, result, devices)
+        })
+    }
+
+    /// Writes a line of the audit. Where no device has space for it, a request that repairs has the
+    /// reserve of the disk given up; one that rescues goes on without its line, which is told in
+    /// the log of the server: else a full disk could not be helped over the API.
+    fn write_line(
+        &self,
+        call: &Call,
+        request: &Request,
+        write: impl Fn() -> Result<u64, AuditError>,
+    ) -> Result<u64, Error> {
+        let mut written = write();
+        let is_full =
+            |written: &Result<u64, AuditError>| matches!(written, Err(AuditError::NoSpace(_)));
+        if is_full(&written) && call.repairs() {
+            if self.parts.barrier.storage().give_up_reserve() {
+                written = write();
+            }
+            if is_full(&written) && call.rescues() {
+                let accessor = call.token.as_ref().map(|token| &*token.accessor);
+                tracing::error!(
+                    id = %request.id,
+                    path = call.path,
+                    operation = ?call.asked,
+                    accessor,
+                    client = ?request.client.address,
+                    "no audit device has space: this request goes on without its line"
+                );
+                return Ok(0);
+            }
+        }
+        Ok(written?)
     }
 
     /// Reserves room in the log for a request that may be executed without a good token. Answers

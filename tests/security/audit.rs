@@ -205,5 +205,18 @@ async fn what_cannot_be_audited_does_not_happen() {
     let put = server
         .call(ROOT, "PUT", "secret/data/x", r#"{"data":{"a":1}}"#)
         .await;
-    assert_eq!(put.status, 500, "{put:?}");
+    assert_eq!(put.status, 507, "{put:?}");
+    let read = server.call(ROOT, "GET", "secret/data/x", "").await;
+    assert_eq!(read.status, 507, "{read:?}");
+    let delete = server.call(ROOT, "DELETE", "secret/data/x", "").await;
+    assert_eq!(delete.status, 507, "a deletion is no way out: {delete:?}");
+    let stranger = server.call("wrong", "DELETE", "sys/audit/full", "").await;
+    assert!(!stranger.is_success(), "{stranger:?}");
+    let still = server.call(ROOT, "GET", "secret/data/x", "").await;
+    assert_eq!(still.status, 507, "the device is still there: {still:?}");
+    // The way out over the API: the log of the server has it instead.
+    server.root("DELETE", "sys/audit/full", "").await;
+    server
+        .root("PUT", "secret/data/x", r#"{"data":{"a":1}}"#)
+        .await;
 }
