@@ -2,12 +2,17 @@
 
 use super::Config;
 use crate::clock::Timestamp;
+use crate::store::space::{self, HIGH_WATER_BYTES};
 use crate::telemetry::writes;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The bytes that a snapshot leaves free on the device: from so many on, new data is taken.
+const FREE_BYTES_MIN: u64 = HIGH_WATER_BYTES;
+/// The bytes of a snapshot between looks at the free space.
+const LOOK_BYTES: u64 = 1 << 20;
 const ENDING: &str = ".snap";
 /// The ending of the name of a file that is not whole yet.
 const PART: &str = ".part";
@@ -107,6 +112,8 @@ pub(super) struct Draft {
     path: PathBuf,
     part: Option<PathBuf>,
     room: u64,
+    /// The bytes after which the free space is looked at again.
+    unseen: u64,
 }
 
 impl Draft {
@@ -121,7 +128,29 @@ impl Draft {
             path: folder.join(name),
             part: Some(part),
             room,
+            unseen: 0,
         })
+    }
+
+    /// Fails when the device has no more free space than new data needs: a snapshot must not be
+    /// what fills it. Looks once a [`LOOK_BYTES`].
+    fn leave_space(&mut self) -> io::Result<()> {
+        if self.unseen > 0 {
+            return Ok(());
+        }
+        self.unseen = LOOK_BYTES;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let free = space::figures(folder)?.free;
+        if free >= FREE_BYTES_MIN + LOOK_BYTES {
+            return Ok(());
+        }
+        let message = format!(
+            "not enough space: {} MiB are free, and a snapshot leaves {}: delete old ones, lower \
+             \"retain\", or give another \"path_prefix\"",
+            free >> 20,
+            FREE_BYTES_MIN >> 20,
+        );
+        Err(io::Error::new(io::ErrorKind::StorageFull, message))
     }
 
     pub(super) fn keep(mut self) -> io::Result<PathBuf> {
@@ -153,9 +182,11 @@ pub(super) fn make_folder(config: &Config) -> io::Result<()> {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.leave_space()?;
         let count = self.file.write(bytes)?;
         writes().snapshots.add(count, 0);
         let written = u64::try_from(count).unwrap_or(u64::MAX);
+        self.unseen = self.unseen.saturating_sub(written);
         let room = self.room.checked_sub(written);
         self.room = room.ok_or_else(|| {
             let message = "not enough space left within local_max_space";
