@@ -73,8 +73,8 @@ pub trait Storage: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Gives up the disk's reserve for what repairs; returns true when there was one. Waits for
-    /// the disk.
+    /// Gives up a little of the disk's reserve for what repairs; returns true when there was any.
+    /// Waits for the disk.
     fn give_up_reserve(&self) -> bool {
         false
     }

@@ -2,9 +2,10 @@
 //! taken.
 //!
 //! A file keeps [`RESERVE_BYTES`] of the device, so that a disk that others fill still has what log
-//! and state need for repairs. It is given up when one of them finds no space, and made again once
-//! there is plenty. Well before that, from the low mark on, new data is refused, and taken again
-//! from the high mark on; what repairs goes on. Nothing here runs on a timer: whoever writes looks.
+//! and state need for repairs. As much of it is given up as one of them finds no space for, since
+//! whoever filled the disk may take the rest; it is made whole again once there is plenty. Well
+//! before that, from the low mark on, new data is refused, and taken again from the high mark on;
+//! what repairs goes on. Nothing here runs on a timer: whoever writes looks.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -32,6 +33,8 @@ const SCARCE_BYTES: u64 = 256 << 20;
 const MERGE_PART: u64 = 8;
 /// The time for which a look at the device counts.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The unit in which the reserve is given up.
+const STEP_BYTES: u64 = 1 << 20;
 /// The file's name in the data directory.
 const RESERVE_FILE: &str = "reserve";
 /// The size of the pieces in which a reserve is written where space cannot be reserved otherwise.
@@ -81,7 +84,7 @@ pub fn figures(path: &Path) -> io::Result<Figures> {
 pub struct Account {
     /// The free bytes, without the reserve.
     pub free: u64,
-    /// The bytes of the reserve; zero while it is given up, and where there is none.
+    /// The bytes of the reserve that are left; zero where there is none.
     pub reserve: u64,
     /// The free bytes, beside a whole reserve, below which new data is refused; zero on a device
     /// that is too small.
@@ -97,6 +100,8 @@ pub struct Space {
     volume: Arc<dyn Volume>,
     total: u64,
     now: Mutex<Now>,
+    /// Held while the file changes.
+    changing: Mutex<()>,
     low: watch::Sender<bool>,
 }
 
@@ -104,7 +109,8 @@ pub struct Space {
 struct Now {
     looked: Option<Instant>,
     free: u64,
-    is_held: bool,
+    /// The bytes of the reserve that are left.
+    held: u64,
     /// The bytes that the next merge may write before it frees any.
     merge: u64,
     /// True once the log has said that a reserve cannot be made.
@@ -124,10 +130,11 @@ impl Space {
             volume,
             total: seen.total,
             now: Mutex::default(),
+            changing: Mutex::default(),
             low: watch::Sender::new(false),
         };
         if space.guards() {
-            space.now().is_held = space.is_whole();
+            space.now().held = space.found();
             space.settle();
         } else {
             space.remove();
@@ -258,10 +265,12 @@ impl Space {
     /// # Errors
     /// [`io::ErrorKind::StorageFull`].
     pub fn ensure(&self, bytes: u64) -> io::Result<()> {
-        if self.has(bytes) || (self.give_up() && self.has(bytes)) {
-            return Ok(());
+        while !self.has(bytes) {
+            if !self.give_up(bytes) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
         }
-        Err(io::ErrorKind::StorageFull.into())
+        Ok(())
     }
 
     /// Returns true when `bytes` can be written without the reserve, or nobody knows better.
@@ -271,44 +280,55 @@ impl Space {
         !self.guards() || seen.is_ok_and(|seen| seen.free >= wanted)
     }
 
-    /// Gives up the reserve; returns true when there was one. Waits for the disk.
-    pub fn give_up(&self) -> bool {
-        if !std::mem::take(&mut self.now().is_held) {
-            return false;
-        }
-        let gone = self.remove();
-        if gone {
+    /// Gives up as much of the reserve as `bytes` take, or the rest of it; returns true when there
+    /// was any. Waits for the disk.
+    pub fn give_up(&self, bytes: u64) -> bool {
+        let one = self.changing();
+        let held = self.now().held;
+        let taken = bytes.saturating_add(MARGIN_BYTES);
+        let left = held.saturating_sub(taken.next_multiple_of(STEP_BYTES));
+        let is_given = held > 0 && self.shrink(left);
+        self.now().held = left;
+        drop(one);
+        if is_given {
             tracing::warn!(
                 path = %self.dir.display(),
-                reserve = mib(RESERVE_BYTES),
-                "the disk is full: the reserve is given up for repairs"
+                left = mib(left),
+                "the disk is full: a part of the reserve is given up for repairs"
             );
         }
         self.look();
-        gone
+        is_given
     }
 
-    /// Makes the reserve again once there is plenty of space. Waits for the disk.
+    /// Makes the reserve whole again unless new data is refused. Waits for the disk.
     pub fn settle(&self) {
         if !self.guards() {
             return;
         }
-        self.look();
-        let (is_held, free, high) = {
+        let is_low = self.look();
+        let _one = self.changing();
+        let (held, room, high) = {
             let now = self.now();
-            (now.is_held, now.free, self.marks(&now).1)
+            (now.held, now.room(), self.marks(&now).1)
         };
-        if is_held {
+        if held == RESERVE_BYTES {
             return;
         }
         let path = self.dir.display();
-        let made = match free >= RESERVE_BYTES + high {
-            true => self.make(),
-            false => Err(io::ErrorKind::StorageFull.into()),
+        // It changes nothing about what is left for all, so there is nothing to wait for.
+        let made = match is_low {
+            false => self.fill(),
+            true => Err(io::ErrorKind::StorageFull.into()),
+        };
+        let held = if made.is_ok() {
+            RESERVE_BYTES
+        } else {
+            self.found()
         };
         let is_told = {
             let mut now = self.now();
-            now.is_held = made.is_ok();
+            now.held = held;
             std::mem::replace(&mut now.is_told, made.is_err())
         };
         match made {
@@ -317,16 +337,16 @@ impl Space {
                 self.look();
             }
             Err(error) if !is_told => tracing::warn!(
-                %path, %error, free = mib(free), wanted = mib(RESERVE_BYTES + high),
-                "there is no space for a reserve: free some"
+                %path, %error, left = mib(room), wanted = mib(RESERVE_BYTES + high),
+                "there is no space for a whole reserve: free some"
             ),
             Err(_) => {}
         }
     }
 
-    /// Returns true while the reserve is given up, or could not be made.
+    /// Returns true while a part of the reserve is given up, or could not be made.
     pub fn lacks_reserve(&self) -> bool {
-        self.guards() && !self.now().is_held
+        self.guards() && self.now().held < RESERVE_BYTES
     }
 
     /// Takes the bytes that the next merge may write: the low mark leaves as much. Asks only while
@@ -348,7 +368,7 @@ impl Space {
         let low_mark = if self.guards() { self.marks(&now).0 } else { 0 };
         Account {
             free: now.free,
-            reserve: if now.is_held { RESERVE_BYTES } else { 0 },
+            reserve: now.held,
             low_mark,
             is_low: self.is_low(),
         }
@@ -369,29 +389,18 @@ impl Space {
         self.dir.join(RESERVE_FILE)
     }
 
-    /// Returns true when the reserve's file has all its blocks.
-    fn is_whole(&self) -> bool {
+    /// Returns the bytes that the reserve's file has blocks for, in whole steps.
+    fn found(&self) -> u64 {
         let found = std::fs::metadata(self.file());
-        let is_whole = found.is_ok_and(|found| found.blocks().saturating_mul(512) >= RESERVE_BYTES);
-        if !is_whole {
-            self.remove();
-        }
-        is_whole
-    }
-
-    fn make(&self) -> io::Result<()> {
-        let made = self.fill();
-        if made.is_err() {
-            self.remove();
-        }
-        made
+        let bytes = found.map_or(0, |found| found.len().min(found.blocks() * 512));
+        bytes.min(RESERVE_BYTES) / STEP_BYTES * STEP_BYTES
     }
 
     /// Reserves the blocks without writing to them, which costs a card nothing; writes them where
     /// the file system knows no other way.
     fn fill(&self) -> io::Result<()> {
         let mut options = OpenOptions::new();
-        options.create(true).truncate(true).write(true).mode(0o600);
+        options.create(true).truncate(false).write(true).mode(0o600);
         let mut file = options.open(self.file())?;
         let flags = rustix::fs::FallocateFlags::empty();
         match rustix::fs::fallocate(&file, flags, 0, RESERVE_BYTES) {
@@ -407,6 +416,16 @@ impl Space {
         file.sync_all()
     }
 
+    /// Cuts the file to `left` bytes, so that the blocks behind them are free when this returns.
+    fn shrink(&self, left: u64) -> bool {
+        if left == 0 {
+            return self.remove();
+        }
+        let file = OpenOptions::new().write(true).open(self.file());
+        let cut = file.and_then(|file| file.set_len(left).and_then(|()| file.sync_all()));
+        cut.is_ok()
+    }
+
     /// Removes the file, so that its blocks are free when this returns. Returns true if it was
     /// there.
     fn remove(&self) -> bool {
@@ -419,6 +438,10 @@ impl Space {
         gone
     }
 
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -427,8 +450,7 @@ impl Space {
 impl Now {
     /// Returns the free bytes and those of the reserve.
     fn room(&self) -> u64 {
-        let held = if self.is_held { RESERVE_BYTES } else { 0 };
-        self.free.saturating_add(held)
+        self.free.saturating_add(self.held)
     }
 }
 
@@ -465,10 +487,10 @@ impl Pretended {
 #[cfg(test)]
 impl Volume for Pretended {
     fn figures(&self) -> io::Result<Figures> {
-        let held = self.dir.join(RESERVE_FILE).exists();
+        let held = std::fs::metadata(self.dir.join(RESERVE_FILE)).map_or(0, |file| file.len());
         let room = self.room.load(std::sync::atomic::Ordering::SeqCst);
         Ok(Figures {
-            free: room.saturating_sub(if held { RESERVE_BYTES } else { 0 }),
+            free: room.saturating_sub(held),
             total: 1 << 30,
         })
     }
@@ -510,45 +532,47 @@ mod tests {
     }
 
     #[test]
-    fn the_reserve_holds_blocks_and_goes_when_they_are_needed() {
+    fn the_reserve_holds_blocks_and_goes_as_they_are_needed() {
         let (dir, volume, space) = open(100 * MIB);
         let file = dir.path().join(RESERVE_FILE);
-        let blocks = std::fs::metadata(&file).unwrap().blocks() * 512;
-        assert!(blocks >= RESERVE_BYTES, "it is not sparse: {blocks}");
+        let blocks = || std::fs::metadata(&file).map_or(0, |file| file.blocks() * 512);
+        assert!(blocks() >= RESERVE_BYTES, "it is not sparse: {}", blocks());
         volume.set(17 * MIB);
         assert!(space.ensure(MIB / 2).is_ok());
-        assert!(file.exists(), "there was enough");
+        assert_eq!(space.account().reserve, RESERVE_BYTES, "there was enough");
         assert!(space.ensure(2 * MIB).is_ok());
-        assert!(!file.exists(), "it was given up");
-        assert!(space.ensure(20 * MIB).is_err(), "there is no more");
-        assert!(!space.give_up(), "it is gone already");
+        assert_eq!(space.account().reserve, 13 * MIB, "a part was given up");
+        assert!(blocks() < 14 * MIB, "{}", blocks());
+        assert!(space.ensure(20 * MIB).is_err(), "there is not so much");
+        assert!(!file.exists());
+        assert!(!space.give_up(1), "it is gone already");
         volume.set(31 * MIB);
         space.settle();
         assert!(!file.exists(), "there is not plenty");
         assert!(space.is_low());
         volume.set(33 * MIB);
         space.settle();
-        assert!(file.exists() && !space.is_low());
+        assert!(blocks() >= RESERVE_BYTES && !space.is_low());
     }
 
     #[test]
     fn a_start_finds_the_reserve_and_makes_a_cut_one_whole() {
         let (dir, volume, space) = open(100 * MIB);
-        drop(space);
-        let file = dir.path().join(RESERVE_FILE);
-        let cut = OpenOptions::new().write(true).open(&file).unwrap();
-        cut.set_len(4096).unwrap();
-        let space = Space::open(dir.path(), Some(Arc::clone(&volume) as _));
-        assert_eq!(space.account().reserve, RESERVE_BYTES);
-        assert!(std::fs::metadata(&file).unwrap().len() >= RESERVE_BYTES);
+        assert!(space.give_up(5 * MIB));
+        assert_eq!(space.account().reserve, 10 * MIB);
         volume.set(20 * MIB);
-        let space = Space::open(dir.path(), Some(volume as _));
+        let again = || Space::open(dir.path(), Some(Arc::clone(&volume) as _));
+        let space = again();
+        assert_eq!(space.account().reserve, 10 * MIB, "what is left of it");
+        assert!(space.is_low(), "a start looks");
+        volume.set(100 * MIB);
+        assert_eq!(again().account().reserve, RESERVE_BYTES);
+        volume.set(20 * MIB);
         assert_eq!(
-            space.account().reserve,
+            again().account().reserve,
             RESERVE_BYTES,
             "it was there before"
         );
-        assert!(space.is_low(), "a start looks");
     }
 
     #[test]
@@ -556,7 +580,7 @@ mod tests {
         let (dir, _volume, space) = open(20 * MIB);
         assert!(!dir.path().join(RESERVE_FILE).exists());
         assert!(space.is_low());
-        assert!(!space.give_up());
+        assert!(!space.give_up(1));
     }
 
     #[test]

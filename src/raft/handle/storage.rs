@@ -515,7 +515,7 @@ impl Storage for RaftStorage {
     fn give_up_reserve(&self) -> bool {
         // Whoever is short of space elsewhere has no use for it.
         let space = &self.shared.applied.space;
-        space.look() && space.give_up()
+        space.look() && space.give_up(0)
     }
 
     fn failed(&self) -> BoxFuture<'_, String> {

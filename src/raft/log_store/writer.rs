@@ -114,10 +114,17 @@ impl Writer {
             kind,
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
         );
-        if is_full && self.space.as_ref().is_some_and(|space| space.give_up()) {
+        if is_full && self.gives_up() {
             return self.make_segment();
         }
         made
+    }
+
+    /// Has the reserve give up what a segment takes; returns true when there was any.
+    fn gives_up(&self) -> bool {
+        let bytes = u64::try_from(self.segments.segment_bytes).unwrap_or(u64::MAX);
+        let space = self.space.as_ref();
+        space.is_some_and(|space| space.give_up(bytes))
     }
 
     fn make_segment(&mut self) -> Result<(), LogError> {
