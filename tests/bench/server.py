@@ -69,6 +69,7 @@ class Server:
         os.makedirs(data)
         self.config = os.path.join(os.path.dirname(disk.image), name + ".hcl")
         with open(self.config, "w") as config:
+            # All clients come from one address here, and 256 are as many as coffer takes from it.
             config.write(f'''
 storage "raft" {{
   path    = "{data}"
@@ -78,6 +79,7 @@ listener "tcp" {{
   address         = "127.0.0.1:{port}"
   cluster_address = "127.0.0.1:{port + 1}"
   tls_disable     = true
+  http_max_conns_per_client = 0
 }}
 api_addr      = "http://127.0.0.1:{port}"
 cluster_addr  = "http://127.0.0.1:{port + 1}"
