@@ -34,8 +34,13 @@ impl Shared {
         let Some(network) = &self.voice.network else {
             return;
         };
-        if !self.may_campaign() || !network.is_refused(&member).await {
-            return;
+        // A process that ends closes its connections and its listeners one after the other.
+        let decided = Instant::now() + self.timing.election_max;
+        while !network.is_refused(&member).await {
+            if Instant::now() > decided {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
         }
         // From then on raft's own timers do it.
         let end = Instant::now() + self.timing.silence();
