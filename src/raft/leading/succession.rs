@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// The pause between two attempts: the other voters' leases may end a moment later than this one's.
 const RETRY: Duration = Duration::from_millis(20);
+/// The turns of voters in the time of a heartbeat: each is longer than an election takes.
+const TURNS_PER_HEARTBEAT: u32 = 4;
 
 impl Shared {
     /// Returns true while this node may ask for votes of its own accord.
@@ -65,7 +67,7 @@ impl Shared {
         let members = self.membership();
         let voters = members.membership().voter_ids();
         let place = turn(leader, self.id, voters)?;
-        Some(self.timing.heartbeat / 4 * place)
+        Some(self.timing.heartbeat / TURNS_PER_HEARTBEAT * place)
     }
 }
 

@@ -66,9 +66,16 @@ async fn a_leader_whose_process_is_gone_is_succeeded_at_the_end_of_its_lease() {
         put_somewhere(&cluster, "before", &round.to_le_bytes()).await;
         let term = cluster.up(leader).status().term;
         let heard = Instant::now();
-        // The first heartbeat after that counts as word of the leader, too.
-        cluster.wires.crash(&cluster.nodes[leader].key);
+        let key = &cluster.nodes[leader].key;
         cluster.isolate(leader);
+        if round % 2 == 0 {
+            cluster.wires.crash(key);
+        } else {
+            // A process that ends may still take connections for a moment.
+            cluster.wires.part(key);
+            tokio::time::sleep(lease / 10).await;
+            cluster.wires.unplug(key);
+        }
         eventually("another leader", || async {
             // The old one calls itself leader for longer.
             let mut others = (0..3).filter(|node| *node != leader);
@@ -89,7 +96,8 @@ async fn a_leader_whose_process_is_gone_is_succeeded_at_the_end_of_its_lease() {
     times.sort();
     println!("succeeded: median {:?}, all {times:?}", times[2]);
     assert!(times[0] > lease / 2, "the lease holds: {times:?}");
-    assert!(times[2] < silence, "raft's own timers are later: {times:?}");
+    // All but one, so that neither way of ending may fail each time.
+    assert!(times[3] < silence, "raft's own timers are later: {times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
