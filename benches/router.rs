@@ -95,6 +95,7 @@ async fn router() -> (Router, String) {
         node: Arc::new(|| None),
         barrier,
         clock: Arc::new(ManualClock::new(NOW)),
+        memory: &coffer::memory::DEFAULT,
         lifetimes: Lifetimes::default(),
         audit: audit::Options {
             devices: Vec::new(),
@@ -105,6 +106,7 @@ async fn router() -> (Router, String) {
         cluster: None,
         kinds: KINDS.to_vec(),
         autopilot: Arc::default(),
+        rewrapping: Arc::default(),
         snapshots: Arc::default(),
     })
     .unwrap();

@@ -9,9 +9,9 @@
 //! | EDGE  | [`http`], [`discovery`], [`hardware`] | hyper, TLS, limits; multicast DNS; status lights |
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
-//! | CRYPT | [`barrier`], [`seal`] | keyring, records, names; shares and providers of the seal key |
+//! | CRYPT | [`barrier`], [`seal`], [`pgp`] | keyring, records, names; shares and providers of the seal key; OpenPGP |
 //! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
-//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`mod@file`], [`block`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
+//! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`mod@file`], [`block`], [`memory`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
@@ -31,11 +31,13 @@ pub mod hardware;
 pub mod hcl;
 pub mod http;
 pub mod lease;
+pub mod memory;
 pub mod mount;
 pub mod node;
 pub mod outbound;
 pub mod path;
 pub mod peer;
+pub mod pgp;
 pub mod policy;
 pub mod raft;
 pub mod router;

@@ -5,6 +5,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/memory.rs"]
+mod memory;
 #[path = "tidy/names.rs"]
 mod names;
 #[path = "tidy/prose.rs"]
@@ -24,7 +26,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "engine", "auth", "mount", "policy", "token", "lease", "audit", "identity",
         ],
     ),
-    ("CRYPT", &["barrier", "seal"]),
+    ("CRYPT", &["barrier", "seal", "pgp"]),
     ("STATE", &["raft", "peer", "store", "outbound"]),
     (
         "WORDS",
@@ -36,6 +38,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "hcl",
             "file",
             "block",
+            "memory",
             "telemetry",
             "stream",
             "task",
@@ -90,6 +93,11 @@ const EDGES: &[(&str, &str, &str)] = &[
         "token",
         "policy",
         "policy names are normalised in one place",
+    ),
+    (
+        "memory",
+        "block",
+        "the machine's files are read in one place",
     ),
     ("telemetry", "clock", "a log line has a time"),
     (

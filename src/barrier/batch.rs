@@ -2,6 +2,7 @@
 
 use super::names::SealedPath;
 use super::plaintext::Plaintext;
+use super::reserved;
 use crate::store::{Key, Revision};
 use std::sync::Arc;
 use std::time::Instant;
@@ -88,6 +89,10 @@ pub(super) enum BatchChange {
         key: &'static [u8],
         value: Vec<u8>,
     },
+    /// Such a parameter goes.
+    DeleteRaw {
+        key: &'static [u8],
+    },
 }
 
 /// The result of a commit.
@@ -123,13 +128,23 @@ impl Batch {
         self.weight >= HEAVY_BYTES
     }
 
+    /// Returns true when the batch changes what opens the cluster.
+    pub(super) fn changes_seal(&self) -> bool {
+        self.changes.iter().any(|change| match change {
+            BatchChange::PutRaw { key, .. } | BatchChange::DeleteRaw { key } => {
+                reserved::SEAL.contains(key)
+            }
+            BatchChange::Put { .. } | BatchChange::Delete { .. } => false,
+        })
+    }
+
     /// Returns true when the last change of `path` deletes it.
     pub(super) fn deletes(&self, path: &str) -> bool {
         let last = self.changes.iter().rev().find(|change| match change {
             BatchChange::Put { target, .. } | BatchChange::Delete { target } => {
                 target.path() == path
             }
-            BatchChange::PutRaw { .. } => false,
+            BatchChange::PutRaw { .. } | BatchChange::DeleteRaw { .. } => false,
         });
         matches!(last, Some(BatchChange::Delete { .. }))
     }
@@ -150,7 +165,9 @@ impl Batch {
                 let below = target.path().strip_prefix(prefix)?;
                 (!self.deletes(target.path())).then(|| below.to_owned())
             }
-            BatchChange::Delete { .. } | BatchChange::PutRaw { .. } => None,
+            BatchChange::Delete { .. }
+            | BatchChange::PutRaw { .. }
+            | BatchChange::DeleteRaw { .. } => None,
         });
         let mut paths: Vec<String> = put.collect();
         paths.sort_unstable();
@@ -175,6 +192,10 @@ impl Batch {
 
     pub(super) fn put_raw(&mut self, key: &'static [u8], value: Vec<u8>) {
         self.changes.push(BatchChange::PutRaw { key, value });
+    }
+
+    pub(super) fn delete_raw(&mut self, key: &'static [u8]) {
+        self.changes.push(BatchChange::DeleteRaw { key });
     }
 
     pub(super) fn expect_raw(&mut self, key: &'static [u8], revision: Revision) {

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The last key term is the active one. Old ones stay, so that records sealed under them stay
-//! readable.
+//! readable, until a re-encryption finds that there are none (`rewrap.rs`). Then numbers are
+//! missing at the front.
 
 use super::BarrierError;
 use super::xchacha::Cipher;
@@ -80,6 +81,17 @@ pub(super) struct KeyTerm {
     pub(super) cipher: Cipher,
 }
 
+/// A key term that is not in use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OlderTerm {
+    /// Its number.
+    pub key_term: u32,
+    /// The time at which it became active.
+    pub installed: Timestamp,
+    /// The time at which the next one did.
+    pub replaced: Timestamp,
+}
+
 /// All key terms and the keys that never change.
 pub(super) struct Keyring {
     pub(super) path_key: Key256,
@@ -137,6 +149,25 @@ impl Keyring {
             rotation,
             terms: self.terms.iter().map(KeyTerm::duplicate).collect(),
         }
+    }
+
+    /// Returns this keyring without the terms below `number`; the active one stays.
+    pub(super) fn without(&self, number: u32) -> Self {
+        let mut next = self.configured(self.rotation);
+        let active = next.active().number;
+        next.terms.retain(|term| term.number >= number.min(active));
+        next
+    }
+
+    /// Returns the terms before the active one, ascending.
+    pub(super) fn older(&self) -> Vec<OlderTerm> {
+        let pairs = self.terms.iter().zip(self.terms.iter().skip(1));
+        let older = pairs.map(|(term, next)| OlderTerm {
+            key_term: term.number,
+            installed: term.installed,
+            replaced: next.installed,
+        });
+        older.collect()
     }
 
     pub(super) fn encode(&self) -> SecretBytes {

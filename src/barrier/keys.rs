@@ -9,10 +9,11 @@ use super::names::Names;
 use super::record::{self, Parsed, RecordKind};
 use super::xchacha::Cipher;
 use super::{nonces, reserved};
-use crate::secret::{KEY_BYTES, Key256};
+use crate::secret::{KEY_BYTES, Key256, SecretBytes};
 use crate::store::{Revision, Storage};
 
-/// The root key, which seals the keyring and the join key.
+/// The root key, which seals the keyring, the join key, the check of the recovery key and the
+/// hashes of shares.
 pub(super) struct RootKey(Cipher);
 
 impl RootKey {
@@ -53,6 +54,30 @@ impl RootKey {
         let key = Key256::from_slice(opened.expose());
         key.map(JoinKey::new)
             .ok_or(BarrierError::Decode("join key"))
+    }
+
+    pub(super) fn seal_recovery_check(&self, check: &Key256) -> Vec<u8> {
+        let kind = RecordKind::RecoveryKey;
+        record::seal(&self.0, 0, &nonces::single(), kind, check.expose())
+    }
+
+    pub(super) fn open_recovery_check(&self, sealed: &[u8]) -> Result<Key256, BarrierError> {
+        let opened = Parsed::new(sealed)?.open(&self.0, RecordKind::RecoveryKey)?;
+        Key256::from_slice(opened.expose()).ok_or(BarrierError::Decode("recovery key"))
+    }
+
+    pub(super) fn seal_share_hashes(&self, hashes: &[u8]) -> Vec<u8> {
+        let kind = RecordKind::ShareHashes;
+        record::seal(&self.0, 0, &nonces::single(), kind, hashes)
+    }
+
+    pub(super) fn open_share_hashes(&self, sealed: &[u8]) -> Result<SecretBytes, BarrierError> {
+        Parsed::new(sealed)?.open(&self.0, RecordKind::ShareHashes)
+    }
+
+    /// Derives a key for `purpose`, as [`MacKey::derive`] does.
+    pub(super) fn derive(&self, purpose: &str) -> Key256 {
+        MacKey::new(self.0.key()).derive(purpose)
     }
 
     pub(super) fn opens_keyring(&self, sealed: &[u8]) -> bool {

@@ -234,7 +234,8 @@ mod tests {
             shares: 7,
             threshold: 4,
         };
-        let mut batch = barrier.reseal(&key(9), config).unwrap();
+        let before_it = barrier.current_seal().unwrap();
+        let mut batch = barrier.reseal(&key(9), config, &before_it).unwrap();
         let known = barrier.local(LocalRecord::Cluster).unwrap().unwrap();
         batch.put_local(LocalRecord::Cluster, known.revision, b"new name".to_vec());
         barrier.commit(batch, NOW).await.unwrap();

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! seal key --seals--> root key --seals--> keyring --seals--> records
-//! (shares, providers) (reserved)          (reserved)  \----> names, keyed hashes, cluster keys
+//! (shares, providers) (reserved)    |     (reserved)  \----> names, keyed hashes, cluster keys
+//!                                   +---> join key, check of the recovery key, hashes of shares
 //! ```
 //!
 //! Invariants
@@ -14,15 +15,20 @@
 //!   handles.
 //! - A record opens only at the path it was sealed for.
 //! - One [`Batch`] becomes one log entry.
+//! - Nothing is added under a key term that was dropped (`sealed_batch.rs`), and a term is dropped
+//!   only when nothing is under it (`rewrap.rs`).
 //! - Records that belong to this cluster alone, the seal's among them, outlive a restore
 //!   (`local.rs`).
 //! - A node joins by proving that it holds the unseal keys, which never travel (`join.rs`).
+//! - A change of the seal commits over the seal that its holders allowed to change, and over no
+//!   other (`current_seal.rs`).
 //! - Keys are wiped when dropped and leave this room only as sealed records.
 
 mod batch;
 mod blobs;
 mod cluster_key;
 mod codec;
+mod current_seal;
 mod join;
 mod join_key;
 mod keyring;
@@ -35,10 +41,16 @@ mod nonces;
 mod plaintext;
 mod published;
 mod record;
+mod recovery_key;
+mod resealing;
 mod reserved;
+mod rewrap;
 mod rotation;
 mod seal_record;
 mod sealed;
+mod sealed_batch;
+mod settling;
+mod share_hashes;
 mod slot;
 mod unsealed;
 mod usage;
@@ -50,29 +62,34 @@ mod xchacha;
 mod tests;
 #[cfg(test)]
 mod wiping;
+mod wrapped_key;
 
 pub use batch::{Batch, Commit};
 pub use cluster_key::ClusterKey;
 pub use codec::Codec;
+pub use current_seal::CurrentSeal;
 pub use join::{
     AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, NODE_ID_BYTES_MAX, OpenedChallenge,
 };
 pub use join_key::{JoinKey, PROOF_BYTES};
 pub use keyring::{
     ENCRYPTIONS_HARD_MAX, ENCRYPTIONS_MAX, ENCRYPTIONS_MIN, INTERVAL_S_MIN, KEY_TERMS_MAX,
-    RotationConfig,
+    OlderTerm, RotationConfig,
 };
 pub use local::LocalRecord;
 pub use messages::{MESSAGE_NONCE_BYTES, MESSAGE_OVERHEAD_BYTES};
 pub use plaintext::Plaintext;
 pub use published::PublishedKey;
 pub use reserved::is_reserved;
+pub use rewrap::{RewrapWalk, STEP_BYTES_MAX, STEP_RECORDS_MAX};
 pub use rotation::KeyStatus;
 pub use seal_record::{SealConfig, SealRecord, SealType, WRAPPED_KEYS_MAX, WrappedKey};
 pub use sealed::{Fresh, Sealed};
+pub use share_hashes::{HashedShares, ShareGeneration, SharedKey};
 pub use slot::{Entry, Slot};
 pub use unsealed::Unsealed;
 pub use view::View;
+pub use wrapped_key::{unwrap_key, wrap_key};
 
 /// The reason for which the barrier does not serve.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -113,6 +130,9 @@ pub enum BarrierError {
          message authentication failed"
     )]
     WrongSealKey,
+    /// The operator's fault: the recovery key, or the shares it was made of, are not this store's.
+    #[error("recovery key verification failed: recovery key does not match submitted values")]
+    WrongRecoveryKey,
     /// The joiner's operator's fault: the unseal keys, or the cluster, are the wrong ones.
     #[error("the challenge does not open: the unseal keys are not those of that cluster")]
     WrongJoinKey,

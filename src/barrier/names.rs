@@ -124,16 +124,20 @@ impl Names {
         let mut segment = sealed.to_vec();
         self.apply_stream(siv, &mut segment);
         let name = String::from_utf8(segment).map_err(|_| BarrierError::Tampered)?;
-        let mut place = parent.clone();
-        self.push(&mut place, &name);
-        let made = place.key.get(parent.key.len()..).unwrap_or_default();
+        let chain = self.mac.sign(&[&parent.chain, name.as_bytes()]);
+        // With the same nonce the same name has the same ciphertext, so that one is not made again.
+        let (made, _) = chain.split_first_chunk().expect("12 of 32 bytes");
+        let mut key = Vec::with_capacity(parent.key.len() + ITEM_OVERHEAD_BYTES_MAX + sealed.len());
+        key.extend_from_slice(&parent.key);
+        push_item(&mut key, made, sealed);
+        let made = key.get(parent.key.len()..).unwrap_or_default();
         let found = rest.and_then(|rest| rest.get(..rest.len() - after.len()));
         if !bool::from(made.ct_eq(found.unwrap_or_default())) {
             return Err(BarrierError::Tampered);
         }
         Ok(Child {
             name,
-            place,
+            place: SealedPath { key, chain },
             is_leaf: after.is_empty(),
         })
     }
@@ -156,11 +160,9 @@ impl Names {
 
     fn push(&self, place: &mut SealedPath, segment: &str) {
         place.chain = self.mac.sign(&[&place.chain, segment.as_bytes()]);
-        push_length(&mut place.key, segment.len());
         let (siv, _) = place.chain.split_first_chunk().expect("12 of 32 bytes");
-        place.key.extend_from_slice(siv);
-        let start = place.key.len();
-        place.key.extend_from_slice(segment.as_bytes());
+        push_item(&mut place.key, siv, segment.as_bytes());
+        let start = place.key.len() - segment.len();
         self.apply_stream(siv, place.key.split_at_mut(start).1);
     }
 
@@ -182,6 +184,12 @@ pub(super) fn check_record_path(path: &str) -> Result<(), PathError> {
 /// slash.
 pub(super) fn is_folder(path: &str) -> bool {
     path.is_empty() || path.ends_with('/')
+}
+
+fn push_item(key: &mut Vec<u8>, siv: &[u8; SIV_BYTES], segment: &[u8]) {
+    push_length(key, segment.len());
+    key.extend_from_slice(siv);
+    key.extend_from_slice(segment);
 }
 
 fn push_length(key: &mut Vec<u8>, length: usize) {

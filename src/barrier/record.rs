@@ -37,10 +37,16 @@ pub(super) enum RecordKind<'a> {
     Keyring,
     /// The join key under the root key.
     JoinKey,
+    /// The check of the recovery key under the root key.
+    RecoveryKey,
+    /// The hashes of shares under the root key.
+    ShareHashes,
     /// A challenge to a joiner, inside and outside.
     Challenge,
     /// The reply to the joiner that gave this proof.
     JoinReply(&'a [u8]),
+    /// A seal key under a provider's key, for this place.
+    WrappedKey(&'a [u8]),
 }
 
 impl RecordKind<'_> {
@@ -53,6 +59,9 @@ impl RecordKind<'_> {
             Self::JoinKey => (5, &[]),
             Self::Challenge => (6, &[]),
             Self::JoinReply(proof) => (7, proof),
+            Self::WrappedKey(place) => (8, place),
+            Self::RecoveryKey => (9, &[]),
+            Self::ShareHashes => (10, &[]),
         };
         let mut data = Vec::with_capacity(2 + label.len());
         data.extend([FORMAT_VERSION, kind]);

@@ -1,4 +1,4 @@
-//! The keyring's life: its status, new key terms, a new seal.
+//! The keyring's life: its status, new key terms.
 //!
 //! Every change is a log entry that expects the keyring it was made from. It takes effect when it
 //! is applied, on this node and on every other unsealed one: [`super::watch`] notices, and the
@@ -7,11 +7,9 @@
 use super::keyring::{ENCRYPTIONS_HARD_MAX, Keyring, RotationConfig};
 use super::keys::Keys;
 use super::record::RecordKind;
-use super::sealed::seal_root_key;
 use super::usage::{Reservation, USAGE_PATH};
-use super::{BarrierError, Batch, SealRecord, Unsealed, reserved};
+use super::{BarrierError, Unsealed, reserved};
 use crate::clock::Timestamp;
-use crate::secret::Key256;
 use crate::store::{CommitError, Key, Op, Precondition, Revision, Transaction};
 
 /// The active key term (`sys/key-status`).
@@ -80,24 +78,6 @@ impl Unsealed {
         self.install(change, now).await
     }
 
-    /// Changes the seal: the root key under `seal_key`, which `how` describes. The old seal key
-    /// stops working when the returned batch is committed.
-    pub fn reseal(
-        &self,
-        seal_key: &Key256,
-        how: impl Into<SealRecord>,
-    ) -> Result<Batch, BarrierError> {
-        let keys = self.keys()?;
-        let record = self.storage.get(reserved::ROOT_KEY)?;
-        let mut batch = Batch::new();
-        batch.expect_raw(
-            reserved::ROOT_KEY,
-            record.map_or(Revision(0), |record| record.revision),
-        );
-        seal_root_key(&mut batch, &keys.root_key, seal_key, &how.into())?;
-        Ok(batch)
-    }
-
     /// Takes over the count of earlier processes or other nodes.
     pub(super) fn adopt_usage(&self) -> Result<(), BarrierError> {
         let Some(record) = self.storage.get(self.changes.usage_key())? else {
@@ -134,7 +114,7 @@ impl Unsealed {
         Self::replacement(&keys, |keyring| keyring.rotated(now)).map(Some)
     }
 
-    fn replacement(
+    pub(super) fn replacement(
         keys: &Keys,
         change: impl FnOnce(&Keyring) -> Result<Keyring, BarrierError>,
     ) -> Result<Replacement, BarrierError> {

@@ -21,6 +21,7 @@
 //! 0x01    shares of the seal key: how many (1) | threshold (1)
 //! 0x02    the seal key as one provider wrapped it, once for each, in the order in which they are
 //!         asked: kind | name | key id, each with its length (1) before it | ciphertext
+//! 0x80    shares of the recovery key: how many (1) | threshold (1)
 //! ```
 //!
 //! A record with a field below 0x80 that this release does not know is refused, since a cluster
@@ -35,6 +36,7 @@ const TAG_SHARES: u8 = 0x01;
 const TAG_WRAPPED: u8 = 0x02;
 /// The first tag that a release which does not know it passes over.
 const TAG_OPTIONAL: u8 = 0x80;
+const TAG_RECOVERY: u8 = 0x80;
 /// The most providers that keep one seal key.
 pub const WRAPPED_KEYS_MAX: usize = 16;
 
@@ -79,6 +81,9 @@ pub struct SealRecord {
     pub config: SealConfig,
     /// The key as each provider wrapped it, in the order in which they are asked.
     pub wrapped: Vec<WrappedKey>,
+    /// The shares of the recovery key, by which people authorise what unseal keys authorise
+    /// elsewhere; `None` where there is none.
+    pub recovery: Option<SealConfig>,
     /// Optional fields of later releases.
     later: Vec<(u8, Vec<u8>)>,
 }
@@ -88,6 +93,7 @@ impl From<SealConfig> for SealRecord {
         Self {
             config,
             wrapped: Vec::new(),
+            recovery: None,
             later: Vec::new(),
         }
     }
@@ -113,6 +119,28 @@ impl SealRecord {
         self.wrapped.first().map_or("shamir", |first| &first.kind)
     }
 
+    /// Returns the shares by which people authorise a new root token or new keys: those of the
+    /// recovery key where there is one, else those of the seal key.
+    pub fn ceremony(&self) -> SealConfig {
+        self.recovery.unwrap_or(self.config)
+    }
+
+    /// Returns the emergency shares: those of a seal key that providers keep. They open where the
+    /// providers are gone.
+    pub fn emergency(&self) -> Option<SealConfig> {
+        Some(self.config).filter(|config| self.is_auto() && config.shares > 0)
+    }
+
+    /// Gives a record of providers emergency shares, or none.
+    pub fn set_emergency(&mut self, shares: Option<SealConfig>) {
+        let (shares, threshold) = shares.map_or((0, 0), |config| (config.shares, config.threshold));
+        self.config = SealConfig {
+            seal_type: SealType::Auto,
+            shares,
+            threshold,
+        };
+    }
+
     /// Returns true where providers unseal.
     pub fn is_auto(&self) -> bool {
         !self.wrapped.is_empty()
@@ -126,7 +154,8 @@ impl SealRecord {
         let SealConfig {
             shares, threshold, ..
         } = self.config;
-        if self.wrapped.is_empty() && self.later.is_empty() {
+        let is_plain = self.recovery.is_none() && self.later.is_empty();
+        if self.wrapped.is_empty() && is_plain {
             return Ok(vec![VERSION_OF_SHARES, TYPE_SHAMIR, shares, threshold]);
         }
         let mut out = vec![VERSION_OF_FIELDS];
@@ -138,6 +167,10 @@ impl SealRecord {
         }
         for wrapped in &self.wrapped {
             put_field(&mut out, TAG_WRAPPED, &wrapped.encode()?)?;
+        }
+        if let Some(recovery) = self.recovery {
+            let numbers = [recovery.shares, recovery.threshold];
+            put_field(&mut out, TAG_RECOVERY, &numbers)?;
         }
         for (tag, value) in &self.later {
             put_field(&mut out, *tag, value)?;
@@ -175,12 +208,8 @@ impl SealRecord {
                     record.wrapped.push(WrappedKey::decode(value)?);
                 }
                 _ if is_again => return None,
-                TAG_SHARES => {
-                    let [shares, threshold] = value else {
-                        return None;
-                    };
-                    record.config = shared(*shares, *threshold, SealType::Auto)?;
-                }
+                TAG_SHARES => record.config = numbers(value, SealType::Auto)?,
+                TAG_RECOVERY => record.recovery = Some(numbers(value, SealType::Shamir)?),
                 tag if tag >= TAG_OPTIONAL => record.later.push((tag, value.to_vec())),
                 _ => return None,
             }
@@ -232,6 +261,13 @@ fn put_field(out: &mut Vec<u8>, tag: u8, value: &[u8]) -> Result<(), BarrierErro
     Ok(())
 }
 
+fn numbers(value: &[u8], seal_type: SealType) -> Option<SealConfig> {
+    match value {
+        [shares, threshold] => shared(*shares, *threshold, seal_type),
+        _ => None,
+    }
+}
+
 fn shared(shares: u8, threshold: u8, seal_type: SealType) -> Option<SealConfig> {
     (threshold >= 1 && threshold <= shares).then_some(SealConfig {
         seal_type,
@@ -274,13 +310,24 @@ mod tests {
         let alone = SealRecord::of_providers(vec![wrapped("a"), wrapped("")]);
         let mut with_shares = alone.clone();
         with_shares.config = of_shares(SealType::Auto);
-        for record in [alone, with_shares] {
+        let mut with_recovery = alone.clone();
+        with_recovery.recovery = Some(of_shares(SealType::Shamir));
+        assert_eq!(alone.ceremony(), alone.config);
+        assert_eq!(with_recovery.ceremony(), of_shares(SealType::Shamir));
+        assert_eq!(alone.emergency(), None);
+        assert_eq!(with_shares.emergency(), Some(with_shares.config));
+        let mut set = alone.clone();
+        set.set_emergency(Some(of_shares(SealType::Shamir)));
+        assert_eq!(set, with_shares);
+        set.set_emergency(None);
+        assert_eq!(set, alone);
+        for record in [alone, with_shares, with_recovery] {
             assert_eq!((record.kind(), record.is_auto()), ("transit", true));
             let bytes = record.encode().unwrap();
             assert_eq!(SealRecord::decode(&bytes).unwrap(), record);
             let read = |length| SealRecord::decode(&bytes[..length]);
             let good: Vec<usize> = (0..bytes.len()).filter(|at| read(*at).is_ok()).collect();
-            // A record that ends after its first provider is whole, too.
+            // A record that ends after a provider is whole, too.
             assert!(good.len() <= 2, "{good:?}");
             assert!(good.iter().all(|at| read(*at).unwrap() != record));
         }
@@ -297,6 +344,8 @@ mod tests {
             &[2, 1, 0, 2, 5, 3, 1, 0, 2, 5, 3],
             &[2, 2, 0, 3, 0, 0, 0],
             &[2, 0x80, 0, 0],
+            &[2, 1, 0, 2, 5, 3, 0x80, 0, 2, 3, 5],
+            &[2, 1, 0, 2, 5, 3, 0x80, 0, 1, 5],
         ] {
             assert!(SealRecord::decode(bad).is_err(), "{bad:?}");
         }
@@ -304,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_later_release_s_fields_are_kept_or_have_the_record_refused() {
-        let optional = [2, 1, 0, 2, 5, 3, 0x80, 0, 1, 42];
+        let optional = [2, 1, 0, 2, 5, 3, 0x90, 0, 1, 42];
         let record = SealRecord::decode(&optional).unwrap();
         assert_eq!(record.config, of_shares(SealType::Shamir));
         assert_eq!(record.encode().unwrap(), optional, "kept as it was");

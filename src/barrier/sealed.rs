@@ -5,7 +5,7 @@ use super::keyring::Keyring;
 use super::keys::{Keys, RootKey};
 use super::record::{self, Parsed, RecordKind};
 use super::xchacha::Cipher;
-use super::{BarrierError, Batch, SealConfig, SealRecord, Unsealed, nonces, reserved};
+use super::{BarrierError, Batch, SealRecord, Unsealed, nonces, reserved};
 use crate::clock::Timestamp;
 use crate::secret::Key256;
 use crate::store::{Revision, Storage};
@@ -48,12 +48,6 @@ impl Sealed {
             Some(record) => SealRecord::decode(&record.value).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Reads the number of shares of the seal key, and of those needed; `None` before
-    /// initialization.
-    pub fn seal_config(&self) -> Result<Option<SealConfig>, BarrierError> {
-        Ok(self.seal_record()?.map(|record| record.config))
     }
 
     /// Makes root key and keyring; `record` names the holders of `seal_key`. Nothing is written

@@ -8,6 +8,7 @@ use super::names::{self, SealedPath};
 use super::nonces::Nonces;
 use super::plaintext::Plaintext;
 use super::record::{self, Parsed, RecordKind};
+use super::sealed_batch::{SEALS_MAX, SealedBatch};
 use super::usage::{Reservation, USAGE_PATH, Usage};
 use super::watch::Changes;
 use super::{BarrierError, Batch, Commit, Entry, View};
@@ -96,8 +97,31 @@ impl Unsealed {
                 installed => installed?,
             }
         }
-        let (transaction, reserved_before) = self.seal_batch(batch, now)?;
-        match self.storage.commit(transaction).await {
+        let is_of_seal = batch.changes_seal();
+        let mut sealed = self.seal_batch(batch, now)?;
+        for _ in 0..SEALS_MAX {
+            match self.storage.commit(sealed.transaction.clone()).await {
+                Err(CommitError::Conflict) if sealed.is_outdated(&*self.keys()?) => {
+                    sealed = self.seal_anew(sealed, self.keys()?)?;
+                }
+                done => {
+                    let commit = self.committed(done, sealed.reserved_before)?;
+                    if is_of_seal {
+                        self.settle(now).await;
+                    }
+                    return Ok(commit);
+                }
+            }
+        }
+        self.committed(Err(CommitError::Conflict), sealed.reserved_before)
+    }
+
+    fn committed(
+        &self,
+        done: Result<Revision, CommitError>,
+        reserved_before: Option<u64>,
+    ) -> Result<Commit, BarrierError> {
+        match done {
             Ok(revision) => Ok(Commit {
                 revision,
                 at: Instant::now(),
@@ -111,15 +135,15 @@ impl Unsealed {
         }
     }
 
-    fn seal_batch(
+    pub(super) fn seal_batch(
         &self,
         batch: Batch,
         now: Timestamp,
-    ) -> Result<(Transaction, Option<u64>), BarrierError> {
+    ) -> Result<SealedBatch, BarrierError> {
         let keys = self.keys()?;
         let mut transaction = Transaction {
             time: now,
-            preconditions: Vec::with_capacity(batch.expectations.len()),
+            preconditions: Vec::with_capacity(batch.expectations.len() + 1),
             ops: Vec::with_capacity(batch.changes.len() + 1),
         };
         for (target, revision) in batch.expectations {
@@ -134,21 +158,49 @@ impl Unsealed {
                 .preconditions
                 .push(Precondition { key, revision });
         }
-        let mut encryptions = 0;
+        let mut places = Vec::with_capacity(batch.changes.len());
         for change in batch.changes {
-            encryptions += u64::from(matches!(change, BatchChange::Put { .. }));
+            places.push(match &change {
+                BatchChange::Put { target, .. } => Some(target.clone()),
+                BatchChange::Delete { .. }
+                | BatchChange::PutRaw { .. }
+                | BatchChange::DeleteRaw { .. } => None,
+            });
             transaction.ops.push(self.seal_change(&keys, change)?);
         }
-        if encryptions == 0 {
-            return Ok((transaction, None));
-        }
-        let counted = self.usage.count(encryptions);
-        let Some(encryptions) = self.usage.reservation_due(counted) else {
-            return Ok((transaction, None));
+        let mut sealed = SealedBatch {
+            transaction,
+            keys,
+            places,
+            reserved_before: None,
         };
-        let before = self.usage.reserve(encryptions);
-        transaction.ops.push(self.reservation(&keys, encryptions)?);
-        Ok((transaction, Some(before)))
+        self.reserve(&mut sealed)?;
+        Ok(sealed)
+    }
+
+    /// Counts the encryptions of `batch`, adds a reservation where one is due, and the condition
+    /// that the keyring stays.
+    pub(super) fn reserve(&self, batch: &mut SealedBatch) -> Result<(), BarrierError> {
+        self.reserve_for(batch, batch.encryptions())
+    }
+
+    /// Does as [`Unsealed::reserve`] does, for so many encryptions.
+    pub(super) fn reserve_for(
+        &self,
+        batch: &mut SealedBatch,
+        encryptions: u64,
+    ) -> Result<(), BarrierError> {
+        if encryptions == 0 {
+            return Ok(());
+        }
+        batch.expect_keyring();
+        let counted = self.usage.count(encryptions);
+        if let Some(encryptions) = self.usage.reservation_due(counted) {
+            batch.reserved_before = Some(self.usage.reserve(encryptions));
+            let reservation = self.reservation(&batch.keys, encryptions)?;
+            batch.transaction.ops.push(reservation);
+        }
+        Ok(())
     }
 
     fn seal_change(&self, keys: &Keys, change: BatchChange) -> Result<Op, BarrierError> {
@@ -163,6 +215,9 @@ impl Unsealed {
             BatchChange::PutRaw { key, value } => Op::Put {
                 key: Key::from_static(key),
                 value: value.into(),
+            },
+            BatchChange::DeleteRaw { key } => Op::Delete {
+                key: Key::from_static(key),
             },
         })
     }
@@ -231,13 +286,20 @@ impl Unsealed {
     }
 
     pub(super) fn read(&self, key: &[u8], path: &str) -> Result<Option<Entry>, BarrierError> {
-        let Some(record) = self.storage.get(key)? else {
-            return Ok(None);
+        let open = || {
+            let Some(record) = self.storage.get(key)? else {
+                return Ok(None);
+            };
+            Ok(Some(Entry {
+                revision: record.revision,
+                value: self.open_record(&record.value, RecordKind::Record(path))?,
+            }))
         };
-        Ok(Some(Entry {
-            revision: record.revision,
-            value: self.open_record(&record.value, RecordKind::Record(path))?,
-        }))
+        match open() {
+            // It may have been sealed anew, and its term dropped, between the two looks.
+            Err(BarrierError::UnknownKeyTerm(_)) => open(),
+            opened => opened,
+        }
     }
 
     pub(super) fn list(&self, folder: &SealedPath) -> Result<Vec<String>, BarrierError> {

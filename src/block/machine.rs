@@ -34,6 +34,15 @@ impl Machine {
         read(&self.path(below))
     }
 
+    /// Returns the memory of the machine that its kernel manages, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        let text = self.text("proc/meminfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        // A service may not see the file: `ProcSubset=pid` hides it.
+        kib.map_or_else(managed, |kib| kib.saturating_mul(1024))
+    }
+
     /// Returns the time since the machine started, sleep included.
     pub fn uptime(&self) -> Duration {
         let text = self.text("proc/uptime").unwrap_or_default();
@@ -53,7 +62,27 @@ pub(super) fn read(path: &Path) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+fn managed() -> u64 {
+    let system = rustix::system::sysinfo();
+    // The first is as wide as a pointer.
+    let bytes = u128::from(system.totalram) * u128::from(system.mem_unit);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 fn booted() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn where_no_file_tells_the_memory_the_kernel_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, hidden) = (Machine::default(), Machine::at(folder.path()));
+        assert_eq!(here.memory_bytes() >> 20, hidden.memory_bytes() >> 20);
+        assert!(here.memory_bytes() > 64 << 20);
+    }
 }

@@ -1,5 +1,6 @@
 //! The disk beneath a folder, as the kernel shows it in `/sys` and `/proc`: its kind, its counters,
-//! the card's own facts and health, and the mount that the folder is on.
+//! the card's own facts and health, and the mount that the folder is on; and media by the name of
+//! their file system (`medium.rs`).
 //!
 //! Owns nothing and writes nothing: each call reads a few small files. Every call takes a
 //! [`Machine`], the folder that holds `sys` and `proc`: `/`, or a tree that a test made.
@@ -15,6 +16,7 @@ mod card;
 mod counters;
 mod disk;
 mod machine;
+mod medium;
 mod mount;
 #[cfg(test)]
 pub mod tests;
@@ -23,4 +25,5 @@ pub use card::{Card, Life};
 pub use counters::Counters;
 pub use disk::{Disk, DiskKind, Unknown, beneath};
 pub use machine::Machine;
+pub use medium::{Medium, MediumName, media};
 pub use mount::Mount;

@@ -26,6 +26,13 @@ impl Mount {
         above.max_by_key(|mount| mount.folder.components().count())
     }
 
+    /// Returns the first mount of a device, `/dev/sda1`.
+    pub fn from(machine: &Machine, device: &Path) -> Option<Self> {
+        let text = machine.text("proc/self/mountinfo")?;
+        let mut mounts = text.lines().filter_map(Self::parse);
+        mounts.find(|mount| Path::new(&mount.source) == device)
+    }
+
     /// Returns true when the file system has this option.
     pub fn has(&self, option: &str) -> bool {
         self.options.iter().any(|given| given == option)

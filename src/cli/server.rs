@@ -7,6 +7,7 @@ mod flags;
 
 use crate::cli::environment::variable;
 use crate::config::{self, Config, Loaded, LogFormat, LogLevel, Logging};
+use crate::memory::Sizes;
 use crate::node::{self, Node, StartError};
 use crate::telemetry::{self, Log, LogFile, Rotation};
 use flags::Flags;
@@ -97,14 +98,14 @@ fn serve(flags: &Flags) -> Result<ExitCode, Refusal> {
     let _pid_file = pid_file
         .transpose()
         .map_err(|error| format!("the pid_file cannot be written: {error}"))?;
-    let runtime = runtime()?;
+    let runtime = runtime(node::memory(&config).sizes())?;
     let code = runtime.block_on(live(config, flags, lock, log));
     runtime.shutdown_background();
     code
 }
 
 /// Builds a runtime with as many workers as cores; on one core, with none beside the main thread.
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
+fn runtime(memory: &Sizes) -> Result<tokio::runtime::Runtime, String> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut builder = if cores == 1 {
         tokio::runtime::Builder::new_current_thread()
@@ -115,6 +116,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
     };
     builder
         .enable_all()
+        .max_blocking_threads(memory.blocking_threads)
         .build()
         .map_err(|error| format!("the runtime cannot start: {error}"))
 }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 pub(super) struct Environment(BTreeMap<String, String>);
 
 /// Variable (without prefix) and the top-level key it overrides.
-const TOP_KEYS: [(&str, &str); 9] = [
+const TOP_KEYS: [(&str, &str); 10] = [
     ("REDIRECT_ADDR", "api_addr"),
     ("API_ADDR", "api_addr"),
     ("CLUSTER_ADDR", "cluster_addr"),
@@ -21,16 +21,14 @@ const TOP_KEYS: [(&str, &str); 9] = [
     ("UI", "ui"),
     ("DISABLE_MLOCK", "disable_mlock"),
     ("RAW_STORAGE_ENDPOINT", "raw_storage_endpoint"),
+    ("MEMORY_PROFILE", "memory_profile"),
 ];
 
 const PREFIXES: [&str; 3] = ["COFFER_", "VAULT_", "BAO_"];
 
 /// Variables of Vault's servers that ask for more than this build does, with the values that ask
 /// for nothing.
-const UNBUILT: [(&str, &[&str]); 2] = [
-    ("ENABLE_FILE_PERMISSIONS_CHECK", &["0", "f", "false"]),
-    ("SEAL_TYPE", &["shamir"]),
-];
+const UNBUILT: [(&str, &[&str]); 1] = [("ENABLE_FILE_PERMISSIONS_CHECK", &["0", "f", "false"])];
 
 /// Returns the variables as text. A variable with one of the prefixes that is not text is refused
 /// by name; others are ignored.
@@ -154,7 +152,7 @@ mod tests {
         };
         for (name, value) in [
             ("VAULT_ENABLE_FILE_PERMISSIONS_CHECK", "true"),
-            ("BAO_SEAL_TYPE", "transit"),
+            ("BAO_ENABLE_FILE_PERMISSIONS_CHECK", "1"),
         ] {
             let refused = check(name, value).expect_err(name);
             assert_eq!(
@@ -164,8 +162,7 @@ mod tests {
         }
         for (name, value) in [
             ("VAULT_ENABLE_FILE_PERMISSIONS_CHECK", "False"),
-            ("VAULT_SEAL_TYPE", "shamir"),
-            ("VAULT_SEAL_TYPE", ""),
+            ("VAULT_ENABLE_FILE_PERMISSIONS_CHECK", ""),
             ("VAULT_ADDR", "http://pi"),
         ] {
             assert_eq!(check(name, value), Ok(()), "{name}");

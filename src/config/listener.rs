@@ -48,6 +48,8 @@ pub struct Listener {
     pub unauthenticated_in_flight: bool,
     /// `disable_unauthed_generate_root_endpoints`.
     pub generate_root_closed: bool,
+    /// `disable_unauthed_rekey_endpoints`.
+    pub rekey_closed: bool,
     /// `custom_response_headers`: status (`default`, `2xx`, `404`) to header to value.
     pub custom_headers: BTreeMap<String, BTreeMap<String, String>>,
     /// `redact_version`, `redact_cluster_name`, `redact_addresses`.
@@ -118,7 +120,7 @@ pub struct SocketMode {
 /// The deepest nesting that can be allowed: nested values are read and dropped on one stack.
 const JSON_DEPTH_CEILING: u64 = 500;
 
-const WITHOUT_EFFECT: [&str; 15] = [
+const WITHOUT_EFFECT: [&str; 14] = [
     "http_write_timeout",
     "proxy_protocol_behavior",
     "proxy_protocol_authorized_addrs",
@@ -132,7 +134,6 @@ const WITHOUT_EFFECT: [&str; 15] = [
     "chroot_namespace",
     "disable_request_limiter",
     "disable_replication_status_endpoints",
-    "disable_unauthed_rekey_endpoints",
     "role",
 ];
 
@@ -205,6 +206,7 @@ fn listener(section: &Section<'_>, is_unix: bool) -> Listener {
             &[],
         ),
         generate_root_closed: flag("disable_unauthed_generate_root_endpoints"),
+        rekey_closed: flag("disable_unauthed_rekey_endpoints"),
         custom_headers: custom_headers(section),
         redact: [
             flag("redact_version"),

@@ -8,6 +8,7 @@ use super::{
     listener, logging, stanza, storage, telemetry,
 };
 use crate::hardware::Indicator;
+use crate::memory::Profile;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub disable_cache: bool,
     /// `cache_size`, in records.
     pub cache_size: Option<u64>,
+    /// `memory_profile`: the sizes of caches; by the machine's memory where none is configured.
+    pub memory_profile: Option<Profile>,
     /// `pid_file`.
     pub pid_file: Option<PathBuf>,
     /// `plugin_directory`; there are no plugins.
@@ -110,7 +113,7 @@ pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Config {
     let config = Config {
         storage: storage::read(top, environment),
         listeners: listener::read(top),
-        seals: stanza::seals(top),
+        seals: stanza::seals(top, environment),
         service_registration: stanza::service_registration(top),
         audit_devices: stanza::audit_devices(top),
         telemetry: telemetry::read(top),
@@ -127,6 +130,7 @@ pub(super) fn read(top: &Section<'_>, environment: &Environment) -> Config {
         introspection_endpoint: flag("introspection_endpoint"),
         disable_cache: flag("disable_cache"),
         cache_size: top.integer("cache_size"),
+        memory_profile: top.choice("memory_profile", &Profile::NAMES),
         pid_file: file("pid_file"),
         plugin_directory: file("plugin_directory"),
         response_header_hostname: flag("enable_response_header_hostname"),
@@ -144,5 +148,34 @@ fn check(top: &Section<'_>, config: &Config) {
         && default > longest
     {
         top.wrong("default_lease_ttl", "is longer than max_lease_ttl");
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::Profile;
+    use crate::config::from_text;
+
+    #[test]
+    fn a_memory_profile_is_one_of_two_words() {
+        let load = |text: &str, variables: &[(&str, &str)]| {
+            let texts = [("test.hcl".to_owned(), text.to_owned())];
+            let loaded = from_text(&texts, variables).map_err(|error| error.to_string());
+            loaded.map(|loaded| loaded.config.memory_profile)
+        };
+        let small = "memory_profile = \"small\"\n";
+        assert_eq!(load("", &[]), Ok(None));
+        assert_eq!(load(small, &[]), Ok(Some(Profile::Small)));
+        let default = Ok(Some(Profile::Default));
+        assert_eq!(load("memory_profile = \"Default\"\n", &[]), default);
+        assert_eq!(
+            load(small, &[("COFFER_MEMORY_PROFILE", "default")]),
+            default
+        );
+        let refusal = "memory_profile: expected one of small, default";
+        let tiny = "ui = true\nmemory_profile = \"tiny\"\n";
+        assert_eq!(load(tiny, &[]), Err(format!("test.hcl:2:18: {refusal}")));
+        let huge = load(small, &[("VAULT_MEMORY_PROFILE", "huge")]);
+        assert_eq!(huge, Err(format!("VAULT_MEMORY_PROFILE: {refusal}")));
     }
 }

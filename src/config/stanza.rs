@@ -1,6 +1,7 @@
 //! Stanzas that are a type and a list of keys: `seal`, `service_registration`, `audit`.
 
 use super::Position;
+use super::environment::Environment;
 use super::section::Section;
 use crate::secret::SecretString;
 use std::collections::BTreeMap;
@@ -48,7 +49,41 @@ pub struct AuditDevice {
     pub options: BTreeMap<String, String>,
 }
 
-pub(super) fn seals(top: &Section<'_>) -> Vec<Seal> {
+/// Reads the `seal` stanzas. The variable `VAULT_SEAL_TYPE` alone stands for an empty one, whose
+/// settings are variables, too; beside stanzas it must name one of them.
+pub(super) fn seals(top: &Section<'_>, environment: &Environment) -> Vec<Seal> {
+    let mut seals = stanzas(top);
+    let Some((variable, kind)) = environment.lookup("SEAL_TYPE") else {
+        return seals;
+    };
+    let enabled = || seals.iter().filter(|seal| !seal.disabled);
+    let is_known = enabled().any(|seal| seal.kind == kind);
+    match enabled().next() {
+        Some(other) if !is_known => top.problems.error(
+            &other.position,
+            format!(
+                "seal {:?} contradicts {variable}={kind}: unset it",
+                other.kind
+            ),
+        ),
+        None if kind != "shamir" => seals.push(Seal {
+            kind,
+            name: None,
+            priority: 0,
+            disabled: false,
+            fields: BTreeMap::new(),
+            position: Position {
+                file: variable.into(),
+                line: 0,
+                column: 0,
+            },
+        }),
+        _ => {}
+    }
+    seals
+}
+
+fn stanzas(top: &Section<'_>) -> Vec<Seal> {
     let mut seals = Vec::new();
     for (kind, section) in top.labelled("seal") {
         seals.push(Seal {

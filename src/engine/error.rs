@@ -144,7 +144,8 @@ impl From<BarrierError> for Error {
             | BarrierError::ChallengeExpired
             | BarrierError::WrongProof
             | BarrierError::NoJoinKey
-            | BarrierError::WrongSealKey => Self::invalid(inside.clone()),
+            | BarrierError::WrongSealKey
+            | BarrierError::WrongRecoveryKey => Self::invalid(inside.clone()),
             BarrierError::Commit(CommitError::TooLarge { .. }) => {
                 Self::new(ErrorKind::TooLarge, inside.clone())
             }

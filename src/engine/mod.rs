@@ -20,6 +20,7 @@ pub mod narrowing;
 mod request;
 mod response;
 pub mod table;
+pub mod transit;
 
 pub use error::{Error, ErrorKind};
 pub use granted::{Granted, Grantors, Login, Renewed};

@@ -5,10 +5,8 @@
 //! able to send. A request with a good token draws on two shares: its beginning on one, the rest on
 //! the other, so that a few large requests keep no small ones out.
 
-use super::limits::{
-    CLIENT_MEMORY_BYTES_MAX, LARGE_MEMORY_BYTES_MAX, OPERATOR_MEMORY_BYTES_MAX, SMALL_BYTES_MAX,
-    STRANGER_MEMORY_BYTES_MAX,
-};
+use super::limits::SMALL_BYTES_MAX;
+use crate::memory::Requests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,16 +41,16 @@ struct Pool {
 pub(super) struct Exhausted;
 
 impl Budget {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(requests: Requests) -> Arc<Self> {
         let pool = |bytes_max| Pool {
             used: AtomicUsize::new(0),
             bytes_max,
         };
         Arc::new(Self {
-            operators: pool(OPERATOR_MEMORY_BYTES_MAX),
-            strangers: pool(STRANGER_MEMORY_BYTES_MAX),
-            small: pool(CLIENT_MEMORY_BYTES_MAX),
-            large: pool(LARGE_MEMORY_BYTES_MAX),
+            operators: pool(requests.operators_bytes),
+            strangers: pool(requests.strangers_bytes),
+            small: pool(requests.small_bytes),
+            large: pool(requests.large_bytes),
         })
     }
 
@@ -132,8 +130,8 @@ mod tests {
 
     #[test]
     fn refuses_beyond_the_limit_and_gives_back() {
-        let budget = Budget::new();
-        let most = STRANGER_MEMORY_BYTES_MAX;
+        let budget = Budget::new(Requests::default());
+        let most = Requests::default().strangers_bytes;
         let mut first = budget.charge(Share::Strangers);
         first.grow(most - 40).unwrap();
         let mut second = budget.charge(Share::Strangers);
@@ -149,8 +147,29 @@ mod tests {
     }
 
     #[test]
+    fn each_share_is_as_large_as_it_was_told() {
+        let budget = Budget::new(Requests {
+            operators_bytes: 10,
+            strangers_bytes: 20,
+            small_bytes: 30,
+            large_bytes: 40,
+        });
+        for (share, most) in [
+            (Share::Operators, 10),
+            (Share::Strangers, 20),
+            (Share::Clients, 30 + 40),
+        ] {
+            let mut charge = budget.charge(share);
+            for _ in 0..most {
+                charge.grow(1).expect("there is room");
+            }
+            assert_eq!(charge.grow(1), Err(Exhausted), "{share:?}");
+        }
+    }
+
+    #[test]
     fn large_requests_keep_no_small_ones_out() {
-        let budget = Budget::new();
+        let budget = Budget::new(Requests::default());
         let mut large = budget.charge(Share::Clients);
         large.grow(SMALL_BYTES_MAX).unwrap();
         while large.grow(SMALL_BYTES_MAX).is_ok() {}
@@ -165,7 +184,7 @@ mod tests {
             }
             many.push(small);
         }
-        assert!(many.len() + 3 > CLIENT_MEMORY_BYTES_MAX / SMALL_BYTES_MAX);
+        assert!(many.len() + 3 > Requests::default().small_bytes / SMALL_BYTES_MAX);
         drop((large, second, many));
         for pool in [&budget.small, &budget.large] {
             assert_eq!(pool.used.load(Ordering::Relaxed), 0);

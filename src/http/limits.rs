@@ -1,4 +1,5 @@
-//! Every limit of the edge that is not an option, in one place.
+//! Every limit of the edge that is not an option, in one place. The number of connections and the
+//! memory that requests share are in [`crate::memory::Sizes`].
 
 use std::time::Duration;
 
@@ -14,9 +15,6 @@ pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SEND_STALL_MAX: Duration = Duration::from_secs(60);
 /// Longest life of a connection without a request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// Most connections at once, over all listeners; fewer where the process may not have as many
-/// descriptors.
-pub const CONNECTIONS_MAX: usize = 1024;
 /// Most connections from one address: `http_max_conns_per_client`.
 pub const CONNECTIONS_PER_CLIENT_MAX: usize = 256;
 /// Largest request head, in bytes.
@@ -33,16 +31,8 @@ pub const SHARE_BYTES_MAX: u64 = 4 * 1024;
 pub const STRANGER_JSON_BYTES_MAX: usize = 256 * 1024;
 /// Most memory of a body at `sys/unseal` when it is parsed, in bytes.
 pub const SHARE_JSON_BYTES_MAX: usize = 8 * 1024;
-/// Memory of all bodies that are sent to unseal, in bytes: enough for each connection to send one.
-pub const OPERATOR_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Memory of all bodies of strangers and of their parsed forms, in bytes.
-pub const STRANGER_MEMORY_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Size up to which a client's request counts as small, in bytes.
 pub const SMALL_BYTES_MAX: usize = 128 * 1024;
-/// Memory of the small parts of all clients' requests, in bytes.
-pub const CLIENT_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Memory of the other parts of all clients' requests, in bytes.
-pub const LARGE_MEMORY_BYTES_MAX: usize = 56 * 1024 * 1024;
 /// Deepest nesting of a JSON body: `max_json_depth`.
 pub const JSON_DEPTH_MAX: usize = 100;
 /// Longest string in a JSON body, in bytes: `max_json_string_value_length`.

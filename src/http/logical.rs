@@ -63,6 +63,11 @@ impl Call<'_> {
                 let allowance = self.allowance().await?;
                 (self.body(payload, &allowance).await?, allowance)
             }
+            // Vault's client sends the nonce of what it cancels there.
+            Operation::Delete if sys::is_rekey(&self.path) => {
+                let allowance = self.allowance().await?;
+                (self.body(payload, &allowance).await?, allowance)
+            }
             Operation::Read
             | Operation::Delete
             | Operation::List
@@ -247,6 +252,7 @@ impl Call<'_> {
                 decode(content_type, &body, json, &mut charge)?
             }
             Operation::Patch => decode(None, &body, json, &mut charge)?,
+            Operation::Delete if !body.is_empty() => decode(None, &body, json, &mut charge)?,
             Operation::Read
             | Operation::Delete
             | Operation::List

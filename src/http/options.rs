@@ -3,6 +3,7 @@
 use super::json::JsonLimits;
 use super::limits;
 use super::tls::TlsError;
+use crate::memory::{self, Requests};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,13 +14,16 @@ pub struct Options {
     pub listeners: Vec<Listener>,
     /// Most connections at once, over all listeners.
     pub connections_max: usize,
+    /// The memory of requests in flight.
+    pub requests: Requests,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             listeners: Vec::new(),
-            connections_max: limits::CONNECTIONS_MAX,
+            connections_max: memory::DEFAULT.connections,
+            requests: Requests::default(),
         }
     }
 }
@@ -53,6 +57,8 @@ pub struct Listener {
     pub unauthenticated_metrics: bool,
     /// `disable_unauthed_generate_root_endpoints`: no new root token without a token.
     pub generate_root_closed: bool,
+    /// `disable_unauthed_rekey_endpoints`: no new unseal or recovery keys without a token.
+    pub rekey_closed: bool,
 }
 
 impl Listener {
@@ -72,6 +78,7 @@ impl Listener {
             response_headers: Vec::new(),
             unauthenticated_metrics: false,
             generate_root_closed: false,
+            rekey_closed: false,
         }
     }
 }

@@ -47,7 +47,7 @@ pub async fn serve(options: Options, gate: Gate) -> Result<Server, ServeError> {
         return Err(ServeError::NoListener);
     }
     let places = Places::new(options.connections_max);
-    let budget = Budget::new();
+    let budget = Budget::new(options.requests);
     let tokenless = Arc::new(Semaphore::new(limits::TOKENLESS_CALLS_MAX));
     let entry = ForwardEntry(Arc::new(Shared {
         tls: None,

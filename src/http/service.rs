@@ -10,6 +10,7 @@ use super::envelope;
 use super::forward::{ForwardRequest, MessageError};
 use super::gate::Shared;
 use super::logical::decode;
+use super::options::Listener;
 use super::passage::{Passage, Stop};
 use super::payload::Payload;
 use super::recovery;
@@ -137,7 +138,7 @@ async fn respond(
     if shared.options.unauthenticated_metrics && sys::is_metrics(&call.path) {
         return call.metrics().await;
     }
-    if shared.options.generate_root_closed && sys::is_root_generation(&call.path) {
+    if is_closed(&shared.options, &call.path) {
         return Err(answer::errors(StatusCode::METHOD_NOT_ALLOWED, &[CLOSED]));
     }
     match open::endpoint(&call.path) {
@@ -145,6 +146,12 @@ async fn respond(
         Some(endpoint) if !call.asks_for_help() => call.open(endpoint, payload).await,
         _ => call.logical(payload, is_foreign).await,
     }
+}
+
+/// Returns true for a path of share holders without a token, where the listener asks for one.
+fn is_closed(options: &Listener, path: &str) -> bool {
+    options.generate_root_closed && sys::is_root_generation(path)
+        || options.rekey_closed && sys::is_rekey_without_token(path)
 }
 
 fn client(shared: &Shared, peer: &Peer, headers: &HeaderMap) -> Result<Client, Answer> {

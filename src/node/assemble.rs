@@ -5,11 +5,13 @@ use crate::auth::token::TokenEngine;
 use crate::barrier::{BarrierError, Batch, Unsealed};
 use crate::clock::Clock;
 use crate::engine::{Error, Kind, Kinds, cubbyhole};
+use crate::memory::Sizes;
 use crate::mount::{Class, Table};
 use crate::router::{Flights, Lifetimes, Parts, Revoker, Router};
 use crate::sys::duties::autopilot::Autopilot;
+use crate::sys::duties::rewrap::Rewrapping;
 use crate::sys::duties::snapshots::Auto;
-use crate::sys::{self, Cluster, RootGenerations, System};
+use crate::sys::{self, Cluster, Rekeys, RootGenerations, System};
 use crate::{auth, lease, policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub struct Assembly {
     pub node: sys::FindNode,
     /// Cluster time.
     pub clock: Arc<dyn Clock>,
+    /// The sizes of caches.
+    pub memory: &'static Sizes,
     /// Lease lives where mounts say nothing.
     pub lifetimes: Lifetimes,
     /// Audit devices of the configuration, and where others may write.
@@ -36,6 +40,8 @@ pub struct Assembly {
     pub kinds: Vec<&'static Kind>,
     /// The state that [`sys::duties::autopilot::run`] acts on, for the endpoints to show.
     pub autopilot: Arc<Autopilot>,
+    /// The progress of [`sys::duties::rewrap::run`], for the endpoints to show.
+    pub rewrapping: Arc<Rewrapping>,
     /// The record of what [`sys::duties::snapshots::run`] did, for the endpoints to show.
     pub snapshots: Arc<Auto>,
 }
@@ -61,14 +67,14 @@ impl token::Belongings for Cubbyholes {
 pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
     let barrier = &assembly.barrier;
     let leases = Arc::new(lease::Store::new(barrier));
-    let policies = Arc::new(policy::Store::new(barrier));
+    let policies = Arc::new(policy::Store::sized(barrier, assembly.memory.policies));
     let mounts = Arc::new(Table::new(barrier)?);
     let revoker = Arc::new(Revoker::new(barrier, &leases, &assembly.clock));
-    let tokens = token::Store::new(barrier, leases)?.with_belongings(Arc::new(Cubbyholes {
+    let tokens = token::Store::sized(barrier, leases, assembly.memory.tokens)?;
+    let tokens = Arc::new(tokens.with_belongings(Arc::new(Cubbyholes {
         barrier: Arc::clone(barrier),
         mounts: Arc::clone(&mounts),
-    }));
-    let tokens = Arc::new(tokens);
+    })));
     let audit = Arc::new(audit::Broker::new(barrier, assembly.audit.clone())?);
     let flights = Arc::new(Flights::default());
     let grantors = Arc::clone(&revoker) as _;
@@ -84,11 +90,14 @@ pub fn assemble(assembly: Assembly) -> Result<Router, Error> {
         lifetimes: assembly.lifetimes,
         started: assembly.clock.now(),
         generations: RootGenerations::default(),
+        rekeys: Rekeys::default(),
+        guesses: Default::default(),
         options: sys::Options {
             raw_storage_endpoint: assembly.raw_storage_endpoint,
             sanitized: assembly.sanitized,
             cluster: assembly.cluster,
             autopilot: assembly.autopilot,
+            rewrapping: assembly.rewrapping,
             snapshots: assembly.snapshots,
         },
         node: assembly.node,

@@ -18,6 +18,7 @@ pub(super) fn router(
         barrier: Arc::clone(barrier),
         node: find(shared),
         clock: Arc::clone(&shared.clock),
+        memory: shared.facts.memory,
         lifetimes: Lifetimes {
             default: shared.facts.default_lease_ttl,
             max: shared.facts.max_lease_ttl,
@@ -28,6 +29,7 @@ pub(super) fn router(
         cluster: shared.cluster(),
         kinds: KINDS.to_vec(),
         autopilot: Arc::clone(&shared.autopilot),
+        rewrapping: Arc::clone(&shared.rewrapping),
         snapshots: Arc::clone(&shared.snapshots),
     };
     assemble(assembly).map_err(|error| LifecycleError::Internal(error.to_string()))

@@ -3,11 +3,11 @@
 use super::identity::{self, Cluster};
 use super::phase::{self, Effect, Situation};
 use super::shared::{NodeState, Reign, Session, Shared};
-use super::{sweeper, systemd};
+use super::{migration, sweeper, systemd};
 use crate::barrier::{self, BarrierError};
 use crate::router::Phase;
 use crate::store::{Key, Observer, Revision};
-use crate::sys::duties::autopilot;
+use crate::sys::duties::{autopilot, rewrap};
 use std::sync::{Arc, Weak};
 use tokio::task::AbortHandle;
 
@@ -114,6 +114,11 @@ impl Shared {
             duties.push(crate::task::spawn(keeping).abort_handle());
         }
         duties.push(crate::task::spawn(self.snapshots(session)).abort_handle());
+        duties.push(crate::task::spawn(migration::run(Arc::downgrade(self))).abort_handle());
+        let (barrier, clock) = (Arc::clone(&session.barrier), Arc::clone(&self.clock));
+        let rewrapping = Arc::clone(&self.rewrapping);
+        let rewrapping = rewrap::run(rewrapping, barrier, clock, self.wear.pace());
+        duties.push(crate::task::spawn(rewrapping).abort_handle());
         let keeping = identity::keep_local(Arc::clone(&session.barrier), Arc::clone(&self.clock));
         duties.push(crate::task::spawn(keeping).abort_handle());
         let publishing = self.publish_cluster_key(&session.barrier);
@@ -147,7 +152,15 @@ impl Shared {
     fn follow_keys(self: &Arc<Self>) {
         match self.sealed.seal_record() {
             Ok(Some(seal)) => {
-                self.state().seal = Some(seal);
+                let mut state = self.state();
+                if state.seal.as_ref().is_some_and(|known| *known != seal) {
+                    // Shares of the seal before it do not fit those of this one.
+                    state.progress.reset();
+                    state.migrating.reset();
+                }
+                state.seal = Some(seal);
+                drop(state);
+                self.tell_route();
                 self.joiner.arrived.notify_waiters();
             }
             // Initialised elsewhere, and the entry is on its way.
@@ -202,7 +215,15 @@ impl Shared {
     /// Ends the session that `which` accepts. Closes the gate first, so that no new request finds a
     /// router without keys.
     fn end_session(self: &Arc<Self>, which: impl FnOnce(&mut Session) -> bool) {
-        let session = self.state().session.take_if(which);
+        let session = {
+            let mut state = self.state();
+            let session = state.session.take_if(which);
+            if session.is_some() {
+                state.allowed = None;
+                state.unmigrated = None;
+            }
+            session
+        };
         self.settle();
         if let Some(session) = session {
             session.barrier.seal();

@@ -3,8 +3,8 @@
 //! A log or an audit file that cannot be opened fails a write, so strangers must not be able to
 //! take the last descriptor.
 
-use crate::http::limits::CONNECTIONS_MAX;
 use crate::http::{connections_within, descriptors_for};
+use crate::memory;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors for the log, the state (64 files are kept open, more while tables are merged), audit
@@ -13,7 +13,7 @@ const RESERVED: u64 = 256;
 
 /// Returns the number of descriptors that lets the node have all the connections that it takes.
 pub fn wanted() -> u64 {
-    descriptors_for(CONNECTIONS_MAX).saturating_add(RESERVED)
+    descriptors_for(memory::DEFAULT.connections).saturating_add(RESERVED)
 }
 
 /// Raises the soft limit to the number that is of use, as far as the hard limit lets it, and

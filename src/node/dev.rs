@@ -9,7 +9,7 @@ use crate::engine::{Client, Operation};
 use crate::router::{Incoming, Role};
 use crate::secret::{Secret, SecretBytes, SecretString};
 use crate::stream::Upload;
-use crate::sys::LifecycleError;
+use crate::sys::{InitRequest, LifecycleError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -56,7 +56,12 @@ pub(super) async fn start(shared: &Arc<Shared>, dev: Dev) -> Result<DevStart, Li
 async fn initialize(shared: &Arc<Shared>, dev: &Dev) -> Result<DevStart, LifecycleError> {
     let token = dev.root_token.as_ref();
     let token = token.map(|token| Secret::new(token.expose().clone()));
-    let result = shared.initialize_with(1, 1, token).await?;
+    let request = InitRequest {
+        secret_shares: 1,
+        secret_threshold: 1,
+        ..InitRequest::default()
+    };
+    let result = shared.initialize_with(request, token).await?;
     let key = result.shares.into_iter().next();
     let start = DevStart {
         unseal_key: key.ok_or_else(|| LifecycleError::Internal("no share was made".into()))?,

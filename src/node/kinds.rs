@@ -2,11 +2,17 @@
 
 use crate::auth::token;
 use crate::engine::table::Access;
-use crate::engine::{Kind, MountContext, Operation, cubbyhole, kv};
+use crate::engine::{Kind, MountContext, Operation, cubbyhole, kv, transit};
 use crate::sys;
 
 /// The kinds of this build.
-pub static KINDS: [&Kind; 4] = [&cubbyhole::KIND, &kv::KIND, &sys::KIND, &token::KIND];
+pub static KINDS: [&Kind; 5] = [
+    &cubbyhole::KIND,
+    &kv::KIND,
+    &sys::KIND,
+    &token::KIND,
+    &transit::KIND,
+];
 
 /// Returns true if `path` (without `/v1/`) needs `sudo`, by the tables of the engines that every
 /// server has. A path that is listed (`lists`) may lack its last slash.

@@ -1,12 +1,14 @@
 //! Answers the API's requests to the node itself, in every role.
 
 use super::shared::Shared;
+use crate::barrier::WrappedKey;
 use crate::clock::Timestamp;
+use crate::secret::Key256;
 use crate::store::BoxFuture;
 use crate::stream::Chunks;
 use crate::sys::{
     Cluster, HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
-    SealStatus, ShareInput,
+    SealBackends, SealStatus, ShareInput,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -17,6 +19,10 @@ pub(super) struct Handle(pub(super) Arc<Shared>);
 impl Lifecycle for Handle {
     fn seal_status(&self) -> SealStatus {
         self.0.seal_status()
+    }
+
+    fn seal_backends(&self) -> SealBackends {
+        self.0.seal_backends()
     }
 
     fn leader(&self) -> LeaderStatus {
@@ -32,11 +38,7 @@ impl Lifecycle for Handle {
         request: InitRequest,
     ) -> BoxFuture<'_, Result<InitResult, LifecycleError>> {
         let shared = Arc::clone(&self.0);
-        to_the_end(async move {
-            let shares = i64::from(request.secret_shares);
-            let threshold = i64::from(request.secret_threshold);
-            shared.initialize_with(shares, threshold, None).await
-        })
+        to_the_end(async move { shared.initialize_with(request, None).await })
     }
 
     fn unseal(&self, share: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
@@ -44,8 +46,20 @@ impl Lifecycle for Handle {
         to_the_end(async move { shared.submit_share(share).await })
     }
 
+    fn unseal_to_migrate(
+        &self,
+        share: ShareInput,
+    ) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move { shared.submit_share_to_migrate(share).await })
+    }
+
     fn reset_unseal(&self) -> SealStatus {
-        self.0.state().progress.reset();
+        {
+            let mut state = self.0.state();
+            state.progress.reset();
+            state.migrating.reset();
+        }
         self.0.lights_changed.notify_one();
         self.0.seal_status()
     }
@@ -58,6 +72,10 @@ impl Lifecycle for Handle {
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>> {
         let shared = Arc::clone(&self.0);
         to_the_end(async move { shared.step_down().await })
+    }
+
+    fn new_kept_key(&self) -> BoxFuture<'_, Result<(Key256, Vec<WrappedKey>), LifecycleError>> {
+        Box::pin(self.0.new_kept_key())
     }
 
     fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {

@@ -2,17 +2,18 @@
 
 use super::descriptors;
 use crate::config::{self, MinimumTls};
-use crate::http::limits::CONNECTIONS_MAX;
 use crate::http::{
     Address, Bound, ForwardedFor, HeaderSelector, JsonLimits, Listener, Options, ResponseHeaders,
     Tls, TlsError, TlsVersion, UnixOwner,
 };
+use crate::memory::Sizes;
 
 /// Returns the options for the edge.
-pub(super) fn options(listeners: &[config::Listener]) -> Options {
+pub(super) fn options(listeners: &[config::Listener], memory: &Sizes) -> Options {
     Options {
         listeners: listeners.iter().map(listener).collect(),
-        connections_max: descriptors::connections_max(CONNECTIONS_MAX),
+        connections_max: descriptors::connections_max(memory.connections),
+        requests: memory.requests,
     }
 }
 
@@ -51,6 +52,7 @@ fn listener(from: &config::Listener) -> Listener {
     listener.response_headers = response_headers(from);
     listener.unauthenticated_metrics = from.unauthenticated_metrics;
     listener.generate_root_closed = from.generate_root_closed;
+    listener.rekey_closed = from.rekey_closed;
     listener
 }
 

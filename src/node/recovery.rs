@@ -6,13 +6,16 @@
 
 use super::error::StartError;
 use super::run::Runs;
-use super::start::{DRAIN_MAX, check};
+use super::start::{DRAIN_MAX, check, sizes};
 use super::{listeners, storage};
+use crate::barrier::BarrierError;
 use crate::clock::ClusterClock;
 use crate::config::{self, Config};
 use crate::http::{self, Bound, Gate};
+use crate::memory::Sizes;
 use crate::raft::{self, Recovered};
 use crate::router::Role;
+use crate::seal::Providers;
 use crate::store::Storage;
 use crate::sys::RecoveryMode;
 use std::sync::Arc;
@@ -32,6 +35,15 @@ impl Recovery {
     /// # Errors
     /// See [`StartError`]; nothing listens and no file is held then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let seals = super::seals::of_config(&config)?;
+        Self::start_with(config, seals.all()).await
+    }
+
+    /// Starts a node as [`Recovery::start`] does, with these providers of the seal key.
+    pub(super) async fn start_with(
+        config: Config,
+        providers: Providers,
+    ) -> Result<Self, StartError> {
         check(&config)?;
         let Some(config::Storage::Raft(raft)) = &config.storage else {
             return Err(StartError::Unsupported(
@@ -39,10 +51,12 @@ impl Recovery {
                     .into(),
             ));
         };
-        let options = raft::Options::new(&raft.path, storage::node_id(raft));
+        let memory = sizes(&config);
+        let mut options = raft::Options::new(&raft.path, storage::node_id(raft));
+        options.memory = memory;
         let opened = Recovered::open(options).await;
         let storage = opened.map_err(|error| StartError::Storage(error.to_string()))?;
-        match Self::serve(&config, &storage).await {
+        match Self::serve(&config, &storage, memory, providers).await {
             Ok((server, role)) => Ok(Self {
                 storage,
                 server,
@@ -59,10 +73,21 @@ impl Recovery {
     async fn serve(
         config: &Config,
         storage: &Arc<Recovered>,
+        memory: &Sizes,
+        providers: Providers,
     ) -> Result<(http::Server, watch::Sender<Role>), StartError> {
         let clock = Arc::new(ClusterClock::start(storage.status().time_floor));
-        let mode = RecoveryMode::new(Arc::clone(storage) as _, clock);
-        let mode = Arc::new(mode.map_err(|error| StartError::Storage(error.to_string()))?);
+        let unread = |error: BarrierError| StartError::Storage(error.to_string());
+        let is_alone = providers.is_empty();
+        let mode = RecoveryMode::new(Arc::clone(storage) as _, clock, providers);
+        let mode = Arc::new(mode.map_err(unread)?);
+        let seal = mode.seal().map_err(unread)?;
+        if seal.is_auto() && is_alone {
+            return Err(StartError::Unsupported(format!(
+                "a provider keeps the key of this store: give its seal stanza, seal {:?}",
+                seal.kind()
+            )));
+        }
         let role = watch::Sender::new(Role::Sealed);
         let gate = Gate {
             role: role.subscribe(),
@@ -70,7 +95,7 @@ impl Recovery {
             forwarder: None,
             recovery: Some(mode),
         };
-        let server = http::serve(listeners::options(&config.listeners), gate).await?;
+        let server = http::serve(listeners::options(&config.listeners, memory), gate).await?;
         match storage.others() {
             0 => tracing::warn!("recovery mode"),
             others => tracing::warn!(
@@ -118,3 +143,6 @@ impl Runs for Recovery {
         self.storage.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

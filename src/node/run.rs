@@ -1,7 +1,7 @@
 //! Runs a node from its start to its end.
 
 use super::signals::{Signal, Signals};
-use super::{Node, systemd};
+use super::{Node, pages, systemd};
 use std::time::Duration;
 
 /// A node, in whichever mode, that runs until it is told to stop.
@@ -51,6 +51,7 @@ impl Runs for Node {
 /// The reason why the node could not go on.
 pub async fn run(node: impl Runs, mut signals: Signals, reload: impl Fn()) -> Result<(), String> {
     systemd::ready(&node.describe());
+    crate::task::spawn(pages::follow());
     let failure = serve(&node, &mut signals, reload).await;
     systemd::stopping();
     crate::telemetry::info!("stopping");

@@ -5,11 +5,12 @@
 //! sealed until it is started again, and so does one that was removed from its cluster.
 
 use super::error::StartError;
-use super::shared::Shared;
-use crate::barrier::SealRecord;
-use crate::config::Config;
-use crate::seal::Providers;
-use crate::secret::{Key256, fill_random};
+use super::shared::{Backend, Shared};
+use crate::barrier::{SealRecord, WRAPPED_KEYS_MAX, WrappedKey};
+use crate::config::{Config, Seal};
+use crate::router::Role;
+use crate::seal::{self, Provider, Providers, SealRoute, SealSet, Settings, Variables};
+use crate::secret::{Key256, Secret, fill_random};
 use crate::sys::LifecycleError;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,26 +23,115 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// together do not ask together.
 const JITTER_MS: u64 = 500;
 
-/// Returns the providers of the configuration. Shamir's seal has none: people keep its key.
+/// The time between two looks at the providers' health, and after one that found a fault. Vault's.
+const HEALTH_EVERY: Duration = Duration::from_secs(600);
+const HEALTH_AGAIN: Duration = Duration::from_secs(60);
+
+/// Returns the seals of the configuration. Shamir's has no provider: people keep its key.
 ///
 /// # Errors
-/// [`StartError::Unsupported`] names a stanza of a kind that is not in this build.
-pub(super) fn providers(config: &Config) -> Result<Providers, StartError> {
-    let mut stanzas = config.seals.iter().filter(|seal| !seal.disabled);
-    match stanzas.find(|seal| seal.kind != "shamir") {
-        None => Ok(Providers::default()),
-        Some(seal) => Err(StartError::Unsupported(format!(
-            "{}: seal {:?} is not in this build, which unseals with shamir shares only: remove \
-             the stanza",
-            seal.position, seal.kind
-        ))),
+/// [`StartError::Unsupported`] names a stanza that cannot be used, and its fault.
+pub(super) fn of_config(config: &Config) -> Result<SealSet, StartError> {
+    let stanzas = config.seals.iter().filter(|seal| seal.kind != "shamir");
+    let (disabled, mut enabled): (Vec<&Seal>, Vec<&Seal>) = stanzas.partition(|seal| seal.disabled);
+    enabled.sort_by_key(|seal| seal.priority);
+    if enabled.len().max(disabled.len()) > WRAPPED_KEYS_MAX {
+        let why = format!("there are more than {WRAPPED_KEYS_MAX} seals");
+        return Err(StartError::Unsupported(why));
+    }
+    let is_alike = |one: &Seal, other: &Seal| one.kind == other.kind && one.name == other.name;
+    for (at, seal) in enabled.iter().enumerate() {
+        let mut before = enabled.iter().take(at);
+        let is_twin = |other: &&Seal| is_alike(other, seal) || other.priority == seal.priority;
+        if before.any(is_twin) {
+            let why = "several seals need a name and a priority of their own each";
+            return Err(refused(seal, why));
+        }
+    }
+    for (at, seal) in disabled.iter().enumerate() {
+        let mut others = enabled.iter().chain(disabled.iter().take(at));
+        if others.any(|other| is_alike(other, seal)) {
+            let why = "it is disabled, and another stanza has its kind and its name: give the new \
+                       one a name of its own";
+            return Err(refused(seal, why));
+        }
+    }
+    Ok(SealSet {
+        enabled: providers(&enabled)?,
+        disabled: providers(&disabled)?,
+    })
+}
+
+/// Returns the providers of these stanzas, in their order.
+fn providers(stanzas: &[&Seal]) -> Result<Providers, StartError> {
+    let variables = Variables::of_process();
+    let providers = stanzas.iter().map(|seal| {
+        let fields = seal.fields.iter().map(|(key, value)| {
+            let value = Secret::new(value.expose().clone());
+            (key.clone(), value)
+        });
+        let settings = Settings {
+            kind: seal.kind.clone(),
+            name: seal.name.clone().unwrap_or_default(),
+            fields: fields.collect(),
+            variables: variables.clone(),
+        };
+        seal::provider(&settings).map_err(|error| refused(seal, &error.to_string()))
+    });
+    Ok(Providers::new(providers.collect::<Result<_, _>>()?))
+}
+
+fn refused(seal: &Seal, why: &str) -> StartError {
+    StartError::Unsupported(format!("{}: seal {:?}: {why}", seal.position, seal.kind))
+}
+
+/// Unseals by the providers whenever the node is sealed, and looks after them, until it stops.
+pub(super) fn follow(shared: &Arc<Shared>) {
+    shared.tell_route();
+    if shared.seals.enabled.is_empty() {
+        return;
+    }
+    crate::task::spawn(run(Arc::downgrade(shared)));
+    crate::task::spawn(watch_health(Arc::downgrade(shared)));
+    for provider in shared.seals.enabled.each() {
+        crate::task::spawn(tend(Arc::downgrade(shared), Arc::clone(provider)));
     }
 }
 
-/// Unseals by the providers whenever the node is sealed, until it stops.
-pub(super) fn follow(shared: &Arc<Shared>) {
-    if !shared.providers.is_empty() {
-        crate::task::spawn(run(Arc::downgrade(shared)));
+/// Keeps a provider usable while the node lives.
+async fn tend(shared: Weak<Shared>, provider: Arc<dyn Provider>) {
+    while let Some(wait) = provider.tend().await {
+        tokio::time::sleep(wait).await;
+        if shared.upgrade().is_none_or(|node| node.state().stopping) {
+            return;
+        }
+    }
+}
+
+/// Asks the providers now and then whether they would answer, and has the active node renew the
+/// copies of the seal key. What failed is looked at again sooner.
+async fn watch_health(shared: Weak<Shared>) {
+    let Some(mut role) = shared.upgrade().map(|node| node.role()) else {
+        return;
+    };
+    loop {
+        let Some(node) = shared.upgrade() else { return };
+        if node.state().stopping {
+            return;
+        }
+        let is_active = matches!(*role.borrow_and_update(), Role::Active { .. });
+        let mut is_well = true;
+        if node.state().session.is_some() {
+            is_well = node.look_at_health().await;
+            if is_active {
+                is_well &= node.renew_copies().await;
+            }
+        }
+        drop(node);
+        tokio::select! {
+            changed = role.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(if is_well { HEALTH_EVERY } else { HEALTH_AGAIN }) => {}
+        }
     }
 }
 
@@ -60,19 +150,34 @@ async fn run(shared: Weak<Shared>) {
         // An open node has nothing to look at before its role changes, and sleeps.
         let is_open = node.state().session.is_some();
         drop(node);
-        let rest = match tried {
+        let pause = match tried {
             Tried::Idle => RETRY_MAX,
             Tried::Failed => wait,
         };
         wait = match tried {
             Tried::Idle => RETRY_MIN,
-            Tried::Failed => (wait * 2).min(RETRY_MAX),
+            Tried::Failed => longer(wait),
         };
         tokio::select! {
             changed = role.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(rest + jitter()), if !is_open => {}
+            () = tokio::time::sleep(rest(pause)), if !is_open => {}
         }
     }
+}
+
+/// Returns the first wait after a failure.
+pub(super) const fn first_wait() -> Duration {
+    RETRY_MIN
+}
+
+/// Returns the wait after one of `wait`.
+pub(super) fn longer(wait: Duration) -> Duration {
+    (wait * 2).min(RETRY_MAX)
+}
+
+/// Returns a wait of about `wait`.
+pub(super) fn rest(wait: Duration) -> Duration {
+    wait + jitter()
 }
 
 fn jitter() -> Duration {
@@ -82,7 +187,7 @@ fn jitter() -> Duration {
 }
 
 /// The result of one round.
-enum Tried {
+pub(super) enum Tried {
     /// There was nothing to do, or it is done.
     Idle,
     /// No provider gave the key, or it did not open the store.
@@ -95,7 +200,7 @@ impl Shared {
             self.set_locked(None);
             return Tried::Idle;
         };
-        let why = match self.providers.unwrap(&record.wrapped).await {
+        let why = match self.seals.enabled.unwrap(&record.wrapped).await {
             Ok(key) => match self.open_with(key).await {
                 Ok(()) => None,
                 Err(error) => Some(error.to_string()),
@@ -117,7 +222,7 @@ impl Shared {
             state.seal.clone()
         };
         let record = record.or_else(|| self.joiner.seal())?;
-        let waits = record.is_auto() && !self.joiner.is_answering();
+        let waits = record.is_auto() && self.is_my_seal(&record) && !self.joiner.is_answering();
         (waits && !self.leadership.is_removed()).then_some(record)
     }
 
@@ -148,14 +253,119 @@ impl Shared {
         state.locked = why;
     }
 
+    /// Notes the providers' health, and logs what changed. Returns true where all are well.
+    async fn look_at_health(&self) -> bool {
+        let now = self.clock.now();
+        let told = self.seals.enabled.health().await;
+        let mut state = self.state();
+        let before = std::mem::take(&mut state.backends);
+        state.backends = told
+            .into_iter()
+            .map(|(which, healthy)| {
+                let old = before.iter().find(|old| old.which == which);
+                let was_ill = old.and_then(|old| old.ill_since);
+                match (&healthy, was_ill) {
+                    (Err(error), None) => {
+                        tracing::warn!(seal = %which, %error, "a seal is unhealthy")
+                    }
+                    (Ok(()), Some(_)) => {
+                        crate::telemetry::info!(seal = %which, "a seal is healthy again");
+                    }
+                    _ => {}
+                }
+                let ill_since = healthy.is_err().then(|| was_ill.unwrap_or(now));
+                Backend { which, ill_since }
+            })
+            .collect();
+        state.backends.iter().all(|one| one.ill_since.is_none())
+    }
+
+    /// Has each provider keep the seal key under the newest version of its own key, so that older
+    /// ones may be retired, and has those keep it that came since. Returns false where this is to
+    /// be tried again.
+    async fn renew_copies(&self) -> bool {
+        let session = self.state().session.clone();
+        let Some(barrier) = session.map(|session| session.barrier) else {
+            return true;
+        };
+        let before = match barrier.current_seal() {
+            Ok(before) if before.record.is_auto() && self.is_my_seal(&before.record) => before,
+            _ => return true,
+        };
+        let key = match self.seals.enabled.unwrap(&before.record.wrapped).await {
+            Ok(key) => key,
+            Err(error) => {
+                crate::telemetry::debug!(%error, "no seal gives this cluster's key now");
+                return false;
+            }
+        };
+        // A provider may give back anything.
+        if let Err(error) = self.sealed.check(&key) {
+            tracing::error!(%error, "the key that a seal gives is not this cluster's");
+            return false;
+        }
+        let mut kept = before.record.wrapped.clone();
+        kept.retain(|one| !self.seals.disabled.keep_any(std::slice::from_ref(one)));
+        let is_left = kept.len() < before.record.wrapped.len();
+        let renewed = self.seals.enabled.renew(&key, &kept).await;
+        // Its health, which is looked at with it, is logged when it changes.
+        for (which, error) in &renewed.failed {
+            crate::telemetry::debug!(seal = %which, %error, "a seal does not keep the newest copy");
+        }
+        let is_whole = renewed.failed.is_empty();
+        if !renewed.changes && !is_left {
+            return is_whole;
+        }
+        let mut record = before.record.clone();
+        record.wrapped = renewed.wrapped;
+        let batch = barrier.reseal(&key, record, &before);
+        let written = match batch {
+            Ok(batch) => barrier.commit(batch, self.clock.now()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => {
+                crate::telemetry::info!("the seals keep this cluster's key anew");
+                is_whole
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the renewed copies of the seal key are not kept");
+                false
+            }
+        }
+    }
+
     /// Makes a seal key, and has all providers keep it.
-    pub(super) async fn new_kept_key(&self) -> Result<(Key256, SealRecord), LifecycleError> {
+    ///
+    /// # Errors
+    /// [`LifecycleError::Invalid`] where one does not, or where they are not the cluster's.
+    pub(super) async fn new_kept_key(&self) -> Result<(Key256, Vec<WrappedKey>), LifecycleError> {
+        let record = self.state().seal.clone();
+        if let Some(record) = record.filter(|record| !self.is_my_seal(record)) {
+            return Err(LifecycleError::Invalid(format!(
+                "this node's seals are not the cluster's, which is {}: migrate it first",
+                record.kind()
+            )));
+        }
+        self.new_key_at_providers().await
+    }
+
+    /// Makes a seal key, and has all providers of enabled stanzas keep it, whatever seal the
+    /// cluster has.
+    pub(super) async fn new_key_at_providers(
+        &self,
+    ) -> Result<(Key256, Vec<WrappedKey>), LifecycleError> {
         let key = Key256::generate();
-        let wrapped = self.providers.wrap(&key).await;
+        let wrapped = self.seals.enabled.wrap(&key).await;
         let wrapped = wrapped.map_err(|unkept| LifecycleError::Invalid(unkept.to_string()))?;
-        Ok((key, SealRecord::of_providers(wrapped)))
+        Ok((key, wrapped))
+    }
+
+    /// Returns true where the cluster's seal is the one of this node's configuration.
+    fn is_my_seal(&self, record: &SealRecord) -> bool {
+        self.seals.route(record) == SealRoute::Stays
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::node) mod tests;

@@ -10,9 +10,11 @@ use crate::barrier::{BarrierError, SealRecord, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::peer::PublicKey;
 use crate::router::{Phase, Role, Router};
-use crate::seal::{Providers, UnsealProgress};
+use crate::seal::{Description, SealMigration, SealRoute, SealSet, UnsealProgress};
+use crate::secret::Key256;
 use crate::store::Storage;
 use crate::sys::duties::autopilot::Autopilot;
+use crate::sys::duties::rewrap::Rewrapping;
 use crate::sys::duties::snapshots::Auto;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -42,6 +44,8 @@ pub(super) struct Facts {
     pub data: Option<std::path::PathBuf>,
     /// The configuration as `sys/config/state/sanitized` shows it.
     pub sanitized: serde_json::Map<String, serde_json::Value>,
+    /// The sizes of caches.
+    pub memory: &'static crate::memory::Sizes,
     /// The audit stanzas, and the folders in which other audit files may be.
     pub audit: crate::audit::Options,
 }
@@ -51,14 +55,16 @@ pub(super) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub leadership: Leadership,
     pub sealed: Sealed,
-    /// The providers that keep the seal key; none where people keep it.
-    pub providers: Providers,
+    /// The seals of the configuration.
+    pub seals: SealSet,
     pub clock: Arc<dyn Clock>,
     pub facts: Facts,
     /// Held during a step, so that one runs at a time: initialise, unseal, seal, step down.
     pub step: tokio::sync::Mutex<()>,
     /// Notified when an applied entry may concern the keys or the seal.
     pub keys_changed: Arc<Notify>,
+    /// Notified when a migration of the seal was allowed.
+    pub migration_allowed: Arc<Notify>,
     /// Notified when the condition that the lights show may have changed, and the role has not.
     pub lights_changed: Arc<Notify>,
     /// The state of this node as a joiner.
@@ -67,6 +73,8 @@ pub(super) struct Shared {
     pub gatekeeper: Gatekeeper,
     /// Autopilot's record of the members.
     pub autopilot: Arc<Autopilot>,
+    /// The progress of re-encryption, for the endpoints to show.
+    pub rewrapping: Arc<Rewrapping>,
     /// The record of scheduled snapshots.
     pub snapshots: Arc<Auto>,
     /// The numbers of tokens and leases.
@@ -90,8 +98,18 @@ pub(super) struct NodeState {
     pub held: bool,
     /// The reason why no provider opened the node yet.
     pub locked: Option<String>,
+    /// The providers, as they were found last.
+    pub backends: Vec<Backend>,
     /// The shares given so far.
     pub progress: UnsealProgress,
+    /// The shares given to migrate the seal so far.
+    pub migrating: UnsealProgress,
+    /// The migration of the seal that the holders of shares allowed, until it is done.
+    pub allowed: Option<Allowed>,
+    /// The way from the stored seal to the configured one, as it was logged last.
+    pub route: SealRoute,
+    /// The reason for which an allowed migration is not done yet.
+    pub unmigrated: Option<String>,
     /// The session, from unseal to seal.
     pub session: Option<Session>,
     /// The reign, while this node is active.
@@ -100,6 +118,21 @@ pub(super) struct NodeState {
     pub stopping: bool,
     /// The phase that the listeners were told last.
     pub phase: Phase,
+}
+
+/// A migration of the seal that the holders of enough shares allowed.
+pub(super) struct Allowed {
+    /// The migration; any other needs their word anew.
+    pub migration: SealMigration,
+    /// The key that their shares made up.
+    pub key: Key256,
+}
+
+/// A provider of the seal key, as it was found last.
+pub(super) struct Backend {
+    pub which: Description,
+    /// The time at which it was found to be ill; `None` for one that is well.
+    pub ill_since: Option<Timestamp>,
 }
 
 /// The state that exists only while the keys are in memory.
@@ -125,7 +158,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         facts: Facts,
         joiner: Joiner,
-        providers: Providers,
+        seals: SealSet,
         wear: Wear,
     ) -> Result<Arc<Self>, BarrierError> {
         let sealed = Sealed::new(Arc::clone(&storage));
@@ -134,15 +167,17 @@ impl Shared {
             storage,
             leadership,
             sealed,
-            providers,
+            seals,
             clock,
             facts,
             step: tokio::sync::Mutex::new(()),
             keys_changed: Arc::default(),
+            migration_allowed: Arc::default(),
             lights_changed: Arc::default(),
             joiner,
             gatekeeper: Gatekeeper::new(),
             autopilot: Arc::default(),
+            rewrapping: Arc::default(),
             snapshots: Arc::default(),
             tally: Arc::default(),
             wear,

@@ -12,12 +12,14 @@ use super::shared::{Facts, Shared};
 use super::wear::{self, Wear};
 use super::{advertise, announce, controller, lights, listeners, seals, seen_twice, storage};
 use crate::audit;
+use crate::block::Machine;
 use crate::clock::{Clock, ClusterClock};
 use crate::config::Config;
 use crate::hardware::Lights;
 use crate::http::forward::Forwarder;
 use crate::http::{self, Bound, Gate};
-use crate::seal::Providers;
+use crate::memory::{self, Chosen, Sizes};
+use crate::seal::SealSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,29 +50,30 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; nothing listens and no file is held then.
     pub async fn start(config: Config, dev: Option<Dev>) -> Result<Self, StartError> {
-        let providers = seals::providers(&config)?;
-        Self::start_with(config, dev, providers).await
+        let seals = seals::of_config(&config)?;
+        Self::start_with(config, dev, seals).await
     }
 
-    /// Starts a node as [`Node::start`] does, with these providers of the seal key.
+    /// Starts a node as [`Node::start`] does, with these seals.
     pub(super) async fn start_with(
         config: Config,
         dev: Option<Dev>,
-        providers: Providers,
+        seals: SealSet,
     ) -> Result<Self, StartError> {
         check(&config)?;
         let lights = lights::start(&config);
         let peering = Peering::start(&config, dev.is_some()).await?;
-        let opened = storage::open(&config, peering.as_ref()).await;
+        let memory = sizes(&config);
+        let opened = storage::open(&config, peering.as_ref(), memory).await;
         let opened = opened.map_err(StartError::Storage)?;
         let floor = opened.storage.status().time_floor;
         let clock: Arc<dyn Clock> = Arc::new(ClusterClock::start(floor));
-        let facts = facts(&config, opened.kind, opened.ha_enabled);
+        let facts = facts(&config, memory, opened.kind, opened.ha_enabled);
         let joiner = joiner(&config, peering.as_ref())?;
         let services = advertise::services(&config, &joiner)?;
         let (storage, leadership) = (opened.storage, opened.leadership);
         let wear = Wear::of(&config);
-        let shared = Shared::new(storage, leadership, clock, facts, joiner, providers, wear)
+        let shared = Shared::new(storage, leadership, clock, facts, joiner, seals, wear)
             .map_err(|error| StartError::Storage(error.to_string()))?;
         crate::task::spawn(controller::run(Arc::downgrade(&shared)));
         let peers = peering.as_ref().map(|peering| Arc::clone(&peering.peers));
@@ -85,7 +88,7 @@ impl Node {
             forwarder: to_active,
             recovery: None,
         };
-        let server = match http::serve(listeners::options(&config.listeners), gate).await {
+        let server = match http::serve(listeners::options(&config.listeners, memory), gate).await {
             Ok(server) => server,
             Err(error) => {
                 shared.storage.shutdown().await;
@@ -212,12 +215,24 @@ impl Node {
     }
 }
 
+/// Returns the memory profile of this process: the configured one, or the machine's.
+pub fn memory(config: &Config) -> Chosen {
+    memory::choose(&Machine::default(), "self", config.memory_profile)
+}
+
+/// Returns the sizes for this process, and logs the profile that they are from.
+pub(super) fn sizes(config: &Config) -> &'static Sizes {
+    let memory = memory(config);
+    crate::telemetry::info!(profile = %memory, "the memory of caches and requests is set");
+    memory.sizes()
+}
+
 /// Refuses settings that this build cannot act on.
 ///
 /// # Errors
 /// Names the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    seals::providers(config).map(drop)?;
+    seals::of_config(config).map(drop)?;
     for listener in &config.listeners {
         let missing = |tls: &crate::config::ListenerTls| {
             tls.cert_file.as_os_str().is_empty() || tls.key_file.as_os_str().is_empty()
@@ -301,7 +316,12 @@ fn joiner(config: &Config, peering: Option<&Peering>) -> Result<Joiner, StartErr
     Ok(Joiner::new(storage::node_id(raft), key, places, non_voter))
 }
 
-fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts {
+fn facts(
+    config: &Config,
+    memory: &'static Sizes,
+    storage_type: &'static str,
+    ha_enabled: bool,
+) -> Facts {
     Facts {
         storage_type,
         ha_enabled,
@@ -311,6 +331,7 @@ fn facts(config: &Config, storage_type: &'static str, ha_enabled: bool) -> Facts
         raw_storage_endpoint: config.raw_storage_endpoint,
         metrics_prefix: config.telemetry.prefix.clone(),
         prometheus: !config.telemetry.prometheus_retention.is_zero(),
+        memory,
         data: match &config.storage {
             Some(crate::config::Storage::Raft(raft)) => Some(raft.path.clone()),
             _ => None,

@@ -6,33 +6,83 @@ use crate::barrier::SealRecord;
 use crate::clock::Timestamp;
 use crate::raft::MemberInfo;
 use crate::router::Phase;
-use crate::sys::{HaStatus, LeaderStatus, SealStatus};
+use crate::seal::{Description, Provider, SealRoute};
+use crate::sys::{HaStatus, LeaderStatus, SealBackends, SealStatus};
+use std::sync::Arc;
 
 impl Shared {
     pub(super) fn seal_status(&self) -> SealStatus {
         let state = self.state();
         let seal = state.seal.clone().or_else(|| self.joiner.seal());
-        let (t, n) = seal.as_ref().map_or((0, 0), |seal| {
-            let config = seal.config;
-            (config.threshold, config.shares)
-        });
-        let kind = seal.as_ref().map(|seal| seal.kind().to_owned());
-        let kind = kind.or_else(|| self.providers.kind());
+        let shared = seal.as_ref().map(SealRecord::ceremony);
+        let (t, n) = shared.map_or((0, 0), |shared| (shared.threshold, shared.shares));
+        let route = state.seal.as_ref().map(|seal| self.seals.route(seal));
+        let route = route.unwrap_or_default();
+        let migration = matches!(route, SealRoute::Migrates(_));
+        // While a migration is pending the seal is the one that is to be, as in OpenBao.
+        let (seal_type, recovery_seal) = match seal.as_ref().filter(|_| !migration) {
+            Some(seal) => (seal.kind().to_owned(), seal.is_auto()),
+            None => (self.seals.kind(), !self.seals.enabled.is_empty()),
+        };
+        let progress = match migration && state.progress.count() == 0 {
+            true => &state.migrating,
+            false => &state.progress,
+        };
         let session = state.session.as_ref();
         let cluster = session.map(|session| session.cluster.clone());
+        let locked = state.locked.clone().filter(|_| session.is_none());
+        let warnings = [locked, state.unmigrated.clone(), route.fault()];
         SealStatus {
-            seal_type: kind.unwrap_or_else(|| "shamir".into()),
+            seal_type,
             initialized: seal.is_some(),
             sealed: session.is_none(),
             t,
             n,
-            progress: state.progress.count(),
-            nonce: state.progress.nonce(),
+            emergency: seal
+                .as_ref()
+                .and_then(SealRecord::emergency)
+                .map(|shares| (shares.threshold, shares.shares)),
+            progress: progress.count(),
+            nonce: progress.nonce(),
             cluster_name: cluster.as_ref().map(|cluster| cluster.name.clone()),
             cluster_id: cluster.map(|cluster| cluster.id),
             storage_type: self.facts.storage_type.into(),
-            recovery_seal: seal.as_ref().is_some_and(SealRecord::is_auto),
-            warnings: state.locked.clone().into_iter().collect(),
+            migration,
+            recovery_seal,
+            warnings: warnings.into_iter().flatten().collect(),
+        }
+    }
+
+    /// Returns the seals, as they were found last.
+    pub(super) fn seal_backends(&self) -> SealBackends {
+        let disabled = self.seals.disabled.each().iter();
+        let disabled = disabled.map(|one| shown(one.describe())).collect();
+        if self.seals.enabled.is_empty() {
+            return SealBackends {
+                each: vec![("shamir".into(), None)],
+                fully_wrapped: true,
+                disabled,
+            };
+        }
+        let state = self.state();
+        let copies = state.seal.as_ref().map(|seal| &seal.wrapped);
+        let describe = |provider: &Arc<dyn Provider>| provider.describe();
+        let all: Vec<Description> = self.seals.enabled.each().iter().map(describe).collect();
+        let is_kept = |which: &Description| {
+            let mut copies = copies.into_iter().flatten();
+            copies.any(|one| one.kind == which.kind && one.name == which.name)
+        };
+        let fully_wrapped = all.iter().all(is_kept);
+        let each = all.into_iter().map(|which| {
+            let mut found = state.backends.iter();
+            let ill_since = found.find(|one| one.which == which);
+            let ill_since = ill_since.and_then(|one| one.ill_since);
+            (shown(which), ill_since)
+        });
+        SealBackends {
+            each: each.collect(),
+            fully_wrapped,
+            disabled,
         }
     }
 
@@ -100,6 +150,14 @@ impl Shared {
             last_echo: Timestamp::default(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
+    }
+}
+
+/// Returns the name by which a seal is shown.
+fn shown(which: Description) -> String {
+    match which.name.is_empty() {
+        true => which.kind,
+        false => which.name,
     }
 }
 

@@ -3,13 +3,14 @@
 use super::identity::Cluster;
 use super::shared::{Session, Shared};
 use super::trust::ClusterSigner;
-use crate::barrier::{BarrierError, SealRecord, Unsealed};
+use crate::barrier::{BarrierError, Batch, SealRecord, SharedKey, Unsealed};
+use crate::clock::Timestamp;
 use crate::mount;
 use crate::raft::Signer;
-use crate::seal::{self, Collected, SealError};
-use crate::secret::{Key256, SecretBytes, SecretString};
+use crate::seal::{self, Collected, SealConfig, SealError};
+use crate::secret::{Key256, Secret, SecretBytes, SecretString};
 use crate::store::CommitError;
-use crate::sys::{InitResult, LifecycleError, SealStatus, ShareInput};
+use crate::sys::{InitRequest, InitResult, LifecycleError, SealStatus, ShareInput};
 use crate::token;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,7 @@ impl Shared {
     /// Makes all records that a cluster starts with, in one log entry. The node stays sealed.
     pub(super) async fn initialize_with(
         self: &Arc<Self>,
-        shares: i64,
-        threshold: i64,
+        request: InitRequest,
         root_token: Option<SecretString>,
     ) -> Result<InitResult, LifecycleError> {
         let _one = self.step.lock().await;
@@ -32,7 +32,7 @@ impl Shared {
         if let Some(address) = self.cluster_to_join().await {
             return Err(LifecycleError::Invalid(second_cluster(&address)));
         }
-        let (seal_key, how, shares) = self.new_seal_key(shares, threshold).await?;
+        let new = self.new_seal(&request).await?;
         if self.leadership.has_others() {
             // It is a member of a cluster whose first entries have not come yet.
             return Err(LifecycleError::AlreadyInitialized);
@@ -40,54 +40,87 @@ impl Shared {
         let internal = LifecycleError::Internal;
         self.leadership.found().await.map_err(internal)?;
         self.leadership.take(None).await.map_err(internal)?;
-        let made = self.write_first_entry(&seal_key, &how, root_token).await;
+        let cluster = Cluster::new(self.facts.cluster_name.as_deref());
+        let made = self.write_first_entry(&new, &cluster, root_token).await;
         self.leadership.give_up();
         let root_token = made?;
-        let seal = how.config;
-        self.state().seal = Some(how);
+        let shared = new.record.ceremony();
+        self.state().seal = Some(new.record);
         self.settle();
         crate::telemetry::info!(
-            shares = seal.shares,
-            threshold = seal.threshold,
+            shares = shared.shares,
+            threshold = shared.threshold,
             "security barrier initialized"
         );
-        Ok(InitResult { shares, root_token })
+        Ok(InitResult {
+            shares: new.shares,
+            recovery_shares: new.recovery.map(|recovery| recovery.shares),
+            root_token,
+            cluster_name: cluster.name,
+            cluster_id: cluster.id,
+        })
     }
 
-    /// Makes a seal key; returns it with its record, and the shares of it that people are to keep.
-    async fn new_seal_key(
-        &self,
-        shares: i64,
-        threshold: i64,
-    ) -> Result<(Key256, SealRecord, Vec<SecretBytes>), LifecycleError> {
-        let Some(kind) = self.providers.kind() else {
-            let config = seal::check_config(shares, threshold).map_err(invalid)?;
-            let (key, shares) = seal::generate(config).map_err(invalid)?;
-            return Ok((key, config.into(), shares));
+    /// Makes a seal key, and a recovery key where providers keep the seal key.
+    async fn new_seal(&self, request: &InitRequest) -> Result<NewSeal, LifecycleError> {
+        let unsealing = (request.secret_shares, request.secret_threshold);
+        let recovery = (request.recovery_shares, request.recovery_threshold);
+        let emergency = (request.emergency_shares, request.emergency_threshold);
+        let Some(kind) = self.seals.enabled.kind() else {
+            refuse(recovery, "recovery_shares,recovery_threshold", "shamir")?;
+            refuse(emergency, "emergency_shares,emergency_threshold", "shamir")?;
+            let (config, key, shares) = split_key(unsealing)?;
+            return Ok(NewSeal {
+                key,
+                record: config.into(),
+                shares,
+                recovery: None,
+            });
         };
-        if shares != 0 || threshold != 0 {
-            return Err(LifecycleError::Invalid(format!(
-                "parameters secret_shares,secret_threshold not applicable to seal type {kind}"
-            )));
-        }
-        let (key, how) = self.new_kept_key().await?;
-        Ok((key, how, Vec::new()))
+        refuse(unsealing, "secret_shares,secret_threshold", &kind)?;
+        let (config, recovery_key, shares) = split_key(recovery)?;
+        let recovery = NewRecovery {
+            key: recovery_key,
+            shares,
+        };
+        let emergency = match emergency {
+            (0, 0) => None,
+            (shares, threshold) => {
+                let config = seal::check_config(shares.into(), threshold.into());
+                Some(config.map_err(invalid)?)
+            }
+        };
+        let (key, wrapped) = self.new_kept_key().await?;
+        let mut record = SealRecord::of_providers(wrapped);
+        record.recovery = Some(config);
+        record.set_emergency(emergency);
+        let shares = emergency.map(|config| seal::shares_of(&key, config));
+        Ok(NewSeal {
+            key,
+            record,
+            shares: shares.transpose().map_err(invalid)?.unwrap_or_default(),
+            recovery: Some(recovery),
+        })
     }
 
     async fn write_first_entry(
         &self,
-        seal_key: &Key256,
-        how: &SealRecord,
+        new: &NewSeal,
+        cluster: &Cluster,
         root_token: Option<SecretString>,
     ) -> Result<SecretString, LifecycleError> {
         self.clock.found();
         let now = self.clock.now();
         let fresh = self
             .sealed
-            .initialize(seal_key, how.clone(), now)
+            .initialize(&new.key, new.record.clone(), now)
             .map_err(internal)?;
         let (barrier, mut batch) = (fresh.barrier, fresh.batch);
-        let cluster = Cluster::new(self.facts.cluster_name.as_deref());
+        if let Some(recovery) = &new.recovery {
+            let put = barrier.put_recovery_key(&mut batch, &recovery.key);
+            put.map_err(internal)?;
+        }
+        let barrier = new.put_share_hashes(barrier, &mut batch, now).await?;
         cluster.put(&barrier, &mut batch).map_err(internal)?;
         let signer = ClusterSigner::new(&barrier).map_err(internal)?;
         batch.publish_cluster_key(&signer.cluster_key().0);
@@ -116,6 +149,7 @@ impl Shared {
     ) -> Result<SealStatus, LifecycleError> {
         self.wait_for_store().await;
         let _one = self.step.lock().await;
+        self.check_unsealing()?;
         let collected = {
             let mut state = self.state();
             let seal = state.seal.clone().or_else(|| self.joiner.seal());
@@ -142,7 +176,7 @@ impl Shared {
 
     /// Waits until the seal of a member that has just started is known: it may not know yet which
     /// part of its own log is committed, and the leader tells it with the next heartbeat.
-    async fn wait_for_store(&self) {
+    pub(super) async fn wait_for_store(&self) {
         let is_known = || self.state().seal.is_some() || self.joiner.seal().is_some();
         if is_known() || !self.leadership.has_others() {
             return;
@@ -154,10 +188,7 @@ impl Shared {
 
     /// Opens the store with the whole key.
     pub(super) async fn unseal_with(self: &Arc<Self>, key: &Key256) -> Result<(), LifecycleError> {
-        let barrier = self.sealed.unseal(key).map_err(|error| match error {
-            BarrierError::WrongSealKey => LifecycleError::Invalid(WRONG_KEY.into()),
-            error => internal(error),
-        })?;
+        let barrier = self.sealed.unseal(key).map_err(not_opened)?;
         self.begin_session(&barrier).await.inspect_err(|_| {
             barrier.seal();
             self.leadership.give_up();
@@ -240,12 +271,90 @@ impl Shared {
     }
 }
 
+/// A seal that is about to be made.
+struct NewSeal {
+    key: Key256,
+    record: SealRecord,
+    /// The shares of the seal key that people are to keep.
+    shares: Vec<SecretBytes>,
+    recovery: Option<NewRecovery>,
+}
+
+impl NewSeal {
+    /// Adds the hashes of the shares to `batch`; returns the barrier, which is borne by the thread
+    /// that hashes.
+    async fn put_share_hashes(
+        &self,
+        barrier: Arc<Unsealed>,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Arc<Unsealed>, LifecycleError> {
+        let copied = |shares: &[SecretBytes]| -> Vec<SecretBytes> {
+            let copies = shares.iter().map(|share| share.expose().clone());
+            copies.map(Secret::new).collect()
+        };
+        let config = self.record.config;
+        let of_seal = (SharedKey::Seal, &self.key, &self.shares, config.threshold);
+        let threshold = self.record.ceremony().threshold;
+        let of_recovery = self.recovery.as_ref().map(|recovery| {
+            (
+                SharedKey::Recovery,
+                &recovery.key,
+                &recovery.shares,
+                threshold,
+            )
+        });
+        let sets = [of_recovery, Some(of_seal)].into_iter().flatten();
+        let sets: Vec<_> = sets
+            .filter(|(_, _, shares, _)| !shares.is_empty())
+            .map(|(which, key, shares, needed)| (which, key.duplicate(), copied(shares), needed))
+            .collect();
+        let work = move || {
+            let hashed = sets.iter().map(|(which, key, shares, needed)| {
+                let hashed = barrier.hash_shares(key, shares, *needed);
+                hashed.map(|hashed| (*which, hashed))
+            });
+            let hashed = hashed.collect::<Result<Vec<_>, _>>();
+            hashed.map(|hashed| (barrier, hashed))
+        };
+        let hashed = crate::task::compute(work).await.map_err(internal)?;
+        let (barrier, hashed) = hashed.map_err(internal)?;
+        let put = barrier.put_share_hashes(batch, &hashed, now);
+        put.map_err(internal)?;
+        Ok(barrier)
+    }
+}
+
+struct NewRecovery {
+    key: Key256,
+    shares: Vec<SecretBytes>,
+}
+
+type SplitKey = (SealConfig, Key256, Vec<SecretBytes>);
+
+/// Makes a key of so many shares, so many of which make it up.
+fn split_key((shares, threshold): (u8, u8)) -> Result<SplitKey, LifecycleError> {
+    let config = seal::check_config(shares.into(), threshold.into()).map_err(invalid)?;
+    let (key, shares) = seal::generate(config).map_err(invalid)?;
+    Ok((config, key, shares))
+}
+
+/// Refuses numbers of shares that the seal does not have.
+fn refuse(numbers: (u8, u8), names: &str, kind: &str) -> Result<(), LifecycleError> {
+    match numbers {
+        (0, 0) => Ok(()),
+        _ => Err(LifecycleError::Invalid(format!(
+            "parameters {names} not applicable to seal type {kind}"
+        ))),
+    }
+}
+
 /// The refusal of wrong keys, in Vault's words, so that scripts that look for them find them.
 const WRONG_KEY: &str =
     "failed to decrypt encrypted stored keys: cipher: message authentication failed";
 
-const REMOVED: &str = "this node was removed from the cluster: empty its data directory and let \
-                       it join again";
+pub(super) const REMOVED: &str = "this node was removed from the cluster: empty its data \
+                                  directory and let it join again";
 
 fn second_cluster(address: &str) -> String {
     format!(
@@ -253,6 +362,14 @@ fn second_cluster(address: &str) -> String {
          beside it is not made. Unseal this node to join, or take retry_join out of its \
          configuration"
     )
+}
+
+/// Returns the refusal of a key that does not open the store.
+pub(super) fn not_opened(error: BarrierError) -> LifecycleError {
+    match error {
+        BarrierError::WrongSealKey => LifecycleError::Invalid(WRONG_KEY.into()),
+        error => internal(error),
+    }
 }
 
 fn invalid(error: SealError) -> LifecycleError {

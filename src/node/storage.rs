@@ -4,9 +4,11 @@ use super::host;
 use super::peering::Peering;
 use super::phase::Leads;
 use crate::config::{self, Config};
+use crate::memory::Sizes;
 use crate::peer::Network;
 use crate::raft::{self, RaftStorage, Signer};
 use crate::router::Leader;
+use crate::store::state::Limits;
 use crate::store::{Inmem, Storage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub(super) struct OpenedStorage {
 pub(super) async fn open(
     config: &Config,
     peering: Option<&Peering>,
+    memory: &'static Sizes,
 ) -> Result<OpenedStorage, String> {
     match &config.storage {
         Some(config::Storage::Inmem) => Ok(OpenedStorage {
@@ -44,7 +47,7 @@ pub(super) async fn open(
             kind: "inmem",
             ha_enabled: false,
         }),
-        Some(config::Storage::Raft(raft)) => open_raft(raft, peering).await,
+        Some(config::Storage::Raft(raft)) => open_raft(raft, peering, memory).await,
         Some(config::Storage::Other { kind, position, .. }) => Err(format!(
             "{position}: storage {kind:?} cannot be served from: this build knows \"raft\" and \
              \"inmem\""
@@ -56,9 +59,12 @@ pub(super) async fn open(
 async fn open_raft(
     raft: &config::Raft,
     peering: Option<&Peering>,
+    memory: &'static Sizes,
 ) -> Result<OpenedStorage, String> {
     let mut options = raft::Options::new(&raft.path, node_id(raft));
     options.hostname = host::name();
+    options.memory = memory;
+    options.limits = Limits::of(memory);
     options.timing = raft::Timing::multiplied(raft.performance_multiplier);
     if let Some(peering) = peering {
         options.public_key = peering.peers.public_key();

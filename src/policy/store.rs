@@ -7,14 +7,13 @@ use super::{Acl, Policy, PolicyError, name};
 use crate::barrier::{BarrierError, Batch, Codec, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::Error;
+use crate::memory;
 use crate::store::{Key, Observer, Revision};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder of policies below the barrier's root.
 pub const PREFIX: &str = "sys/policy/";
-/// Most compiled lists that are kept; the least used ones make room.
-const ACLS_MAX: usize = 256;
 /// Most storage keys that are watched; beyond, all lists are dropped and built anew.
 const WATCHED_MAX: usize = 4096;
 /// A policy as it was written.
@@ -60,7 +59,12 @@ pub struct Store {
 impl Store {
     /// Returns the policies of `barrier`, with a cache that follows its storage.
     pub fn new(barrier: &Arc<Unsealed>) -> Self {
-        let cache = Arc::new(Cache::default());
+        Self::sized(barrier, memory::DEFAULT.policies)
+    }
+
+    /// Creates the store as [`Store::new`] does; at most `acls_max` compiled lists are cached.
+    pub fn sized(barrier: &Arc<Unsealed>, acls_max: usize) -> Self {
+        let cache = Arc::new(Cache::new(acls_max));
         barrier.storage().observe(Arc::downgrade(&cache) as _);
         Self {
             view: barrier.view(PREFIX),
@@ -270,16 +274,14 @@ struct Watch {
     keys: HashSet<Key>,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    fn new(acls_max: usize) -> Self {
         Self {
-            acls: quick_cache::sync::Cache::new(ACLS_MAX),
+            acls: quick_cache::sync::Cache::new(acls_max),
             watch: Mutex::default(),
         }
     }
-}
 
-impl Cache {
     fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,10 @@
 //! The seal: keeps the key that opens the root key, and gives it back.
 //!
 //! Owns Shamir's secret sharing ([`split`], [`combine`]), the collection of shares
-//! ([`UnsealProgress`]), and the seam to providers that keep the key without people
-//! ([`Provider`], [`Providers`]). Shares are interchangeable with Vault's.
+//! ([`UnsealProgress`]), the seam to providers that keep the key without people
+//! ([`Provider`], [`Providers`]), and the providers, a file for each kind of `seal` stanza
+//! (`kinds.rs` lists them), and the question whether a cluster is to move from one seal to another
+//! (`migration.rs`). Shares are interchangeable with Vault's.
 //!
 //! ```text
 //! people: shares of the seal key ----combine----+
@@ -17,18 +19,30 @@
 //! - A provider keeps the whole seal key and never sees the data behind it; any one of several
 //!   opens the seal.
 
+mod aws;
+mod http;
+mod kinds;
+mod migration;
 mod progress;
 mod provider;
 mod providers;
+mod settings;
 mod shamir;
+mod static_key;
+mod stick;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transit;
 
 pub use crate::barrier::{SealConfig, SealRecord, SealType, WrappedKey};
+pub use kinds::{KINDS, provider};
+pub use migration::{Direction, SealMigration, SealRoute, SealSet};
 pub use progress::{Collected, UnsealProgress};
 pub use provider::{Description, Provider, ProviderError};
-pub use providers::{CALL_WITHIN, Providers, Unkept};
+pub use providers::{CALL_WITHIN, Providers, Renewed, Unkept};
+pub use settings::{SettingError, Settings, Variables};
 pub use shamir::{combine, split};
+pub use stick::new_key as new_stick_key;
 
 use crate::secret::{KEY_BYTES, Key256, Secret, SecretBytes};
 
@@ -78,6 +92,25 @@ pub enum SealError {
     KeyLength,
 }
 
+/// Returns the fault of an operator's numbers, in the words and the order in which Vault finds
+/// them; `None` where so many shares can be made.
+pub fn fault(shares: i64, threshold: i64) -> Option<&'static str> {
+    let most = i64::from(u8::MAX);
+    let faults = [
+        (shares < 1, "shares must be at least one"),
+        (threshold < 1, "threshold must be at least one"),
+        (
+            shares > 1 && threshold == 1,
+            "threshold must be greater than one for multiple shares",
+        ),
+        (shares > most, "shares must be less than 256"),
+        (threshold > most, "threshold must be less than 256"),
+        (threshold > shares, "threshold cannot be larger than shares"),
+    ];
+    let mut found = faults.into_iter().filter(|(is_so, _)| *is_so);
+    found.next().map(|(_, what)| what)
+}
+
 /// Checks the numbers that an operator gives at initialization.
 pub fn check_config(shares: i64, threshold: i64) -> Result<SealConfig, SealError> {
     if shares < 1 {
@@ -103,14 +136,18 @@ pub fn check_config(shares: i64, threshold: i64) -> Result<SealConfig, SealError
 /// Returns a fresh seal key and its shares for `config`, which [`check_config`] made. A single
 /// share is the key itself, as in Vault.
 pub fn generate(config: SealConfig) -> Result<(Key256, Vec<SecretBytes>), SealError> {
-    check_config(config.shares.into(), config.threshold.into())?;
     let key = Key256::generate();
-    let shares = if config.shares == 1 {
-        vec![Secret::new(key.expose().to_vec())]
-    } else {
-        split(key.expose(), config.shares, config.threshold)?
-    };
+    let shares = shares_of(&key, config)?;
     Ok((key, shares))
+}
+
+/// Returns the shares of `key` for `config`, which [`check_config`] made.
+pub fn shares_of(key: &Key256, config: SealConfig) -> Result<Vec<SecretBytes>, SealError> {
+    check_config(config.shares.into(), config.threshold.into())?;
+    match config.shares {
+        1 => Ok(vec![Secret::new(key.expose().to_vec())]),
+        shares => split(key.expose(), shares, config.threshold),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +173,21 @@ mod tests {
             let found = (i64::from(config.shares), i64::from(config.threshold));
             assert_eq!(found, (shares, threshold));
         }
+    }
+
+    #[test]
+    fn numbers_are_at_fault_where_they_make_no_configuration() {
+        for shares in -1..=257 {
+            for threshold in [-1, 0, 1, 2, 3, 255, 256, 257] {
+                let is_good = fault(shares, threshold).is_none();
+                assert_eq!(is_good, check_config(shares, threshold).is_ok());
+            }
+        }
+        let both = fault(300, 1).unwrap();
+        assert_eq!(
+            both,
+            "threshold must be greater than one for multiple shares"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::barrier::WrappedKey;
 use crate::secret::Key256;
 use crate::store::BoxFuture;
 use std::fmt;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
 
 /// The kind and the name of a provider, for records, logs and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,35 @@ pub trait Provider: Send + Sync {
         wrapped: &'a WrappedKey,
     ) -> BoxFuture<'a, Result<Key256, ProviderError>>;
 
-    /// Asks, at the least cost, whether the provider would wrap and unwrap now.
-    fn healthy(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+    /// Finds out whether the provider would wrap and unwrap now, by having it do so to a key that
+    /// nobody uses.
+    fn healthy(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(async {
+            let key = Key256::generate();
+            let wrapped = self.wrap(&key).await?;
+            let opened = self.unwrap(&wrapped).await?;
+            match bool::from(opened.expose().ct_eq(key.expose())) {
+                true => Ok(()),
+                false => Err(ProviderError::Refused("it gives back another key".into())),
+            }
+        })
+    }
+
+    /// Returns true where `wrapped` is what [`Provider::wrap`] would make now: under the current
+    /// version of its key.
+    fn is_current<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+    ) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(async {
+            let now = self.wrap(&Key256::generate()).await?;
+            Ok(now.key_id == wrapped.key_id)
+        })
+    }
+
+    /// Does what keeps the provider usable, such as renewing a token. Returns the time until the
+    /// next call; `None` where there is nothing to do.
+    fn tend(&self) -> BoxFuture<'_, Option<Duration>> {
+        Box::pin(async { None })
+    }
 }

@@ -18,6 +18,21 @@ pub struct Providers(Vec<Arc<dyn Provider>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unkept(pub Vec<(Description, ProviderError)>);
 
+/// The copies of a seal key after [`Providers::renew`].
+#[derive(Debug, Default)]
+pub struct Renewed {
+    /// The copies to keep, in the order in which their providers are asked.
+    pub wrapped: Vec<WrappedKey>,
+    /// True where one is new.
+    pub changes: bool,
+    /// The providers that could not renew theirs.
+    pub failed: Vec<(Description, ProviderError)>,
+}
+
+fn is_of(one: &WrappedKey, which: &Description) -> bool {
+    one.kind == which.kind && one.name == which.name
+}
+
 impl fmt::Display for Unkept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (which, why)) in self.0.iter().enumerate() {
@@ -44,6 +59,12 @@ impl Providers {
     /// Returns the kind of the provider that is asked first.
     pub fn kind(&self) -> Option<String> {
         self.0.first().map(|first| first.describe().kind)
+    }
+
+    /// Returns true where one of `wrapped` is a copy that one of these providers made.
+    pub fn keep_any(&self, wrapped: &[WrappedKey]) -> bool {
+        let is_ours = |one: &WrappedKey| self.0.iter().any(|p| is_of(one, &p.describe()));
+        wrapped.iter().any(is_ours)
     }
 
     /// Asks every provider to wrap `key`. One that cannot fails the whole call: its copy would be
@@ -74,8 +95,7 @@ impl Providers {
         let mut failed = Vec::new();
         for provider in &self.0 {
             let which = provider.describe();
-            let mine = |one: &&WrappedKey| one.kind == which.kind && one.name == which.name;
-            let Some(one) = wrapped.iter().find(mine) else {
+            let Some(one) = wrapped.iter().find(|one| is_of(one, &which)) else {
                 let why = "this cluster's seal key was never given to it".into();
                 failed.push((which, ProviderError::Refused(why)));
                 continue;
@@ -86,6 +106,46 @@ impl Providers {
             }
         }
         Err(Unkept(failed))
+    }
+
+    /// Returns the copies of `key` that should be kept in place of `kept`: one of each provider,
+    /// under the current version of its key, and those of providers that this node does not have.
+    /// A provider that is away keeps the copy that it has.
+    pub async fn renew(&self, key: &Key256, kept: &[WrappedKey]) -> Renewed {
+        let mut renewed = Renewed::default();
+        for provider in &self.0 {
+            let which = provider.describe();
+            let old = kept.iter().find(|one| is_of(one, &which));
+            let is_current = match old {
+                Some(old) => within(provider.is_current(old)).await,
+                None => Ok(false),
+            };
+            let made = match is_current {
+                Ok(true) => Ok(None),
+                Ok(false) => within(provider.wrap(key)).await.map(Some),
+                Err(why) => Err(why),
+            };
+            match made {
+                Ok(Some(new)) => {
+                    renewed.changes = true;
+                    renewed.wrapped.push(new);
+                }
+                Ok(None) => renewed.wrapped.extend(old.cloned()),
+                Err(why) => {
+                    renewed.wrapped.extend(old.cloned());
+                    renewed.failed.push((which, why));
+                }
+            }
+        }
+        let is_ours = |one: &WrappedKey| self.0.iter().any(|p| is_of(one, &p.describe()));
+        let others = kept.iter().filter(|one| !is_ours(one));
+        renewed.wrapped.extend(others.cloned());
+        renewed
+    }
+
+    /// Returns the providers, in the order in which they are asked.
+    pub fn each(&self) -> &[Arc<dyn Provider>] {
+        &self.0
     }
 
     /// Asks each provider whether it would answer now; returns the results in their order.
@@ -166,6 +226,33 @@ mod tests {
         let Unkept(failed) = providers(&[&second]).unwrap(&wrapped).await.unwrap_err();
         assert!(matches!(&failed[..], [(_, ProviderError::Refused(_))]));
         assert_eq!(second.unwraps(), 0, "it is not asked for what it never had");
+    }
+
+    #[tokio::test]
+    async fn copies_are_renewed_one_by_one_and_none_is_lost() {
+        let (first, second) = (TestProvider::new("a"), TestProvider::new("b"));
+        let (alone, both) = (providers(&[&first]), providers(&[&first, &second]));
+        let key = Key256::generate();
+        let kept = alone.wrap(&key).await.unwrap();
+        assert!(!alone.renew(&key, &kept).await.changes);
+        second.set_away(true);
+        let renewed = both.renew(&key, &kept).await;
+        assert_eq!((renewed.changes, renewed.failed.len()), (false, 1));
+        assert_eq!(renewed.wrapped, kept);
+        second.set_away(false);
+        let renewed = both.renew(&key, &kept).await;
+        assert_eq!((renewed.changes, renewed.wrapped.len()), (true, 2));
+        let other = providers(&[&second]);
+        assert!(other.unwrap(&renewed.wrapped).await.is_ok());
+        let kept = renewed.wrapped;
+        let renewed = other.renew(&key, &kept).await;
+        assert!(!renewed.changes, "another node's provider keeps its copy");
+        assert_eq!(renewed.wrapped.len(), 2);
+        assert_eq!(renewed.wrapped[0].name, "b", "the own ones first");
+        let changed = providers(&[&TestProvider::new("a"), &second]);
+        let renewed = changed.renew(&key, &kept).await;
+        assert!(renewed.changes, "its key is another one now");
+        assert!(changed.unwrap(&renewed.wrapped).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -27,7 +28,7 @@ pub const HIGH_WATER_BYTES: u64 = 16 << 20;
 const DEVICE_BYTES_MIN: u64 = 48 << 20;
 /// The bytes that each estimate of a write is rounded up by: folders, manifests, indirect blocks.
 const MARGIN_BYTES: u64 = 256 << 10;
-/// The free bytes below which the size of the next merge counts.
+/// The free bytes below which the size of the next merge counts, and checkpoints are kept small.
 const SCARCE_BYTES: u64 = 256 << 20;
 /// The part of the device that a merge may raise the low mark by.
 const MERGE_PART: u64 = 8;
@@ -103,6 +104,8 @@ pub struct Space {
     /// Held while the file changes.
     changing: Mutex<()>,
     low: watch::Sender<bool>,
+    /// True while less than [`SCARCE_BYTES`] are free.
+    scarce: AtomicBool,
 }
 
 #[derive(Default)]
@@ -132,6 +135,7 @@ impl Space {
             now: Mutex::default(),
             changing: Mutex::default(),
             low: watch::Sender::new(false),
+            scarce: AtomicBool::new(true),
         };
         if space.guards() {
             space.now().held = space.found();
@@ -154,6 +158,12 @@ impl Space {
         *self.low.borrow()
     }
 
+    /// Returns true while less is free than what many checkpoints and merges take, and on a device
+    /// that is too small for a reserve.
+    pub fn is_scarce(&self) -> bool {
+        !self.guards() || self.scarce.load(Ordering::Relaxed)
+    }
+
     /// Follows [`Space::is_low`].
     pub fn follow(&self) -> watch::Receiver<bool> {
         self.low.subscribe()
@@ -164,13 +174,18 @@ impl Space {
     /// # Errors
     /// The message for the client when it may not.
     pub fn admit(&self) -> Result<(), String> {
-        let looked = self.now().looked;
+        let (looked, others_have_space) = {
+            let now = self.now();
+            (now.looked, now.others.is_empty())
+        };
         let is_low = match looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             true => self.is_low(),
             false => self.look(),
         };
-        if !is_low {
-            return self.admit_others();
+        match (is_low, others_have_space) {
+            (false, true) => return Ok(()),
+            (false, false) => return self.admit_others(),
+            (true, _) => {}
         }
         let (free, high) = {
             let now = self.now();
@@ -235,6 +250,8 @@ impl Space {
             now.free = seen.map_or(now.free, |seen| seen.free);
             let (low, high) = self.marks(&now);
             let mark = if was_low { high } else { low };
+            let is_scarce = now.room() < SCARCE_BYTES;
+            self.scarce.store(is_scarce, Ordering::Relaxed);
             (now.room(), now.room() < RESERVE_BYTES + mark)
         };
         if self
@@ -259,14 +276,15 @@ impl Space {
         is_low
     }
 
-    /// Makes sure that `bytes` can be written, if need be by giving up the reserve. Waits for the
-    /// disk.
+    /// Makes sure that `bytes` can be written, if need be by giving up the reserve, which stays
+    /// whole where it would not be enough. Waits for the disk.
     ///
     /// # Errors
     /// [`io::ErrorKind::StorageFull`].
     pub fn ensure(&self, bytes: u64) -> io::Result<()> {
         while !self.has(bytes) {
-            if !self.give_up(bytes) {
+            let held = self.now().held;
+            if !self.has_beside(held, bytes) || !self.give_up(bytes) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
         }
@@ -275,9 +293,14 @@ impl Space {
 
     /// Returns true when `bytes` can be written without the reserve, or nobody knows better.
     pub fn has(&self, bytes: u64) -> bool {
+        self.has_beside(0, bytes)
+    }
+
+    /// Returns true when `bytes` can be written once `more` bytes are free than now.
+    fn has_beside(&self, more: u64, bytes: u64) -> bool {
         let wanted = bytes.saturating_add(MARGIN_BYTES);
         let seen = self.volume.figures();
-        !self.guards() || seen.is_ok_and(|seen| seen.free >= wanted)
+        !self.guards() || seen.is_ok_and(|seen| seen.free.saturating_add(more) >= wanted)
     }
 
     /// Gives up as much of the reserve as `bytes` take, or the rest of it; returns true when there
@@ -544,6 +567,8 @@ mod tests {
         assert_eq!(space.account().reserve, 13 * MIB, "a part was given up");
         assert!(blocks() < 14 * MIB, "{}", blocks());
         assert!(space.ensure(20 * MIB).is_err(), "there is not so much");
+        assert_eq!(space.account().reserve, 13 * MIB, "nothing went in vain");
+        assert!(space.ensure(16 * MIB).is_ok());
         assert!(!file.exists());
         assert!(!space.give_up(1), "it is gone already");
         volume.set(31 * MIB);

@@ -20,13 +20,13 @@ mod recovery;
 pub mod snapshot;
 
 pub use endpoints::{
-    FindNode, KIND, Options, RootGenerations, System, is_metrics, is_root_generation, is_seal,
-    metrics, place, uploads,
+    FindNode, Guesses, KIND, Options, Rekeys, RootGenerations, System, is_metrics, is_rekey,
+    is_rekey_without_token, is_root_generation, is_seal, metrics, place, uploads,
 };
 pub use ports::{
     Challenge, Cluster, HaStatus, InitRequest, InitResult, JoinAnswer, JoinRequest, LeaderStatus,
     Lifecycle, LifecycleError, MemberChange, MemberError, MemberStatus, Membership, Metering,
-    SealStatus, ShareInput,
+    NO_SEAL_MIGRATION, SealBackends, SealStatus, ShareInput,
 };
 pub use recovery::{RecoveryCall, RecoveryMode};
 

@@ -1,9 +1,11 @@
 //! Recovery mode: records by their plain paths, for holders of the unseal shares, and nothing else.
+//! A seal key that providers keep is asked of them, and the recovery shares authorize its use.
 //!
 //! The shares make a token that is good in this process only. It is not stored: it is compared
 //! with the one that is kept in memory, in constant time.
 
-use super::endpoints::generation::{Generation, Given, aborted};
+use super::endpoints::ceremony::check_key;
+use super::endpoints::generation::{Generation, Given, refused};
 use super::endpoints::{generate_root, raw};
 use super::open::MOUNT;
 use super::open::bare;
@@ -11,10 +13,11 @@ use super::ports::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, SealStatus,
     ShareInput,
 };
-use crate::barrier::{BarrierError, SealConfig, Sealed, Unsealed};
+use crate::barrier::{BarrierError, SealRecord, Sealed, Unsealed};
 use crate::clock::{Clock, Timestamp};
 use crate::engine::table::{Endpoint, Fields, Op, Row, Table};
 use crate::engine::{Error, ErrorKind, Operation, Response};
+use crate::seal::Providers;
 use crate::secret::{Key256, Secret, SecretString, random_text};
 use crate::store::{BoxFuture, Storage};
 use crate::token::RANDOM_CHARS;
@@ -46,7 +49,7 @@ const RECORDS: &[(Op, Room)] = &[
 
 /// The endpoints of recovery mode.
 pub(super) static TABLE: Table<Room> = Table::new(
-    "Repairs a store with the unseal shares.",
+    "Repairs a store with the unseal or recovery shares.",
     &[&[
         Row {
             endpoint: Endpoint {
@@ -89,6 +92,7 @@ pub(super) static TABLE: Table<Room> = Table::new(
 /// A server in recovery mode.
 pub struct RecoveryMode {
     sealed: Sealed,
+    providers: Providers,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
@@ -125,18 +129,36 @@ pub struct RecoveryCall {
 }
 
 impl RecoveryMode {
-    /// Creates a server over a store that is used by nobody else. The store must be initialised.
-    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Self, BarrierError> {
-        let sealed = Sealed::new(storage);
-        sealed.seal_config()?.ok_or(BarrierError::NotInitialized)?;
-        Ok(Self {
-            sealed,
+    /// Creates a server over a store that is used by nobody else. The store must be initialised,
+    /// and `providers` are those of the configuration.
+    ///
+    /// # Errors
+    /// [`BarrierError::NotInitialized`], and those of a store that does not read back.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        providers: Providers,
+    ) -> Result<Self, BarrierError> {
+        let mode = Self {
+            sealed: Sealed::new(storage),
+            providers,
             clock,
             state: Mutex::new(State {
                 generation: Generation::new(PREFIX.len() + RANDOM_CHARS),
                 opened: None,
             }),
-        })
+        };
+        mode.seal()?;
+        Ok(mode)
+    }
+
+    /// Returns the record of the seal key's holders.
+    ///
+    /// # Errors
+    /// As for [`RecoveryMode::new`].
+    pub fn seal(&self) -> Result<SealRecord, BarrierError> {
+        let record = self.sealed.seal_record()?;
+        record.ok_or(BarrierError::NotInitialized)
     }
 
     /// Returns true when `token` is the recovery token.
@@ -172,13 +194,13 @@ impl RecoveryMode {
         room: Room,
         fields: &Fields<'_>,
     ) -> Result<Response, Error> {
-        let config = self.sealed.seal_config()?;
-        let config = config.ok_or(BarrierError::NotInitialized)?;
+        let seal = self.seal()?;
+        let config = seal.ceremony();
         let mut state = self.state.lock().await;
         let answer = match (room, call.operation) {
             (Room::Update, _) => match state.generation.submit(config, fields)? {
                 Given::Waiting(answer) => answer,
-                Given::Key(key) => self.open(&mut state, config, &key)?,
+                Given::Key(key) => self.open(&mut state, &seal, &key).await?,
             },
             (_, Operation::Read) => state.generation.status(config),
             (_, Operation::Delete) => {
@@ -191,27 +213,36 @@ impl RecoveryMode {
                         "attempted to generate recovery operation token when already unsealed",
                     ));
                 }
-                state.generation.start(config, fields)?
+                let now = self.clock.now();
+                state.generation.start(config, fields, now).await?
             }
         };
         Ok(bare(&Value::Object(answer)))
     }
 
-    fn open(
+    async fn open(
         &self,
         state: &mut State,
-        config: SealConfig,
+        seal: &SealRecord,
         key: &Key256,
     ) -> Result<Map<String, Value>, Error> {
-        let barrier = self.sealed.unseal(key).map_err(|error| match error {
-            BarrierError::WrongSealKey => Error::invalid(aborted(&error)),
-            error => error.into(),
-        })?;
+        let barrier = match seal.recovery {
+            None => self.sealed.unseal(key).map_err(refused)?,
+            Some(_) => {
+                let kept = self.providers.unwrap(&seal.wrapped).await;
+                let kept = kept.map_err(|unkept| {
+                    Error::new(ErrorKind::Unavailable, format!("no seal opens: {unkept}"))
+                })?;
+                let barrier = self.sealed.unseal(&kept)?;
+                check_key(&barrier, seal, key).map_err(refused)?;
+                barrier
+            }
+        };
         let random = random_text(RANDOM_CHARS);
         let token = Secret::new(format!("{PREFIX}{}", random.expose()));
-        let answer = state.generation.finish(config, &token);
+        let answer = state.generation.finish(seal.ceremony(), &token)?;
         state.opened = Some(Opened { barrier, token });
-        tracing::warn!("a recovery token was generated with the unseal keys");
+        tracing::warn!("a recovery token was generated with shares of a key");
         Ok(answer)
     }
 

@@ -10,9 +10,6 @@ use crate::store::{Key, Observer, Revision};
 use quick_cache::sync::{Cache as Bounded, GuardResult};
 use std::sync::Arc;
 
-/// Most tokens that are kept.
-const TOKENS_MAX: usize = 4096;
-
 /// A token, and the time for which it is known to hold without asking its ancestors again.
 #[derive(Clone)]
 pub(super) struct Hot {
@@ -33,10 +30,11 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    pub fn new() -> Self {
+    /// Returns a cache of at most `tokens_max` tokens.
+    pub fn new(tokens_max: usize) -> Self {
         Self {
-            keys: Bounded::new(TOKENS_MAX),
-            tokens: Bounded::new(TOKENS_MAX),
+            keys: Bounded::new(tokens_max),
+            tokens: Bounded::new(tokens_max),
         }
     }
 
@@ -110,7 +108,7 @@ mod tests {
 
     /// Loads a token while `meanwhile` happens; returns true when it is kept.
     fn kept(loaded: Option<Hot>, meanwhile: impl FnOnce(&Cache)) -> bool {
-        let cache = Cache::new();
+        let cache = Cache::new(4096);
         let load = || {
             meanwhile(&cache);
             Ok::<_, ()>(loaded.clone())
@@ -137,7 +135,7 @@ mod tests {
     #[test]
     fn a_change_drops_what_is_hot() {
         for clear in [false, true] {
-            let cache = Cache::new();
+            let cache = Cache::new(4096);
             let load = || Ok::<_, ()>(Some(hot(Timestamp::from_secs(0))));
             cache.get_or_load("a", key(), NOW, load).unwrap();
             assert!(cache.get("a", NOW).is_some());
@@ -153,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_any_more_is_read_again() {
-        let cache = Cache::new();
+        let cache = Cache::new(4096);
         let (soon, late) = (Timestamp::from_secs(20), Timestamp::from_secs(30));
         let load = |until| move || Ok::<_, ()>(Some(hot(until)));
         cache.get_or_load("a", key(), NOW, load(soon)).unwrap();
@@ -166,7 +164,7 @@ mod tests {
 
     #[test]
     fn readers_of_the_same_token_share_what_one_reads() {
-        let cache = Cache::new();
+        let cache = Cache::new(4096);
         let (loading, started) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let (first, cache) = (loading, &cache);

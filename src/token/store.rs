@@ -11,6 +11,7 @@ use crate::barrier::{BarrierError, Batch, Slot, Unsealed, View};
 use crate::clock::Timestamp;
 use crate::engine::TokenType;
 use crate::lease::{self, Lease, Undo};
+use crate::memory;
 use crate::secret::{Secret, SecretString, random_text};
 use crate::store::{Key, Observer, Revision};
 use std::collections::HashMap;
@@ -64,8 +65,17 @@ impl Store {
     /// Creates the store of the tokens of `barrier`, with a cache that follows its storage. Reads
     /// nothing.
     pub fn new(barrier: &Arc<Unsealed>, leases: Arc<lease::Store>) -> Result<Self, TokenError> {
+        Self::sized(barrier, leases, memory::DEFAULT.tokens)
+    }
+
+    /// Creates the store as [`Store::new`] does; at most `tokens_max` tokens are cached.
+    pub fn sized(
+        barrier: &Arc<Unsealed>,
+        leases: Arc<lease::Store>,
+        tokens_max: usize,
+    ) -> Result<Self, TokenError> {
         let root = barrier.view(PREFIX);
-        let cache = Arc::new(Cache::new());
+        let cache = Arc::new(Cache::new(tokens_max));
         let maybe_pending = Arc::new(AtomicBool::new(true));
         let follower = Arc::new(Follower {
             cache: Arc::clone(&cache),

@@ -40,6 +40,11 @@ fn bad_configurations_name_file_line_and_column() {
     );
     refused(
         folder.path(),
+        "memory_profile = \"tiny\"\n",
+        &at("1:18: memory_profile: expected one of small, default"),
+    );
+    refused(
+        folder.path(),
         "storage \"raft\" {\n",
         &at("1:17: syntax error"),
     );
@@ -53,11 +58,18 @@ fn bad_configurations_name_file_line_and_column() {
         "ui = true\n",
         "A storage backend must be specified",
     );
-    let awskms = "storage \"inmem\" {}\nseal \"awskms\" {\n  kms_key_id = \"k3y-id\",\n}\n";
+    let seal = |kind: &str| {
+        format!("storage \"inmem\" {{}}\nseal \"{kind}\" {{\n  kms_key = \"k3y-id\",\n}}\n")
+    };
     refused(
         folder.path(),
-        awskms,
-        &at("2:1: seal \"awskms\" is not in this build"),
+        &seal("pkcs11"),
+        &at("2:1: seal \"pkcs11\": pkcs11 is not in this build"),
+    );
+    refused(
+        folder.path(),
+        &seal("awskms"),
+        &at("2:1: seal \"awskms\": kms_key is not a key of it: it knows access_key"),
     );
     let consul = "storage \"consul\" {}\n";
     refused(

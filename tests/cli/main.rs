@@ -47,6 +47,11 @@ impl Server {
     }
 
     fn raft() -> Self {
+        Self::with("")
+    }
+
+    /// Starts a server with `stanza` in its configuration.
+    fn with(stanza: &str) -> Self {
         let port = free_port();
         Self::start(port, |home| {
             let data = home.join("data");
@@ -56,7 +61,7 @@ impl Server {
                 "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"n1\"\n}}\n\
                  listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  tls_disable = true\n}}\n\
                  disable_mlock = true\napi_addr = \"http://127.0.0.1:{port}\"\n\
-                 cluster_addr = \"http://127.0.0.1:{}\"\n",
+                 cluster_addr = \"http://127.0.0.1:{}\"\n{stanza}\n",
                 free_port()
             );
             let path = home.join("config.hcl");
@@ -106,6 +111,10 @@ impl Server {
                 format!("{}:/usr/bin:/bin", self.home.path().display()),
             )
             .env("VAULT_ADDR", &self.address)
+            .env(
+                "PGP",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pgp"),
+            )
             .envs(kept)
             .stdin(Stdio::null());
         command.output().expect("a shell")
@@ -241,4 +250,22 @@ fn operators() {
 #[test]
 fn a_root_token_from_the_unseal_keys() {
     Server::raft().play(include_str!("generate_root.txt"));
+}
+
+#[test]
+fn new_unseal_keys_from_the_old_ones() {
+    Server::raft().play(include_str!("rekey.txt"));
+}
+
+#[test]
+fn recovery_keys_of_a_server_that_unseals_by_itself() {
+    let key = "ab".repeat(32);
+    let stanza =
+        format!("seal \"static\" {{\n  current_key_id = \"k\"\n  current_key = \"{key}\"\n}}");
+    Server::with(&stanza).play(include_str!("recovery.txt"));
+}
+
+#[test]
+fn sheets_and_keys_in_words() {
+    Server::raft().play(include_str!("sheets.txt"));
 }

@@ -33,7 +33,8 @@ pub fn run(dir: &Path, seed: u64) {
         options.segment_bytes = 64 << 10;
         options.log_bytes_kept = 64 << 10;
         options.limits = Limits {
-            overlay_bytes_max: 96 << 10,
+            overlay_bytes_max: 32 << 10,
+            replay_bytes_max: 96 << 10,
             ..Limits::default()
         };
         let storage = RaftStorage::open(options).await.unwrap();

@@ -142,7 +142,8 @@ async fn a_declared_length_is_no_memory() {
     let edge = Edge::sealed(|_| ()).await;
     let length = limits::STRANGER_BYTES_MAX;
     let head = format!("PUT /v1/sys/init HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-    let announced = limits::STRANGER_MEMORY_BYTES_MAX / usize::try_from(length).unwrap() + 8;
+    let announced =
+        coffer::memory::DEFAULT.requests.strangers_bytes / usize::try_from(length).unwrap() + 8;
     let mut held = Vec::new();
     for n in 0..announced {
         let mut stream = edge.connect_from(u8::try_from(2 + n / 200).unwrap()).await;
@@ -260,6 +261,7 @@ async fn crowded(most: usize, per_client: Option<usize>) -> Edge {
     Edge::start_with(Options {
         listeners: vec![listener],
         connections_max: most,
+        ..Options::default()
     })
     .await
 }

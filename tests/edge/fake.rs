@@ -76,8 +76,11 @@ impl Lifecycle for FakeNode {
             let made = (request.secret_shares, request.secret_threshold);
             self.inits.lock().unwrap().push(made);
             Ok(InitResult {
+                recovery_shares: None,
                 shares: vec![Secret::new(vec![0xab; 33])],
                 root_token: Secret::new("s.root".into()),
+                cluster_name: "fake".into(),
+                cluster_id: "1".into(),
             })
         })
     }

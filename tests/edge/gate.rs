@@ -91,11 +91,12 @@ async fn initialization_checks_its_numbers() {
         ),
         (
             r#"{"secret_shares":1,"secret_threshold":1,"recovery_shares":1}"#,
-            "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
+            "parameters recovery_shares not applicable to seal type shamir",
         ),
         (
             r#"{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}"#,
-            "pgp_keys is not supported by this server",
+            "invalid seal configuration: error decoding given PGP key: it is neither base64 nor \
+             ASCII armor",
         ),
         (
             r#"{"secret_shares":1.5}"#,
@@ -117,7 +118,10 @@ async fn initialization_checks_its_numbers() {
     let base64 = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6ur";
     assert_eq!(
         reply.json(),
-        json!({"keys": ["ab".repeat(33)], "keys_base64": [base64], "root_token": "s.root"})
+        json!({
+            "keys": ["ab".repeat(33)], "keys_base64": [base64], "root_token": "s.root",
+            "cluster_name": "fake", "cluster_id": "1",
+        })
     );
     assert_eq!(*edge.node.inits.lock().unwrap(), [(5, 3)]);
     let again = edge.call("PUT", "/v1/sys/init", good).await;

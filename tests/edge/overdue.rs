@@ -36,6 +36,7 @@ async fn router(node: &Arc<FakeNode>) -> Router {
         node: Arc::new(move || Some(Arc::clone(&node))),
         barrier,
         clock,
+        memory: &coffer::memory::DEFAULT,
         lifetimes: Lifetimes::default(),
         audit: Options {
             devices: Vec::new(),
@@ -46,6 +47,7 @@ async fn router(node: &Arc<FakeNode>) -> Router {
         cluster: None,
         kinds: coffer::node::KINDS.to_vec(),
         autopilot: Arc::default(),
+        rewrapping: Arc::default(),
         snapshots: Arc::default(),
     })
     .unwrap()

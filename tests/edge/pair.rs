@@ -226,6 +226,7 @@ impl Half {
             node: Arc::new(move || Some(Arc::clone(&found))),
             barrier: Arc::clone(barrier),
             clock,
+            memory: &coffer::memory::DEFAULT,
             lifetimes: Lifetimes::default(),
             audit: audit::Options {
                 devices: vec![DeviceSpec::new("file", "file", options)],
@@ -236,6 +237,7 @@ impl Half {
             cluster: None,
             kinds: coffer::node::KINDS.to_vec(),
             autopilot: Arc::default(),
+            rewrapping: Arc::default(),
             snapshots: Arc::default(),
         });
         let link = Arc::new(Link {

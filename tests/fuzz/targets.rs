@@ -161,7 +161,7 @@ pub fn barrier(data: &[u8]) {
     };
     wait(storage.commit(transaction)).unwrap();
     let sealed = Sealed::new(storage);
-    let _either = sealed.seal_config();
+    let _either = sealed.seal_record();
     let _either = sealed.is_initialized();
     let key = Key256::from_slice(&[7; 32]).unwrap();
     assert!(

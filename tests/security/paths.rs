@@ -301,18 +301,13 @@ async fn cve_2022_36129_snapshots_need_a_token() {
     }
 }
 
-/// Tests that rekeying, which is not built, is absent for every caller.
+/// Tests that what is not built is absent for every caller.
 #[tokio::test]
-async fn cve_2022_36129_2024_8185_2025_4656_what_is_not_built_is_not_there() {
+async fn cve_2022_36129_2024_8185_what_is_not_built_is_not_there() {
     let server = Server::start().await;
     let body = r#"{"leader_api_addr":"http://127.0.0.1:1","server_id":"a","otp":"x"}"#;
     for path in [
         "sys/replication/dr/secondary/operation-token/delete",
-        "sys/rekey/init",
-        "sys/rekey/update",
-        "sys/rekey/verify",
-        "sys/rekey-recovery-key/init",
-        "sys/rotate/root/init",
         "sys/decode-token",
     ] {
         for method in ["GET", "PUT", "DELETE"] {
@@ -366,6 +361,55 @@ async fn cve_2025_4656_2026_5807_a_new_root_token_cannot_be_kept_from_operators(
         .json();
     assert_eq!(status["data"]["nonce"], nonce);
     assert_eq!(status["data"]["progress"], 0);
+}
+
+/// Tests that a rekey begun with a token is neither seen, nor ended, nor spoiled without one; that
+/// one begun without a token is not ended by a caller who does not know it; and that nobody is kept
+/// from beginning one with a token.
+#[tokio::test]
+async fn cve_2025_4656_2026_5807_a_rekey_cannot_be_kept_from_operators() {
+    let server = Server::start().await;
+    let [open, twin] = ["sys/rekey", "sys/rotate/root"];
+    let wish = r#"{"secret_shares":3,"secret_threshold":2,"require_verification":true}"#;
+    let anyone = server.call("", "PUT", &format!("{open}/init"), wish).await;
+    assert_eq!(anyone.status, 200, "{anyone:?}");
+    for body in ["", "{}", r#"{"nonce":"x"}"#] {
+        let cancel = server.call("", "DELETE", "sys/rekey/init", body).await;
+        assert_eq!(cancel.status, 400, "{body}: {cancel:?}");
+    }
+    let begun = server
+        .root("PUT", &format!("{twin}/init"), wish)
+        .await
+        .json();
+    let nonce = begun["data"]["nonce"].as_str().unwrap();
+    let junk = format!(r#"{{"key":"{}","nonce":"{nonce}"}}"#, "ab".repeat(32));
+    for (method, what) in [("DELETE", "init"), ("PUT", "update"), ("PUT", "verify")] {
+        let path = format!("{open}/{what}");
+        let spoiled = server.call("", method, &path, &junk).await;
+        assert_eq!(spoiled.status, 400, "{method} {what}: {spoiled:?}");
+    }
+    for (method, what) in [
+        ("GET", "init"),
+        ("DELETE", "init"),
+        ("PUT", "update"),
+        ("GET", "verify"),
+        ("DELETE", "verify"),
+        ("PUT", "verify"),
+    ] {
+        let path = format!("{twin}/{what}");
+        let refused = server.call("", method, &path, &junk).await;
+        assert_eq!(refused.status, 403, "{method} {what}: {refused:?}");
+    }
+    let status = server.root("GET", &format!("{twin}/init"), "").await.json();
+    assert_eq!(status["data"]["nonce"], nonce);
+    assert_eq!(status["data"]["progress"], 0);
+    let mine = server
+        .call("", "GET", &format!("{open}/init"), "")
+        .await
+        .json();
+    let mine = format!(r#"{{"nonce":{}}}"#, mine["nonce"]);
+    let cancel = server.call("", "DELETE", "sys/rekey/init", &mine).await;
+    assert_eq!(cancel.status, 204, "{cancel:?}");
 }
 
 /// Tests that members are shown and changed only with a token that allows it, in every spelling.

@@ -104,9 +104,9 @@ async fn every_defect_has_its_error() {
 /// Goes as far as `step`; every earlier step must work.
 fn outcome(sealed: &Sealed, key: &Key256, step: &str) -> Result<(), BarrierError> {
     if step == "config" {
-        return sealed.seal_config().map(drop);
+        return sealed.seal_record().map(drop);
     }
-    sealed.seal_config().unwrap();
+    sealed.seal_record().unwrap();
     if step == "unseal" {
         return sealed.unseal(key).map(drop);
     }

@@ -214,7 +214,8 @@ async fn a_new_seal_ends_the_old_join_key() {
         shares: 1,
         threshold: 1,
     };
-    let batch = cluster.active.reseal(&fresh, config).unwrap();
+    let before = cluster.active.current_seal().unwrap();
+    let batch = cluster.active.reseal(&fresh, config, &before).unwrap();
     cluster.active.commit(batch, NOW).await.unwrap();
     let challenge = cluster.challenge();
     assert!(cluster.join_key().open(&challenge).is_err());

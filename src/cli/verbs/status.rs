@@ -28,6 +28,8 @@ static ORDER: Order = Order::of(&[
     "sealed",
     "t",
     "n",
+    "emergency_shares",
+    "emergency_threshold",
     "progress",
     "nonce",
     "version",
@@ -37,6 +39,7 @@ static ORDER: Order = Order::of(&[
     "cluster_name",
     "cluster_id",
     "recovery_seal",
+    "recovery_seal_type",
     "storage_type",
     "ha_enabled",
     "is_self",
@@ -123,6 +126,9 @@ fn rows(status: &Map<String, Value>) -> Vec<(String, String)> {
     let mut row = |key: &str, value: String| rows.push((String::from(key), value));
     let sealed = is(status, "sealed");
     row("Seal Type", text("type"));
+    if !text("recovery_seal_type").is_empty() {
+        row("Recovery Seal Type", text("recovery_seal_type"));
+    }
     row("Initialized", text("initialized"));
     row("Sealed", text("sealed"));
     let recovery = is(status, "recovery_seal");
@@ -135,11 +141,16 @@ fn rows(status: &Map<String, Value>) -> Vec<(String, String)> {
         text("n"),
     );
     row("Threshold", text("t"));
+    let mut needed = text("t");
+    if !text("emergency_shares").is_empty() {
+        row("Emergency Shares", text("emergency_shares"));
+        row("Emergency Threshold", text("emergency_threshold"));
+        if !is(status, "migration") {
+            needed = text("emergency_threshold");
+        }
+    }
     if sealed {
-        row(
-            "Unseal Progress",
-            format!("{}/{}", text("progress"), text("t")),
-        );
+        row("Unseal Progress", format!("{}/{needed}", text("progress")));
         row("Unseal Nonce", text("nonce"));
     }
     if is(status, "migration") {

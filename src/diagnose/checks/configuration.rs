@@ -43,7 +43,7 @@ pub fn check(subject: &Examined<'_>) -> Vec<Finding> {
         ));
     }
     if let Err(error) = crate::node::check_config(config) {
-        let advice = "change this setting: this build does not have what it asks for";
+        let advice = "correct this setting; remove it where this build does not have it";
         findings.push(Finding::fail(NAME, error.to_string(), advice));
     }
     let has_address = config.cluster_address.is_some() || config.api_address.is_some();

@@ -2,6 +2,7 @@
 
 use crate::diagnose::finding::Finding;
 use crate::diagnose::subject::Examined;
+use crate::memory;
 
 const NAME: &str = "Memory";
 const MIB: u64 = 1 << 20;
@@ -28,7 +29,18 @@ pub fn check(subject: &Examined<'_>) -> Vec<Finding> {
         )];
     };
     let runs = subject.server().is_some();
-    let mut findings = vec![judged(available, group_limit(subject), runs)];
+    let process = match subject.server() {
+        Some(server) => server.pid.to_string(),
+        None => "self".to_owned(),
+    };
+    let (machine, set) = (&subject.machine, subject.config.memory_profile);
+    let limit = memory::group_limit(machine, &process);
+    let mut finding = judged(available, limit, runs);
+    let chosen = memory::choose(machine, &process, set);
+    finding
+        .message
+        .push_str(&format!("; memory profile {chosen}"));
+    let mut findings = vec![finding];
     let has_swap = field("SwapTotal").is_some_and(|swap| swap > 0);
     if has_swap && subject.config.disable_mlock {
         findings.push(Finding::warn(
@@ -54,26 +66,6 @@ fn judged(available: u64, limit: Option<u64>, runs: bool) -> Finding {
         0..WANTED => Finding::warn(NAME, message, advice),
         _ => Finding::ok(NAME, message),
     }
-}
-
-/// Returns the limit of the control group of the running server, or of this process: the least of
-/// the group and those above it.
-fn group_limit(subject: &Examined<'_>) -> Option<u64> {
-    let process = match subject.server() {
-        Some(server) => server.pid.to_string(),
-        None => "self".to_owned(),
-    };
-    let text = subject.machine.text(format!("proc/{process}/cgroup"))?;
-    let group = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let above = std::path::Path::new(group).ancestors();
-    above
-        .filter_map(|folder| {
-            let file = std::path::Path::new("sys/fs/cgroup")
-                .join(folder)
-                .join("memory.max");
-            subject.machine.text(file)?.parse().ok()
-        })
-        .min()
 }
 
 #[cfg(test)]

@@ -114,6 +114,29 @@ fn a_machine_on_which_all_is_well_has_nothing_to_say() {
 }
 
 #[test]
+fn the_memory_profile_is_named_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let said = |text: &str| {
+        let diagnosis = of(machine.clone(), text, &Pretended::default(), &["flush"]);
+        found(&diagnosis, "Memory").message.clone()
+    };
+    let text = config(folder.path(), "");
+    let small = "; memory profile small (the machine has 488 MiB)";
+    assert!(said(&text).ends_with(small), "{}", said(&text));
+    let set = format!("memory_profile = \"default\"\n{text}");
+    let default = "; memory profile default (memory_profile is set)";
+    assert!(said(&set).ends_with(default), "{}", said(&set));
+    fs::write(folder.path().join("proc/self/cgroup"), "4:memory:/coffer\n").unwrap();
+    let group = folder.path().join("sys/fs/cgroup/memory/coffer");
+    fs::create_dir_all(&group).unwrap();
+    fs::write(group.join("memory.limit_in_bytes"), "67108864\n").unwrap();
+    let group = "the control group allows 64 MiB; memory profile small (the control group allows \
+                 64 MiB)";
+    assert!(said(&text).ends_with(group), "{}", said(&text));
+}
+
+#[test]
 fn each_fault_of_the_machine_is_named_with_its_remedy() {
     let faults: &[(&str, &str, &str, Grade, &str)] = &[
         (

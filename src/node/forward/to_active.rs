@@ -9,7 +9,8 @@ use crate::store::BoxFuture;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// The time for which an answer is still awaited from a node that has stopped leading.
+/// The time for which an answer is still awaited from a node that has stopped leading, unless it
+/// was silent before.
 const LATE_ANSWER_MAX: Duration = Duration::from_millis(500);
 
 /// Forwards requests to the active node.
@@ -54,7 +55,9 @@ impl ToActive {
             };
             // An error means that the storage is gone, and no node leads any more.
             let _ = leadership.wait_for(|now| !leads(now)).await;
-            tokio::time::sleep(LATE_ANSWER_MAX).await;
+            if !self.raft.is_silent(&member.public_key) {
+                tokio::time::sleep(LATE_ANSWER_MAX).await;
+            }
         };
         tokio::select! {
             biased;

@@ -6,7 +6,7 @@ use crate::node::start::Node;
 use crate::seal::Provider;
 use crate::seal::testing::TestProvider;
 use crate::secret::Secret;
-use crate::sys::SealStatus;
+use crate::sys::{InitRequest, SealStatus};
 use std::path::Path;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ fn cluster_port(home: &Path) -> u16 {
     )
 }
 
-fn config(home: &Path, joins: Option<&str>) -> Config {
+pub(in crate::node) fn config(home: &Path, joins: Option<&str>) -> Config {
     let name = home.file_name().unwrap().to_str().unwrap();
     let port = cluster_port(home);
     let join = joins.map_or_else(String::new, |url| {
@@ -47,24 +47,47 @@ fn config(home: &Path, joins: Option<&str>) -> Config {
         .config
 }
 
-async fn start(home: &Path, joins: Option<&str>, provider: &Arc<TestProvider>) -> Node {
+pub(in crate::node) async fn start(
+    home: &Path,
+    joins: Option<&str>,
+    provider: &Arc<TestProvider>,
+) -> Node {
     let providers = Providers::new(vec![Arc::clone(provider) as Arc<dyn Provider>]);
-    Node::start_with(config(home, joins), None, providers)
+    Node::start_with(config(home, joins), None, providers.into())
         .await
         .unwrap()
 }
 
-fn api(node: &Node) -> String {
+pub(in crate::node) fn recovery(shares: u8, threshold: u8) -> InitRequest {
+    InitRequest {
+        recovery_shares: shares,
+        recovery_threshold: threshold,
+        ..InitRequest::default()
+    }
+}
+
+pub(in crate::node) fn api(node: &Node) -> String {
     node.addresses().api
 }
 
 /// Puts `body` to `sys/init` over HTTP, and returns the whole answer.
 async fn initialize(node: &Node, body: &str) -> String {
-    let address = api(node).replace("http://", "");
+    call(&api(node), "PUT", "sys/init", "", body).await
+}
+
+/// Calls a path over HTTP, and returns the whole answer.
+pub(in crate::node) async fn call(
+    url: &str,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &str,
+) -> String {
+    let address = url.replace("http://", "");
     let mut connection = tokio::net::TcpStream::connect(&address).await.unwrap();
     let request = format!(
-        "PUT /v1/sys/init HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+        "{method} /v1/{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         X-Vault-Token: {token}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -73,7 +96,7 @@ async fn initialize(node: &Node, body: &str) -> String {
     answer
 }
 
-fn status(node: &Node) -> SealStatus {
+pub(in crate::node) fn status(node: &Node) -> SealStatus {
     node.shared().seal_status()
 }
 
@@ -81,7 +104,7 @@ fn warning(node: &Node) -> String {
     status(node).warnings.concat()
 }
 
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(in crate::node) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
@@ -89,7 +112,7 @@ async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-async fn is(node: &Node, phase: &str) {
+pub(in crate::node) async fn is(node: &Node, phase: &str) {
     let what = format!("{phase}; it is {}", node.describe());
     eventually(&what, || node.describe().starts_with(phase)).await;
 }
@@ -101,11 +124,16 @@ async fn a_provider_opens_what_it_keeps_at_init_at_restart_and_for_a_joiner() {
     let (provider, stranger) = (TestProvider::new("a"), TestProvider::new("a"));
     let first = start(&homes[0], None, &provider).await;
     assert_eq!(status(&first).seal_type, "test");
-    let refused = first.shared().initialize_with(1, 1, None).await;
+    let request = InitRequest {
+        secret_shares: 1,
+        secret_threshold: 1,
+        ..recovery(1, 1)
+    };
+    let refused = first.shared().initialize_with(request, None).await;
     let why = refused.unwrap_err().to_string();
     assert!(why.contains("not applicable to seal type test"), "{why}");
     provider.set_away(true);
-    let refused = first.shared().initialize_with(0, 0, None).await;
+    let refused = first.shared().initialize_with(recovery(1, 1), None).await;
     let why = refused.unwrap_err().to_string();
     assert!(why.contains("it is away: unplugged"), "{why}");
     assert!(!status(&first).initialized, "nothing was made");
@@ -113,11 +141,6 @@ async fn a_provider_opens_what_it_keeps_at_init_at_restart_and_for_a_joiner() {
     let refused = initialize(&first, r#"{"secret_shares":1,"secret_threshold":1}"#).await;
     assert!(
         refused.contains("400 Bad Request") && refused.contains("not applicable to seal type test"),
-        "{refused}"
-    );
-    let refused = initialize(&first, r#"{"recovery_shares":5,"recovery_threshold":3}"#).await;
-    assert!(
-        refused.contains("400 Bad Request") && refused.contains("recovery keys are not supported"),
         "{refused}"
     );
     let made = initialize(&first, "{}").await;
@@ -128,7 +151,7 @@ async fn a_provider_opens_what_it_keeps_at_init_at_restart_and_for_a_joiner() {
     );
     is(&first, "active").await;
     let told = status(&first);
-    assert_eq!((told.t, told.n, told.recovery_seal), (0, 0, true));
+    assert_eq!((told.t, told.n, told.recovery_seal), (3, 5, true));
     assert_eq!(warning(&first), "");
 
     let second = start(&homes[1], Some(&api(&first)), &provider).await;
@@ -161,7 +184,11 @@ async fn nodes_stay_sealed_while_their_seal_is_away_and_open_when_it_is_back() {
     let homes = ["n1", "n2"].map(|name| folder.path().join(name));
     let provider = TestProvider::new("");
     let first = start(&homes[0], None, &provider).await;
-    first.shared().initialize_with(0, 0, None).await.unwrap();
+    first
+        .shared()
+        .initialize_with(recovery(3, 2), None)
+        .await
+        .unwrap();
     is(&first, "active").await;
     let second = start(&homes[1], Some(&api(&first)), &provider).await;
     is(&second, "standby").await;
@@ -203,7 +230,10 @@ async fn a_node_that_an_operator_sealed_stays_sealed_until_it_is_started_again()
     let home = folder.path().join("n1");
     let provider = TestProvider::new("");
     let node = start(&home, None, &provider).await;
-    node.shared().initialize_with(0, 0, None).await.unwrap();
+    node.shared()
+        .initialize_with(recovery(3, 2), None)
+        .await
+        .unwrap();
     is(&node, "active").await;
     node.shared().seal().await.unwrap();
     let asked = provider.unwraps();
@@ -217,4 +247,73 @@ async fn a_node_that_an_operator_sealed_stays_sealed_until_it_is_started_again()
     let local = node.shared().sealed.local(LocalRecord::Cluster).unwrap();
     assert!(local.is_some(), "its identity is in clear");
     node.shutdown().await;
+}
+
+#[tokio::test]
+async fn seals_of_a_configuration_are_ordered_and_their_faults_named() {
+    let load = |text: &str, variables: &[(&str, &str)]| {
+        let loaded = crate::config::from_text(&[("t.hcl".into(), text.into())], variables);
+        loaded.map(|loaded| loaded.config)
+    };
+    let key = "0f".repeat(32);
+    let stanza = |name: &str, priority: u8| {
+        format!(
+            "seal \"static\" {{\n name = \"{name}\"\n priority = {priority}\n \
+             current_key = \"{key}\"\n current_key_id = \"1\"\n}}\n"
+        )
+    };
+    let named = |text: &str| {
+        let seals = of_config(&load(text, &[]).unwrap());
+        let seals = seals.map_err(|error| error.to_string())?;
+        let each = seals.enabled.each().iter().map(|one| one.describe().name);
+        Ok::<Vec<String>, String>(each.collect())
+    };
+    let two = [stanza("far", 2), stanza("near", 1)].concat();
+    assert_eq!(named(&two), Ok(vec!["near".into(), "far".into()]));
+    assert_eq!(named("seal \"shamir\" {\n}"), Ok(vec![]));
+    let disabled = stanza("old", 1).replace("name", "disabled = \"true\"\n name");
+    assert_eq!(named(&disabled), Ok(vec![]));
+    for twins in [
+        [stanza("a", 1), stanza("a", 2)],
+        [stanza("a", 1), stanza("b", 1)],
+    ] {
+        let why = named(&twins.concat()).unwrap_err();
+        assert!(
+            why.starts_with("t.hcl:7:1: seal \"static\": several"),
+            "{why}"
+        );
+    }
+    let both = of_config(&load(&[disabled.clone(), stanza("new", 1)].concat(), &[]).unwrap());
+    let both = both.unwrap();
+    assert_eq!(
+        (both.enabled.each().len(), both.disabled.each().len()),
+        (1, 1)
+    );
+    let why = named(&[disabled, stanza("old", 1)].concat()).unwrap_err();
+    assert!(
+        why.starts_with("t.hcl:1:1: seal \"static\": it is disabled, and another"),
+        "{why}"
+    );
+    let why = named("\nseal \"gcpckms\" {\n}").unwrap_err();
+    assert!(
+        why.starts_with("t.hcl:2:1: ") && why.contains("transit"),
+        "{why}"
+    );
+    let alone = load("", &[("VAULT_SEAL_TYPE", "transit")]).unwrap();
+    let why = of_config(&alone).err().unwrap().to_string();
+    assert!(
+        why.starts_with("VAULT_SEAL_TYPE") && why.contains("VAULT_ADDR"),
+        "{why}"
+    );
+    let why = load(&two, &[("BAO_SEAL_TYPE", "transit")])
+        .unwrap_err()
+        .to_string();
+    assert!(why.contains("contradicts BAO_SEAL_TYPE=transit"), "{why}");
+    assert!(load(&two, &[("BAO_SEAL_TYPE", "static")]).is_ok());
+    assert!(
+        load("", &[("VAULT_SEAL_TYPE", "shamir")])
+            .unwrap()
+            .seals
+            .is_empty()
+    );
 }

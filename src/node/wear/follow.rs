@@ -4,16 +4,18 @@ use super::report::Report;
 use crate::node::shared::Shared;
 use std::sync::{Arc, Weak};
 
-/// Follows the counts until the node is gone. Starts no task where no device is known.
+/// Finds the disk and follows the counts until the node is gone; not at all where no device is
+/// known.
 pub(in crate::node) fn follow(shared: &Arc<Shared>) {
-    if !shared.wear.has_something_to_look_at() {
-        return;
-    }
-    shared.wear.warn_of_age();
     crate::task::spawn(run(Arc::downgrade(shared)));
 }
 
 async fn run(shared: Weak<Shared>) {
+    let begun = shared.clone();
+    let begun = tokio::task::spawn_blocking(move || begin(&begun)).await;
+    if !begun.is_ok_and(|goes_on| goes_on) {
+        return;
+    }
     loop {
         let Some(wait) = shared.upgrade().map(|shared| shared.wear.wait()) else {
             return;
@@ -24,6 +26,16 @@ async fn run(shared: Weak<Shared>) {
         };
         shared.wear.look();
     }
+}
+
+/// Returns false where there is nothing to follow.
+fn begin(shared: &Weak<Shared>) -> bool {
+    let Some(shared) = shared.upgrade() else {
+        return false;
+    };
+    shared.wear.begin();
+    shared.wear.warn_of_age();
+    shared.wear.has_something_to_look_at()
 }
 
 impl Shared {

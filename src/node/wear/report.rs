@@ -58,7 +58,7 @@ impl Report {
             budget_bytes_per_day,
             machine,
         } = &wear.settings;
-        let device = wear.disk.clone().map(|disk| WornDevice {
+        let device = wear.disk().clone().map(|disk| WornDevice {
             since_boot: disk.counters(),
             card: disk.card(),
             disk,

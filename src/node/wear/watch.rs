@@ -5,9 +5,10 @@ use super::{ledger, report::Report};
 use crate::block::{Disk, Machine, beneath};
 use crate::clock::{Timestamp, wall_clock};
 use crate::config::{self, Config};
+use crate::sys::duties::rewrap::Pace;
 use crate::telemetry::writes;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -32,13 +33,21 @@ pub(super) struct Settings {
 /// The counts of one node since its start.
 pub(in crate::node) struct Wear {
     pub(super) settings: Settings,
-    /// The disk, or the reason why there is none.
-    pub(super) disk: Result<Disk, String>,
+    /// The data directory; `None` where nothing lasts.
+    data: Option<PathBuf>,
     pub(super) started_at: Timestamp,
     started: Instant,
-    state: Mutex<WearState>,
+    begun: OnceLock<Begun>,
     /// True while the budget is passed.
     passed: watch::Sender<bool>,
+}
+
+/// The disk, and the counts from when it was found. To find it takes a millisecond, for which no
+/// start waits.
+struct Begun {
+    /// The disk, or the reason why there is none.
+    disk: Result<Disk, String>,
+    state: Mutex<WearState>,
 }
 
 struct WearState {
@@ -61,25 +70,44 @@ impl Wear {
         Self::new(Some(&raft.path), settings)
     }
 
-    /// Begins to count for the data directory `data`; `None` where nothing lasts.
+    /// Returns counts for the data directory `data`, which begin with [`Wear::begin`]; `None` where
+    /// nothing lasts.
     pub(super) fn new(data: Option<&Path>, settings: Settings) -> Self {
-        let disk = match data {
-            Some(data) => beneath(&settings.machine, data).map_err(|error| error.to_string()),
-            None => Err("the data is in memory".into()),
-        };
-        let started = Instant::now();
-        let start = sample(disk.as_ref().ok(), Duration::ZERO);
         Self {
             settings,
-            disk,
+            data: data.map(Path::to_path_buf),
             started_at: wall_clock(),
-            started,
-            state: Mutex::new(WearState {
-                history: History::new(start),
-                told: None,
-            }),
+            started: Instant::now(),
+            begun: OnceLock::new(),
             passed: watch::Sender::new(false),
         }
+    }
+
+    /// Finds the disk and begins to count, once. Reads a few small files.
+    pub(super) fn begin(&self) {
+        self.begun();
+    }
+
+    fn begun(&self) -> &Begun {
+        self.begun.get_or_init(|| {
+            let disk = match &self.data {
+                Some(data) => {
+                    beneath(&self.settings.machine, data).map_err(|error| error.to_string())
+                }
+                None => Err("the data is in memory".into()),
+            };
+            let start = sample(disk.as_ref().ok(), Duration::ZERO);
+            let state = Mutex::new(WearState {
+                history: History::new(start),
+                told: None,
+            });
+            Begun { disk, state }
+        })
+    }
+
+    /// Returns the disk, or the reason why there is none.
+    pub(super) fn disk(&self) -> &Result<Disk, String> {
+        &self.begun().disk
     }
 
     /// Follows whether the budget is passed.
@@ -87,9 +115,15 @@ impl Wear {
         self.passed.subscribe()
     }
 
+    /// Returns the pace of a re-encryption, by the budget.
+    pub fn pace(&self) -> Pace {
+        Pace::new(self.settings.budget_bytes_per_day, self.passed())
+    }
+
     /// Looks at the counts, warns where that is due, and reports them. Reads a few small files.
     pub fn look(&self) -> Report {
-        let now = sample(self.disk.as_ref().ok(), self.started.elapsed());
+        let disk = self.disk().as_ref().ok();
+        let now = sample(disk, self.started.elapsed());
         let mut state = self.state();
         state.history.note(now);
         let report = Report::new(self, &state.history, &now);
@@ -110,11 +144,12 @@ impl Wear {
 
     /// Returns true when there is a device or a budget to look at.
     pub(super) fn has_something_to_look_at(&self) -> bool {
-        self.disk.is_ok() || self.settings.budget_bytes_per_day.is_some()
+        self.disk().is_ok() || self.settings.budget_bytes_per_day.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, WearState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.begun().state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the time until the next look.
@@ -129,7 +164,7 @@ impl Wear {
 
     /// Warns of a device that says itself that it is near its end.
     pub(super) fn warn_of_age(&self) {
-        let card = self.disk.as_ref().ok().and_then(Disk::card);
+        let card = self.disk().as_ref().ok().and_then(Disk::card);
         let Some(card) = card else { return };
         let used = card.life.map_or(0, |life| life.used_percent_max);
         let is_urgent = matches!(card.spare, Some("warning" | "urgent"));
@@ -168,7 +203,9 @@ mod tests {
             budget_bytes_per_day,
             machine: made.machine.clone(),
         };
-        Wear::new(Some(&made.data), settings)
+        let wear = Wear::new(Some(&made.data), settings);
+        wear.begin();
+        wear
     }
 
     #[test]
@@ -184,10 +221,8 @@ mod tests {
         assert_eq!(wear.state().told, Some(told), "not told again so soon");
         // A day later only what came since then counts.
         let report = |hours: u64| {
-            let now = sample(
-                wear.disk.as_ref().ok(),
-                HOUR * u32::try_from(hours).unwrap(),
-            );
+            let disk = wear.disk().as_ref().ok();
+            let now = sample(disk, HOUR * u32::try_from(hours).unwrap());
             let mut state = wear.state();
             state.history.note(now);
             Report::new(&wear, &state.history, &now).is_budget_passed()

@@ -46,6 +46,7 @@ impl Saver {
         let mut low = applied.space.follow();
         let mut told = applied.state.saved().position;
         let mut rest = GATHER;
+        let mut owed = Owed::Nothing;
         loop {
             let is_short = applied.space.is_low() || applied.is_disk_full();
             tokio::select! {
@@ -56,12 +57,15 @@ impl Saver {
             if applied.poison.is_set() {
                 return;
             }
+            if applied.space.is_low() && applied.state.is_dirty() && owed == Owed::Nothing {
+                owed = Owed::Merge;
+            }
             if applied.state.is_checkpoint_due() {
                 save(applied).await;
             }
-            if applied.space.is_low() && applied.state.is_dirty() {
+            if applied.space.is_low() && owed != Owed::Nothing {
                 tokio::time::sleep(rest).await;
-                rest = give_back(applied).await;
+                (rest, owed) = give_back(applied, owed).await;
             }
             if is_short || applied.space.is_low() || applied.space.lacks_reserve() {
                 settle(applied).await;
@@ -85,25 +89,40 @@ impl Saver {
     }
 }
 
+/// Tells whether what was deleted keeps space that a merge would give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::raft) enum Owed {
+    Nothing,
+    Merge,
+    /// There was no space for the merge, and the log has said so.
+    MergeRefused,
+}
+
 /// Saves what is applied and has it give back the space of what was deleted. Returns the pause
-/// before the next time.
-async fn give_back(applied: &Arc<Applied>) -> Duration {
+/// before the next time, and what is still owed.
+pub(in crate::raft) async fn give_back(applied: &Arc<Applied>, owed: Owed) -> (Duration, Owed) {
     let begun = Instant::now();
     save(applied).await;
     if applied.poison.is_set() || applied.is_disk_full() {
-        return GATHER;
+        return (GATHER, owed);
     }
     let merging = Arc::clone(applied);
+    let mut left = Owed::Nothing;
     match blocking(move || merging.state.give_back()).await {
         Ok(Ok(())) => {}
-        Ok(Err(StateError::DiskFull)) => tracing::warn!(
-            "the disk is too full for a merge, so what was deleted keeps its space: free some \
-             otherwise"
-        ),
+        Ok(Err(StateError::DiskFull)) => {
+            if owed != Owed::MergeRefused {
+                tracing::warn!(
+                    "the disk is too full for a merge, so what was deleted keeps its space until \
+                     some is freed otherwise"
+                );
+            }
+            left = Owed::MergeRefused;
+        }
         Ok(Err(error)) => applied.poison.set(&error.to_string()),
         Err(error) => applied.poison.set(&error.to_string()),
     }
-    (begun.elapsed() * REST).clamp(GATHER, GATHER_MAX)
+    ((begun.elapsed() * REST).clamp(GATHER, GATHER_MAX), left)
 }
 
 /// Looks at the disk, and makes the reserve again when there is plenty of space.

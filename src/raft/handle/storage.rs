@@ -2,6 +2,7 @@
 
 use super::restore::RestoreGate;
 use crate::peer::Protocol;
+use crate::peer::PublicKey;
 use crate::raft::applying::saving::{self, Saver};
 use crate::raft::applying::state_machine::{Applied, StateMachine, blocking};
 use crate::raft::disk::data_dir::DataDir;
@@ -271,6 +272,16 @@ impl RaftStorage {
     /// acknowledged to this node.
     pub fn fallen(&self) -> watch::Receiver<BTreeSet<u64>> {
         self.shared.voice.fallen.subscribe()
+    }
+
+    /// Returns true when the member with this key has not spoken to this node as its leader for the
+    /// time of a leader's lease.
+    pub fn is_silent(&self, leader: &PublicKey) -> bool {
+        let members = self.shared.membership();
+        let mut nodes = members.membership().nodes();
+        let found = nodes.find(|(_, peer)| peer.public_key == leader.0);
+        let lease = self.shared.timing.election_max;
+        found.is_none_or(|(id, _)| self.shared.voice.is_silent(*id, lease))
     }
 
     /// Returns the leader, and follows its changes.

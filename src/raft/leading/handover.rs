@@ -3,11 +3,12 @@
 use super::heirs::Heir;
 use crate::peer::Member;
 use crate::raft::members::error::ChangeError;
+use crate::raft::members::member::MemberInfo;
 use crate::raft::running::leadership::Leadership;
 use crate::raft::running::shared::Shared;
 use crate::raft::wire::message::{Answer, Ask, Transfer, Wire};
 use crate::raft::wire::record::{Ballot, Position};
-use crate::raft::wire::types::{TypeConfig, Vote, log_id};
+use crate::raft::wire::types::{TypeConfig, Vote, log_id, position};
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{TransferLeaderRequest, VoteRequest};
 use std::sync::atomic::Ordering;
@@ -52,32 +53,45 @@ impl Shared {
     /// Asks another node to campaign, without raft, which ends with the first write of its log that
     /// fails: that node need not wait for a lease that will not be renewed. Its log decides, and
     /// the votes of the others, as always.
+    ///
+    /// A node that has this node's last entry is elected for certain. This node may not have heard
+    /// which one that is before raft ended, so the others are asked to lead if they have it, one
+    /// after another, and only then without that condition.
     async fn bequeath(&self) -> Result<(), ChangeError> {
         let vote = Ballot::from(&self.metrics().vote);
         if !vote.committed || vote.node != self.id {
             return Err(ChangeError::NotLeader);
         }
-        for Heir { member: heir, .. } in self.heirs().await {
-            let to = Member {
-                name: heir.name.clone(),
-                address: heir.cluster_address,
-                public_key: heir.public_key,
-            };
-            let ask = Ask::Lead(Transfer {
-                from: vote,
-                to: heir.raft_id,
-                last: None,
-            });
-            let asked = self
-                .voice
-                .ask(heir.raft_id, &to, &ask, &[], BEQUEATH_WITHIN);
-            if matches!(asked.await, Ok(Answer::Leading(true))) {
-                crate::telemetry::info!(to = heir.name, "leaving leadership to another node");
-                return Ok(());
+        let last = self.log.last().as_ref().map(position);
+        let heirs = self.heirs().await;
+        let flushed_within = self.timing.election_min / 2;
+        for (last, within) in [(last, flushed_within), (None, BEQUEATH_WITHIN)] {
+            for Heir { member: heir, .. } in &heirs {
+                let transfer = Transfer {
+                    from: vote,
+                    to: heir.raft_id,
+                    last,
+                };
+                if self.has_campaign(heir, transfer, within).await {
+                    crate::telemetry::info!(to = heir.name, "leaving leadership to another node");
+                    return Ok(());
+                }
             }
         }
         let why = "no other node takes leadership now";
         Err(ChangeError::Unavailable(why.into()))
+    }
+
+    /// Asks a node to campaign, and returns true when it does.
+    async fn has_campaign(&self, heir: &MemberInfo, transfer: Transfer, within: Duration) -> bool {
+        let to = Member {
+            name: heir.name.clone(),
+            address: heir.cluster_address.clone(),
+            public_key: heir.public_key.clone(),
+        };
+        let ask = Ask::Lead(transfer);
+        let asked = self.voice.ask(heir.raft_id, &to, &ask, &[], within);
+        matches!(asked.await, Ok(Answer::Leading(true)))
     }
 
     /// Does the same as [`Shared::hand_over`], unless a handover is under way.

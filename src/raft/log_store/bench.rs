@@ -38,6 +38,7 @@ impl Log {
     /// that has no direct writes.
     pub fn open(dir: &Path, direct: bool) -> Result<Self, LogError> {
         let options = LogOptions {
+            free_segments_max: 4,
             space: None,
             dir,
             log_id: 1,

@@ -47,24 +47,37 @@ pub(super) struct Header {
 pub(super) struct Group {
     pub(super) header: Header,
     pub(super) records: Vec<Record>,
+    /// The offset of each record in the group, in bytes.
+    pub(super) offsets: Vec<u32>,
     /// The size of the group in the segment, padding included.
     pub(super) bytes: usize,
 }
 
-/// Encodes `records` into `buffer`, padded to `block`, and returns the padded size.
+/// A group's place in a buffer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Encoded {
+    /// The size, padding included.
+    pub(super) bytes: usize,
+    /// The offset of each record, in bytes.
+    pub(super) offsets: Vec<u32>,
+}
+
+/// Encodes `records` into `buffer`, padded to `block`.
 pub(super) fn encode(
     header: &Header,
     records: &[Record],
     block: usize,
     buffer: &mut [u8],
-) -> Result<usize, LogError> {
+) -> Result<Encoded, LogError> {
     let capacity = buffer.len();
     let body = buffer
         .get_mut(HEADER_BYTES..)
         .ok_or(LogError::GroupTooLarge)?;
     let mut used = 0;
     let mut first_index = None;
+    let mut offsets = Vec::with_capacity(records.len());
     for record in records {
+        offsets.push(u32::try_from(HEADER_BYTES + used).map_err(|_| LogError::GroupTooLarge)?);
         let room = body.get_mut(used..).ok_or(LogError::GroupTooLarge)?;
         let bytes = postcard::to_slice(record, room).map_err(|_| LogError::GroupTooLarge)?;
         used += bytes.len();
@@ -104,7 +117,10 @@ pub(super) fn encode(
         .get_mut(CRC_OFFSET..HEADER_BYTES)
         .ok_or(LogError::GroupTooLarge)?
         .copy_from_slice(&crc);
-    Ok(size)
+    Ok(Encoded {
+        bytes: size,
+        offsets,
+    })
 }
 
 /// The result of decoding the beginning of some bytes as a group.
@@ -145,7 +161,9 @@ fn parse(bytes: &[u8], log_id: u64) -> Option<FoundGroup> {
     let length = usize::try_from(half(head, 48)?).ok()?;
     let mut rest = group.get(HEADER_BYTES..HEADER_BYTES.checked_add(length)?)?;
     let mut records = Vec::with_capacity(usize::from(count));
+    let mut offsets = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
+        offsets.push(u32::try_from(HEADER_BYTES + length - rest.len()).ok()?);
         let (record, left) = postcard::take_from_bytes(rest).ok()?;
         records.push(record);
         rest = left;
@@ -159,6 +177,7 @@ fn parse(bytes: &[u8], log_id: u64) -> Option<FoundGroup> {
             committed_next: word(head, 40)?,
         },
         records,
+        offsets,
         bytes: size,
     }))
 }
@@ -220,7 +239,7 @@ mod tests {
         ];
         let mut buffer = vec![0xee; 8192];
         let size = encode(&HEADER, &records, block, &mut buffer).unwrap();
-        buffer.truncate(size);
+        buffer.truncate(size.bytes);
         buffer
     }
 

@@ -1,6 +1,7 @@
 //! The log in memory: the place of each entry, and the last entries themselves.
 
 use super::segment_file::SegmentFile;
+use crate::memory;
 use crate::raft::wire::record::{Position, Record, WireError};
 use crate::raft::wire::types::{LogEntry, LogId, Vote, log_id, position};
 use openraft::EntryPayload;
@@ -8,8 +9,6 @@ use openraft::entry::RaftEntry;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The most bytes of entries that are kept for apply and replication besides those not yet written.
-const CACHE_BYTES_MAX: usize = 512 << 10;
 /// The most groups that are kept for followers: each takes one [`GroupLocation`] of memory.
 const GROUPS_KEPT_MAX: usize = 4096;
 /// Memory that an entry takes besides its command, in bytes.
@@ -25,6 +24,30 @@ pub(super) struct GroupLocation {
     pub(super) offset: usize,
     pub(super) bytes: usize,
     pub(super) sequence: u64,
+    /// The offsets in the group of the entries from `first` on, in bytes.
+    pub(super) entries: Arc<[u32]>,
+}
+
+impl GroupLocation {
+    /// Returns where the record of the entry `index` is in the file: its offset, and the most bytes
+    /// that it may take.
+    fn entry(&self, index: u64) -> Option<(usize, usize)> {
+        let number = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        let offset = *self.entries.get(number)? as usize;
+        let next = self.entries.get(number + 1).map(|next| *next as usize);
+        let bytes = next.unwrap_or(self.bytes).checked_sub(offset)?;
+        Some((self.offset + offset, bytes))
+    }
+}
+
+/// The place of one entry.
+pub(super) enum EntryPlace {
+    /// The entry, which is in memory.
+    Here(LogEntry),
+    /// The file, the offset in it, and the most bytes that the entry's record may take.
+    File(Arc<SegmentFile>, usize, usize),
+    /// The log does not have it.
+    Nowhere,
 }
 
 /// The log as raft sees it. Indexes are contiguous from `purged` (exclusive) to `last`.
@@ -39,13 +62,29 @@ pub(super) struct Index {
     /// The newest entries, contiguous up to `last`.
     cache: VecDeque<LogEntry>,
     cache_bytes: usize,
+    cache_max: CacheMax,
     /// The groups on the device, oldest first.
     places: VecDeque<GroupLocation>,
     /// The index after the last entry on the device.
     written_end: u64,
 }
 
+/// The most bytes of entries that are kept for apply and replication besides those not yet written.
+struct CacheMax(usize);
+
+impl Default for CacheMax {
+    fn default() -> Self {
+        Self(memory::DEFAULT.log_cache_bytes)
+    }
+}
+
 impl Index {
+    /// Keeps at most `bytes` of the entries that are written.
+    pub(super) fn bound_cache(&mut self, bytes: usize) {
+        self.cache_max = CacheMax(bytes);
+        self.trim();
+    }
+
     /// Appends an entry.
     pub(super) fn push(&mut self, entry: LogEntry) {
         self.last = Some(position(&entry.log_id()));
@@ -61,7 +100,7 @@ impl Index {
     }
 
     fn trim(&mut self) {
-        while self.cache_bytes > CACHE_BYTES_MAX {
+        while self.cache_bytes > self.cache_max.0 {
             let old = self.cache.front().map(RaftEntry::index);
             if old.is_none_or(|index| index >= self.written_end) {
                 return;
@@ -208,6 +247,27 @@ impl Index {
         (self.places(start, end.min(front)), cached)
     }
 
+    /// Finds one entry.
+    pub(super) fn locate(&self, index: u64) -> EntryPlace {
+        if index < self.first() || index >= self.end() {
+            return EntryPlace::Nowhere;
+        }
+        let front = self.cache.front().map(RaftEntry::index);
+        let number = front.and_then(|front| usize::try_from(index.checked_sub(front)?).ok());
+        if let Some(entry) = number.and_then(|number| self.cache.get(number)) {
+            return EntryPlace::Here(entry.clone());
+        }
+        let from = self.places.partition_point(|place| place.end <= index);
+        let found = self.places.get(from);
+        let found = found.and_then(|place| Some((place, place.entry(index)?)));
+        match found {
+            Some((place, (offset, bytes))) => {
+                EntryPlace::File(Arc::clone(&place.file), offset, bytes)
+            }
+            None => EntryPlace::Nowhere,
+        }
+    }
+
     fn places(&self, start: u64, end: u64) -> Vec<GroupLocation> {
         if start >= end {
             return Vec::new();
@@ -256,7 +316,35 @@ mod tests {
             offset: 0,
             bytes: 512,
             sequence: first,
+            entries: Arc::default(),
         }
+    }
+
+    #[test]
+    fn the_cache_of_written_entries_is_bounded_and_may_be_bounded_further() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Arc::new(SegmentFile::create(dir.path(), 0, 4096).unwrap());
+        let mut index = Index::default();
+        let id = |at| log_id(Position { term: 1, index: at });
+        for at in 0..10_000 {
+            let payload = EntryPayload::Blank;
+            index.push(LogEntry {
+                log_id: id(at),
+                payload,
+            });
+        }
+        assert_eq!(index.cache.len(), 10_000, "none of them is written");
+        index.written(GroupLocation {
+            end: 9_000,
+            ..place(&file, 0)
+        });
+        let most = memory::DEFAULT.log_cache_bytes;
+        assert_eq!(index.cache.len(), most / ENTRY_OVERHEAD_BYTES);
+        index.bound_cache(memory::SMALL.log_cache_bytes);
+        let most = memory::SMALL.log_cache_bytes;
+        assert_eq!(index.cache.len(), most / ENTRY_OVERHEAD_BYTES);
+        index.bound_cache(0);
+        assert_eq!(index.cache.len(), 1_000, "those that are not written stay");
     }
 
     #[test]

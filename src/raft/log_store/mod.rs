@@ -34,6 +34,7 @@ mod segment_file;
 mod segments;
 mod shared;
 mod store;
+mod values;
 mod writer;
 
 pub use super::disk::log_error::LogError;

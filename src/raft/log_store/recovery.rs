@@ -297,34 +297,36 @@ fn replay_group(
     file: &Arc<SegmentFile>,
     offset: usize,
 ) -> Result<(), LogError> {
-    let place = |first, end| GroupLocation {
+    let place = |(first, entries): (u64, Vec<u32>)| GroupLocation {
         first,
-        end,
+        end: first + u64::try_from(entries.len()).unwrap_or(0),
         file: Arc::clone(file),
         offset,
         bytes: group.bytes,
         sequence: group.header.sequence,
+        entries: entries.into(),
     };
-    let mut span: Option<(u64, u64)> = None;
-    for record in group.records {
+    let mut span: Option<(u64, Vec<u32>)> = None;
+    for (record, at_offset) in group.records.into_iter().zip(group.offsets) {
         match record.entry_position() {
             Some(at) => {
                 if at.index != found.index.end() && found.index.last.is_some() {
                     return Err(damaged("a gap between entries", file, offset));
                 }
-                span = Some((span.map_or(at.index, |(first, _)| first), at.index + 1));
+                let (_, entries) = span.get_or_insert_with(|| (at.index, Vec::new()));
+                entries.push(at_offset);
             }
             None => {
-                if let Some((first, end)) = span.take() {
-                    found.index.written(place(first, end));
+                if let Some(span) = span.take() {
+                    found.index.written(place(span));
                 }
             }
         }
         note(found, &record);
         found.index.replay(record)?;
     }
-    if let Some((first, end)) = span {
-        found.index.written(place(first, end));
+    if let Some(span) = span {
+        found.index.written(place(span));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The value of O_DSYNC on Linux, on all architectures that this program is built for. rustix 1.1
 /// gives O_SYNC for its `DSYNC`, with which every change of the file's time costs a commit of
@@ -62,6 +63,9 @@ pub(super) struct SegmentFile {
     /// True when writes reach the device by themselves; otherwise each one is followed by
     /// fdatasync.
     direct: bool,
+    /// The same file for reads through the kernel's cache, once there was one; `None` in it when it
+    /// could not be opened.
+    cached: OnceLock<Option<File>>,
     /// The unit of writes, in bytes: they start and end at multiples of it.
     pub(super) block: usize,
     pub(super) size: usize,
@@ -118,6 +122,7 @@ impl SegmentFile {
             file,
             path,
             direct,
+            cached: OnceLock::new(),
             block: UNIT_BYTES,
             size,
         })
@@ -184,6 +189,22 @@ impl SegmentFile {
         buffer.offset += lead;
         buffer.size = size;
         Ok(buffer)
+    }
+
+    /// Reads `size` bytes from `offset` on through the kernel's cache; `None` when that fails. The
+    /// bytes may be older than what was written directly meanwhile, so the caller verifies them.
+    pub(super) fn read_cached(&self, offset: usize, size: usize) -> Option<Vec<u8>> {
+        let file = match self.direct {
+            true => {
+                let open = || File::open(&self.path).ok();
+                self.cached.get_or_init(open).as_ref()?
+            }
+            false => &self.file,
+        };
+        let mut bytes = vec![0; size];
+        let at = u64::try_from(offset).ok()?;
+        file.read_exact_at(&mut bytes, at).ok()?;
+        Some(bytes)
     }
 
     /// Removes the file.

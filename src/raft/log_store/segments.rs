@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The most free files that are kept; more are removed.
-const FREE_MAX: usize = 4;
+/// The most free files that are kept while space is scarce; more are removed.
+const FREE_MAX_SCARCE: usize = 4;
 
 /// A segment in use.
 pub(super) struct Segment {
@@ -27,6 +27,9 @@ pub(super) struct Segments {
     /// The end of the last group in the last segment, in bytes.
     pub(super) offset: usize,
     pub(super) slot_next: u64,
+    /// The most free files that are kept, so that none is filled with zeros again for the entries
+    /// until the next checkpoint.
+    pub(super) free_max: usize,
 }
 
 impl Segments {
@@ -66,12 +69,16 @@ impl Segments {
     }
 
     /// Frees the segments whose entries all lie before `end`.
-    pub(super) fn purge(&mut self, end: u64) -> Result<(), LogError> {
+    pub(super) fn purge(&mut self, end: u64, is_scarce: bool) -> Result<(), LogError> {
+        let free_max = match is_scarce {
+            true => self.free_max.min(FREE_MAX_SCARCE),
+            false => self.free_max,
+        };
         while self.live.len() > 1 && self.live.front().is_some_and(|first| first.end <= end) {
             let Some(segment) = self.live.pop_front() else {
                 break;
             };
-            if self.free.len() < FREE_MAX && segment.file.size == self.segment_bytes {
+            if self.free.len() < free_max && segment.file.size == self.segment_bytes {
                 self.free.push(segment.file);
             } else {
                 segment.file.remove()?;
@@ -84,6 +91,46 @@ impl Segments {
     pub(super) fn truncate(&mut self, end: u64) {
         for segment in &mut self.live {
             segment.end = segment.end.min(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a log of eight segments of one entry each.
+    fn segments(dir: &std::path::Path, free_max: usize) -> Segments {
+        let segment = |slot| Segment {
+            file: Arc::new(SegmentFile::create(dir, slot, 4096).unwrap()),
+            generation: slot + 1,
+            end: slot + 1,
+        };
+        Segments {
+            dir: dir.to_path_buf(),
+            segment_bytes: 4096,
+            live: (0..8).map(segment).collect(),
+            free: Vec::new(),
+            offset: 0,
+            slot_next: 8,
+            free_max,
+        }
+    }
+
+    #[test]
+    fn free_segments_are_kept_for_the_next_entries_and_few_while_space_is_scarce() {
+        for (free_max, is_scarce, kept) in [
+            (6, false, 6),
+            (6, true, FREE_MAX_SCARCE),
+            (2, true, 2),
+            (100, false, 7),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut segments = segments(dir.path(), free_max);
+            segments.purge(8, is_scarce).unwrap();
+            let files = std::fs::read_dir(dir.path()).unwrap().count();
+            assert_eq!((segments.live.len(), segments.free.len()), (1, kept));
+            assert_eq!(files, 1 + kept, "the others are deleted");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::LogError;
 use super::group::{self, FoundGroup};
-use super::index::{GroupLocation, Index, cost};
+use super::index::{EntryPlace, GroupLocation, Index, cost};
 use super::recovery::recover;
 use super::segment_file::{AlignedBuffer, failure, sync_dir};
 use super::segments::Segments;
@@ -38,6 +38,8 @@ pub struct LogOptions<'a> {
     pub log_id: u64,
     /// The size of new segments, in bytes.
     pub segment_bytes: usize,
+    /// The most free segments that are kept.
+    pub free_segments_max: usize,
     /// The last entry that the state has without the log; an empty log beside it is an error.
     pub applied: Option<Position>,
     /// The space of the disk, whose reserve a segment may take.
@@ -92,6 +94,7 @@ impl LogStore {
                 free: found.free,
                 offset: found.offset,
                 slot_next: found.slot_next,
+                free_max: options.free_segments_max,
             },
             log_id: options.log_id,
             sequence: found.sequence,
@@ -122,6 +125,11 @@ impl LogStore {
             torn: found.torn,
         };
         Ok((store, recovery))
+    }
+
+    /// Keeps at most `bytes` of written entries in memory.
+    pub fn bound_cache(&self, bytes: usize) {
+        self.shared.index().bound_cache(bytes);
     }
 
     /// Fails when the state is ahead of the log: a lone voter's log can only have lost its end.
@@ -188,6 +196,11 @@ impl LogStore {
     /// Returns true when an entry `id` contradicts those that are known to be committed.
     pub(in crate::raft) fn contradicts_committed(&self, id: &LogId) -> bool {
         self.shared.index().contradicts_committed(id)
+    }
+
+    /// Returns the id of the newest entry, which may not be flushed yet.
+    pub(in crate::raft) fn last(&self) -> Option<LogId> {
+        self.shared.index().last_log_id()
     }
 
     /// Returns the highest index known to be committed.
@@ -320,6 +333,11 @@ impl LogStore {
             }
         }
         Ok(entries)
+    }
+
+    /// Finds one entry.
+    pub(super) fn place_of(&self, index: u64) -> EntryPlace {
+        self.shared.index().locate(index)
     }
 
     fn read_place(

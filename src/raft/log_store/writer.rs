@@ -180,7 +180,8 @@ impl Writer {
             sequence,
             committed_next: self.shared.committed_next(),
         };
-        let size = group::encode(&header, &records, block, self.buffer.bytes_mut())?;
+        let encoded = group::encode(&header, &records, block, self.buffer.bytes_mut())?;
+        let size = encoded.bytes;
         let bytes = self.buffer.bytes().get(..size).unwrap_or_default();
         let offset = self.segments.offset;
         if offset + size > segment.file.size {
@@ -202,6 +203,7 @@ impl Writer {
             offset,
             bytes: size,
             sequence,
+            entries: entry_offsets(&records, &encoded.offsets).collect(),
         };
         self.settle(records, place)?;
         if self.buffer.bytes().len() > 2 * GROUP_BYTES_MAX {
@@ -257,7 +259,8 @@ impl Writer {
                 Record::Purge(upto) => {
                     index.purge(upto);
                     self.written_last = self.written_last.max(Some(upto));
-                    self.segments.purge(upto.index + 1)?;
+                    let is_scarce = self.space.as_ref().is_some_and(|space| space.is_scarce());
+                    self.segments.purge(upto.index + 1, is_scarce)?;
                 }
                 Record::Vote(ballot) => index.vote = Some(Vote::from(ballot)),
                 Record::Start(_)
@@ -271,6 +274,12 @@ impl Writer {
         self.shared.flushed(commands);
         Ok(())
     }
+}
+
+/// Picks the offsets of entries out of those of all records.
+pub(super) fn entry_offsets(records: &[Record], offsets: &[u32]) -> impl Iterator<Item = u32> {
+    let pairs = records.iter().zip(offsets);
+    pairs.filter_map(|(record, offset)| record.entry_position().map(|_| *offset))
 }
 
 /// Takes as many steps as one group holds, and the callers that wait for them.

@@ -10,5 +10,6 @@
 //! It never answers a peer; the server does.
 
 pub(in crate::raft) mod acknowledged;
+mod led;
 pub(in crate::raft) mod network;
 pub(in crate::raft) mod voice;

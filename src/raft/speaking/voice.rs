@@ -1,6 +1,7 @@
 //! Calls peers, and remembers the status that each reported.
 
 use super::acknowledged::Acknowledged;
+use super::led::Led;
 use crate::peer::{CallError, Member, Network, Protocol, PublicKey};
 use crate::raft::applying::state_machine::Applied;
 use crate::raft::proof::{Hints, ProofBook};
@@ -48,7 +49,7 @@ pub(in crate::raft) struct Voice {
     /// The time after which a peer counts as lost.
     silence: Duration,
     /// The leader that last spoke to this node as such.
-    led: Mutex<Option<(u64, Instant)>>,
+    led: Mutex<Led>,
     /// The member that last reported a log that goes further than this node's.
     ahead: Mutex<Option<(u64, Instant)>>,
     /// The time of the last snapshot for each member.
@@ -157,7 +158,7 @@ impl Voice {
 
     /// Notes that `leader` spoke to this node as its leader just now.
     pub(in crate::raft) fn was_led_by(&self, leader: u64) {
-        *self.led() = Some((leader, Instant::now()));
+        self.led().note(leader, Instant::now());
     }
 
     /// Returns true when `leader` spoke to this node as its leader within `age`. That it answers
@@ -166,13 +167,20 @@ impl Voice {
         self.led_at(leader).is_some_and(|at| at.elapsed() < age)
     }
 
-    /// Returns the time at which `leader` last spoke to this node as its leader.
+    /// Returns the time at which `leader` last spoke to this node as its leader; `None` when
+    /// another has since.
     pub(in crate::raft) fn led_at(&self, leader: u64) -> Option<Instant> {
-        let led = *self.led();
-        led.filter(|(by, _)| *by == leader).map(|(_, at)| at)
+        self.led().at(leader)
     }
 
-    fn led(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+    /// Returns true unless `leader` spoke to this node as its leader within `age`, even if another
+    /// has since.
+    pub(in crate::raft) fn is_silent(&self, leader: u64, age: Duration) -> bool {
+        let spoke = self.led().last_at(leader);
+        spoke.is_none_or(|at| at.elapsed() >= age)
+    }
+
+    fn led(&self) -> MutexGuard<'_, Led> {
         self.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -25,7 +25,7 @@ pub(in crate::raft) fn open_files(
     let mut dir = DataDir::open(&options.path)?;
     dir.make_rooms()?;
     let path = dir.state();
-    let state = State::open(&path, options.limits);
+    let state = State::open_with(&path, options.limits, options.memory);
     let state = state.map_err(|error| OpenError::state(&path, error))?;
     let space = Space::open(dir.path(), options.volume.clone());
     let state = state.within(Arc::clone(&space));
@@ -40,12 +40,15 @@ pub(in crate::raft) fn open_files(
         dir: &log_dir,
         log_id: dir.numbers.log_id,
         segment_bytes: options.segment_bytes,
+        free_segments_max: free_segments_max(options),
         applied: state.saved().position,
         space: Some(Arc::clone(&space)),
         device: options.device.clone(),
     };
     let (log, recovery) =
         LogStore::open(&log_options, dir.numbers.raft_id, poison).map_err(OpenError::log)?;
+    log.bound_cache(options.memory.log_cache_bytes);
+    state.leave_values_to(Arc::new(log.clone()));
     let mut files = Files {
         dir,
         state,
@@ -56,6 +59,14 @@ pub(in crate::raft) fn open_files(
     let settled = settle_members(&mut files);
     settled.inspect_err(|_| files.log.close())?;
     Ok(files)
+}
+
+/// Returns the most free segments to keep: as many as the entries between two checkpoints fill,
+/// since a segment that is made anew is written twice.
+fn free_segments_max(options: &Options) -> usize {
+    // Groups are padded to the device's block, which is a quarter for a single short entry.
+    let bytes = options.limits.replay_bytes_max / 4 * 5;
+    2 + bytes.div_ceil(options.segment_bytes.max(1))
 }
 
 /// Draws new numbers for a directory whose log and state are gone, and with them this node's

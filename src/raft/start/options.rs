@@ -1,5 +1,6 @@
 //! Options of opening the storage.
 
+use crate::memory::{self, Sizes};
 use crate::peer::{Network, PublicKey};
 use crate::raft::disk::device::Device;
 use crate::raft::timing::Timing;
@@ -41,6 +42,8 @@ pub struct Options {
     pub volume: Option<Arc<dyn Volume>>,
     /// The limits from which a checkpoint is due.
     pub limits: Limits,
+    /// The sizes of caches.
+    pub memory: &'static Sizes,
 }
 
 /// The default size of a segment, which holds a group with the largest entry and stays small on a
@@ -67,6 +70,7 @@ impl Options {
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             log_bytes_kept: LOG_BYTES_KEPT_DEFAULT,
             limits: Limits::default(),
+            memory: &memory::DEFAULT,
         }
     }
 

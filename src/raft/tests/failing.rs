@@ -180,19 +180,24 @@ async fn a_node_that_was_stopped_says_so_to_who_asks() {
     assert!(error.contains("is stopping"), "{error}");
 }
 
-/// A device that refuses all writes once it is told to.
+/// A device that refuses all writes once it is told to, each of them once nobody holds `refusing`.
 #[derive(Default)]
-struct Worn(std::sync::atomic::AtomicBool);
+struct Worn {
+    is_worn: std::sync::atomic::AtomicBool,
+    refusing: Mutex<()>,
+}
 
 impl Worn {
     fn wear_out(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.is_worn
+            .store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
 impl Device for Worn {
     fn before_write(&self, _bytes: usize) -> Verdict {
-        match self.0.load(std::sync::atomic::Ordering::SeqCst) {
+        let _refusing = self.refusing.lock().unwrap();
+        match self.is_worn.load(std::sync::atomic::Ordering::SeqCst) {
             true => Verdict::Fail(std::io::Error::from_raw_os_error(EIO).kind()),
             false => Verdict::Write,
         }
@@ -261,13 +266,9 @@ async fn a_follower_whose_device_fails_ends_and_the_others_go_on() {
     cluster.await_value(2, "a", &[19]).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_whose_device_fails_leaves_leadership_at_once() {
-    let timing = Timing::multiplied(5);
-    let (cluster, device) = with_worn(0, timing).await;
-    cluster.up(0).commit(put("a", b"1")).await.unwrap();
-    device.wear_out();
-    assert!(cluster.up(0).commit(put("a", b"2")).await.is_err());
+/// Hands leadership over from the first node, whose device failed, and expects another leader
+/// before a lease ran out. Returns which one leads.
+async fn leads_at_once_after_failure(cluster: &Cluster) -> usize {
     failure(cluster.up(0)).await;
     let begun = std::time::Instant::now();
     cluster
@@ -275,10 +276,62 @@ async fn a_leader_whose_device_fails_leaves_leadership_at_once() {
         .hand_over(Duration::from_secs(2))
         .await
         .unwrap();
-    eventually("another leader", || async {
+    let next = eventually("another leader", || async {
         cluster.leader().filter(|leader| *leader != 0)
     })
     .await;
     let took = begun.elapsed();
-    assert!(took < timing.silence(), "no lease had to run out: {took:?}");
+    let silence = cluster.timing.silence();
+    assert!(took < silence, "no lease had to run out: {took:?}");
+    next
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_device_fails_leaves_leadership_at_once() {
+    let (cluster, device) = with_worn(0, Timing::multiplied(5)).await;
+    cluster.up(0).commit(put("a", b"1")).await.unwrap();
+    device.wear_out();
+    assert!(cluster.up(0).commit(put("a", b"2")).await.is_err());
+    leads_at_once_after_failure(&cluster).await;
+}
+
+/// Has the first node's device refuse a write that one of the two others has got by then, which
+/// the first node has not heard of.
+#[allow(
+    clippy::await_holding_lock,
+    reason = "it is what keeps the device from refusing"
+)]
+async fn refuse_what_one_has(cluster: &Cluster, device: &Worn, with_last: usize) {
+    let last = |index: usize| cluster.up(index).shared.log.last();
+    let before = last(0);
+    eventually("like logs", || async {
+        (last(1) == before && last(2) == before).then_some(())
+    })
+    .await;
+    let key = |index: usize| &cluster.nodes[index].key;
+    cluster.wires.cut(key(0), key(3 - with_last));
+    cluster.wires.cut(key(with_last), key(0));
+    let refusing = device.refusing.lock().unwrap();
+    device.wear_out();
+    let leader = Arc::clone(cluster.up(0));
+    let writing = tokio::spawn(async move { leader.commit(put("a", b"2")).await });
+    eventually("the last entry on one node", || async {
+        (last(with_last) > before).then_some(())
+    })
+    .await;
+    drop(refusing);
+    assert!(writing.await.unwrap().is_err());
+    failure(cluster.up(0)).await;
+    assert_eq!(last(3 - with_last), before);
+    cluster.wires.heal();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_leader_whose_device_fails_leaves_leadership_to_a_node_with_its_last_entry() {
+    for with_last in [1, 2] {
+        let (cluster, device) = with_worn(0, Timing::multiplied(5)).await;
+        cluster.up(0).commit(put("a", b"1")).await.unwrap();
+        refuse_what_one_has(&cluster, &device, with_last).await;
+        assert_eq!(leads_at_once_after_failure(&cluster).await, with_last);
+    }
 }

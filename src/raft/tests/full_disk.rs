@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, eventually};
 use super::*;
+use crate::raft::applying::saving::{Owed, give_back};
 use crate::store::Whole;
 use crate::store::space::{Account, Pretended, RESERVE_BYTES};
 use crate::store::state::Limits;
@@ -53,6 +54,7 @@ async fn open_small(path: &Path) -> Arc<RaftStorage> {
     options.segment_bytes = 128 << 10;
     options.limits = Limits {
         overlay_bytes_max: 256 << 10,
+        replay_bytes_max: 256 << 10,
         ..Limits::default()
     };
     let storage = RaftStorage::open(options).await.unwrap();
@@ -220,6 +222,18 @@ fn delete(name: &str) -> Transaction {
     }
 }
 
+/// Returns the leader of a cluster of one, on a device with plenty of space that a test may take.
+async fn open_pretended() -> (tempfile::TempDir, Arc<Pretended>, Arc<RaftStorage>) {
+    let dir = tempfile::tempdir().unwrap();
+    let volume = Pretended::new(dir.path(), 600 << 20);
+    let mut options = Options::new(dir.path(), "a");
+    options.volume = Some(Arc::clone(&volume) as _);
+    let storage = RaftStorage::open(options).await.unwrap();
+    storage.found().await.unwrap();
+    storage.become_leader().await.unwrap();
+    (dir, volume, storage)
+}
+
 /// Waits until new data is refused, and returns the message; a look at the disk counts a moment.
 async fn refusal(storage: &RaftStorage) -> String {
     let refused = eventually("a refusal", || async { storage.admit_data().err() }).await;
@@ -275,13 +289,7 @@ async fn a_disk_that_others_filled_is_repaired_from_the_reserve() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_deleted_on_a_full_disk_gives_its_space_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let volume = Pretended::new(dir.path(), 600 << 20);
-    let mut options = Options::new(dir.path(), "a");
-    options.volume = Some(Arc::clone(&volume) as _);
-    let storage = RaftStorage::open(options).await.unwrap();
-    storage.found().await.unwrap();
-    storage.become_leader().await.unwrap();
+    let (dir, volume, storage) = open_pretended().await;
     for n in 0..1500u32 {
         let value = n.to_le_bytes().repeat(1000);
         storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
@@ -301,6 +309,43 @@ async fn what_is_deleted_on_a_full_disk_gives_its_space_back() {
     })
     .await;
     assert!(storage.get(b"k7").unwrap().is_none());
+    storage.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_that_finds_no_space_is_owed_until_there_is_some() {
+    let (dir, volume, storage) = open_pretended().await;
+    // Records of this size are in the tables, all of which a merge writes anew.
+    for turn in 0..50 {
+        let mut many = put("k", b"");
+        for n in 0..100 {
+            many.ops
+                .extend(put(&format!("k{turn}-{n}"), &[turn; 400]).ops);
+        }
+        storage.commit(many).await.unwrap();
+    }
+    storage.checkpoint().await.unwrap();
+    let bytes = || crate::raft::tests::bytes_below(&dir.path().join("state"));
+    let before = bytes();
+    // Enough for a checkpoint, beside the reserve, and for no merge.
+    volume.set(1 << 20);
+    refusal(&storage).await;
+    for turn in 0..50 {
+        let mut many = delete("k");
+        for n in 0..100 {
+            many.ops.extend(delete(&format!("k{turn}-{n}")).ops);
+        }
+        storage.commit(many).await.unwrap();
+    }
+    let applied = &storage.shared.applied;
+    assert_eq!(give_back(applied, Owed::Merge).await.1, Owed::MergeRefused);
+    assert!(bytes() > before / 2, "there was no space for the merge");
+    volume.set(20 << 20);
+    assert_eq!(
+        give_back(applied, Owed::MergeRefused).await.1,
+        Owed::Nothing
+    );
+    assert!(bytes() < before / 4, "{} of {before}", bytes());
     storage.shutdown().await;
 }
 

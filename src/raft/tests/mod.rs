@@ -203,6 +203,7 @@ async fn a_log_much_longer_than_the_memory_is_replayed() {
     storage.shutdown().await;
     let mut options = Options::new(copy.path(), "a");
     options.limits.overlay_bytes_max = 16 << 10;
+    options.limits.replay_bytes_max = 16 << 10;
     let opening = RaftStorage::open(options);
     let opened = tokio::time::timeout(std::time::Duration::from_secs(60), opening).await;
     let other = opened.expect("does not wait for ever").unwrap();

@@ -88,6 +88,7 @@ async fn a_lone_node_keeps_no_log_for_followers() {
     options.segment_bytes = 64 << 10;
     options.log_bytes_kept = 256 << 10;
     options.limits.overlay_bytes_max = 64 << 10;
+    options.limits.replay_bytes_max = 64 << 10;
     let storage = RaftStorage::open(options).await.unwrap();
     storage.found().await.unwrap();
     storage.become_leader().await.unwrap();

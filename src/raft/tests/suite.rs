@@ -24,6 +24,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, DataDir)> for Bu
         let state = State::open(&dir.state(), Limits::default()).unwrap();
         let log = dir.log();
         let options = LogOptions {
+            free_segments_max: 4,
             space: None,
             dir: &log,
             log_id: dir.numbers.log_id,

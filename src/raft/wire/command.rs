@@ -143,6 +143,82 @@ pub(in crate::raft) fn decode(command: &Command) -> Result<Content, WireError> {
     }
 }
 
+/// The forms of [`Packed`] and of a chunk of a restore without a copy of what they hold.
+#[derive(Deserialize)]
+struct PackedRef<'a> {
+    _time: Timestamp,
+    #[serde(borrow)]
+    _preconditions: Vec<(PackedKeyRef<'a>, Revision)>,
+    #[serde(borrow)]
+    ops: Vec<PackedOpRef<'a>>,
+}
+
+#[derive(Deserialize)]
+enum PackedOpRef<'a> {
+    Put {
+        #[serde(borrow)]
+        _key: PackedKeyRef<'a>,
+        value: &'a [u8],
+    },
+    Delete {
+        #[serde(borrow)]
+        _key: PackedKeyRef<'a>,
+    },
+}
+
+#[derive(Deserialize)]
+struct PackedKeyRef<'a> {
+    _shared: usize,
+    _rest: &'a [u8],
+}
+
+/// Returns the value that the change `number` of a command writes: of a transaction's operations,
+/// or of the records in a chunk of a restore. `None` when there is no such change, or it writes
+/// none.
+pub(in crate::raft) fn value(command: &[u8], number: usize) -> Result<Option<&[u8]>, WireError> {
+    let malformed = |_| WireError::Malformed("transaction");
+    match command.split_first() {
+        Some((&VERSION, rest)) => {
+            let packed: PackedRef<'_> = postcard::from_bytes(rest).map_err(malformed)?;
+            Ok(packed.ops.into_iter().nth(number).and_then(|op| match op {
+                PackedOpRef::Put { value, .. } => Some(value),
+                PackedOpRef::Delete { .. } => None,
+            }))
+        }
+        Some((&RESTORE, rest)) => match postcard::from_bytes(rest).map_err(malformed)? {
+            RestoreRef::Chunk { records, .. } => {
+                let found = records.into_iter().nth(number);
+                Ok(found.map(|(_, value)| value))
+            }
+            _ => Ok(None),
+        },
+        Some((&version, _)) => Err(WireError::Version(version)),
+        None => Err(WireError::Malformed("empty command")),
+    }
+}
+
+/// [`Restore`], as far as it has values.
+#[derive(Deserialize)]
+enum RestoreRef<'a> {
+    Begin {
+        _id: u128,
+    },
+    Chunk {
+        _id: u128,
+        _number: u64,
+        #[serde(borrow)]
+        records: Vec<(&'a [u8], &'a [u8])>,
+    },
+    Commit {
+        _id: u128,
+        _chunks: u64,
+        _time_floor: Timestamp,
+    },
+    Abandon {
+        _id: u128,
+    },
+}
+
 fn decode_transaction(command: &Command) -> Result<Transaction, WireError> {
     let packed: Packed = match command.0.split_first() {
         Some((&VERSION, rest)) => {
@@ -220,6 +296,43 @@ mod tests {
             decode(&Command(Bytes::new())),
             Err(WireError::Malformed("empty command"))
         );
+    }
+
+    #[test]
+    fn a_change_is_found_by_its_number() {
+        let command = encode(&transaction()).unwrap();
+        let found = |number| value(&command.0, number).unwrap();
+        assert_eq!(found(0), Some(&b"metadata"[..]));
+        assert_eq!(found(1), Some(&b"value"[..]));
+        assert_eq!((found(2), found(3)), (None, None), "deleted, or not there");
+        let steps = [
+            Restore::Begin { id: 1 },
+            Restore::Chunk {
+                id: 1,
+                number: 0,
+                records: vec![(key("a"), key("1")), (key("b"), key("2"))],
+            },
+            Restore::Commit {
+                id: 1,
+                chunks: 1,
+                time_floor: Timestamp(3),
+            },
+            Restore::Abandon { id: 1 },
+        ];
+        for step in steps {
+            let command = encode_restore(&step).unwrap();
+            let found = |number| value(&command.0, number).unwrap();
+            match step {
+                Restore::Chunk { .. } => {
+                    assert_eq!(found(0), Some(&b"1"[..]));
+                    assert_eq!((found(1), found(2)), (Some(&b"2"[..]), None));
+                }
+                _ => assert_eq!(found(0), None),
+            }
+        }
+        assert!(value(&command.0[..20], 1).is_err());
+        assert_eq!(value(&[9], 0), Err(WireError::Version(9)));
+        assert!(value(&[], 0).is_err());
     }
 
     #[test]

@@ -113,6 +113,21 @@ pub struct Start {
     pub oldest_generation: u64,
 }
 
+/// The number of [`Record::Command`] among the variants.
+const COMMAND: u32 = 3;
+
+/// Returns the command in the encoded record of the entry `index`; `None` for any other record.
+/// Bytes after the record are passed over.
+pub(in crate::raft) fn command_of(record: &[u8], index: u64) -> Option<&[u8]> {
+    let (variant, rest) = postcard::take_from_bytes::<u32>(record).ok()?;
+    let (at, rest) = postcard::take_from_bytes::<Position>(rest).ok()?;
+    if variant != COMMAND || at.index != index {
+        return None;
+    }
+    let (command, _) = postcard::take_from_bytes::<&[u8]>(rest).ok()?;
+    Some(command)
+}
+
 impl Record {
     /// Returns the place of the entry that the record holds, if it holds one.
     pub fn entry_position(&self) -> Option<Position> {

@@ -17,6 +17,9 @@ pub enum StateError {
     /// Not now: a peer's snapshot ended early, or was damaged on its way. The peer sends it again.
     #[error("a state from a peer was not whole: {0}")]
     Cut(String),
+    /// Fatal: the log could not be read, and it holds values that are not saved yet.
+    #[error("a value in the log: {0}")]
+    Journal(String),
     /// Fatal: fjall failed.
     #[error("state store: {0}")]
     Fjall(fjall::Error),

@@ -7,8 +7,6 @@ use crate::store::{Key, Record};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-/// The most bytes of keys and values that are kept.
-const BYTES_MAX: u64 = 768 << 10;
 /// The bytes that an entry costs besides them, about.
 const ENTRY_BYTES: u64 = 128;
 /// The largest record that is kept, in bytes: a larger one would push out too many others.
@@ -28,9 +26,10 @@ impl Weighter<Key, Option<Record>> for Weight {
 }
 
 impl Hot {
-    pub(super) fn new() -> Self {
-        let items = usize::try_from(BYTES_MAX / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(items, BYTES_MAX, Weight))
+    /// Returns a cache of at most `bytes_max` of keys and values.
+    pub(super) fn new(bytes_max: u64) -> Self {
+        let items = usize::try_from(bytes_max / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(items, bytes_max, Weight))
     }
 
     /// Returns the record of `key`. The outer `None` means that it is not known here, the inner

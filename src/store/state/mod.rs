@@ -25,6 +25,7 @@ mod error;
 mod form;
 mod hot;
 mod image;
+mod journal;
 mod mark;
 mod overlay;
 pub mod probe;
@@ -36,6 +37,7 @@ mod view;
 pub use arrival::Arrival;
 pub use error::StateError;
 pub use image::{Image, ImageItem};
+pub use journal::Journal;
 pub use mark::{Mark, Position, Staging};
 pub use restore::Restore;
 pub use view::View;
@@ -43,12 +45,13 @@ pub use view::View;
 use super::space::Space;
 use super::{Key, Op, Record, Revision, Transaction, Visit};
 use crate::clock::Timestamp;
+use crate::memory::{self, Sizes};
 use hot::Hot;
-use overlay::{Frozen, Overlay};
+use overlay::{Frozen, Kept, Logged, Overlay};
 use restore::Staged;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tree::{Opened, Tree};
 
 /// The limits from which a checkpoint is due.
@@ -65,10 +68,29 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        Self::of(&memory::DEFAULT)
+    }
+}
+
+/// The bytes to replay from which a checkpoint is due at first, where space is scarce, and where no
+/// log holds long values.
+const REPLAY_BYTES_LEAST: usize = 4 << 20;
+
+impl Limits {
+    /// Returns the limits of a memory profile.
+    pub const fn of(sizes: &Sizes) -> Self {
         Self {
-            overlay_bytes_max: 2 << 20,
-            overlay_records_max: 8192,
-            replay_bytes_max: 4 << 20,
+            overlay_bytes_max: sizes.overlay_bytes,
+            overlay_records_max: sizes.overlay_records,
+            replay_bytes_max: sizes.replay_bytes,
+        }
+    }
+
+    /// Returns the limits with fewer bytes to replay.
+    fn with_replay_bytes(&self, bytes: usize) -> Self {
+        Self {
+            replay_bytes_max: self.replay_bytes_max.min(bytes),
+            ..*self
         }
     }
 }
@@ -93,6 +115,9 @@ pub enum Change<'a> {
 /// Records over fjall. All methods may be called from any thread; only one applies at a time.
 pub struct State {
     limits: Limits,
+    /// The bytes to replay from which a checkpoint is due: more while values are replaced or
+    /// deleted soon, which a later checkpoint does not write, and few otherwise.
+    replay_bytes: AtomicUsize,
     memory: RwLock<Memory>,
     tree: RwLock<Arc<Tree>>,
     hot: Hot,
@@ -101,6 +126,8 @@ pub struct State {
     next_number: AtomicU64,
     /// The space on the disk, where somebody follows it.
     space: Option<Arc<Space>>,
+    /// The log, which holds long values until a checkpoint.
+    journal: OnceLock<Arc<dyn Journal>>,
 }
 
 /// The records for a checkpoint.
@@ -109,6 +136,13 @@ enum Freeze {
     Frozen(Arc<Frozen>, Arc<Tree>),
     /// The records that a restore has gathered have no keyspace yet.
     NoKeyspace,
+}
+
+/// Keys of the overlay that fjall did not have at a time.
+#[derive(Default)]
+struct Unsaved {
+    keys: Vec<Key>,
+    generation: u64,
 }
 
 struct Memory {
@@ -128,11 +162,16 @@ struct Memory {
 impl State {
     /// Opens the state in `path`, or makes an empty one.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, StateError> {
+        Self::open_with(path, limits, &memory::DEFAULT)
+    }
+
+    /// Opens the state as [`State::open`] does, with caches of these sizes.
+    pub fn open_with(path: &Path, limits: Limits, memory: &Sizes) -> Result<Self, StateError> {
         let Opened {
             tree,
             staged,
             next_number,
-        } = Tree::open(path)?;
+        } = Tree::open(path, memory.block_cache_bytes)?;
         let mark = tree.mark()?.unwrap_or_default();
         let staged = mark.staging.map(|_| Staged {
             tree: staged.map(Arc::new),
@@ -140,6 +179,7 @@ impl State {
         });
         Ok(Self {
             limits,
+            replay_bytes: AtomicUsize::new(REPLAY_BYTES_LEAST),
             memory: RwLock::new(Memory {
                 active: Overlay::default(),
                 frozen: None,
@@ -150,10 +190,11 @@ impl State {
                 generation: 0,
             }),
             tree: RwLock::new(Arc::new(tree)),
-            hot: Hot::new(),
+            hot: Hot::new(memory.hot_bytes),
             checkpointing: Mutex::new(()),
             next_number: AtomicU64::new(next_number),
             space: None,
+            journal: OnceLock::new(),
         })
     }
 
@@ -165,26 +206,69 @@ impl State {
         self
     }
 
+    /// Has `journal`, whose entries are applied here, hold long values until a checkpoint.
+    pub fn leave_values_to(&self, journal: Arc<dyn Journal>) {
+        // Once for each log that is opened, and that is once.
+        drop(self.journal.set(journal));
+    }
+
     /// Returns the record at `key`, as applied.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>, StateError> {
-        let generation = {
+        loop {
+            let (generation, logged) = {
+                let memory = self.read();
+                let logged = match memory.find(key) {
+                    Some(None) => return Ok(None),
+                    Some(Some(Kept::Held(record, _))) => return Ok(Some(record.clone())),
+                    Some(Some(Kept::Logged(logged))) => Some(*logged),
+                    None => None,
+                };
+                if let Some(found) = self.hot.get(key) {
+                    return Ok(found);
+                }
+                (memory.generation, logged)
+            };
+            let found = match logged {
+                Some(logged) => match self.logged(logged)? {
+                    Some(record) => Some(record),
+                    // A checkpoint has made the log give it up meanwhile.
+                    None if self.read().generation != generation => continue,
+                    None => return Err(StateError::Damaged("a value that the log had")),
+                },
+                None => self.tree().get(key)?,
+            };
             let memory = self.read();
-            if let Some(found) = memory.find(key) {
-                return Ok(found);
+            // Kept only while all is as it was and nothing newer waits in memory: an applier holds
+            // the lock alone, so nothing comes between this look and the keeping.
+            if memory.generation == generation && memory.logged(key) == logged.map(Some) {
+                self.hot.keep(key, &found);
             }
-            if let Some(found) = self.hot.get(key) {
-                return Ok(found);
-            }
-            memory.generation
-        };
-        let found = self.tree().get(key)?;
-        let memory = self.read();
-        // Kept only while fjall is as it was and nothing newer waits in memory: an applier holds
-        // the lock alone, so nothing comes between this look and the keeping.
-        if memory.generation == generation && memory.find(key).is_none() {
-            self.hot.keep(key, &found);
+            return Ok(found);
         }
-        Ok(found)
+    }
+
+    /// Returns the revision of the record at `key`; zero when it is absent.
+    fn revision(&self, key: &[u8]) -> Result<Revision, StateError> {
+        if let Some(found) = self.read().find(key) {
+            return Ok(found.as_ref().map_or(Revision(0), Kept::revision));
+        }
+        let found = self.get(key)?;
+        Ok(found.map_or(Revision(0), |record| record.revision))
+    }
+
+    /// Reads a value from the log; `None` when its entry is gone.
+    fn logged(&self, logged: Logged) -> Result<Option<Record>, StateError> {
+        let Some(journal) = self.journal.get() else {
+            return Ok(None);
+        };
+        let value = journal.value(logged.revision.0, logged.number);
+        match value.map_err(|error| StateError::Journal(error.to_string()))? {
+            Some(value) => match logged.with(value) {
+                Some(record) => Ok(Some(record)),
+                None => Err(StateError::Damaged("a value in the log")),
+            },
+            None => Ok(None),
+        }
     }
 
     /// Visits keys as [`super::Storage::scan`] does.
@@ -205,6 +289,13 @@ impl State {
             Change::Nothing | Change::Membership(_) => true,
             Change::Restore(step, bytes) => return self.apply_restore(position, step, *bytes),
         };
+        let deletes = |op: &Op| matches!(op, Op::Delete { .. });
+        let unsaved = match &change {
+            Change::Run(transaction, _) if holds && transaction.ops.iter().any(deletes) => {
+                self.unsaved(transaction)?
+            }
+            _ => Unsaved::default(),
+        };
         let mut memory = self.write();
         memory.mark.position = Some(position);
         match change {
@@ -215,10 +306,18 @@ impl State {
                 memory.active.replay_bytes += bytes;
                 if holds {
                     let revision = Revision(position.index);
-                    for op in &transaction.ops {
-                        memory.active.put(op, revision);
+                    for (number, op) in transaction.ops.iter().enumerate() {
+                        match op {
+                            Op::Delete { key } if memory.is_only_in_active(key, &unsaved) => {
+                                memory.active.forget(key);
+                            }
+                            op => memory.active.put(op, revision, number),
+                        }
                     }
                     touched(transaction).for_each(|key| self.hot.forget(key));
+                    if self.journal.get().is_some() {
+                        memory.active.leave_to_log(&self.limits);
+                    }
                 }
             }
         }
@@ -227,12 +326,28 @@ impl State {
 
     fn holds(&self, transaction: &Transaction) -> Result<bool, StateError> {
         for precondition in &transaction.preconditions {
-            let found = self.get(&precondition.key)?;
-            if found.map_or(Revision(0), |record| record.revision) != precondition.revision {
+            if self.revision(&precondition.key)? != precondition.revision {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Finds the keys that a transaction deletes before a checkpoint has saved them: fjall need not
+    /// hear of those.
+    fn unsaved(&self, transaction: &Transaction) -> Result<Unsaved, StateError> {
+        let mut unsaved = Unsaved {
+            keys: Vec::new(),
+            generation: self.read().generation,
+        };
+        for op in &transaction.ops {
+            let Op::Delete { key } = op else { continue };
+            let is_active = matches!(self.read().active.get(key), Some(Some(_)));
+            if is_active && !self.tree().contains(key)? {
+                unsaved.keys.push(key.clone());
+            }
+        }
+        Ok(unsaved)
     }
 
     /// Returns the mark of the applied state.
@@ -263,13 +378,35 @@ impl State {
     /// Returns true when the overlay has grown enough for a checkpoint.
     pub fn is_checkpoint_due(&self) -> bool {
         let memory = self.read();
-        memory.frozen.is_some() || !memory.retiring.is_empty() || memory.exceeds(&self.limits, 1)
+        memory.frozen.is_some()
+            || !memory.retiring.is_empty()
+            || memory.exceeds(&self.limits_now(), 1)
     }
 
     /// Returns true when the overlay has grown so far that no more may be applied before a
     /// checkpoint.
     pub fn is_overfull(&self) -> bool {
-        self.read().exceeds(&self.limits, 2)
+        self.read().exceeds(&self.limits_now(), 2)
+    }
+
+    fn limits_now(&self) -> Limits {
+        let is_scarce = self.space.as_ref().is_some_and(|space| space.is_scarce());
+        let is_least = is_scarce || self.journal.get().is_none();
+        self.limits.with_replay_bytes(match is_least {
+            true => REPLAY_BYTES_LEAST,
+            false => self.replay_bytes.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Decides how many bytes to replay the overlay that comes after `before` may have.
+    fn pace(&self, before: &Overlay) {
+        let bytes = self.replay_bytes.load(Ordering::Relaxed);
+        let bytes = match before.churns() {
+            true => (2 * bytes).min(self.limits.replay_bytes_max),
+            false => bytes / 2,
+        };
+        let bytes = bytes.max(REPLAY_BYTES_LEAST);
+        self.replay_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Returns true when a checkpoint would save records.
@@ -300,12 +437,12 @@ impl State {
                 }
             };
             self.ensure_space(frozen.bytes())?;
-            tree.ingest(&frozen)?;
+            tree.ingest(&frozen, &|logged| self.saved_value(logged))?;
             let mut memory = self.write();
             memory.saved = frozen.mark.clone();
             memory.frozen = None;
             memory.generation += 1;
-            let is_done = !memory.exceeds(&self.limits, 1);
+            let is_done = !memory.exceeds(&self.limits_now(), 1);
             let saved = memory.saved.clone();
             let retired: Vec<_> = memory
                 .retiring
@@ -323,6 +460,13 @@ impl State {
                 return Ok(saved);
             }
         }
+    }
+
+    /// Returns a record for a checkpoint.
+    fn saved_value(&self, logged: Logged) -> Result<Record, StateError> {
+        // The log keeps all entries that no checkpoint has.
+        let found = self.logged(logged)?;
+        found.ok_or(StateError::Damaged("a value that the log had"))
     }
 
     /// Merges all that is saved, so that records that were deleted or replaced give their space
@@ -388,8 +532,10 @@ impl State {
             }),
             None => None,
         };
+        let active = std::mem::take(&mut memory.active);
+        self.pace(&active);
         let frozen = Arc::new(Frozen {
-            map: std::mem::take(&mut memory.active).into_map(),
+            map: active.into_map(),
             mark: memory.mark.clone(),
             staged,
         });
@@ -450,11 +596,28 @@ impl Memory {
 
     /// Returns the record of `key`. The outer `None` means that it is not in memory, so fjall must
     /// be asked, the inner that it is deleted.
-    fn find(&self, key: &[u8]) -> Option<Option<Record>> {
+    fn find(&self, key: &[u8]) -> Option<&Option<Kept>> {
         let found = self.active.get(key);
-        found
-            .or_else(|| self.frozen.as_ref().and_then(|frozen| frozen.map.get(key)))
-            .cloned()
+        found.or_else(|| self.frozen.as_ref().and_then(|frozen| frozen.map.get(key)))
+    }
+
+    /// Returns the place in the log of the value of `key`. The outer `None` means that the key is
+    /// not in memory, the inner that its value is, or that it is deleted.
+    fn logged(&self, key: &[u8]) -> Option<Option<Logged>> {
+        self.find(key).map(|found| match found {
+            Some(Kept::Logged(logged)) => Some(*logged),
+            _ => None,
+        })
+    }
+
+    /// Returns true when nothing but the active overlay knows `key`, so that it can be forgotten
+    /// instead of being marked as deleted.
+    fn is_only_in_active(&self, key: &Key, unsaved: &Unsaved) -> bool {
+        let is_frozen = || {
+            let frozen = self.frozen.as_ref();
+            frozen.is_some_and(|frozen| frozen.map.contains_key(key))
+        };
+        self.generation == unsaved.generation && unsaved.keys.contains(key) && !is_frozen()
     }
 }
 
@@ -465,6 +628,8 @@ pub fn touched(transaction: &Transaction) -> impl Iterator<Item = &Key> {
     })
 }
 
+#[cfg(test)]
+mod journal_tests;
 #[cfg(test)]
 mod restore_tests;
 #[cfg(test)]

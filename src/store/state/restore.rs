@@ -175,10 +175,10 @@ impl Memory {
                     return false;
                 }
                 staging.chunks += 1;
-                for (key, value) in records {
+                for (number, (key, value)) in records.iter().enumerate() {
                     let (key, value) = (key.clone(), value.clone());
                     let op = Op::Put { key, value };
-                    staged.overlay.put(&op, Revision(position.index));
+                    staged.overlay.put(&op, Revision(position.index), number);
                 }
                 true
             }

@@ -300,6 +300,38 @@ fn deleted_records_give_their_space_back_and_the_others_stay() {
 }
 
 #[test]
+fn a_merge_moves_a_quarter_of_the_files_and_asks_for_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("state");
+    let state = State::open(&files, Limits::default()).unwrap();
+    for n in 0..16 {
+        let ops = (0..10).map(|k| put(&format!("k{n}-{k}"), &[k; 20_000]));
+        run(&state, n + 1, ops.collect(), vec![]);
+        state.checkpoint().unwrap();
+    }
+    let tree = state.tree();
+    let full = tree.disk_bytes();
+    assert!(tree.rewrite_bytes() < full / 16, "nothing is stale");
+    for n in 0..16 {
+        let gone = (0..5).map(|k| Op::Delete {
+            key: key(&format!("k{n}-{k}")),
+        });
+        run(&state, 100 + n, gone.collect(), vec![]);
+    }
+    state.checkpoint().unwrap();
+    tree.rewrite().unwrap();
+    tree.forget_replaced().unwrap();
+    assert!(tree.stale_bytes() > full / 3, "{}", tree.stale_bytes());
+    let (asked, before) = (tree.rewrite_bytes(), on_disk(&files));
+    assert!(asked < full / 4, "{asked} of {full}");
+    tree.rewrite().unwrap();
+    let most = on_disk(&files);
+    assert!(most <= before + asked, "{most}, {before} and {asked}");
+    tree.forget_replaced().unwrap();
+    assert!(on_disk(&files) < before, "and some went");
+}
+
+#[test]
 fn a_checkpoint_that_would_not_fit_is_not_begun() {
     let dir = tempfile::tempdir().unwrap();
     let files = dir.path().join("state");

@@ -1,7 +1,7 @@
 //! The keyspaces of fjall beneath the overlay.
 
 use super::form::{RECORDS, decode_record, encode_record, record_key, user_key};
-use super::overlay::{Frozen, Records};
+use super::overlay::{Frozen, Kept, Logged, Records};
 use super::{Image, ImageItem, Mark, StateError, View};
 use crate::store::{Key, Record};
 use crate::telemetry::writes;
@@ -14,8 +14,6 @@ use fjall::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// The size of fjall's block cache. Overlay and `Hot` hold the hot records, so it can be small.
-const CACHE_BYTES: u64 = 512 << 10;
 /// The most open table and blob files.
 const OPEN_FILES_MAX: usize = 64;
 /// The least size of values in blob files, so that compaction does not move them.
@@ -54,10 +52,11 @@ pub(super) struct Tree {
 
 impl Tree {
     /// Opens the newest whole keyspace and the one that a restore gathers in, and drops the
-    /// others: an install that was cut short, or the one that a finished install replaced.
-    pub(super) fn open(path: &Path) -> Result<Opened, StateError> {
+    /// others: an install that was cut short, or the one that a finished install replaced. fjall
+    /// caches `cache_bytes` of blocks.
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Opened, StateError> {
         let database = Database::builder(path)
-            .cache_size(CACHE_BYTES)
+            .cache_size(cache_bytes)
             .max_cached_files(Some(OPEN_FILES_MAX))
             .worker_threads(1)
             .manual_journal_persist(true)
@@ -144,6 +143,11 @@ impl Tree {
         found.map(|bytes| decode_record(&bytes)).transpose()
     }
 
+    /// Returns true when a record is saved at `key`.
+    pub(super) fn contains(&self, key: &[u8]) -> Result<bool, StateError> {
+        Ok(self.keyspace.contains_key(record_key(key))?)
+    }
+
     /// Returns the number of the keyspace that a restore gathers in.
     fn staging(&self) -> Result<Option<u64>, StateError> {
         let found = self.keyspace.get(STAGING_KEY)?;
@@ -151,20 +155,21 @@ impl Tree {
     }
 
     /// Saves an overlay whole, or leaves all as it was. Records that a restore has gathered go
-    /// first, so that the mark never counts more than there are.
-    pub(super) fn ingest(&self, frozen: &Frozen) -> Result<(), StateError> {
+    /// first, so that the mark never counts more than there are. `read` gives the records whose
+    /// values the log has.
+    pub(super) fn ingest(&self, frozen: &Frozen, read: &ReadLogged<'_>) -> Result<(), StateError> {
         let mut head = vec![(MARK_KEY, Some(frozen.mark.encode()?))];
         match &frozen.staged {
             Some((tree, records)) => {
                 if !records.is_empty() {
-                    ingest(&tree.keyspace, Vec::new(), records)?;
+                    ingest(&tree.keyspace, Vec::new(), records, read)?;
                 }
                 head.push((STAGING_KEY, Some(tree.number.to_le_bytes().to_vec())));
             }
             None if self.staging()?.is_some() => head.push((STAGING_KEY, None)),
             None => {}
         }
-        ingest(&self.keyspace, head, &frozen.map)
+        ingest(&self.keyspace, head, &frozen.map, read)
     }
 
     /// Returns a read view of all that is saved, the records that a restore has gathered first. The
@@ -293,7 +298,8 @@ impl Tree {
         };
         // The watermark moves with ingestions only.
         let head = vec![(MARK_KEY, Some(mark.to_vec()))];
-        ingest(&self.keyspace, head, &Records::new())?;
+        let none = |_| Err(StateError::Damaged("a checkpoint without records"));
+        ingest(&self.keyspace, head, &Records::new(), &none)?;
         let mut versions = self.keyspace.tree.get_version_history_lock();
         let forgotten = versions.maintenance(self.keyspace.path(), self.watermark());
         Ok(forgotten.map_err(fjall::Error::from)?)
@@ -301,14 +307,23 @@ impl Tree {
 
     /// Returns the bytes that [`Tree::rewrite`] writes before it frees any, at most.
     pub(super) fn rewrite_bytes(&self) -> u64 {
-        self.table_bytes().saturating_add(self.stale_bytes())
+        self.table_bytes().saturating_add(self.moved_bytes())
     }
 
     /// Returns the bytes that the next merge of checkpoints writes before it frees any, at most.
     pub(super) fn merge_bytes(&self) -> u64 {
         let level = u64::from(TABLES_GATHERED) * TABLE_BYTES;
         let tables = self.table_bytes().min(2 * level);
-        tables.saturating_add(self.stale_bytes())
+        tables.saturating_add(self.moved_bytes())
+    }
+
+    /// Returns the bytes of values that a merge moves out of blob files, at most. It takes the
+    /// oldest quarter of the files that are stale by a quarter or more, and their live values.
+    fn moved_bytes(&self) -> u64 {
+        let mut files = file_sizes(&self.keyspace.path().join("blobs"));
+        files.sort_unstable_by(|one, other| other.cmp(one));
+        let taken: u64 = files.iter().take(files.len() / 4).sum();
+        (taken / 4 * 3).min(self.stale_bytes().saturating_mul(3))
     }
 
     /// Returns the bytes of values in blob files that are gone or replaced.
@@ -323,10 +338,9 @@ impl Tree {
 
     /// Returns the bytes of the tables: all but values in blob files.
     fn table_bytes(&self) -> u64 {
-        let files = std::fs::read_dir(self.keyspace.path().join("tables"));
-        let files = files.into_iter().flatten().flatten();
-        let bytes = files.filter_map(|file| file.metadata().ok().map(|meta| meta.len()));
-        bytes.sum()
+        file_sizes(&self.keyspace.path().join("tables"))
+            .iter()
+            .sum()
     }
 
     /// Returns the sequence number below which no reader looks.
@@ -352,10 +366,25 @@ impl Tree {
     }
 }
 
+/// Returns the bytes of each file in a directory.
+fn file_sizes(dir: &Path) -> Vec<u64> {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let bytes = files.filter_map(|file| file.metadata().ok().map(|meta| meta.len()));
+    bytes.collect()
+}
+
 type Head = Vec<(&'static [u8], Option<Vec<u8>>)>;
 
+/// Reads a record whose value the log has.
+pub(super) type ReadLogged<'a> = dyn Fn(Logged) -> Result<Record, StateError> + 'a;
+
 /// Writes `head` and, after it, `records`, or nothing.
-fn ingest(keyspace: &Keyspace, head: Head, records: &Records) -> Result<(), StateError> {
+fn ingest(
+    keyspace: &Keyspace,
+    head: Head,
+    records: &Records,
+    read: &ReadLogged<'_>,
+) -> Result<(), StateError> {
     let (mut ingestion, mut bytes) = (keyspace.start_ingestion()?, 0);
     for (key, value) in head {
         bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -368,8 +397,11 @@ fn ingest(keyspace: &Keyspace, head: Head, records: &Records) -> Result<(), Stat
         let key = record_key(key);
         bytes += key.len();
         match record {
-            Some(record) => {
-                let value = encode_record(record);
+            Some(kept) => {
+                let value = match kept {
+                    Kept::Held(record, _) => encode_record(record),
+                    Kept::Logged(logged) => encode_record(&read(*logged)?),
+                };
                 bytes += value.len();
                 ingestion.write(key, value)?;
             }

@@ -1,14 +1,15 @@
 //! The endpoints `sys/generate-root/*` and `sys/generate-root-token/*`: a new root token from the
-//! unseal shares.
+//! unseal shares, or from the recovery shares where a provider unseals.
 //!
 //! The first are Vault's: open to everyone who reaches them, with bare answers. The second are
 //! OpenBao's: for callers with a token that may, with an envelope. Each has an attempt of its own,
 //! so nobody without a token can block, cancel or spoil one that was started with a token.
 
-use super::generation::{Generation, Given, aborted};
+use super::ceremony::{Door, check_key};
+use super::generation::{Generation, Given, refused};
 use super::run::Run;
 use super::system::System;
-use crate::barrier::{BarrierError, Batch, SealConfig, Sealed};
+use crate::barrier::{Batch, SealRecord};
 use crate::clock::Timestamp;
 use crate::engine::table::{
     Access, Answers, Effect, Endpoint, Field, FieldKind, Matched, Op, Place, Row,
@@ -19,17 +20,7 @@ use crate::store::BoxFuture;
 use crate::sys::open::bare;
 use crate::token::Spec;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use tokio::sync::MutexGuard;
-
-/// The way by which the caller came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sys) enum Door {
-    /// The door that asks for no token.
-    Open,
-    /// The door that asks for a token.
-    Authenticated,
-}
 
 /// Fields of the request that begins an attempt.
 pub(in crate::sys) const ATTEMPT: &[Field] = &[
@@ -39,13 +30,21 @@ pub(in crate::sys) const ATTEMPT: &[Field] = &[
         "One-time password; one is made where none is given.",
     )
     .secret(),
-    Field::new("pgp_key", FieldKind::Text, "Not supported."),
+    Field::new(
+        "pgp_key",
+        FieldKind::Text,
+        "Public key to which the token is encrypted, in place of a password.",
+    ),
 ];
 /// Fields of the request that brings a share.
 pub(in crate::sys) const UPDATE: &[Field] = &[
-    Field::new("key", FieldKind::Text, "An unseal share.")
-        .required()
-        .secret(),
+    Field::new(
+        "key",
+        FieldKind::Text,
+        "An unseal share, or a recovery share.",
+    )
+    .required()
+    .secret(),
     Field::new("nonce", FieldKind::Text, "The attempt's nonce.").required(),
 ];
 
@@ -53,9 +52,10 @@ const OPEN: Endpoint = Endpoint {
     access: Access::Open,
     place: Place::Active,
     answers: Answers::Object,
-    summary: "Makes a root token with the unseal shares.",
+    summary: "Makes a root token with the unseal or recovery shares.",
     about: "An attempt is begun, seen and given up at \"attempt\"; each share goes to \"update\". \
-            The answer to the last carries the token, XORed with the one-time password.",
+            The answer to the last carries the token, XORed with the one-time password or \
+            encrypted to the PGP key.",
     ..Endpoint::USUAL
 };
 const AUTHENTICATED: Endpoint = Endpoint {
@@ -131,12 +131,6 @@ pub(in crate::sys) fn is_open_door(endpoint: &Endpoint) -> bool {
 type Answered<'a> = BoxFuture<'a, Result<Response, Error>>;
 
 impl System {
-    fn seal(&self) -> Result<(Sealed, SealConfig), Error> {
-        let sealed = Sealed::new(Arc::clone(self.barrier.storage()));
-        let config = sealed.seal_config()?.ok_or(BarrierError::NotInitialized)?;
-        Ok((sealed, config))
-    }
-
     async fn generation(&self, door: Door) -> MutexGuard<'_, Generation> {
         match door {
             Door::Open => self.generations.open.lock().await,
@@ -146,7 +140,7 @@ impl System {
 
     fn look(&self, door: Door) -> Answered<'_> {
         Box::pin(async move {
-            let (_, config) = self.seal()?;
+            let config = self.barrier.current_seal()?.record.ceremony();
             let generation = self.generation(door).await;
             Ok(shown(door, generation.status(config)))
         })
@@ -154,9 +148,10 @@ impl System {
 
     fn start<'a>(&'a self, door: Door, matched: Matched<'a>) -> Answered<'a> {
         Box::pin(async move {
-            let (_, config) = self.seal()?;
+            let config = self.barrier.current_seal()?.record.ceremony();
             let mut generation = self.generation(door).await;
-            let started = generation.start(config, &matched.fields)?;
+            let now = matched.request.now;
+            let started = generation.start(config, &matched.fields, now).await?;
             tracing::warn!(?door, "root generation started");
             Ok(shown(door, started))
         })
@@ -171,14 +166,13 @@ impl System {
 
     fn submit<'a>(&'a self, door: Door, matched: Matched<'a>) -> Answered<'a> {
         Box::pin(async move {
-            let (sealed, config) = self.seal()?;
+            let seal = self.barrier.current_seal()?.record;
             let mut generation = self.generation(door).await;
-            let answer = match generation.submit(config, &matched.fields)? {
+            let answer = match generation.submit(seal.ceremony(), &matched.fields)? {
                 Given::Waiting(answer) => answer,
                 Given::Key(key) => {
                     let now = matched.request.now;
-                    self.finish(&mut generation, &sealed, config, &key, now)
-                        .await?
+                    self.finish(&mut generation, &seal, &key, now).await?
                 }
             };
             Ok(shown(door, answer))
@@ -188,18 +182,14 @@ impl System {
     async fn finish(
         &self,
         generation: &mut Generation,
-        sealed: &Sealed,
-        config: SealConfig,
+        seal: &SealRecord,
         key: &Key256,
         now: Timestamp,
     ) -> Result<Map<String, Value>, Error> {
-        sealed.check(key).map_err(|error| match error {
-            BarrierError::WrongSealKey => Error::invalid(aborted(&error)),
-            error => error.into(),
-        })?;
+        check_key(&self.barrier, seal, key).map_err(refused)?;
         let token = self.make_root_token(now).await?;
-        tracing::warn!("a root token was generated with the unseal keys");
-        Ok(generation.finish(config, &token))
+        tracing::warn!("a root token was generated with shares of a key");
+        generation.finish(seal.ceremony(), &token)
     }
 
     async fn make_root_token(&self, now: Timestamp) -> Result<SecretString, Error> {

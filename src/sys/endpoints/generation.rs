@@ -1,15 +1,19 @@
-//! One attempt to make a token with the unseal shares.
+//! One attempt to make a token with the unseal or recovery shares.
 //!
-//! The client that starts it gives a one-time password, or is given one. Holders of shares then
-//! bring them under the attempt's nonce, from wherever they are. The answer to the last of them
-//! carries the token, XORed with the password: only the client that started it can read it.
+//! The client that starts it gives a one-time password or a PGP key, or is given a password.
+//! Holders of shares then bring them under the attempt's nonce, from wherever they are. The answer
+//! to the last of them carries the token, XORed with the password or encrypted to the key: only the
+//! client that started it can read it.
 
-use crate::barrier::SealConfig;
+use super::ceremony::is_wrong_key;
+use crate::barrier::{BarrierError, SealConfig};
+use crate::clock::Timestamp;
 use crate::engine::Error;
 use crate::engine::table::Fields;
+use crate::pgp::PublicKey;
 use crate::seal::{Collected, SealError, UnsealProgress};
 use crate::secret::{Key256, Secret, SecretString, random_text};
-use crate::sys::open::decode_key;
+use crate::sys::open::{decode_key, key_texts, public_keys, token_text};
 use crate::token::{RANDOM_CHARS, SERVICE_PREFIX};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -24,8 +28,35 @@ pub(in crate::sys) struct Generation {
 
 struct Attempt {
     nonce: String,
-    otp: SecretString,
+    cover: Cover,
     progress: UnsealProgress,
+}
+
+/// The protection of the token on its way to the client that began the attempt.
+enum Cover {
+    /// It is XORed with a password.
+    Otp(SecretString),
+    /// It is encrypted to a key.
+    Holder(Box<PublicKey>),
+}
+
+impl Cover {
+    fn fingerprint(&self) -> String {
+        match self {
+            Self::Otp(_) => String::new(),
+            Self::Holder(key) => key.fingerprint(),
+        }
+    }
+
+    fn over(&self, token: &SecretString) -> Result<String, Error> {
+        let otp = match self {
+            Self::Otp(otp) => otp,
+            Self::Holder(key) => return token_text(token.expose(), key),
+        };
+        let pairs = token.expose().bytes().zip(otp.expose().bytes());
+        let encoded: Vec<u8> = pairs.map(|(token, otp)| token ^ otp).collect();
+        Ok(STANDARD_NO_PAD.encode(encoded))
+    }
 }
 
 /// The attempts of both doors. They end when this node seals or steps down.
@@ -70,33 +101,41 @@ impl Generation {
         status
     }
 
-    /// Begins an attempt. The answer holds the password when the caller brought none.
-    pub fn start(
+    /// Begins an attempt. The answer holds the password when the caller brought none, and no key.
+    pub async fn start(
         &mut self,
         config: SealConfig,
         fields: &Fields<'_>,
+        now: Timestamp,
     ) -> Result<Map<String, Value>, Error> {
-        if !text(fields, "pgp_key").expose().is_empty() {
-            return Err(Error::invalid(
-                "pgp_key is not supported by this server: give an otp, or nothing and one is made",
-            ));
-        }
         let otp = text(fields, "otp");
-        let is_made = otp.expose().is_empty();
-        if !is_made && otp.expose().len() != self.token_chars {
+        let is_given = !otp.expose().is_empty();
+        if is_given && otp.expose().len() != self.token_chars {
             return Err(Error::invalid("OTP string has incorrect length"));
+        }
+        let key = key_texts(fields, "pgp_key");
+        if is_given && !key.is_empty() {
+            return Err(Error::invalid("give one of otp and pgp_key, not both"));
         }
         if self.attempt.is_some() {
             return Err(Error::invalid("root generation already in progress"));
         }
-        let otp = match is_made {
-            true => random_text(self.token_chars),
-            false => otp,
+        let holders = public_keys(key, now).await?;
+        let holders =
+            holders.map_err(|error| Error::invalid(format!("error parsing PGP key: {error}")))?;
+        let mut shown = None;
+        let cover = match holders.into_iter().next() {
+            Some(holder) => Cover::Holder(Box::new(holder)),
+            None if is_given => Cover::Otp(otp),
+            None => {
+                let made = random_text(self.token_chars);
+                shown = Some(json!(made.expose()));
+                Cover::Otp(made)
+            }
         };
-        let shown = is_made.then(|| json!(otp.expose()));
         self.attempt = Some(Attempt {
             nonce: uuid::Uuid::new_v4().to_string(),
-            otp,
+            cover,
             progress: UnsealProgress::new(),
         });
         let mut status = self.status(config);
@@ -146,20 +185,22 @@ impl Generation {
         }
     }
 
-    /// Ends the attempt, and answers with `token` XORed with the password.
-    pub fn finish(&mut self, config: SealConfig, token: &SecretString) -> Map<String, Value> {
+    /// Ends the attempt, and answers with the covered token.
+    pub fn finish(
+        &mut self,
+        config: SealConfig,
+        token: &SecretString,
+    ) -> Result<Map<String, Value>, Error> {
         let mut answer = self.answer(config);
         let Some(attempt) = self.attempt.take() else {
-            return answer;
+            return Ok(answer);
         };
-        let pairs = token.expose().bytes().zip(attempt.otp.expose().bytes());
-        let encoded: Vec<u8> = pairs.map(|(token, otp)| token ^ otp).collect();
-        let encoded = json!(STANDARD_NO_PAD.encode(encoded));
+        let encoded = json!(attempt.cover.over(token)?);
         answer.insert("progress".into(), config.threshold.into());
         answer.insert("complete".into(), true.into());
         answer.insert("encoded_token".into(), encoded.clone());
         answer.insert("encoded_root_token".into(), encoded);
-        answer
+        Ok(answer)
     }
 
     fn answer(&self, config: SealConfig) -> Map<String, Value> {
@@ -175,7 +216,12 @@ impl Generation {
             ("complete", false.into()),
             ("encoded_token", "".into()),
             ("encoded_root_token", "".into()),
-            ("pgp_fingerprint", "".into()),
+            (
+                "pgp_fingerprint",
+                attempt
+                    .map_or_else(String::new, |attempt| attempt.cover.fingerprint())
+                    .into(),
+            ),
             ("otp", "".into()),
             ("otp_length", 0.into()),
         ];
@@ -185,8 +231,16 @@ impl Generation {
 
 /// Returns the message of a failed attempt in Vault's words, so that scripts that look for them
 /// find them.
-pub(in crate::sys) fn aborted(why: &dyn std::fmt::Display) -> String {
+fn aborted(why: &dyn std::fmt::Display) -> String {
     format!("root generation aborted: unable to authenticate: {why}")
+}
+
+/// Returns the answer to shares whose key did not pass the check.
+pub(in crate::sys) fn refused(error: BarrierError) -> Error {
+    match is_wrong_key(&error) {
+        true => Error::invalid(aborted(&error)),
+        false => error.into(),
+    }
 }
 
 fn text(fields: &Fields<'_>, name: &str) -> SecretString {

@@ -84,6 +84,7 @@ impl System {
         data.insert("term".into(), json!(status.key_term));
         data.insert("install_time".into(), json!(status.installed.rfc3339()));
         data.insert("encryptions".into(), json!(status.encryptions));
+        data.insert("older_terms".into(), self.older_terms()?);
         Ok(doubled(data))
     }
 

@@ -5,11 +5,14 @@
 mod acts;
 mod audits;
 mod catalog;
+pub(super) mod ceremony;
 mod config;
+mod drill;
 mod ending;
 mod engine;
 pub(super) mod generate_root;
 pub(super) mod generation;
+mod guesses;
 mod info;
 mod keyring;
 mod leases;
@@ -21,6 +24,8 @@ mod policies;
 mod raft;
 pub(super) mod raw;
 mod record_kinds;
+mod rekey;
+mod rewrap;
 mod run;
 pub(super) mod snapshots;
 mod system;
@@ -30,5 +35,9 @@ mod tune;
 
 pub use engine::KIND;
 pub use generation::RootGenerations;
+pub use guesses::Guesses;
+pub use rekey::Rekeys;
 pub use system::{FindNode, Options, System};
-pub use table::{is_metrics, is_root_generation, is_seal, place, uploads};
+pub use table::{
+    is_metrics, is_rekey, is_rekey_without_token, is_root_generation, is_seal, place, uploads,
+};

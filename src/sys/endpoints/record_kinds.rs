@@ -1,5 +1,6 @@
 //! The kinds of records and the places where they are kept, for `sys/raw`.
 
+use super::rekey;
 use crate::barrier::Codec;
 use crate::engine::kv;
 use crate::{audit, auth, lease, mount, policy, token};
@@ -12,7 +13,10 @@ pub(in crate::sys) fn kind(path: &str) -> Option<Codec> {
         ("sys", "policy") => Some(policy::CODEC),
         ("sys", "token") => token::codec(below),
         ("sys", "lease") => lease::codec(below),
-        ("core", name) if below.is_empty() => mount::codec(name).or_else(|| audit::codec(name)),
+        ("core", name) if below.is_empty() => {
+            let other = || audit::codec(name).or_else(|| rekey::codec(name));
+            mount::codec(name).or_else(other)
+        }
         // The name below these is a mount's, and its engine is not asked: both that there are
         // keep their data in one way.
         ("logical", _) => Some(kv::codec(below)),

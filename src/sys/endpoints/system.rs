@@ -1,6 +1,8 @@
 //! The state that all endpoints of `sys/` see.
 
 use super::generation::RootGenerations;
+use super::guesses::Guesses;
+use super::rekey::Rekeys;
 use crate::audit;
 use crate::barrier::Unsealed;
 use crate::clock::Timestamp;
@@ -8,11 +10,13 @@ use crate::engine::{Kind, Kinds, Outcome, Response};
 use crate::mount::Table;
 use crate::router::{Flights, Lifetimes, Revoker};
 use crate::sys::duties::autopilot::Autopilot;
+use crate::sys::duties::rewrap::Rewrapping;
 use crate::sys::duties::snapshots::Auto;
 use crate::sys::ports::{Cluster, Lifecycle};
 use crate::{policy, token};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// A function that finds the node that a router belongs to; `None` once the node is gone.
 pub type FindNode = Arc<dyn Fn() -> Option<Arc<dyn Lifecycle>> + Send + Sync>;
@@ -37,6 +41,10 @@ pub struct System {
     pub started: Timestamp,
     /// Attempts to make a root token with the unseal shares.
     pub generations: RootGenerations,
+    /// Ceremonies that replace the unseal keys or the recovery keys.
+    pub rekeys: Rekeys,
+    /// The senders of wrong shares to `sys/drill`.
+    pub guesses: Mutex<Guesses>,
     /// The parts that the configuration settles.
     pub options: Options,
     /// The way to the node, for what only the node can do.
@@ -59,6 +67,8 @@ pub struct Options {
     pub cluster: Option<Arc<dyn Cluster>>,
     /// The memory of autopilot.
     pub autopilot: Arc<Autopilot>,
+    /// The progress of re-encryption.
+    pub rewrapping: Arc<Rewrapping>,
     /// The states of snapshots by the clock.
     pub snapshots: Arc<Auto>,
 }

@@ -4,8 +4,8 @@
 
 use super::run::Run;
 use super::{
-    acts, audits, catalog, config, generate_root, info, keyring, leases, loggers, mounts, openapi,
-    policies, raft, raw, snapshots, tools,
+    acts, audits, catalog, config, drill, generate_root, info, keyring, leases, loggers, mounts,
+    openapi, policies, raft, raw, rekey, rewrap, snapshots, tools,
 };
 use crate::engine::table::{
     Access, Endpoint, Field, FieldKind, Matched, OnFullDisk, Op, Place, Row, Table, Wrapping,
@@ -21,6 +21,7 @@ pub(in crate::sys) static TABLE: Table<Run> = Table::new(
         audits::ROWS,
         catalog::ROWS,
         config::ROWS,
+        drill::ROWS,
         generate_root::ROWS,
         info::ROWS,
         keyring::ROWS,
@@ -31,6 +32,9 @@ pub(in crate::sys) static TABLE: Table<Run> = Table::new(
         policies::ROWS,
         raft::ROWS,
         raw::ROWS,
+        rekey::ROWS,
+        rekey::BACKUPS,
+        rewrap::ROWS,
         snapshots::ROWS,
         tools::ROWS,
         WRAPPING,
@@ -118,6 +122,16 @@ pub fn is_root_generation(path: &str) -> bool {
     row(path).is_some_and(|row| generate_root::is_open_door(&row.endpoint))
 }
 
+/// Returns true when keys are replaced at `path` (without `/v1/`): deletions there have a body.
+pub fn is_rekey(path: &str) -> bool {
+    row(path).is_some_and(|row| rekey::is_rekey(&row.endpoint, false))
+}
+
+/// Returns true when keys are replaced at `path` (without `/v1/`) without a token.
+pub fn is_rekey_without_token(path: &str) -> bool {
+    row(path).is_some_and(|row| rekey::is_rekey(&row.endpoint, true))
+}
+
 /// Returns true when numbers are shown at `path` (without `/v1/`).
 pub fn is_metrics(path: &str) -> bool {
     row(path).is_some_and(|row| acts::is_metrics(&row.endpoint))
@@ -164,6 +178,18 @@ mod tests {
         assert!(uploads("sys/storage/raft/snapshot-force") && !uploads("sys/seal"));
         assert!(is_root_generation("sys/generate-root/update"));
         assert!(!is_root_generation("sys/generate-root-token/update"));
+        for (path, open) in [
+            ("sys/rekey/init", true),
+            ("sys/rekey-recovery-key/verify", true),
+            ("sys/rotate/root/init", false),
+            ("sys/rotate/recovery/update", false),
+        ] {
+            assert!(
+                is_rekey(path) && is_rekey_without_token(path) == open,
+                "{path}"
+            );
+        }
+        assert!(!is_rekey("sys/rotate/keyring") && !is_rekey("sys/rotate"));
     }
 
     #[test]

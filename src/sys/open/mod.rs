@@ -6,12 +6,14 @@ mod answers;
 mod asked;
 mod init;
 mod join;
+mod recipients;
 mod status;
 mod table;
 mod unseal;
 
 pub(super) use answers::{bare, failed};
 pub use asked::{Bears, Verb};
+pub(super) use recipients::{ShareTexts, key_texts, public_keys, share_texts, token_text};
 pub use table::MOUNT;
 pub(super) use table::TABLE;
 pub use table::{Endpoint, Request, answer, endpoint};

@@ -2,10 +2,11 @@
 
 use super::answers::bare;
 use super::asked::{Bears, OPEN, Run};
+use crate::clock::Timestamp;
 use crate::engine::table::{Endpoint, Field, FieldKind, On, Op, Row};
 use crate::engine::{Error, ErrorKind, Response};
 use crate::router::Phase;
-use crate::sys::ports::{LeaderStatus, Lifecycle, SealStatus};
+use crate::sys::ports::{LeaderStatus, Lifecycle, SealBackends, SealStatus};
 use serde_json::{Value, json};
 
 const fn status_code(name: &'static str, help: &'static str) -> Field {
@@ -24,6 +25,19 @@ pub(super) const ROWS: &[Row<Run>] = &[
             Op::READ,
             Run::new(Bears::Share, |asked| {
                 Box::pin(async move { Ok(seal_status(&asked.lifecycle.seal_status())) })
+            }),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "seal-backend-status",
+            summary: "Shows whether each seal answers.",
+            ..OPEN
+        },
+        operations: &[(
+            Op::READ,
+            Run::new(Bears::Little, |asked| {
+                Box::pin(async move { Ok(seal_backends(&asked.lifecycle.seal_backends())) })
             }),
         )],
     },
@@ -83,14 +97,49 @@ pub(super) fn seal_status(status: &SealStatus) -> Response {
         "nonce": status.nonce,
         "version": env!("CARGO_PKG_VERSION"),
         "build_date": "",
-        "migration": false,
+        "migration": status.migration,
         "recovery_seal": status.recovery_seal,
         "storage_type": status.storage_type,
     });
     if let (false, Some(fields)) = (status.warnings.is_empty(), body.as_object_mut()) {
         fields.insert("warnings".into(), json!(status.warnings));
     }
+    if let (true, Some(fields)) = (status.recovery_seal, body.as_object_mut()) {
+        fields.insert("recovery_seal_type".into(), "shamir".into());
+    }
+    if let (Some((threshold, shares)), Some(fields)) = (status.emergency, body.as_object_mut()) {
+        fields.insert("emergency_shares".into(), shares.into());
+        fields.insert("emergency_threshold".into(), threshold.into());
+    }
     insert_cluster(&mut body, status);
+    bare(&body)
+}
+
+fn seal_backends(backends: &SealBackends) -> Response {
+    let shown = |name: Option<&str>, ill_since: Option<Timestamp>| {
+        let mut fields = json!({ "healthy": ill_since.is_none() });
+        if let Some(fields) = fields.as_object_mut() {
+            let name = name.map(|name| ("name", json!(name)));
+            let since = ill_since.map(|since| ("unhealthy_since", json!(since.rfc3339())));
+            let more = name.into_iter().chain(since);
+            fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        }
+        fields
+    };
+    let is_well = backends.each.iter().any(|(_, since)| since.is_none());
+    let since = backends.each.iter().filter_map(|(_, since)| *since).max();
+    let mut body = shown(None, if is_well { None } else { since });
+    let each = backends.each.iter();
+    let each: Vec<Value> = each
+        .map(|(name, since)| shown(Some(name), *since))
+        .collect();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("backends".into(), each.into());
+        fields.insert("fully_wrapped".into(), backends.fully_wrapped.into());
+        if !backends.disabled.is_empty() {
+            fields.insert("disabled".into(), json!(backends.disabled));
+        }
+    }
     bare(&body)
 }
 

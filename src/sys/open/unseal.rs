@@ -20,7 +20,11 @@ pub(super) const ROWS: &[Row<Run>] = &[Row {
         pattern: "unseal",
         fields: &[
             Field::new("key", FieldKind::Text, "An unseal share.").secret(),
-            Field::new("migrate", FieldKind::Flag, "Not supported."),
+            Field::new(
+                "migrate",
+                FieldKind::Flag,
+                "Is the share to allow the migration to the seal of this server's configuration?",
+            ),
             Field::new("reset", FieldKind::Flag, "Forgets the shares given so far."),
         ],
         summary: "Takes a share, and unseals with enough of them.",
@@ -36,6 +40,9 @@ async fn unseal(asked: Asked<'_>) -> Result<Response, Error> {
     let (fields, lifecycle) = (&asked.fields, asked.lifecycle);
     let flag = |name| fields.flag(name).unwrap_or(false);
     if flag("reset") {
+        if !lifecycle.seal_status().sealed {
+            return Err(Error::invalid("vault is unsealed"));
+        }
         return Ok(seal_status(&lifecycle.reset_unseal()));
     }
     let Some(key) = fields.secret("key") else {
@@ -43,15 +50,16 @@ async fn unseal(asked: Asked<'_>) -> Result<Response, Error> {
             "'key' must be specified in request body as JSON, or 'reset' set to true",
         ));
     };
-    if flag("migrate") {
-        return Err(Error::invalid(
-            "can't perform a seal migration, no migration seal found",
-        ));
-    }
+    let migrate = flag("migrate");
     let share = decode_key(key.expose())
         .ok_or_else(|| Error::invalid("'key' must be a valid hex or base64 string"))?;
     let status = lifecycle.seal_status();
-    if !status.sealed {
+    if migrate && !status.migration {
+        // Refused with the reason, whatever the share is.
+        let given = lifecycle.unseal_to_migrate(share).await;
+        return given.map(|status| seal_status(&status)).map_err(failed);
+    }
+    if !status.sealed && !migrate {
         return Ok(seal_status(&status));
     }
     let length = share.expose().len();
@@ -65,7 +73,11 @@ async fn unseal(asked: Asked<'_>) -> Result<Response, Error> {
             "invalid key: key is longer than maximum {UNSEAL_KEY_BYTES_MAX} bytes"
         )));
     }
-    let status = lifecycle.unseal(share).await.map_err(failed)?;
+    let given = match migrate {
+        true => lifecycle.unseal_to_migrate(share),
+        false => lifecycle.unseal(share),
+    };
+    let status = given.await.map_err(failed)?;
     Ok(seal_status(&status))
 }
 

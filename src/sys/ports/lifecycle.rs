@@ -1,8 +1,9 @@
 //! The port to the node's life, which the open endpoints need. `node` implements it.
 
 use super::cluster::Cluster;
+use crate::barrier::WrappedKey;
 use crate::clock::Timestamp;
-use crate::secret::{SecretBytes, SecretString};
+use crate::secret::{Key256, SecretBytes, SecretString};
 use crate::store::{BoxFuture, CommitError};
 use crate::stream::Chunks;
 use crate::telemetry::Reading;
@@ -18,10 +19,13 @@ pub struct SealStatus {
     pub initialized: bool,
     /// True when the keys are not in memory.
     pub sealed: bool,
-    /// Shares that open the seal.
+    /// Shares that open the seal, or that make up the recovery key.
     pub t: u8,
     /// Shares that there are.
     pub n: u8,
+    /// The emergency shares that open where the provider does not: how many are needed, and how
+    /// many there are.
+    pub emergency: Option<(u8, u8)>,
     /// Shares given so far.
     pub progress: u8,
     /// UUID of the attempt; empty when idle.
@@ -32,10 +36,25 @@ pub struct SealStatus {
     pub cluster_id: Option<String>,
     /// The kind of store: `raft` or `inmem`.
     pub storage_type: String,
+    /// True while the cluster's seal is to be migrated to the one that this node's configuration
+    /// names.
+    pub migration: bool,
     /// True where recovery keys take the place of unseal keys.
     pub recovery_seal: bool,
     /// The reasons for which a node that its seal should have opened is sealed.
     pub warnings: Vec<String>,
+}
+
+/// The answer of `sys/seal-backend-status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealBackends {
+    /// The seals in the order in which they are asked: the name, and the time since which it does
+    /// not answer, if so.
+    pub each: Vec<(String, Option<Timestamp>)>,
+    /// True where each of them keeps the seal key.
+    pub fully_wrapped: bool,
+    /// The names of the seals whose stanzas are disabled.
+    pub disabled: Vec<String>,
 }
 
 /// The answer of `sys/leader`.
@@ -77,10 +96,18 @@ pub struct HaStatus {
 /// The request to `sys/init`.
 #[derive(Debug, Default)]
 pub struct InitRequest {
-    /// Shares to make.
+    /// Shares of the seal key to make; zero where a provider keeps it.
     pub secret_shares: u8,
     /// Shares that shall open the seal.
     pub secret_threshold: u8,
+    /// Shares of the recovery key to make; zero where people keep the seal key.
+    pub recovery_shares: u8,
+    /// Shares that shall make up the recovery key.
+    pub recovery_threshold: u8,
+    /// Emergency shares to make of a seal key that a provider keeps; zero for none.
+    pub emergency_shares: u8,
+    /// Emergency shares that shall open the seal.
+    pub emergency_threshold: u8,
 }
 
 /// The answer of `sys/metrics`, for one node.
@@ -107,10 +134,17 @@ impl Default for Metering {
 /// The result of initialization, given once.
 #[derive(Debug)]
 pub struct InitResult {
-    /// Shares in Vault's format (y bytes, then x).
+    /// Shares of the seal key, in Vault's format (y bytes, then x): the emergency shares where a
+    /// provider keeps it.
     pub shares: Vec<SecretBytes>,
+    /// Shares of the recovery key; `None` where there is none.
+    pub recovery_shares: Option<Vec<SecretBytes>>,
     /// The first root token.
     pub root_token: SecretString,
+    /// Name of the new cluster.
+    pub cluster_name: String,
+    /// UUID of the new cluster.
+    pub cluster_id: String,
 }
 
 /// One unseal key as decoded bytes.
@@ -145,6 +179,8 @@ pub enum LifecycleError {
     Internal(String),
 }
 
+/// The refusal to migrate a seal that is the configured one, in Vault's words.
+pub const NO_SEAL_MIGRATION: &str = "can't perform a seal migration, no migration seal found";
 /// The refusal of snapshots, in Vault's words.
 const NO_SNAPSHOTS: &str = "raft storage is not in use";
 
@@ -152,6 +188,15 @@ const NO_SNAPSHOTS: &str = "raft storage is not in use";
 pub trait Lifecycle: Send + Sync {
     /// Returns the state of the seal. Never fails: also answers while sealed or uninitialised.
     fn seal_status(&self) -> SealStatus;
+
+    /// Returns the seals, as they were found last.
+    fn seal_backends(&self) -> SealBackends {
+        SealBackends {
+            each: vec![("shamir".into(), None)],
+            fully_wrapped: true,
+            disabled: Vec::new(),
+        }
+    }
 
     /// Tells which node is active.
     fn leader(&self) -> LeaderStatus;
@@ -166,6 +211,16 @@ pub trait Lifecycle: Send + Sync {
     /// Takes one share; unseals at the threshold.
     fn unseal(&self, share: ShareInput) -> BoxFuture<'_, Result<SealStatus, LifecycleError>>;
 
+    /// Takes one share that allows the migration of the seal; unseals at the threshold, and
+    /// migrates once this node is active.
+    fn unseal_to_migrate(
+        &self,
+        share: ShareInput,
+    ) -> BoxFuture<'_, Result<SealStatus, LifecycleError>> {
+        let _unread = share;
+        Box::pin(async { Err(LifecycleError::Invalid(NO_SEAL_MIGRATION.into())) })
+    }
+
     /// Throws away the shares given so far.
     fn reset_unseal(&self) -> SealStatus;
 
@@ -174,6 +229,13 @@ pub trait Lifecycle: Send + Sync {
 
     /// Gives up leadership. The caller was authorized by the router.
     fn step_down(&self) -> BoxFuture<'_, Result<(), LifecycleError>>;
+
+    /// Makes a seal key and has all providers keep it; returns it with its wrapped forms. Nothing
+    /// is stored.
+    fn new_kept_key(&self) -> BoxFuture<'_, Result<(Key256, Vec<WrappedKey>), LifecycleError>> {
+        let why = "no provider keeps the seal key";
+        Box::pin(async { Err(LifecycleError::Invalid(why.into())) })
+    }
 
     /// Saves the whole state as an archive, in pieces. The caller was authorized by the router.
     fn save_snapshot(&self) -> BoxFuture<'_, Result<Chunks, LifecycleError>> {

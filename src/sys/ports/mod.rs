@@ -12,5 +12,5 @@ pub use cluster::{
 };
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,
-    SealStatus, ShareInput,
+    NO_SEAL_MIGRATION, SealBackends, SealStatus, ShareInput,
 };

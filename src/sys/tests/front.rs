@@ -2,6 +2,7 @@
 //! each commit.
 
 use super::Harness;
+use crate::secret::SecretBytes;
 use crate::store::{
     BoxFuture, CommitError, Inmem, Observer, ReadError, Record, Revision, Storage, StorageStatus,
     Transaction, Visit, WriteIntent,
@@ -17,6 +18,10 @@ pub enum Fate {
     Conflicts,
     /// Another node leads.
     NotLeader,
+    /// It is made, and nobody learns of it.
+    MadeInSilence,
+    /// It is not made, and nobody learns of it.
+    LostInSilence,
     /// It takes as long as anybody waits for it.
     Waits,
 }
@@ -32,6 +37,7 @@ pub struct Front {
     commits: AtomicUsize,
     conflicts: AtomicUsize,
     is_full: AtomicBool,
+    is_deaf: AtomicBool,
 }
 
 impl Front {
@@ -40,6 +46,25 @@ impl Front {
         let front = Arc::new(Self::default());
         let harness = Harness::over(Arc::clone(&front.inner), Arc::clone(&front) as _).await;
         (harness, front)
+    }
+
+    /// Creates a cluster in its first moment, behind a front, with keys that `threshold` of as many
+    /// shares open. Returns those, too.
+    pub async fn sealed_by(threshold: u8) -> (Harness, Arc<Self>, Vec<SecretBytes>) {
+        let front = Arc::new(Self::default());
+        let storage = Arc::clone(&front.inner);
+        let made = Harness::sealed_over(storage, Arc::clone(&front) as _, threshold).await;
+        (made.0, front, made.1)
+    }
+
+    /// Decides the fate of each commit from here on.
+    pub fn set_fate(&self, fate: fn() -> Fate) {
+        self.set_rule(move || Box::pin(std::future::ready(fate())));
+    }
+
+    /// Sets whether a quorum answers.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        self.is_deaf.store(is_deaf, Ordering::SeqCst);
     }
 
     /// Asks `rule` about each commit from here on.
@@ -103,6 +128,11 @@ impl Storage for Front {
                 Fate::Made => self.inner.commit(transaction).await,
                 Fate::Conflicts => Err(CommitError::Conflict),
                 Fate::NotLeader => Err(CommitError::NotLeader),
+                Fate::MadeInSilence => {
+                    self.inner.commit(transaction).await?;
+                    Err(CommitError::Unavailable("no answer".into()))
+                }
+                Fate::LostInSilence => Err(CommitError::Unavailable("no answer".into())),
                 Fate::Waits => std::future::pending().await,
             };
             if matches!(committed, Err(CommitError::Conflict)) {
@@ -120,7 +150,10 @@ impl Storage for Front {
     }
 
     fn read_barrier(&self) -> BoxFuture<'_, Result<(), ReadError>> {
-        self.inner.read_barrier()
+        match self.is_deaf.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(ReadError::Unavailable("no quorum".into())) }),
+            false => self.inner.read_barrier(),
+        }
     }
 
     fn announce_write(&self) -> WriteIntent {

@@ -113,7 +113,7 @@ async fn refusals_are_in_vaults_words() {
     let short = door.start(json!({"otp": "short"})).await.unwrap_err();
     assert_eq!(said(short), "OTP string has incorrect length");
     let pgp = door.start(json!({"pgp_key": "mQEN"})).await.unwrap_err();
-    assert!(said(pgp).starts_with("pgp_key is not supported"));
+    assert!(said(pgp).starts_with("error parsing PGP key: "));
     let started = door.start(json!({"otp": "o".repeat(28)})).await.unwrap();
     assert_eq!(started["otp"], json!(""), "the caller has it already");
     let again = door.start(json!({})).await.unwrap_err();

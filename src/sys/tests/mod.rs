@@ -15,7 +15,9 @@ mod members;
 mod mounts;
 mod narrowing;
 mod policies;
+mod rekey;
 mod requests;
+mod rewrap;
 mod rows;
 mod slow;
 mod wrapping;
@@ -24,14 +26,14 @@ mod writes;
 
 use super::{Cluster, FindNode};
 use crate::audit::Options;
-use crate::barrier::{Batch, Sealed, Unsealed};
+use crate::barrier::{Batch, SealRecord, Sealed, Unsealed, WrappedKey};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::engine::{Client, Error, Kind, Operation, Response};
 use crate::mount::Table;
 use crate::node::{Assembly, KINDS, assemble};
 use crate::router::{Incoming, Lifetimes, Router};
 use crate::seal;
-use crate::secret::{Secret, SecretBytes};
+use crate::secret::{Key256, Secret, SecretBytes};
 use crate::store::{Inmem, Storage};
 use crate::stream::Upload;
 use crate::{lease, token};
@@ -72,12 +74,44 @@ impl Harness {
         Self::begin(storage, Unsealed::for_test(front), Batch::new()).await
     }
 
+    /// Creates the same where a provider keeps the seal key, with a recovery key that `threshold`
+    /// of as many shares make up. Returns those, too.
+    pub async fn recoverable(threshold: u8) -> (Self, Vec<SecretBytes>) {
+        let storage = Arc::new(Inmem::new());
+        let config = seal::check_config(threshold.into(), threshold.into()).unwrap();
+        let (recovery, shares) = seal::generate(config).unwrap();
+        let mut record = SealRecord::of_providers(vec![WrappedKey {
+            kind: "test".into(),
+            name: String::new(),
+            key_id: String::new(),
+            ciphertext: vec![1; 32],
+        }]);
+        record.recovery = Some(config);
+        let sealed = Sealed::new(Arc::clone(&storage) as _);
+        let fresh = sealed.initialize(&Key256::generate(), record, START);
+        let mut fresh = fresh.unwrap();
+        let put = fresh.barrier.put_recovery_key(&mut fresh.batch, &recovery);
+        put.unwrap();
+        let harness = Self::begin(storage, fresh.barrier, fresh.batch).await;
+        (harness, shares)
+    }
+
     /// Creates the same with keys that `threshold` of as many shares open. Returns the shares, too.
     pub async fn sealed_by(threshold: u8) -> (Self, Vec<SecretBytes>) {
         let storage = Arc::new(Inmem::new());
+        let front = Arc::clone(&storage) as _;
+        Self::sealed_over(storage, front, threshold).await
+    }
+
+    /// Creates the same, where the barrier sees `storage` through `front`.
+    pub async fn sealed_over(
+        storage: Arc<Inmem>,
+        front: Arc<dyn Storage>,
+        threshold: u8,
+    ) -> (Self, Vec<SecretBytes>) {
         let config = seal::check_config(threshold.into(), threshold.into()).unwrap();
         let (key, shares) = seal::generate(config).unwrap();
-        let sealed = Sealed::new(Arc::clone(&storage) as _);
+        let sealed = Sealed::new(front);
         let fresh = sealed.initialize(&key, config, START).unwrap();
         (
             Self::begin(storage, fresh.barrier, fresh.batch).await,
@@ -139,6 +173,7 @@ impl Harness {
             node: Arc::clone(node),
             barrier: Arc::clone(barrier),
             clock: Arc::clone(clock) as _,
+            memory: &crate::memory::DEFAULT,
             lifetimes: Lifetimes::default(),
             audit: Options {
                 devices: Vec::new(),
@@ -149,6 +184,7 @@ impl Harness {
             cluster,
             kinds,
             autopilot: Arc::default(),
+            rewrapping: Arc::default(),
             snapshots: Arc::default(),
         })
         .unwrap()

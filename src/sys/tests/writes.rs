@@ -259,6 +259,24 @@ impl World {
         }
     }
 
+    /// Returns the case of a re-encryption, with an older key.
+    async fn rewrap_case(&self, row: &str, operation: Operation) -> Case {
+        let at_once = put(row, json!({"end_batch_tokens": true}));
+        for path in ["sys/rotate", row] {
+            let done = self.harness.root(Operation::Update, path, json!({}));
+            done.await.expect("there is an older key now");
+        }
+        let late = match operation {
+            Operation::Delete => delete(row),
+            _ => at_once.clone(),
+        };
+        let other = match operation {
+            Operation::Delete => at_once,
+            _ => delete(row),
+        };
+        (other, late, Conflicts)
+    }
+
     async fn case(&self, row: &str, operation: Operation) -> Option<Case> {
         let plain = Self::secret_case(row, operation)
             .or_else(|| Self::role_case(row, operation))
@@ -274,6 +292,7 @@ impl World {
                 Some(self.token_case(path).await)
             }
             "sys/leases/revoke" | "sys/revoke" => Some(self.token_case(row).await),
+            "sys/rotate/rewrap" => Some(self.rewrap_case(row, operation).await),
             _ => None,
         }
     }

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a healthy cluster to reach a state.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a healthy cluster to reach a state. A snapshot whose answer was lost is given up
+/// after 20 seconds, and another follows.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The timing of these nodes, faster than a fleet's, so that a seed takes seconds.
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(30),
@@ -150,7 +151,8 @@ impl World {
             options.segment_bytes = 64 << 10;
             options.log_bytes_kept = 64 << 10;
             options.limits = Limits {
-                overlay_bytes_max: 64 << 10,
+                overlay_bytes_max: 24 << 10,
+                replay_bytes_max: 64 << 10,
                 ..Limits::default()
             };
             options

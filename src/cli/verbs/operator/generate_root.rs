@@ -9,6 +9,8 @@ use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, columns, plain};
+use crate::cli::pgp_keys::pgp_keys;
+use crate::cli::share::{ask_share, share_text};
 use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 use crate::secret::{Secret, SecretString, random_text};
 
@@ -54,7 +56,7 @@ pub static GENERATE_ROOT: Verb = Verb {
         flag(
             "pgp-key",
             FlagKind::Text,
-            "Not supported: the token is protected by a one-time password.",
+            "File of a public PGP key to which the token is encrypted, in place of -otp.",
         ),
         flag(
             "recovery-token",
@@ -96,16 +98,6 @@ A One-Time-Password has been generated for you and is shown in the OTP field.
 You will need this value to decode the resulting root token, so keep it safe.";
 
 fn run(call: &mut Call) -> Outcome {
-    if call
-        .flags
-        .text("pgp-key")
-        .is_some_and(|key| !key.is_empty())
-    {
-        return Err(Failure::usage(
-            "-pgp-key is not supported: use -otp, or neither, and the server makes a one-time \
-             password",
-        ));
-    }
     if call.flags.switch("recovery-token") && call.flags.switch("dr-token") {
         return Err(Failure::usage(
             "Give one of -recovery-token and -dr-token, not both",
@@ -172,7 +164,12 @@ fn cancel(call: &mut Call) -> Outcome {
 
 fn start(call: &mut Call) -> Outcome {
     let otp = call.flags.text("otp").unwrap_or_default();
-    let body = json!({"otp": otp, "pgp_key": ""});
+    let key = pgp_keys(&call.flags, "pgp-key")?.pop().unwrap_or_default();
+    if !otp.is_empty() && !key.is_empty() {
+        let message = "Error initializing: cannot specify both -otp and -pgp-key";
+        return Err(Failure::usage(message));
+    }
+    let body = json!({"otp": otp, "pgp_key": key});
     let status = ask(call, "PUT", "attempt", Some(body));
     let status = status.during(|| String::from("Error initializing root generation"))?;
     if call.is_table() && !text(&status, "otp").is_empty() {
@@ -198,7 +195,7 @@ the length of the OTP string needs to be {} characters in length.",
         "" => {
             nonce = text(&status, "nonce").to_owned();
             call.out(&format!("Operation nonce: {nonce}"));
-            let key = call.prompt("Unseal Key (will be hidden): ");
+            let key = ask_share(call, "Unseal Key (will be hidden): ");
             key.map_err(|error| no_prompt(&error))?
         }
         _ if nonce.is_empty() => {
@@ -209,6 +206,7 @@ the length of the OTP string needs to be {} characters in length.",
         "-" => from_stdin(call)?,
         word => Secret::new(word.trim().to_owned()),
     };
+    let key = share_text(key)?;
     let body = json!({"key": key.expose(), "nonce": nonce});
     let status = ask(call, "PUT", "update", Some(body));
     let status = status.during(|| String::from("Error posting unseal key"))?;

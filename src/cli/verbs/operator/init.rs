@@ -1,15 +1,23 @@
 //! `operator init`.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::Order;
+use crate::cli::pgp_keys::pgp_keys;
+use crate::cli::sheet::{
+    ClusterName, SHEET, SheetKey, SheetKind, Sheets, WantedKeys, WrittenSheets,
+};
 use crate::cli::verb::{Arity, Flag, FlagKind, SharedFlags, Verb, flag};
 
 /// The exit code of `-status` when there is no cluster yet.
 const NOT_INITIALIZED: u8 = 2;
+
+/// The flags with keys to which shares are encrypted.
+const PGP_KEYS: [&str; 2] = ["pgp-keys", "recovery-pgp-keys"];
+const FIRST_GENERATION: u64 = 1;
 
 /// `operator init`.
 pub static INIT: Verb = Verb {
@@ -18,6 +26,22 @@ pub static INIT: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[
+        flag(
+            "emergency-pgp-keys",
+            FlagKind::Texts,
+            "Files of public PGP keys to which the emergency shares are encrypted.",
+        ),
+        flag(
+            "emergency-shares",
+            FlagKind::Number,
+            "Into how many emergency shares to split a seal key that a provider keeps: they open \
+             where the provider is gone. The default is none.",
+        ),
+        flag(
+            "emergency-threshold",
+            FlagKind::Number,
+            "How many emergency shares open.",
+        ),
         Flag {
             name: "key-shares",
             alias: Some("n"),
@@ -30,6 +54,34 @@ pub static INIT: Verb = Verb {
             kind: FlagKind::Number,
             help: "How many shares unseal. The default is 3.",
         },
+        flag(
+            "pgp-keys",
+            FlagKind::Texts,
+            "Files of public PGP keys, with commas between them: each unseal key is encrypted to \
+             the one at its place.",
+        ),
+        flag(
+            "recovery-pgp-keys",
+            FlagKind::Texts,
+            "The same for recovery keys.",
+        ),
+        flag(
+            "recovery-shares",
+            FlagKind::Number,
+            "Into how many shares to split the recovery key, where a provider unseals. The default \
+             is 5.",
+        ),
+        flag(
+            "recovery-threshold",
+            FlagKind::Number,
+            "How many shares make up the recovery key. The default is 3.",
+        ),
+        flag(
+            "root-token-pgp-key",
+            FlagKind::Text,
+            "File of a public PGP key to which the root token is encrypted.",
+        ),
+        SHEET,
         flag(
             "status",
             FlagKind::Switch,
@@ -50,35 +102,164 @@ static ORDER: Order = Order::of(&[
     "recovery_keys_hex",
     "recovery_keys_shares",
     "recovery_keys_threshold",
+    "emergency_keys_b64",
+    "emergency_keys_hex",
     "root_token",
+    "sheets",
 ]);
+
+/// The numbers of shares to ask for.
+struct Numbers {
+    /// True where a provider unseals: then the shares are of a recovery key.
+    recovery: bool,
+    shares: i64,
+    threshold: i64,
+}
+
+impl Numbers {
+    fn of(call: &mut Call) -> Self {
+        let recovery = has_recovery_seal(call);
+        let [shares, threshold] = names(recovery).map(|name| call.flags.number(name));
+        Self {
+            recovery,
+            shares: shares.unwrap_or(5),
+            threshold: threshold.unwrap_or(3),
+        }
+    }
+
+    /// Makes the files of sheets, if any are wanted: what is wrong with them is found before there
+    /// are keys.
+    fn sheets(&self, call: &mut Call) -> Result<Option<Sheets>, Failure> {
+        let wanted = WantedKeys {
+            kind: match self.recovery {
+                true => SheetKind::Recovery,
+                false => SheetKind::Unseal,
+            },
+            shares: u64::try_from(self.shares).unwrap_or_default(),
+            threshold: u64::try_from(self.threshold).unwrap_or_default(),
+            generation: Some(FIRST_GENERATION),
+        };
+        Sheets::reserve(call, wanted)
+    }
+
+    /// Returns the name of the keys in an answer.
+    const fn keys(&self) -> &'static str {
+        match self.recovery {
+            true => "recovery_keys_base64",
+            false => "keys_base64",
+        }
+    }
+
+    /// Returns the request. Numbers for the other kind of seal are sent where they were given: the
+    /// server refuses them.
+    fn body(&self, call: &Call) -> Result<Value, Failure> {
+        let prefix = |recovery| if recovery { "recovery" } else { "secret" };
+        let own = prefix(self.recovery);
+        let mut body = Map::new();
+        body.insert(format!("{own}_shares"), self.shares.into());
+        body.insert(format!("{own}_threshold"), self.threshold.into());
+        let other = prefix(!self.recovery);
+        let given = names(!self.recovery).map(|name| call.flags.number(name));
+        for (what, number) in ["shares", "threshold"].into_iter().zip(given) {
+            if let Some(number) = number {
+                body.insert(format!("{other}_{what}"), number.into());
+            }
+        }
+        for (flag, field) in [
+            ("emergency-shares", "emergency_shares"),
+            ("emergency-threshold", "emergency_threshold"),
+        ] {
+            if let Some(number) = call.flags.number(flag) {
+                body.insert(field.into(), number.into());
+            }
+        }
+        for flag in PGP_KEYS.into_iter().chain(["emergency-pgp-keys"]) {
+            let keys = pgp_keys(&call.flags, flag)?;
+            if !keys.is_empty() {
+                body.insert(flag.replace('-', "_"), keys.into());
+            }
+        }
+        if let Some(key) = pgp_keys(&call.flags, "root-token-pgp-key")?.pop() {
+            body.insert("root_token_pgp_key".into(), key.into());
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+const fn names(recovery: bool) -> [&'static str; 2] {
+    match recovery {
+        true => ["recovery-shares", "recovery-threshold"],
+        false => ["key-shares", "key-threshold"],
+    }
+}
+
+/// Asks whether a provider unseals. Where no answer comes, the request itself will tell why.
+fn has_recovery_seal(call: &mut Call) -> bool {
+    let client = call.client().ok();
+    let asked = client.and_then(|client| client.exchange_now(&Ask::get("sys/seal-status")).ok());
+    let status = asked.and_then(|reply| reply.json().ok());
+    status.is_some_and(|status| status.get("recovery_seal") == Some(&Value::Bool(true)))
+}
 
 fn run(call: &mut Call) -> Outcome {
     if call.flags.switch("status") {
         return status(call);
     }
-    let shares = call.flags.number("key-shares").unwrap_or(5);
-    let threshold = call.flags.number("key-threshold").unwrap_or(3);
-    let body = json!({"secret_shares": shares, "secret_threshold": threshold});
+    let numbers = Numbers::of(call);
+    let body = numbers.body(call)?;
+    let sheets = numbers.sheets(call)?;
     let reply = call.send(&Ask::put("sys/init", body).unwrapped());
     let answer = reply.and_then(|reply| reply.json());
     let answer = answer.during(|| String::from("Error initializing"))?;
+    let keys = answer.get(numbers.keys()).and_then(Value::as_array);
+    let keys: Vec<&str> = keys
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let is_encrypted = PGP_KEYS
+        .iter()
+        .any(|flag| !call.flags.texts(flag).is_empty());
+    let written = sheets.map(|sheets| {
+        let keys = keys.iter().map(|key| SheetKey::of(key, is_encrypted));
+        sheets.write(ClusterName::of(&answer), &keys.collect::<Vec<_>>())
+    });
+    let written = written.unwrap_or_default();
     if call.is_table() {
-        return print(call, &answer, shares, threshold);
+        print(call, &answer, &numbers, &keys, &written)?;
+        return written.outcome();
     }
+    let made = (numbers.shares, numbers.threshold);
+    let (unseal, recovery) = match numbers.recovery {
+        true => ((1, 1), made),
+        false => (made, (0, 0)),
+    };
     let or = |name: &str, default: Value| answer.get(name).cloned().unwrap_or(default);
-    let value = json!({
-        "unseal_keys_b64": or("keys_base64", json!([])),
-        "unseal_keys_hex": or("keys", json!([])),
-        "unseal_shares": shares,
-        "unseal_threshold": threshold,
-        "recovery_keys_b64": or("recovery_keys_base64", json!([])),
-        "recovery_keys_hex": or("recovery_keys", json!([])),
-        "recovery_keys_shares": 0,
-        "recovery_keys_threshold": 0,
+    let key = |name: &str| match written.has_all() {
+        true => json!([]),
+        false => or(name, json!([])),
+    };
+    let mut value = json!({
+        "unseal_keys_b64": key("keys_base64"),
+        "unseal_keys_hex": key("keys"),
+        "unseal_shares": unseal.0,
+        "unseal_threshold": unseal.1,
+        "recovery_keys_b64": key("recovery_keys_base64"),
+        "recovery_keys_hex": key("recovery_keys"),
+        "recovery_keys_shares": recovery.0,
+        "recovery_keys_threshold": recovery.1,
         "root_token": or("root_token", json!("")),
     });
-    call.print_value(&value, &ORDER)
+    if let (Some(_), Some(fields)) = (answer.get("emergency_keys"), value.as_object_mut()) {
+        fields.insert(
+            "emergency_keys_b64".into(),
+            or("emergency_keys_base64", json!([])),
+        );
+        fields.insert("emergency_keys_hex".into(), or("emergency_keys", json!([])));
+    }
+    written.tell(&mut value);
+    call.print_value(&value, &ORDER)?;
+    written.outcome()
 }
 
 fn status(call: &mut Call) -> Outcome {
@@ -96,24 +277,61 @@ fn status(call: &mut Call) -> Outcome {
     Ok(if initialized { 0 } else { NOT_INITIALIZED })
 }
 
-fn print(call: &Call, answer: &Value, shares: i64, threshold: i64) -> Outcome {
-    let keys = answer.get("keys_base64").and_then(Value::as_array);
-    let keys = keys.ok_or(Failure::Answer("unseal keys"))?;
-    for (at, key) in keys.iter().filter_map(Value::as_str).enumerate() {
-        call.out(&format!("Unseal Key {}: {key}", at + 1));
+fn print(
+    call: &Call,
+    answer: &Value,
+    numbers: &Numbers,
+    keys: &[&str],
+    written: &WrittenSheets,
+) -> Outcome {
+    let what = match numbers.recovery {
+        true => "Recovery",
+        false => "Unseal",
+    };
+    if keys.is_empty() {
+        return Err(Failure::Answer("keys"));
+    }
+    for (at, key) in keys.iter().enumerate() {
+        call.out(&format!(
+            "{what} Key {}: {}",
+            at + 1,
+            written.shown(at, key)
+        ));
+    }
+    let emergency = answer
+        .get("emergency_keys_base64")
+        .and_then(Value::as_array);
+    let emergency = emergency.into_iter().flatten().filter_map(Value::as_str);
+    for (at, key) in emergency.enumerate() {
+        call.out(&format!("Emergency Key {}: {key}", at + 1));
     }
     let token = answer.get("root_token").and_then(Value::as_str);
     let token = token.ok_or(Failure::Answer("root token"))?;
-    call.out(&format!(
-        "\nInitial Root Token: {token}
+    call.out(&format!("\nInitial Root Token: {token}\n"));
+    let (shares, threshold) = (numbers.shares, numbers.threshold);
+    let text = match numbers.recovery {
+        true => format!(
+            "\
+Success! Vault is initialized
 
+Recovery key initialized with {shares} key shares and a key threshold of {threshold}. Please
+securely distribute the key shares printed above."
+        ),
+        false => format!(
+            "\
 Vault initialized with {shares} key shares and a key threshold of {threshold}. Please securely
 distribute the key shares printed above. When the Vault is re-sealed,
 restarted, or stopped, you must supply at least {threshold} of these keys to unseal it
 before it can start servicing requests.
 
 Vault does not store the generated root key. Without at least {threshold} keys to
-reconstruct the root key, Vault will remain permanently sealed!"
-    ));
+reconstruct the root key, Vault will remain permanently sealed!
+
+It is possible to generate new unseal keys, provided you have a quorum of
+existing unseal keys shares. See \"{} operator rekey\" for more information.",
+            call.program
+        ),
+    };
+    call.out(&written.named(&text));
     Ok(0)
 }

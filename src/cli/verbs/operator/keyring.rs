@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError};
-use crate::cli::failure::{During, Outcome};
+use crate::cli::failure::{During, Failure, Outcome};
 use crate::cli::output::{Order, columns, plain};
-use crate::cli::verb::{Arity, SharedFlags, Verb};
+use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -29,10 +29,34 @@ pub static ROTATE: Verb = Verb {
     about: "Rotates the underlying encryption key",
     usage: "",
     arity: Arity::exactly(0),
-    flags: &[],
+    flags: &[
+        flag(
+            "cancel",
+            FlagKind::Switch,
+            "Stop the re-encryption; what is done stays done.",
+        ),
+        flag(
+            "end-batch-tokens",
+            FlagKind::Switch,
+            "With -rewrap: drop the older keys at once, with the batch tokens under them.",
+        ),
+        flag(
+            "rewrap",
+            FlagKind::Switch,
+            "Also encrypt anew, in the background, what older keys encrypted, and drop those.",
+        ),
+        flag(
+            "status",
+            FlagKind::Switch,
+            "Only print how the re-encryption stands.",
+        ),
+    ],
     shared: SharedFlags::Format,
     run: rotate,
 };
+
+/// The endpoint of re-encryption, which is ours.
+const REWRAP: &str = "sys/rotate/rewrap";
 
 static ORDER: Order = Order::of(&["term", "install_time", "encryptions"]);
 
@@ -42,6 +66,45 @@ fn key_status(call: &mut Call) -> Outcome {
 }
 
 fn rotate(call: &mut Call) -> Outcome {
+    let [cancel, end_batch_tokens, rewrap, status] =
+        ["cancel", "end-batch-tokens", "rewrap", "status"].map(|flag| call.flags.switch(flag));
+    if [cancel, rewrap, status]
+        .iter()
+        .filter(|given| **given)
+        .count()
+        > 1
+    {
+        return Err(Failure::usage("Give one of -cancel, -rewrap and -status"));
+    }
+    if end_batch_tokens && !rewrap {
+        return Err(Failure::usage("-end-batch-tokens goes with -rewrap"));
+    }
+    match () {
+        () if cancel => {
+            let reply = call.send(&Ask::delete(REWRAP).unwrapped());
+            reply.during(|| String::from("Error stopping the re-encryption"))?;
+            call.succeed("The re-encryption is stopped")
+        }
+        () if status => {
+            let progress = call.read(&Ask::get(REWRAP));
+            let progress = progress.during(|| String::from("Error reading the re-encryption"))?;
+            progress.map_or(Ok(0), |progress| call.print_secret(&progress))
+        }
+        () if rewrap => {
+            rotate_key(call)?;
+            let ask = Ask::post(REWRAP, json!({ "end_batch_tokens": end_batch_tokens }));
+            let reply = call.send(&ask);
+            reply.during(|| String::from("Error starting the re-encryption"))?;
+            call.succeed(
+                "What older keys encrypted is encrypted anew in the background; \
+                 \"operator rotate -status\" tells how far it is",
+            )
+        }
+        () => rotate_key(call),
+    }
+}
+
+fn rotate_key(call: &mut Call) -> Outcome {
     let reply = call.send(&Ask::new("POST", "sys/rotate").unwrapped());
     reply.during(|| String::from("Error rotating key"))?;
     let status = fetch(call).during(|| String::from("Error reading key status"))?;

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
+use crate::cli::share::{ask_share, share_text};
 use crate::cli::verb::{Arity, FlagKind, SharedFlags, Verb, flag};
 
 use super::super::status::{print_status, with_leader};
@@ -15,11 +16,19 @@ pub static UNSEAL: Verb = Verb {
     about: "Unseals the server: one key share at a time, asked for unseen unless given",
     usage: "[KEY | -]",
     arity: Arity::between(0, 1),
-    flags: &[flag(
-        "reset",
-        FlagKind::Switch,
-        "Forget the shares entered so far.",
-    )],
+    flags: &[
+        flag(
+            "migrate",
+            FlagKind::Switch,
+            "Allow by the share that the seal is migrated to the one that the server is configured \
+             with.",
+        ),
+        flag(
+            "reset",
+            FlagKind::Switch,
+            "Forget the shares entered so far.",
+        ),
+    ],
     shared: SharedFlags::Format,
     run: unseal,
 };
@@ -51,15 +60,15 @@ fn unseal(call: &mut Call) -> Outcome {
         json!({"reset": true})
     } else {
         let key = match call.word(0) {
-            "" => call
-                .prompt("Unseal Key (will be hidden): ")
+            "" => ask_share(call, "Unseal Key (will be hidden): ")
                 .map_err(|error| no_prompt(&error))?,
             "-" => call
                 .secret_from_stdin()
                 .map_err(|e| Failure::Local(e.to_string()))?,
             word => crate::secret::Secret::new(word.trim().to_owned()),
         };
-        json!({"key": key.expose(), "reset": false, "migrate": false})
+        let key = share_text(key)?;
+        json!({"key": key.expose(), "reset": false, "migrate": call.flags.switch("migrate")})
     };
     let reply = call.send(&Ask::put("sys/unseal", body).unwrapped());
     let status = reply.and_then(|reply| reply.json());

@@ -220,12 +220,8 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
     let (mut next, mut applied) = (0, None);
     for round in 0..30u64 {
         let options = LogOptions {
-            space: None,
-            dir: dir.path(),
-            log_id: LOG_ID,
-            segment_bytes: SEGMENT_BYTES,
             applied,
-            device: None,
+            ..options(dir.path())
         };
         let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
         let last = store
@@ -255,12 +251,8 @@ async fn a_log_goes_on_over_segments_that_the_state_made_needless() {
 /// last.
 async fn large_after(dir: &Path, fills: u64) -> Vec<(PathBuf, Vec<u8>)> {
     let options = LogOptions {
-        space: None,
-        dir,
-        log_id: LOG_ID,
         segment_bytes: 512 << 10,
-        applied: None,
-        device: None,
+        ..options(dir)
     };
     let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
     let mut next = 0;
@@ -379,12 +371,8 @@ async fn a_log_whose_entries_the_state_has_goes_on_in_the_next_segment() {
     for has_all in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions {
-            space: None,
-            dir: dir.path(),
-            log_id: LOG_ID,
             segment_bytes: 256 << 10,
-            applied: None,
-            device: None,
+            ..options(dir.path())
         };
         let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
         let vote = Vote::new_committed(3, 1);
@@ -418,12 +406,8 @@ async fn a_lost_write_amid_others_is_told_although_older_groups_stand_there_agai
     const WRITES: u64 = 14;
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions {
-        space: None,
-        dir: dir.path(),
-        log_id: LOG_ID,
         segment_bytes: 512 << 10,
-        applied: None,
-        device: None,
+        ..options(dir.path())
     };
     let (mut store, _) = LogStore::open(&options, 1, Arc::new(Poison::default())).unwrap();
     let mut pictures = Vec::new();
@@ -523,12 +507,8 @@ async fn a_recovered_log_is_written_on_and_recovers_again() {
 fn an_empty_log_beside_a_state_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions {
-        space: None,
-        dir: dir.path(),
-        log_id: LOG_ID,
-        segment_bytes: SEGMENT_BYTES,
         applied: Some(Position { term: 1, index: 4 }),
-        device: None,
+        ..options(dir.path())
     };
     let opened = LogStore::open(&options, 1, Arc::new(Poison::default()));
     assert!(matches!(opened, Err(LogError::Incomplete(_))));

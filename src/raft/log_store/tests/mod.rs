@@ -21,16 +21,20 @@ use std::sync::Arc;
 const LOG_ID: u64 = 0x1234_5678_9abc_def0;
 const SEGMENT_BYTES: usize = 16 << 10;
 
-fn open(dir: &Path) -> Result<LogStore, LogError> {
-    let options = LogOptions {
+fn options(dir: &Path) -> LogOptions<'_> {
+    LogOptions {
+        free_segments_max: 4,
         space: None,
         dir,
         log_id: LOG_ID,
         segment_bytes: SEGMENT_BYTES,
         applied: None,
         device: None,
-    };
-    LogStore::open(&options, 1, Arc::new(Poison::default())).map(|(store, _)| store)
+    }
+}
+
+fn open(dir: &Path) -> Result<LogStore, LogError> {
+    LogStore::open(&options(dir), 1, Arc::new(Poison::default())).map(|(store, _)| store)
 }
 
 fn entry(term: u64, index: u64, bytes: usize) -> LogEntry {

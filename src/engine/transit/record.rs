@@ -1,0 +1,211 @@
+//! The records of keys.
+
+use super::cipher::KeyType;
+use crate::barrier::{Batch, Slot, View};
+use crate::clock::Timestamp;
+use crate::engine::table::Field;
+use crate::engine::{Error, Request};
+use crate::secret::{Secret, SecretBytes, fill_random};
+use serde::{Deserialize, Serialize};
+
+/// The part of a path that names a key.
+pub(super) const NAME: Field = Field::path("name", "Name of the key.");
+
+/// The most versions of a key that are kept: the times of all are in one record.
+pub(super) const VERSIONS_MAX: usize = 4000;
+/// The bytes of the key that a version makes keyed hashes with.
+const HMAC_KEY_BYTES: usize = 32;
+
+/// The settings of a key, and the times of its versions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub(super) kind: KeyType,
+    /// True when each request has a key of its own, derived for its context.
+    pub(super) derived: bool,
+    /// True when one plaintext has one ciphertext in each context.
+    pub(super) convergent: bool,
+    pub(super) exportable: bool,
+    pub(super) allow_plaintext_backup: bool,
+    pub(super) deletion_allowed: bool,
+    pub(super) soft_deleted: bool,
+    /// The lowest version that decrypts.
+    pub(super) min_decryption: u32,
+    /// The lowest version that encrypts; zero for the newest.
+    pub(super) min_encryption: u32,
+    /// The lowest version that is kept; zero where nothing was trimmed.
+    pub(super) min_available: u32,
+    /// The number of the first version that is kept.
+    first: u32,
+    /// The times, in seconds since 1970, at which the versions from the first one on were made.
+    made: Vec<u64>,
+}
+
+/// The form of a key's record; further ones are added behind.
+#[derive(Serialize, Deserialize)]
+enum StoredKey {
+    V1(Key),
+}
+
+/// The secret bytes of a version; further forms are added behind.
+#[derive(Serialize, Deserialize)]
+enum StoredVersion {
+    V1 { key: Vec<u8>, hmac_key: Vec<u8> },
+}
+
+impl Key {
+    /// Makes the settings of a key without versions.
+    pub(super) fn new(kind: KeyType) -> Self {
+        Self {
+            kind,
+            derived: false,
+            convergent: false,
+            exportable: false,
+            allow_plaintext_backup: false,
+            deletion_allowed: false,
+            soft_deleted: false,
+            min_decryption: 1,
+            min_encryption: 0,
+            min_available: 0,
+            first: 1,
+            made: Vec::new(),
+        }
+    }
+
+    /// Reads the key called `name`.
+    pub(super) fn read(view: &View, name: &str) -> Result<Option<Self>, Error> {
+        Self::of(&view.read(&place(name))?)
+    }
+
+    /// Reads the key of a request that changes it, with its place.
+    pub(super) fn slot(
+        request: &Request,
+        view: &View,
+        name: &str,
+    ) -> Result<(Slot, Option<Self>), Error> {
+        let slot = request.slot(view, &place(name))?;
+        let key = Self::of(&slot)?;
+        Ok((slot, key))
+    }
+
+    /// Decodes a key that was read.
+    fn of(slot: &Slot) -> Result<Option<Self>, Error> {
+        let stored: Option<StoredKey> = slot.record("key of transit")?;
+        Ok(stored.map(|StoredKey::V1(key)| key))
+    }
+
+    /// Adds its change to a batch.
+    pub(super) fn write(&self, slot: &Slot, batch: &mut Batch) -> Result<(), Error> {
+        Ok(batch.replace_record(slot, &StoredKey::V1(self.clone()))?)
+    }
+
+    /// Returns the number of the newest version.
+    pub(super) fn latest(&self) -> u32 {
+        let kept = u32::try_from(self.made.len()).unwrap_or(u32::MAX);
+        (self.first + kept).saturating_sub(1)
+    }
+
+    /// Returns the versions that decrypt, each with the time at which it was made.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (u32, u64)> {
+        let numbered = (self.first..).zip(self.made.iter().copied());
+        numbered.filter(|(number, _)| *number >= self.min_decryption)
+    }
+
+    /// Adds a new version to it and to the batch, and returns the secret bytes.
+    ///
+    /// # Errors
+    /// 400 where it has as many as can be.
+    pub(super) fn rotate(
+        &mut self,
+        view: &View,
+        batch: &mut Batch,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<SecretBytes, Error> {
+        if self.made.len() >= VERSIONS_MAX {
+            let many = format!("a key has at most {VERSIONS_MAX} versions: trim it first");
+            return Err(Error::invalid(many));
+        }
+        self.made.push(now.as_secs());
+        let random = |bytes| {
+            let mut bytes = vec![0; bytes];
+            fill_random(&mut bytes);
+            bytes
+        };
+        let version = StoredVersion::V1 {
+            key: random(self.kind.key_bytes()),
+            hmac_key: random(HMAC_KEY_BYTES),
+        };
+        let slot = view.read(&version_place(name, self.latest()))?.as_absent();
+        let written = batch.replace_record(&slot, &version);
+        let StoredVersion::V1 { key, hmac_key } = version;
+        drop(Secret::new(hmac_key));
+        let key = Secret::new(key);
+        written?;
+        Ok(key)
+    }
+
+    /// Returns the secret bytes of a version.
+    pub(super) fn version(
+        &self,
+        view: &View,
+        name: &str,
+        number: u32,
+    ) -> Result<SecretBytes, Error> {
+        let place = version_place(name, number);
+        let stored = view.read(&place)?.record("version of a key of transit")?;
+        let Some(StoredVersion::V1 { key, hmac_key }) = stored else {
+            return Err(Error::internal(format!(
+                "version {number} of a key is missing"
+            )));
+        };
+        drop(Secret::new(hmac_key));
+        Ok(Secret::new(key))
+    }
+
+    /// Drops the versions below `least` from it, and adds their deletion to the batch.
+    pub(super) fn trim(&mut self, view: &View, batch: &mut Batch, name: &str, least: u32) {
+        for number in self.first..least.min(self.latest() + 1) {
+            view.delete(batch, &version_place(name, number));
+        }
+        let gone = usize::try_from(least.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.made.drain(..gone.min(self.made.len()));
+        self.first = self.first.max(least);
+    }
+}
+
+/// Returns the place of a key's record.
+pub(super) fn place(name: &str) -> String {
+    format!("key/{name}")
+}
+
+fn version_place(name: &str, number: u32) -> String {
+    format!("version/{name}/{number}")
+}
+
+/// The folder of the keys' records.
+pub(super) const KEYS: &str = "key/";
+
+/// The settings of a mount.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct MountConfig {
+    /// True when encrypting makes no key.
+    pub(super) disable_upsert: bool,
+}
+
+/// The form of the settings' record; further ones are added behind.
+#[derive(Serialize, Deserialize)]
+pub(super) enum StoredConfig {
+    /// The first form.
+    V1(MountConfig),
+}
+
+/// The place of the mount's settings.
+pub(super) const CONFIG: &str = "config";
+
+impl MountConfig {
+    /// Reads the settings.
+    pub(super) fn read(view: &View) -> Result<Self, Error> {
+        let stored: Option<StoredConfig> = view.read(CONFIG)?.record("settings of transit")?;
+        Ok(stored.map_or_else(Self::default, |StoredConfig::V1(config)| config))
+    }
+}

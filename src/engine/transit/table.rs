@@ -1,0 +1,265 @@
+//! The endpoints.
+
+use super::record::NAME;
+use super::{crypt, keys};
+use crate::engine::table::{Endpoint, Field, FieldKind, Matched, Op, Row, Table};
+use crate::engine::{Error, Outcome};
+
+/// A handler of an operation.
+type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
+
+/// The endpoints of a mount.
+pub(super) static TABLE: Table<Handler> = Table::new(
+    "Encrypts and decrypts for its callers, with keys that they never see.",
+    &[KEYS, CRYPT],
+);
+
+/// The start of the path that encrypts, before the key's name.
+pub(super) const ENCRYPT: &str = "encrypt/";
+
+const TYPE: Field = Field::new(
+    "type",
+    FieldKind::Text,
+    "aes128-gcm96, aes256-gcm96, chacha20-poly1305 or xchacha20-poly1305.",
+)
+.default("aes256-gcm96");
+const CONVERGENT: Field = Field::new(
+    "convergent_encryption",
+    FieldKind::Flag,
+    "True to encrypt one text in one context always alike; the key must be derived.",
+);
+const CONTEXT: Field = Field::new(
+    "context",
+    FieldKind::Text,
+    "In base64: what a derived key is derived for.",
+);
+const KEY_VERSION: Field = Field::new(
+    "key_version",
+    FieldKind::Integer,
+    "Version of the key that encrypts; 0 is the newest.",
+);
+const ASSOCIATED: Field = Field::new(
+    "associated_data",
+    FieldKind::Text,
+    "In base64: authenticated with the text, and needed again to decrypt it.",
+);
+const CIPHERTEXT: Field = Field::new(
+    "ciphertext",
+    FieldKind::Text,
+    "Text that encrypting returned.",
+);
+const PLAINTEXT: Field =
+    Field::new("plaintext", FieldKind::Text, "Text to encrypt, in base64.").secret();
+const BATCH: Field = Field::new(
+    "batch_input",
+    FieldKind::Plain,
+    "List of objects with these fields, and \"reference\", which comes back; instead of one text.",
+);
+const PARTIAL: Field = Field::new(
+    "partial_failure_response_code",
+    FieldKind::Integer,
+    "Status where some of a batch failed and some did not.",
+)
+.default("400");
+const EXPORTABLE: Field = Field::new(
+    "exportable",
+    FieldKind::Flag,
+    "Marks the key as one that may leave; it stays so.",
+);
+const BACKUP: Field = Field::new(
+    "allow_plaintext_backup",
+    FieldKind::Flag,
+    "Marks the key as one that may be backed up in the clear; it stays so.",
+);
+const AUTO_ROTATE: Field = Field::new(
+    "auto_rotate_period",
+    FieldKind::Seconds,
+    "0: keys are rotated when somebody asks for it.",
+)
+.default("0");
+
+const KEYS: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "config/keys",
+            fields: &[Field::new(
+                "disable_upsert",
+                FieldKind::Flag,
+                "True when encrypting under an unknown name shall make no key.",
+            )],
+            summary: "Settings of all keys.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, keys::settings), (Op::WRITE, keys::set)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys",
+            summary: "Lists the names of the keys.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::LIST, keys::list)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name",
+            fields: &[
+                NAME,
+                TYPE,
+                Field::new(
+                    "derived",
+                    FieldKind::Flag,
+                    "True to derive a key for the context of each request.",
+                ),
+                CONVERGENT,
+                EXPORTABLE,
+                BACKUP,
+                AUTO_ROTATE,
+            ],
+            summary: "Makes a key, shows its settings and versions, or deletes it.",
+            about: "A key that exists stays as it is. One is deleted only after \
+                    `deletion_allowed` was set.",
+            ..Endpoint::USUAL
+        },
+        operations: &[
+            (Op::READ, keys::read),
+            (Op::WRITE, keys::make),
+            (Op::DELETE, keys::delete),
+        ],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name/config",
+            fields: &[
+                NAME,
+                Field::new(
+                    "min_decryption_version",
+                    FieldKind::Integer,
+                    "Lowest version that decrypts.",
+                ),
+                Field::new(
+                    "min_encryption_version",
+                    FieldKind::Integer,
+                    "Lowest version that encrypts; 0 is the newest.",
+                ),
+                Field::new(
+                    "deletion_allowed",
+                    FieldKind::Flag,
+                    "True when the key may be deleted.",
+                ),
+                EXPORTABLE,
+                BACKUP,
+                AUTO_ROTATE,
+            ],
+            summary: "Changes the settings of a key.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, keys::configure)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name/rotate",
+            fields: &[NAME],
+            summary: "Adds a version to a key, which encrypts from then on.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, keys::rotate)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name/trim",
+            fields: &[
+                NAME,
+                Field::new(
+                    "min_available_version",
+                    FieldKind::Integer,
+                    "Lowest version that is kept.",
+                )
+                .required(),
+            ],
+            summary: "Deletes old versions of a key for ever.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, keys::trim)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name/soft-delete",
+            fields: &[NAME],
+            summary: "Keeps a key from being used, until it is restored.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::DELETE, keys::soft_delete)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "keys/:name/soft-delete-restore",
+            fields: &[NAME],
+            summary: "Lets a key be used again.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::WRITE, keys::restore)],
+    },
+];
+
+const CRYPT: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "encrypt/:name",
+            fields: &[
+                NAME,
+                PLAINTEXT,
+                CONTEXT,
+                KEY_VERSION,
+                ASSOCIATED,
+                BATCH,
+                PARTIAL,
+                TYPE,
+                CONVERGENT,
+            ],
+            creates: true,
+            summary: "Encrypts a text, or many.",
+            about: "Where there is no key of that name, one of \"type\" is made, for which the \
+                    caller needs `create`; a derived one where a context is given.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, crypt::encrypt)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "decrypt/:name",
+            fields: &[NAME, CIPHERTEXT, CONTEXT, ASSOCIATED, BATCH, PARTIAL],
+            summary: "Decrypts a text, or many.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, crypt::decrypt)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "rewrap/:name",
+            fields: &[NAME, CIPHERTEXT, CONTEXT, KEY_VERSION, ASSOCIATED, BATCH],
+            summary: "Encrypts what old versions encrypted with the newest, and shows no text.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, crypt::rewrap)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "datakey/:plaintext/:name",
+            fields: &[
+                NAME,
+                Field::path(
+                    "plaintext",
+                    "plaintext to be shown the key, too, or wrapped.",
+                ),
+                CONTEXT,
+                KEY_VERSION,
+                ASSOCIATED,
+                Field::new("bits", FieldKind::Integer, "128, 256 or 512.").default("256"),
+            ],
+            summary: "Makes a key for use elsewhere, encrypted under this one.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::COMPUTE, crypt::datakey)],
+    },
+];

@@ -1,0 +1,7 @@
+//! Asks AWS: credentials, and requests that are signed with them.
+
+mod credentials;
+mod kms;
+mod signature;
+
+pub(super) use kms::{AwsKms, KIND};
