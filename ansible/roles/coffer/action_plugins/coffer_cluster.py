@@ -34,6 +34,7 @@ def _room(name):
 api = _room("coffer_api")
 checks = _room("coffer_checks")
 keyfile = _room("coffer_keyfile")
+seals = _room("coffer_seals")
 NOBODY = "No unseal keys were given"
 POLL_S = 0.5
 TAKE_OVER_S, STEP_DOWNS = 20, 3  # for another node to be active; asked so often to step down
@@ -56,6 +57,7 @@ class ActionModule(ActionBase):
             "check_files": self._check_files,
             "check_host": self._check_host,
             "look": self._look,
+            "seal_secrets": self._seal_secrets,
             "start": self._start,
             "initialise": self._initialise,
             "unseal": self._unseal,
@@ -74,7 +76,7 @@ class ActionModule(ActionBase):
             result.update(verb())
         except Stop as stop:
             result.update(failed=True, msg=str(stop))
-        except (keyfile.KeyFileError, checks.Unfit) as error:
+        except (keyfile.KeyFileError, checks.Unfit, seals.BadSeal) as error:
             result.update(failed=True, msg=str(error))
         except api.Refusal as refusal:
             result.update(failed=True, msg=f"{self._me} refused: {refusal}")
@@ -146,7 +148,10 @@ class ActionModule(ActionBase):
         """Of a cluster that this run has founded, those of the file: others can not be its own."""
         founded = (self._var("coffer_founded") or {}).get("changed")
         given = [] if founded else self._given_keys()
-        return given or self._keys_file().read().get("coffer_unseal_keys") or []
+        if given:
+            return given
+        fields = self._keys_file().read()
+        return fields.get("coffer_unseal_keys") or fields.get("coffer_recovery_keys") or []
 
     def _token(self):
         token = str(self._var("coffer_token") or "").strip()
@@ -208,10 +213,47 @@ class ActionModule(ActionBase):
     def _check_files(self):
         """Files on the controller: there, private, and fit for each other."""
         self._keys_file().check()
+        self._seals()
         if self._var("coffer_tls") == "none":
             return {"changed": False}
         checks.files_are_there(self._tls_files())
         return {"changed": False}
+
+    def _seals(self):
+        try:
+            return seals.check(self._var("coffer_seals") or [])
+        except AnsibleError as error:
+            raise Stop(f"coffer_seals cannot be read: {error}") from None
+
+    def _seal_places(self):
+        """Where the data, the configuration and the seals' secrets are on a host."""
+        names = ("coffer_data_dir", "coffer_config_dir", "coffer_seal_secrets_dir")
+        return [str(self._var(name)).rstrip("/") for name in names]
+
+    def _check_seals(self, host):
+        """Stanzas without secrets, and warnings."""
+        all_seals, places = self._seals(), self._seal_places()
+        medium = str(self._var("coffer_seal_medium_dir")) if self._var("coffer_seal_medium") else ""
+        if medium and f"{places[2]}/".startswith(f"{medium}/"):
+            raise Stop(
+                f"coffer_seal_secrets_dir is on coffer_seal_medium, which is mounted read-only: put "
+                f"the secret on it yourself and give file://{medium}/NAME, or mount it otherwise."
+            )
+        given = all_seals, self._var("coffer_environment") or {}, self._var("coffer_extra_config")
+        told = seals.warnings(self._me, given, host["disks"], places)
+        return seals.stanzas(all_seals, places[2], medium), told
+
+    def _seal_secrets(self):
+        """Over a pipe, so that no file of a task's arguments is left on a card."""
+        folder = self._seal_places()[2]
+        files = seals.secrets(self._seals(), folder)
+        if not files:
+            return {"changed": False}
+        wanted = {"folder": folder, "group": "coffer", "files": files}
+        done = self._execute_module("coffer_secrets", wanted, None, self._vars)
+        if done.get("failed"):
+            raise Stop(f"the seal's secrets cannot be kept on {self._me}: {done.get('msg')}")
+        return {"changed": bool(done.get("changed")), "written": done.get("written")}
 
     def _tls_files(self):
         names = ("coffer_tls_ca_file", "coffer_tls_cert_file", "coffer_tls_key_file")
@@ -273,7 +315,8 @@ class ActionModule(ActionBase):
         with open(binary, "rb") as file:
             found = {"changed": False, "binary": binary, "sha256": api.sha256(file)}
         same = checks.same(self._var("coffer_places"), host["places"])
-        return {**found, "same": same, "warnings": warnings}
+        stanzas, told = self._check_seals(host)
+        return {**found, "same": same, "warnings": warnings + told, "stanzas": stanzas}
 
     def _binaries(self):
         arch = str(self._var("coffer_arch") or "")
@@ -287,8 +330,25 @@ class ActionModule(ActionBase):
         found = {"changed": False, "nodes": seen, "active": self._active_of(seen), "threshold": 0}
         if member:
             node = next(node for node in self._nodes() if node.host == member["host"])
-            found["threshold"] = int(node.seal_status()["t"])
+            status = node.seal_status()
+            self._same_seal(member, status)
+            # Recovery keys open nothing: nobody is asked for them.
+            found["threshold"] = 0 if status.get("recovery_seal") else int(status["t"])
         return found
+
+    def _same_seal(self, member, status):
+        """A seal is changed by a ceremony, and not by a file."""
+        wanted = [seal["type"] for seal in self._seals() if not seal.get("disabled")] or ["shamir"]
+        if status["type"] in wanted or self._var("coffer_extra_config"):
+            return
+        if self._var("coffer_seal_migrate"):
+            return
+        raise Stop(
+            f"the cluster's seal is {status['type']} ({member['host']}), and coffer_seals says "
+            f"{', '.join(wanted)}. Nothing was changed. `-e coffer_seal_migrate=true` moves the "
+            "cluster there node by node, with enough of its keys; a seal that it leaves stays in "
+            "coffer_seals with disabled: true until then."
+        )
 
     def _check_init_host(self):
         first = str(self._var("coffer_init_host"))
@@ -330,12 +390,15 @@ class ActionModule(ActionBase):
         with file.reserve(self._check) as reserved:
             if self._check:
                 return {"changed": True, "msg": f"would initialise on {chosen.host}"}
-            body = {"secret_shares": shares, "secret_threshold": threshold}
+            # A seal of coffer_seals opens the nodes, so the keys are recovery keys.
+            kind = "secret" if chosen.seal_status()["type"] == "shamir" else "recovery"
+            body = {f"{kind}_shares": shares, f"{kind}_threshold": threshold}
             made = self._found(chosen, body)
+            kept, field = ("unseal", "keys") if kind == "secret" else ("recovery", "recovery_keys")
             reserved.keep(
                 {
-                    "coffer_unseal_keys": made["keys_base64"],
-                    "coffer_unseal_threshold": threshold,
+                    f"coffer_{kept}_keys": made[f"{field}_base64"],
+                    f"coffer_{kept}_threshold": threshold,
                     "coffer_root_token": made["root_token"],
                 }
             )
@@ -372,6 +435,8 @@ class ActionModule(ActionBase):
         status = node.seal_status()
         if not status["sealed"]:
             return {"changed": False, "sealed": False}
+        if status.get("recovery_seal") and not status.get("migration"):
+            return self._opened_by_its_seal(node)
         keys = self._unseal_keys()
         if not keys:
             file = self._file("coffer_keys_file")
@@ -381,6 +446,18 @@ class ActionModule(ActionBase):
             return {"changed": True, "sealed": True, "msg": "would unseal"}
         self._submit(node, keys, status)
         return {"changed": True, "sealed": False}
+
+    def _opened_by_its_seal(self, node):
+        wait = self._var("coffer_join_wait_s")
+        done, _why = self._poll(wait, lambda: self._is_unsealed(node))
+        if done or self._check:
+            return {"changed": False, "sealed": not done}
+        status = node.seal_status()
+        told = "; ".join(str(one) for one in status.get("warnings") or []) or "it is asking yet"
+        raise Stop(
+            f"{self._me} is still sealed after {wait} s, and its {status['type']} seal opens it, no "
+            f"key: {told}. It goes on asking by itself; mend that, and run this again."
+        )
 
     def _knows_a_cluster(self, node):
         one = node.look()
@@ -409,10 +486,11 @@ class ActionModule(ActionBase):
             )
         if status.get("progress"):
             node.call("PUT", "sys/unseal", {"reset": True})
-        wrong = None
+        # The holders allow the new seal: it is in force once a node that has it is active.
+        moves, wrong = {"migrate": True} if status.get("migration") else {}, None
         try:
             for key in keys[:threshold]:
-                node.call("PUT", "sys/unseal", {"key": key}, timeout=60)
+                node.call("PUT", "sys/unseal", {"key": key, **moves}, timeout=60)
         except api.Refusal as refusal:
             wrong = str(refusal)
         wait = self._var("coffer_join_wait_s")

@@ -16,8 +16,9 @@ options:
       - C(check_files) looks at the files on the controller, C(check_host) at what coffer_host told
         of this host, C(look) at all members.
       - C(start) starts this host's node, now and at each boot.
+      - C(seal_secrets) writes what is secret in C(coffer_seals) to files of their own.
       - C(initialise) founds the cluster when no member is in one, once.
-      - C(unseal) gives this host the keys. C(await_ready) waits until it is a voter and caught up.
+      - C(unseal) gives this host the keys, or waits until its seal has opened it. C(await_ready) waits until it is a voter and caught up.
       - C(restart) restarts this host's node and brings it back to what it was. C(reload) makes it
         read its certificates again, and waits until it shows the new one.
       - C(order) tells the order of an upgrade. C(save_snapshot) keeps one on the controller.
@@ -30,6 +31,7 @@ options:
       - check_host
       - look
       - start
+      - seal_secrets
       - initialise
       - unseal
       - await_ready

@@ -19,6 +19,10 @@ options:
   places: {description: Folders and files to tell of., type: list, elements: path}
   user: {description: The service's user., type: str}
   ports: {description: TCP ports that the node listens on., type: list, elements: int, required: true}
+  disks: {description: Paths whose disk is to be told., type: list, elements: path}
+  mounts:
+    description: Where something will be mounted, and what, for paths below that are not yet there.
+    type: dict
 author: [coffer]
 """
 
@@ -35,6 +39,11 @@ time: {description: Seconds since 1970 by the host's clock., type: float, return
 systemd: {description: Whether systemd is PID 1., type: bool, returned: always}
 places: {description: "Those that are there: kind, owner, group, mode, sha256.", type: dict, returned: always}
 user: {description: Whether that user is there., type: bool, returned: always}
+disks:
+  description: "For each path whether it is there, and its disk: C(mmcblk0), C(memory), or a number
+    where the kernel shows no disk."
+  type: dict
+  returned: always
 binary_sha256: {description: Empty where there is no binary., type: str, returned: always}
 service: {description: What systemd says of the unit., type: dict, returned: always}
 stale: {description: Whether what runs is older than its files., type: bool, returned: always}
@@ -168,6 +177,53 @@ def place(path):
     )
 
 
+def device(path):
+    """The number of the device that a path is, or that it is or will be on."""
+    while not os.path.exists(path) and path != "/":
+        path = os.path.dirname(path.rstrip("/"))
+    found = os.stat(path)
+    return found.st_rdev if stat.S_ISBLK(found.st_mode) else found.st_dev
+
+
+def mounted(number):
+    """Type and source of a file system that is mounted."""
+    with open("/proc/self/mountinfo") as lines:
+        for line in lines:
+            left, _dash, right = line.partition(" - ")
+            if left.split()[2] == number:
+                return right.split()[:2]
+    return "", ""
+
+
+def disk(at):
+    """The whole disk: two partitions of a card are one."""
+    number = "%d:%d" % (os.major(at), os.minor(at))
+    where = os.path.realpath("/sys/dev/block/" + number)
+    if not os.path.isdir(where):
+        kind, source = mounted(number)
+        if kind in ("tmpfs", "ramfs"):
+            return "memory"
+        return disk(device(source)) if source.startswith("/dev/") else number
+    below = sorted(glob.glob(where + "/slaves/*"))
+    if below:
+        where = os.path.realpath(below[0])
+    if os.path.exists(where + "/partition"):
+        where = os.path.dirname(where)
+    return os.path.basename(where)
+
+
+def disk_of(path, mounts):
+    there, at = os.path.exists(path), path
+    for place, what in mounts.items():
+        if (path + "/").startswith(place + "/") and not os.path.ismount(place):
+            tag, _is, name = what.partition("=")
+            at = "/dev/disk/by-%s/%s" % (tag.lower(), name) if name else what
+            if not os.path.exists(at):
+                return dict(there=False, disk=what)
+            there = True
+    return dict(there=there, disk=disk(device(at)))
+
+
 def is_user(name):
     try:
         return bool(name and pwd.getpwnam(name))
@@ -184,6 +240,8 @@ def main():
             files=dict(type="list", elements="path", default=[]),
             places=dict(type="list", elements="path", default=[]),
             user=dict(type="str", default=""),
+            disks=dict(type="list", elements="path", default=[]),
+            mounts=dict(type="dict", default={}),
         ),
         supports_check_mode=True,
     )
@@ -197,6 +255,7 @@ def main():
         time=time.time(),
         systemd=has_systemd,
         places={path: place(path) for path in module.params["places"]},
+        disks={path: disk_of(path, module.params["mounts"]) for path in module.params["disks"]},
         user=is_user(module.params["user"]),
         binary_sha256=sha256(module.params["binary"]),
         service=found,
