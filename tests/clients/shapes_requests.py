@@ -330,6 +330,7 @@ DIFFERENCES = {
         r"(is_self|leader_address|leader_cluster_address) is ours alone",
         "Vault sends them without HA too",
     ),
+    "GET sys/key-status": (r"older_terms is ours alone", "what is left under older keys"),
     "POST sys/tools/random/x": (r"error parsing url-set byte count: ", PARSER),
     'POST sys/tools/hash/sha2-256 {"input":"?"}': (r"unable to decode input as base64", PARSER),
     "LIST sys/version-history": (r"\.(key_info\.\d|keys: )", "another version"),

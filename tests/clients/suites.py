@@ -13,6 +13,7 @@ import openapi
 import recovery
 import seed000
 import shapes
+import transit
 from check import Report
 
 SUITES = {
@@ -24,6 +25,7 @@ SUITES = {
     "metrics": metrics.run,
     "hvac": hvac_suite.run,
     "shapes": shapes.run,
+    "transit": transit.run,
     "acl": acl.run,
     "openapi": openapi.run,
     "ansible": ansible_suite.run,
