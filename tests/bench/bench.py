@@ -172,6 +172,8 @@ def parse():
     parser.add_argument("--growth-bao", type=int, default=100_000, help="the most secrets of bao")
     parser.add_argument("--memory-secrets", type=int, default=100_000)
     parser.add_argument("--memory-minutes", type=float, default=60)
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the figures of the last run for the parts that this one leaves")
     parser.add_argument("--quick", action="store_true", help="a moment each, to see that it works")
     parser.add_argument("--only", default="single,trickle,growth,three,tls,slow",
                         help="parts, with commas; there is also memory, which takes an hour")
@@ -186,18 +188,37 @@ def parse():
     return arguments
 
 
+def figures_of(folder):
+    """Returns the figures of the last run, if there was one."""
+    try:
+        with open(os.path.join(folder, "figures.json"), encoding="utf-8") as last:
+            return json.load(last)
+    except FileNotFoundError:
+        return None
+
+
+def save(figures, folder):
+    """Writes what is measured so far: a run takes long, and may be cut short."""
+    with open(os.path.join(folder, "figures.json"), "w", encoding="utf-8") as out:
+        json.dump(figures, out, indent=1)
+
+
 def main():
     arguments = parse()
     parts = arguments.only.split(",")
     folder = os.path.abspath("target/bench")
+    kept = figures_of(folder) if arguments.keep else None
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     binaries = [("bao", arguments.bao)]
     if arguments.before:
         binaries.append(("before", arguments.before))
     binaries.append(("coffer", arguments.coffer))
-    rows = {name: {"version": report.version(binary)} for name, binary in binaries}
-    figures = {"machine": machine(), "seconds": arguments.seconds, "servers": rows}
+    figures = kept or {"machine": machine(), "seconds": arguments.seconds, "servers": {}}
+    rows = figures["servers"]
+    for name, binary in binaries:
+        rows.setdefault(name, {})["version"] = report.version(binary)
+    save(figures, folder)
     if "single" in parts:
         nodes = []
         try:
@@ -207,18 +228,21 @@ def main():
             single(nodes, rows, arguments)
         finally:
             server.close(nodes)
+        save(figures, folder)
     if "trickle" in parts and arguments.trickle:
         trickle(binaries, rows, arguments.trickle, folder)
+        save(figures, folder)
     if "growth" in parts:
         grown(binaries, rows, arguments, folder)
+        save(figures, folder)
     further(binaries, rows, parts, arguments, folder)
+    save(figures, folder)
     if "slow" in parts:
         delays = [200] if arguments.quick else [5, 50, 200]
         clients = [1, 64] if arguments.quick else [1, 16, 64, 256]
         seconds = 3 if arguments.quick else arguments.seconds
         figures["slow"] = slow.measure(arguments.coffer, delays, clients, seconds, folder)
-    with open(os.path.join(folder, "figures.json"), "w") as out:
-        json.dump(figures, out, indent=1)
+    save(figures, folder)
     report.show(figures)
     if arguments.publish and arguments.quick:
         report.rehearse(figures, os.path.join(folder, "publish"))

@@ -96,7 +96,7 @@ def judge(figures):
     wrong = []
     for milliseconds, row in figures["one"].items():
         puts = [put["puts_per_flush"] for _, put in sorted(row["put"].items())]
-        if any(more < 1.5 * fewer for fewer, more in zip(puts, puts[1:])):
+        if any(more < 1.2 * fewer for fewer, more in zip(puts, puts[1:])):
             wrong.append(f"{milliseconds} ms: puts a flush do not rise with the clients: {puts}")
         if any(put["errors"] for put in row["put"].values()):
             wrong.append(f"{milliseconds} ms: puts failed")
