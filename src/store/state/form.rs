@@ -4,6 +4,7 @@ use super::StateError;
 use crate::store::{Key, Record, Revision};
 use bytes::Bytes;
 
+pub(super) const MARK_KEY: &[u8] = &[0];
 const RECORD_PREFIX: u8 = 1;
 pub(super) const RECORDS: &[u8] = &[RECORD_PREFIX];
 pub(super) const REVISION_BYTES: usize = 8;

@@ -21,6 +21,7 @@
 //! ```
 
 mod arrival;
+mod catalog;
 mod error;
 mod form;
 mod hot;

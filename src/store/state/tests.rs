@@ -360,3 +360,90 @@ fn on_disk(folder: &Path) -> u64 {
     });
     bytes.sum()
 }
+
+fn image_of(names: &[&str]) -> Image {
+    let items: Vec<ImageItem> = names
+        .iter()
+        .map(|name| {
+            let record = Record {
+                revision: Revision(7),
+                value: Bytes::from_static(b"arrived"),
+            };
+            Ok((key(name), record))
+        })
+        .collect();
+    Image::new(items.into_iter())
+}
+
+/// Leaves the number of a keyspace that was given up, in a store whose records have lower ones.
+fn give_one_up(dir: &std::path::Path) {
+    let state = State::open(dir, Limits::default()).unwrap();
+    run(&state, 1, vec![put("old", b"1")], vec![]);
+    state.checkpoint().unwrap();
+    drop(state.receive(&mark_at(9), image_of(&["a"])).unwrap());
+}
+
+fn mark_at(index: u64) -> Mark {
+    Mark {
+        position: Some(Position { term: 2, index }),
+        ..Mark::default()
+    }
+}
+
+#[test]
+fn a_state_that_arrives_after_another_was_given_up_survives_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    give_one_up(dir.path());
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    state.install(&mark_at(9), image_of(&["a", "b"])).unwrap();
+    drop(state);
+    for _ in 0..2 {
+        let state = State::open(dir.path(), Limits::default()).unwrap();
+        assert_eq!(state.mark(), mark_at(9));
+        assert_eq!(keys(&state, ""), ["a", "b"]);
+    }
+}
+
+#[test]
+fn a_state_that_an_earlier_release_hid_is_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    give_one_up(dir.path());
+    {
+        // As that release opened it.
+        let opened = Tree::open_from(dir.path(), 1 << 20, 0).unwrap();
+        let fresh = opened.tree.sibling(opened.next_number).unwrap();
+        fresh.fill(image_of(&["a", "b"]), None).unwrap();
+        fresh.make_whole(&mark_at(9), None).unwrap();
+        opened.tree.retire().unwrap();
+    }
+    for _ in 0..2 {
+        let state = State::open(dir.path(), Limits::default()).unwrap();
+        assert_eq!(state.mark(), mark_at(9));
+        assert_eq!(keys(&state, ""), ["a", "b"]);
+    }
+    // One that was removed on purpose stays away, although a power cut left its files.
+    let state = State::open(dir.path(), Limits::default()).unwrap();
+    let held = state.tree();
+    state.install(&mark_at(12), image_of(&["c"])).unwrap();
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("keyspaces"))
+        .unwrap()
+        .collect();
+    assert_eq!(left.len(), 3, "the catalog, the old and the new state");
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(dir.path(), copy.path());
+    drop((held, state));
+    let state = State::open(copy.path(), Limits::default()).unwrap();
+    assert_eq!(state.mark(), mark_at(12));
+    assert_eq!(keys(&state, ""), ["c"]);
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The keyspaces of fjall beneath the overlay.
 
-use super::form::{RECORDS, decode_record, encode_record, record_key, user_key};
+use super::catalog;
+use super::form::{MARK_KEY, RECORDS, decode_record, encode_record, record_key, user_key};
 use super::overlay::{Frozen, Kept, Logged, Records};
 use super::{Image, ImageItem, Mark, StateError, View};
 use crate::store::{Key, Record};
@@ -27,7 +28,6 @@ const TABLE_BYTES: u64 = 1 << 20;
 /// The beginning of a keyspace's name, before its number; the highest one with a mark is the state.
 const NAME: &str = "state-";
 
-const MARK_KEY: &[u8] = &[0];
 const STAGING_KEY: &[u8] = &[0, 1];
 /// The beginning, in an image, of the keys of records that a restore has gathered; no other key
 /// starts so.
@@ -55,12 +55,23 @@ impl Tree {
     /// others: an install that was cut short, or the one that a finished install replaced. fjall
     /// caches `cache_bytes` of blocks.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Opened, StateError> {
+        Self::open_from(path, cache_bytes, catalog::next_seqno(path)?)
+    }
+
+    /// Opens as [`Tree::open`] does, with `seqno` or a higher one as the next sequence number.
+    pub(super) fn open_from(
+        path: &Path,
+        cache_bytes: u64,
+        seqno: u64,
+    ) -> Result<Opened, StateError> {
         let database = Database::builder(path)
             .cache_size(cache_bytes)
             .max_cached_files(Some(OPEN_FILES_MAX))
             .worker_threads(1)
             .manual_journal_persist(true)
             .open()?;
+        database.supervisor.seqno.fetch_max(seqno);
+        database.supervisor.snapshot_tracker.set(seqno);
         let mut numbers: Vec<u64> = database
             .list_keyspace_names()
             .iter()
