@@ -74,21 +74,38 @@ impl RaftStorage {
             blocking(move || opening::open_files(&options, poison)).await
         };
         let files = opened.map_err(|error| OpenError::Raft(error.to_string()))??;
+        let log = files.log.clone();
+        let started = Self::open_from(files, options, poison).await;
+        if started.is_err() {
+            // Its thread and its files would stay for as long as the process.
+            drop(blocking(move || log.close()).await);
+        }
+        started
+    }
+
+    async fn open_from(
+        files: Files,
+        options: Options,
+        poison: Arc<Poison>,
+    ) -> Result<Arc<Self>, OpenError> {
         if files.recovery.torn {
             tracing::warn!("the last write was cut short before it was acknowledged; dropped it");
         }
+        let applied = files.state.saved().position;
+        files.log.refuse_gap(applied)?;
         if opening::is_alone(&files)? {
             // One that the operator made the only voter may have stopped while it took a snapshot
             // over: the state has the entries that the log lacks.
             if !files.log.is_forced() {
-                files.log.refuse_to_lag(files.state.saved().position)?;
+                files.log.refuse_to_lag(applied)?;
             }
             files.log.set_alone();
         }
         let is_member = opening::knows_members(&files);
         let storage = Self::start(files, options, poison).await?;
-        if is_member {
-            storage.know_members().await?;
+        if is_member && let Err(error) = storage.know_members().await {
+            storage.close().await;
+            return Err(error);
         }
         Ok(storage)
     }

@@ -132,6 +132,20 @@ impl LogStore {
         self.shared.index().bound_cache(bytes);
     }
 
+    /// Fails when the log no longer has the entry after the state's last one.
+    pub fn refuse_gap(&self, applied: Option<Position>) -> Result<(), LogError> {
+        let purged = self.shared.index().purged;
+        if purged <= applied {
+            return Ok(());
+        }
+        let index = |position: Option<Position>| position.map_or(0, |position| position.index);
+        Err(LogError::Incomplete(format!(
+            "it begins after entry {}, and the state ends with entry {}",
+            index(purged),
+            index(applied),
+        )))
+    }
+
     /// Fails when the state is ahead of the log: a lone voter's log can only have lost its end.
     pub fn refuse_to_lag(&self, applied: Option<Position>) -> Result<(), LogError> {
         let last = self.shared.index().last;

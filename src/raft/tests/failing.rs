@@ -335,3 +335,49 @@ async fn a_leader_whose_device_fails_leaves_leadership_to_a_node_with_its_last_e
         assert_eq!(leads_at_once_after_failure(&cluster).await, with_last);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_begins_after_the_end_of_the_state_is_named_and_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || {
+        let mut options = Options::new(dir.path(), "a");
+        options.segment_bytes = 64 << 10;
+        options.log_bytes_kept = 64 << 10;
+        options
+    };
+    let storage = RaftStorage::open(options()).await.unwrap();
+    storage.found().await.unwrap();
+    storage.become_leader().await.unwrap();
+    for n in 0..100u32 {
+        let value = n.to_le_bytes().repeat(700);
+        storage.commit(put(&format!("k{n}"), &value)).await.unwrap();
+    }
+    storage.checkpoint().await.unwrap();
+    let log = &storage.shared.log;
+    eventually("the log begins later", || async {
+        log.surplus(64 << 10).is_none().then_some(())
+    })
+    .await;
+    // The control: what the test looks at is there while the storage is open.
+    assert!(open_files_below(dir.path()) > 0);
+    storage.shutdown().await;
+    drop(storage);
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    let Err(error) = RaftStorage::open(options()).await else {
+        panic!("a log with a gap before it opens");
+    };
+    let error = error.to_string();
+    assert!(error.contains("it begins after entry "), "{error}");
+    assert!(
+        error.ends_with("or empty it and join the cluster again"),
+        "{error}"
+    );
+    assert_eq!(open_files_below(dir.path()), 0);
+}
+
+/// Returns the number of this process's open files below `folder`.
+fn open_files_below(folder: &std::path::Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let paths = open.filter_map(|link| std::fs::read_link(link.path()).ok());
+    paths.filter(|path| path.starts_with(folder)).count()
+}
