@@ -14,7 +14,11 @@ pub fn offline<T>(path: &Path, work: impl FnOnce(&mut Files) -> T) -> T {
     let begun = std::time::Instant::now();
     let mut files = loop {
         match open_files(&options, Arc::new(Poison::default())) {
-            // A storage that served from them is about to end.
+            // A storage that served from them is about to end, or a process that another test
+            // starts holds a copy of its lock.
+            Err(OpenError::Locked(_)) if begun.elapsed() < super::cluster::PATIENCE => {
+                std::thread::yield_now();
+            }
             Err(OpenError::State { source, .. })
                 if source.is_locked() && begun.elapsed() < super::cluster::PATIENCE =>
             {

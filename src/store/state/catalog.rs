@@ -16,9 +16,12 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The id of the catalog.
 const CATALOG: u64 = 0;
+/// The longest wait for fjall's lock.
+const LOCKED_WITHIN: Duration = Duration::from_millis(400);
 /// The file that names the version of a keyspace's files; without it there is no keyspace.
 const CURRENT: &str = "current";
 /// Beginnings of the catalog's keys, before the keyspace's id in 8 bytes BE: an option, the name.
@@ -47,17 +50,24 @@ pub(super) fn next_seqno(path: &Path) -> Result<u64, StateError> {
     Ok(after(&catalog))
 }
 
-/// Takes fjall's lock; `None` when there is no store yet.
+/// Takes fjall's lock, which a reader of a store that was closed may hold for a moment more; `None`
+/// when there is no store yet.
 fn lock(path: &Path) -> Result<Option<File>, StateError> {
     let file = match File::open(path.join("lock")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fjall::Error::Io(error).into()),
     };
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => Err(fjall::Error::Locked.into()),
-        Err(error) => Err(fjall::Error::Io(error.into()).into()),
+    let begun = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < LOCKED_WITHIN => {
+                std::thread::sleep(LOCKED_WITHIN / 20);
+            }
+            Err(Errno::WOULDBLOCK) => return Err(fjall::Error::Locked.into()),
+            Err(error) => return Err(fjall::Error::Io(error.into()).into()),
+        }
     }
 }
 
