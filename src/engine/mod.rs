@@ -13,6 +13,7 @@
 pub mod cubbyhole;
 mod error;
 mod granted;
+pub mod hash;
 pub mod json;
 mod kind;
 pub mod kv;
@@ -20,6 +21,7 @@ pub mod narrowing;
 mod request;
 mod response;
 pub mod table;
+pub mod tools;
 pub mod transit;
 
 pub use error::{Error, ErrorKind};

@@ -3,7 +3,7 @@
 use super::base;
 use crate::engine::table::Matched;
 use crate::engine::{Error, ErrorKind, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// One text of a request.
 #[derive(Clone, Default)]
@@ -15,18 +15,30 @@ pub(super) struct Item {
     /// The version of the key; zero is the newest.
     pub(super) version: i64,
     reference: String,
+    /// The signature of an `input` that is verified.
+    pub(super) signature: Option<String>,
+    /// The keyed hash of an `input` that is verified.
+    pub(super) hmac: Option<String>,
 }
+
+/// The field with the text that is signed or hashed.
+pub(super) const INPUT: &str = "input";
 
 /// The texts of a request.
 pub(super) struct Items {
     pub(super) items: Vec<Item>,
-    is_batch: bool,
+    pub(super) is_batch: bool,
 }
 
 impl Item {
     /// Returns true when it has a context for a derived key.
     pub(super) fn has_context(&self) -> bool {
         !self.context.is_empty()
+    }
+
+    /// Returns true when it has associated data.
+    pub(super) fn has_associated(&self) -> bool {
+        !self.associated.is_empty()
     }
 
     /// Returns the context, decoded.
@@ -54,6 +66,8 @@ impl Item {
             associated: read("associated_data"),
             version: fields.integer("key_version").unwrap_or_default(),
             reference: String::new(),
+            signature: fields.text("signature").map(str::to_owned),
+            hmac: fields.text("hmac").map(str::to_owned),
         }
     }
 
@@ -78,7 +92,10 @@ impl Item {
                 .ok_or_else(|| wrong("key_version", "int", value))?,
             Some(other) => return Err(wrong("key_version", "int", other)),
         };
+        let verified = |name| if text == INPUT { read(name) } else { Ok(None) };
         Ok(Self {
+            signature: verified("signature")?,
+            hmac: verified("hmac")?,
             text: read(text)?,
             context: read("context")?.unwrap_or_default(),
             associated: read("associated_data")?.unwrap_or_default(),
@@ -198,9 +215,9 @@ impl<'a> Failed<'a> {
         }
     }
 
-    /// Shows an empty field in a failed text's place.
-    pub(super) fn with_empty(mut self, name: &str) -> Self {
-        self.fields.insert(name.into(), json!(""));
+    /// Shows a field with this value in a failed text's place.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.fields.insert(name.into(), value);
         self
     }
 

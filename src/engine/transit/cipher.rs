@@ -1,11 +1,11 @@
 //! The ciphers of keys, and what is derived from a key.
 
+use super::kind::KeyType;
 use crate::engine::Error;
 use crate::secret::{KEY_BYTES, Secret, SecretBytes, fill_random};
 use chacha20::{R20, hchacha};
 use ring::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The bytes of a tag.
@@ -18,69 +18,19 @@ const XNONCE_BYTES: usize = 24;
 /// The bytes of the key that convergent nonces are made with.
 const NONCE_KEY_BYTES: usize = 32;
 
-/// The type of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum KeyType {
-    /// `aes128-gcm96`.
-    Aes128Gcm96,
-    /// `aes256-gcm96`.
-    Aes256Gcm96,
-    /// `chacha20-poly1305`.
-    ChaCha20Poly1305,
-    /// `xchacha20-poly1305`.
-    XChaCha20Poly1305,
+const fn nonce_bytes(kind: KeyType) -> usize {
+    match kind {
+        KeyType::XChaCha20Poly1305 => XNONCE_BYTES,
+        _ => NONCE_LEN,
+    }
 }
 
-impl KeyType {
-    /// The name of the type that a key has where none is asked for.
-    pub(super) const DEFAULT: &str = Self::Aes256Gcm96.name();
-    const ALL: [Self; 4] = [
-        Self::Aes128Gcm96,
-        Self::Aes256Gcm96,
-        Self::ChaCha20Poly1305,
-        Self::XChaCha20Poly1305,
-    ];
-
-    /// Returns the name that clients use.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Aes128Gcm96 => "aes128-gcm96",
-            Self::Aes256Gcm96 => "aes256-gcm96",
-            Self::ChaCha20Poly1305 => "chacha20-poly1305",
-            Self::XChaCha20Poly1305 => "xchacha20-poly1305",
-        }
-    }
-
-    /// Returns the type called `name`.
-    ///
-    /// # Errors
-    /// 400 for a type that this build does not have.
-    pub(super) fn named(name: &str) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| Error::invalid(format!("unknown key type {name}")))
-    }
-
-    /// Returns the length of a key, in bytes.
-    pub(super) const fn key_bytes(self) -> usize {
-        match self {
-            Self::Aes128Gcm96 => 16,
-            _ => KEY_BYTES,
-        }
-    }
-
-    const fn nonce_bytes(self) -> usize {
-        match self {
-            Self::XChaCha20Poly1305 => XNONCE_BYTES,
-            _ => NONCE_LEN,
-        }
-    }
-
-    fn algorithm(self) -> &'static aead::Algorithm {
-        match self {
-            Self::Aes128Gcm96 => &aead::AES_128_GCM,
-            Self::Aes256Gcm96 => &aead::AES_256_GCM,
-            Self::ChaCha20Poly1305 | Self::XChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
-        }
+/// Returns ring's algorithm of a cipher with a tag; no other type comes here.
+fn algorithm(kind: KeyType) -> &'static aead::Algorithm {
+    match kind {
+        KeyType::Aes128Gcm96 => &aead::AES_128_GCM,
+        KeyType::ChaCha20Poly1305 | KeyType::XChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
+        _ => &aead::AES_256_GCM,
     }
 }
 
@@ -102,8 +52,7 @@ impl Cipher {
         }
     }
 
-    /// Derives a key for `context` by HKDF with SHA-256 (RFC 5869), without a salt, and for a
-    /// convergent key another one for nonces behind it.
+    /// Derives a key for `context`, and for a convergent key another one for nonces behind it.
     pub(super) fn derived(
         kind: KeyType,
         key: &SecretBytes,
@@ -111,13 +60,7 @@ impl Cipher {
         convergent: bool,
     ) -> Result<Self, Error> {
         let extra = if convergent { NONCE_KEY_BYTES } else { 0 };
-        let mut bytes = Secret::new(vec![0; kind.key_bytes() + extra]);
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
-        let info = [context];
-        salt.extract(key.expose())
-            .expand(&info, Length(bytes.expose().len()))
-            .and_then(|okm| okm.fill(bytes.expose_mut()))
-            .map_err(|_| Error::internal("a derived key is shorter than HKDF allows"))?;
+        let mut bytes = derive(key, context, kind.key_bytes() + extra)?;
         let nonce_key = bytes.expose_mut().split_off(kind.key_bytes());
         let nonce_key = Secret::new(nonce_key);
         Ok(Self {
@@ -129,7 +72,7 @@ impl Cipher {
 
     /// Encrypts, and returns nonce, ciphertext and tag.
     pub(super) fn seal(&self, plaintext: &[u8], associated: &[u8]) -> Result<Vec<u8>, Error> {
-        let nonce_bytes = self.kind.nonce_bytes();
+        let nonce_bytes = nonce_bytes(self.kind);
         let mut sealed = Vec::with_capacity(nonce_bytes + plaintext.len() + TAG_BYTES);
         sealed.resize(nonce_bytes, 0);
         self.fill_nonce(&mut sealed, plaintext, associated);
@@ -149,7 +92,7 @@ impl Cipher {
     /// 400 where it was made with another key, other associated data, or changed since.
     pub(super) fn open(&self, sealed: Vec<u8>, associated: &[u8]) -> Result<SecretBytes, Error> {
         let mut sealed = Secret::new(sealed);
-        let nonce_bytes = self.kind.nonce_bytes();
+        let nonce_bytes = nonce_bytes(self.kind);
         if sealed.expose().len() < nonce_bytes + TAG_BYTES {
             return Err(Error::invalid("invalid ciphertext length"));
         }
@@ -159,8 +102,8 @@ impl Cipher {
         let length = opened.map(|text| text.len());
         let length = length.map_err(|_| {
             let cipher = match self.kind {
-                KeyType::Aes128Gcm96 | KeyType::Aes256Gcm96 => "cipher",
                 KeyType::ChaCha20Poly1305 | KeyType::XChaCha20Poly1305 => "chacha20poly1305",
+                _ => "cipher",
             };
             Error::invalid(format!("{cipher}: message authentication failed"))
         })?;
@@ -191,7 +134,7 @@ impl Cipher {
     /// Returns ring's key and nonce for a nonce of this type.
     fn keyed(&self, nonce: &[u8]) -> Result<(LessSafeKey, Nonce), Error> {
         let wrong = |_| Error::internal("a key or nonce of transit has the wrong length");
-        let unbound = |bytes: &[u8]| UnboundKey::new(self.kind.algorithm(), bytes);
+        let unbound = |bytes: &[u8]| UnboundKey::new(algorithm(self.kind), bytes);
         if self.kind != KeyType::XChaCha20Poly1305 {
             let key = unbound(self.key.expose()).map_err(wrong)?;
             let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(wrong)?;
@@ -208,6 +151,22 @@ impl Cipher {
         rest[PADDING_BYTES..].copy_from_slice(tail);
         Ok((LessSafeKey::new(key?), Nonce::assume_unique_for_key(rest)))
     }
+}
+
+/// Derives bytes for `context` by HKDF with SHA-256 (RFC 5869), without a salt.
+pub(super) fn derive(
+    key: &SecretBytes,
+    context: &[u8],
+    bytes: usize,
+) -> Result<SecretBytes, Error> {
+    let mut derived = Secret::new(vec![0; bytes]);
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
+    let info = [context];
+    salt.extract(key.expose())
+        .expand(&info, Length(bytes))
+        .and_then(|okm| okm.fill(derived.expose_mut()))
+        .map_err(|_| Error::internal("a derived key is shorter than HKDF allows"))?;
+    Ok(derived)
 }
 
 /// A length, as ring wants it.

@@ -2,9 +2,12 @@
 
 use super::base;
 use super::batch::{Failed, Item, Items};
-use super::cipher::{Cipher, KeyType};
+use super::cipher::Cipher;
 use super::ciphertext;
+use super::keys::fresh;
+use super::kind::KeyType;
 use super::record::{Key, MountConfig, NAME};
+use super::version::Version;
 use crate::barrier::Batch;
 use crate::engine::table::Matched;
 use crate::engine::{Error, Outcome};
@@ -19,7 +22,7 @@ struct Versions<'a> {
     matched: &'a Matched<'a>,
     key: &'a Key,
     name: &'a str,
-    read: BTreeMap<u32, SecretBytes>,
+    read: BTreeMap<u32, Version>,
 }
 
 impl<'a> Versions<'a> {
@@ -33,33 +36,44 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// Returns the cipher of a version for a text's context.
-    fn cipher(&mut self, version: u32, item: &Item) -> Result<Cipher, Error> {
-        if !self.read.contains_key(&version) {
-            let bytes = self.key.version(self.matched.view, self.name, version)?;
-            self.read.insert(version, bytes);
+    /// Returns a version, and reads it where it was not yet.
+    fn version(&mut self, number: u32) -> Result<&Version, Error> {
+        if !self.read.contains_key(&number) {
+            let version = self.key.version(self.matched.view, self.name, number)?;
+            self.read.insert(number, version);
         }
         let missing = || Error::internal("a version was just read");
-        let bytes = self.read.get(&version).ok_or_else(missing)?;
-        if !self.key.derived {
+        self.read.get(&number).ok_or_else(missing)
+    }
+
+    /// Returns the cipher of a version for a text's context.
+    fn cipher(&mut self, number: u32, item: &Item) -> Result<Cipher, Error> {
+        let key = self.key;
+        let bytes = &self.version(number)?.key;
+        if !key.derived {
             item.context()?;
-            return Ok(Cipher::plain(
-                self.key.kind,
-                Secret::new(bytes.expose().clone()),
-            ));
+            let bytes = Secret::new(bytes.expose().clone());
+            return Ok(Cipher::plain(key.kind, bytes));
         }
         if !item.has_context() {
             return Err(Error::invalid(NO_CONTEXT));
         }
-        Cipher::derived(self.key.kind, bytes, &item.context()?, self.key.convergent)
+        Cipher::derived(key.kind, bytes, &item.context()?, key.convergent)
     }
 
     /// Encrypts a text, and returns the fields of its answer.
     fn seal(&mut self, item: &Item, plaintext: &[u8]) -> Result<Map<String, Value>, Error> {
+        if !self.key.kind.encrypts() {
+            return Err(unsupported("encryption", self.key.kind));
+        }
         let version = encrypting(self.key, item.version)?;
-        let sealed = self
-            .cipher(version, item)?
-            .seal(plaintext, &item.associated()?)?;
+        let sealed = match self.key.kind.is_rsa() {
+            true => self.version(version)?.pair(None)?.encrypt(plaintext)?,
+            false => {
+                let cipher = self.cipher(version, item)?;
+                cipher.seal(plaintext, &item.associated()?)?
+            }
+        };
         let mut fields = Map::new();
         fields.insert(
             "ciphertext".into(),
@@ -73,6 +87,9 @@ impl<'a> Versions<'a> {
     fn open(&mut self, item: &Item) -> Result<SecretBytes, Error> {
         let text = item.text.as_deref().filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| Error::invalid(NO_CIPHERTEXT))?;
+        if !self.key.kind.encrypts() {
+            return Err(unsupported("decryption", self.key.kind));
+        }
         let (version, sealed) = ciphertext::read(text)?;
         if version > i64::from(self.key.latest()) {
             return Err(Error::invalid("invalid ciphertext: version is too new"));
@@ -82,17 +99,27 @@ impl<'a> Versions<'a> {
         if version < self.key.min_decryption {
             return Err(Error::invalid(too_old));
         }
+        if self.key.kind.is_rsa() {
+            return self.version(version)?.pair(None)?.decrypt(&sealed);
+        }
         self.cipher(version, item)?
             .open(sealed, &item.associated()?)
     }
 }
 
-const NO_CONTEXT: &str = "missing 'context' for key derivation; the key was created using a \
-                          derived key, which means additional, per-request information must be \
-                          included in order to perform operations with the key";
+/// The refusal of a text without a context.
+pub(super) const NO_CONTEXT: &str = "missing 'context' for key derivation; the key was created \
+                                     using a derived key, which means additional, per-request \
+                                     information must be included in order to perform operations \
+                                     with the key";
 const NO_CIPHERTEXT: &str = "missing ciphertext to decrypt";
 const NO_PLAINTEXT: &str = "missing plaintext to encrypt";
 const NO_KEY: &str = "encryption key not found";
+
+fn unsupported(what: &str, kind: KeyType) -> Error {
+    let kind = kind.name();
+    Error::invalid(format!("message {what} not supported for key type {kind}"))
+}
 
 /// Returns the version that encrypts when `wanted` is asked for.
 fn encrypting(key: &Key, wanted: i64) -> Result<u32, Error> {
@@ -118,15 +145,39 @@ fn existing(matched: &Matched<'_>) -> Result<Key, Error> {
     usable(key.ok_or_else(|| Error::invalid(NO_KEY))?)
 }
 
-fn usable(key: Key) -> Result<Key, Error> {
+/// Returns a key, unless it was deleted softly.
+pub(super) fn usable(key: Key) -> Result<Key, Error> {
     match key.soft_deleted {
         true => Err(Error::invalid("refusing to use soft-deleted key")),
         false => Ok(key),
     }
 }
 
+/// Refuses a padding of RSA that is not OAEP. Whether the older one, of PKCS #1 v1.5, was well
+/// formed is what its attackers ask a server that decrypts.
+fn refuse_padding(matched: &Matched<'_>) -> Result<(), Error> {
+    match matched.fields.text("padding_scheme").unwrap_or_default() {
+        "" | "oaep" => Ok(()),
+        other => Err(Error::invalid(format!(
+            "padding_scheme {other:?} is not offered: it must be \"oaep\""
+        ))),
+    }
+}
+
+/// Refuses texts whose associated data the key cannot authenticate.
+fn refuse_associated(kind: KeyType, items: &Items) -> Result<(), Error> {
+    match items.items.iter().position(Item::has_associated) {
+        Some(at) if !kind.is_aead() => Err(Error::invalid(format!(
+            "'[{at}].associated_data' provided for non-AEAD cipher suite {}",
+            kind.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Answers `POST encrypt/:name`.
 pub(super) fn encrypt(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    refuse_padding(matched)?;
     let items = Items::read(matched, "plaintext")?;
     items.require("plaintext", NO_PLAINTEXT)?;
     let with_context = items.items.iter().filter(|item| item.has_context()).count();
@@ -138,26 +189,40 @@ pub(super) fn encrypt(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let (slot, found) = Key::slot(matched.request, matched.view, name)?;
     if let Some(key) = found {
         let key = usable(key)?;
+        refuse_associated(key.kind, &items)?;
         let mut versions = Versions::of(matched, &key);
         return Ok(sealed(matched, &items, |item, text| versions.seal(item, text))?.into());
     }
     let mut key = wanted(matched, with_context != 0)?;
     let mut batch = Batch::new();
-    let bytes = key.rotate(matched.view, &mut batch, name, matched.request.now)?;
+    let version = fresh(matched, &key)?;
+    key.add(
+        matched.view,
+        &mut batch,
+        name,
+        matched.request.now,
+        &version,
+    )?;
     key.write(&slot, &mut batch)?;
     let mut versions = Versions::of(matched, &key);
-    versions.read.insert(key.latest(), bytes);
+    versions.read.insert(key.latest(), version);
     let response = sealed(matched, &items, |item, text| versions.seal(item, text))?;
     Ok(Outcome { response, batch })
 }
 
 /// Returns the settings of the key that encrypting makes.
 fn wanted(matched: &Matched<'_>, derived: bool) -> Result<Key, Error> {
+    let kind = matched.fields.text("type").unwrap_or(KeyType::DEFAULT);
+    let kind = KeyType::named(kind)?;
+    if !kind.is_aead() {
+        let kind = kind.name();
+        let why = format!("key type {kind} not supported for this operation");
+        return Err(Error::invalid(why));
+    }
     if MountConfig::read(matched.view)?.disable_upsert {
         return Err(Error::invalid(NO_KEY));
     }
-    let kind = matched.fields.text("type").unwrap_or(KeyType::DEFAULT);
-    let mut key = Key::new(KeyType::named(kind)?);
+    let mut key = Key::new(kind);
     key.convergent = matched.fields.flag("convergent_encryption") == Some(true);
     key.derived = derived;
     if key.convergent && !derived {
@@ -191,11 +256,13 @@ fn ciphertexts(matched: &Matched<'_>) -> Result<Items, Error> {
 
 /// Answers `POST decrypt/:name`.
 pub(super) fn decrypt(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    refuse_padding(matched)?;
     let items = ciphertexts(matched)?;
     items.require("ciphertext", NO_CIPHERTEXT)?;
     let key = existing(matched)?;
+    refuse_associated(key.kind, &items)?;
     let mut versions = Versions::of(matched, &key);
-    let failed = Failed::by_status(matched).with_empty("plaintext");
+    let failed = Failed::by_status(matched).with("plaintext", json!(""));
     let response = items.answer(&failed, |item| {
         let text = versions.open(item)?;
         let mut fields = Map::new();
@@ -207,8 +274,10 @@ pub(super) fn decrypt(matched: &Matched<'_>) -> Result<Outcome, Error> {
 
 /// Answers `POST rewrap/:name`.
 pub(super) fn rewrap(matched: &Matched<'_>) -> Result<Outcome, Error> {
+    refuse_padding(matched)?;
     let items = ciphertexts(matched)?;
     let key = existing(matched)?;
+    refuse_associated(key.kind, &items)?;
     let mut versions = Versions::of(matched, &key);
     let response = items.answer(&Failed::default(), |item| {
         let text = versions.open(item)?;
@@ -233,8 +302,10 @@ pub(super) fn datakey(matched: &Matched<'_>) -> Result<Outcome, Error> {
         512 => 64,
         _ => return Err(Error::invalid("invalid bit length")),
     };
+    refuse_padding(matched)?;
     let key = existing(matched)?;
     let items = Items::read(matched, "plaintext")?;
+    refuse_associated(key.kind, &items)?;
     let mut made = Secret::new(vec![0; bytes]);
     fill_random(made.expose_mut());
     let mut versions = Versions::of(matched, &key);

@@ -1,10 +1,14 @@
 //! The keys: making, showing, changing and deleting them.
 
-use super::cipher::KeyType;
+use super::base;
+use super::kind::{HMAC_BYTES, KeyType};
 use super::record::{CONFIG, KEYS, Key, MountConfig, NAME, StoredConfig};
-use crate::barrier::{Batch, Slot};
+use super::version::Version;
+use crate::barrier::{Batch, Slot, View};
+use crate::clock::Timestamp;
 use crate::engine::table::Matched;
-use crate::engine::{Error, Outcome, Response};
+use crate::engine::{Error, Operation, Outcome, Request, Response};
+use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 
 /// The warning about a lowest version of zero.
@@ -24,7 +28,10 @@ pub(super) fn list(matched: &Matched<'_>) -> Result<Outcome, Error> {
 pub(super) fn read(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let name = matched.captured(NAME.name);
     let key = Key::read(matched.view, name)?.ok_or_else(Error::not_found)?;
-    Ok(shown(name, &key).into())
+    let context = matched.fields.text("context").unwrap_or_default();
+    let context =
+        base::decode(context).map_err(|_| Error::invalid("failed to base64-decode context"))?;
+    Ok(shown(matched, &key, &context, None)?.into())
 }
 
 /// Answers `POST keys/:name`. A key that exists stays as it is.
@@ -37,19 +44,29 @@ pub(super) fn make(matched: &Matched<'_>) -> Result<Outcome, Error> {
         let why = "convergent encryption requires derivation to be enabled";
         return Err(Error::invalid(why));
     }
+    let key_bytes = key_size(fields.integer("key_size").unwrap_or_default(), kind)?;
     refuse_period(matched)?;
     let (slot, found) = Key::slot(matched.request, matched.view, name)?;
     if let Some(key) = found {
-        return Ok(shown(name, &key).into());
+        return Ok(shown(matched, &key, &[], None)?.into());
     }
+    kind.admit(is_on("derived"), is_on("convergent_encryption"))?;
     let mut key = Key::new(kind);
+    key.more.key_bytes = key_bytes;
     key.derived = is_on("derived");
     key.convergent = is_on("convergent_encryption");
     key.exportable = is_on("exportable");
     key.allow_plaintext_backup = is_on("allow_plaintext_backup");
     let mut batch = Batch::new();
-    drop(key.rotate(matched.view, &mut batch, name, matched.request.now)?);
-    written(name, &key, &slot, batch)
+    let version = fresh(matched, &key)?;
+    key.add(
+        matched.view,
+        &mut batch,
+        name,
+        matched.request.now,
+        &version,
+    )?;
+    written(matched, &key, &slot, batch, Some(&version))
 }
 
 /// Answers `DELETE keys/:name`.
@@ -121,7 +138,7 @@ pub(super) fn configure(matched: &Matched<'_>) -> Result<Outcome, Error> {
     }
     key.exportable |= fields.flag("exportable") == Some(true);
     key.allow_plaintext_backup |= fields.flag("allow_plaintext_backup") == Some(true);
-    let mut outcome = written(name, &key, &slot, Batch::new())?;
+    let mut outcome = written(matched, &key, &slot, Batch::new(), None)?;
     outcome.response.warnings = warnings;
     Ok(outcome)
 }
@@ -135,8 +152,15 @@ pub(super) fn rotate(matched: &Matched<'_>) -> Result<Outcome, Error> {
         return Err(Error::invalid("refusing to use soft-deleted key"));
     }
     let mut batch = Batch::new();
-    drop(key.rotate(matched.view, &mut batch, name, matched.request.now)?);
-    written(name, &key, &slot, batch)
+    let version = fresh(matched, &key)?;
+    key.add(
+        matched.view,
+        &mut batch,
+        name,
+        matched.request.now,
+        &version,
+    )?;
+    written(matched, &key, &slot, batch, Some(&version))
 }
 
 /// Answers `POST keys/:name/trim`.
@@ -164,7 +188,7 @@ pub(super) fn trim(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let mut batch = Batch::new();
     key.trim(matched.view, &mut batch, name, least);
     key.min_available = least;
-    written(name, &key, &slot, batch)
+    written(matched, &key, &slot, batch, None)
 }
 
 /// Answers `DELETE keys/:name/soft-delete`.
@@ -186,10 +210,10 @@ fn mark(matched: &Matched<'_>, deleted: bool, already: &str) -> Result<Outcome, 
         return Ok(Outcome::default());
     };
     if key.soft_deleted == deleted {
-        return Ok(shown(name, &key).warn(already).into());
+        return Ok(shown(matched, &key, &[], None)?.warn(already).into());
     }
     key.soft_deleted = deleted;
-    written(name, &key, &slot, Batch::new())
+    written(matched, &key, &slot, Batch::new(), None)
 }
 
 /// Answers `GET config/keys`.
@@ -200,7 +224,7 @@ pub(super) fn settings(matched: &Matched<'_>) -> Result<Outcome, Error> {
 /// Answers `POST config/keys`.
 pub(super) fn set(matched: &Matched<'_>) -> Result<Outcome, Error> {
     let slot = matched.request.slot(matched.view, CONFIG)?;
-    let mut config = MountConfig::read(matched.view)?;
+    let mut config = MountConfig::of(&slot)?;
     if let Some(disabled) = matched.fields.flag("disable_upsert") {
         config.disable_upsert = disabled;
     }
@@ -228,20 +252,78 @@ fn refuse_period(matched: &Matched<'_>) -> Result<(), Error> {
     }
 }
 
-/// Adds the key's record to a batch and shows the key.
-fn written(name: &str, key: &Key, slot: &Slot, mut batch: Batch) -> Result<Outcome, Error> {
+/// Adds the key's record to a batch and shows the key, of which the newest version may be `fresh`,
+/// which nobody can read yet.
+fn written(
+    matched: &Matched<'_>,
+    key: &Key,
+    slot: &Slot,
+    mut batch: Batch,
+    fresh: Option<&Version>,
+) -> Result<Outcome, Error> {
     key.write(slot, &mut batch)?;
     Ok(Outcome {
-        response: shown(name, key),
+        response: shown(matched, key, &[], fresh)?,
         batch,
     })
 }
 
-/// Returns everything about a key that is not secret.
-fn shown(name: &str, key: &Key) -> Response {
+/// Returns the length of a key of type `hmac`; zero for the other types, which have no choice.
+fn key_size(wanted: i64, kind: KeyType) -> Result<u32, Error> {
+    let name = kind.name();
+    match u32::try_from(wanted) {
+        Ok(0) if kind == KeyType::Hmac => Ok(*HMAC_BYTES.start()),
+        Ok(0) => Ok(0),
+        _ if kind != KeyType::Hmac => {
+            let why = format!("key_size is not valid for algorithm {name}");
+            Err(Error::invalid(why))
+        }
+        Ok(bytes) if HMAC_BYTES.contains(&bytes) => Ok(bytes),
+        _ => Err(Error::invalid(format!("invalid key_size {wanted}"))),
+    }
+}
+
+/// Returns a new version for a key: the one that was prepared, where it is of the key's type.
+pub(super) fn fresh(matched: &Matched<'_>, key: &Key) -> Result<Version, Error> {
+    let prepared = matched.request.prepared.as_ref();
+    let prepared = prepared.and_then(|any| any.downcast_ref::<Version>());
+    match prepared.filter(|version| version.kind == key.kind) {
+        Some(version) => Version::new(key.kind, Secret::new(version.key.expose().clone())),
+        None => Version::generate(key.kind, key.more.key_bytes),
+    }
+}
+
+/// Returns the type of the key pair that a request to make or rotate a key needs and that takes
+/// long to make; `None` where it needs none.
+pub(super) fn slow(request: &Request, view: &View) -> Result<Option<KeyType>, Error> {
+    if !matches!(request.operation, Operation::Update | Operation::Create) {
+        return Ok(None);
+    }
+    let Some(rest) = request.path.strip_prefix("keys/") else {
+        return Ok(None);
+    };
+    let kind = match rest.strip_suffix("/rotate") {
+        Some(name) => Key::read(view, name)?.map(|key| key.kind),
+        None if Key::read(view, rest)?.is_some() => None,
+        None => {
+            let kind = request.data.get("type").and_then(Value::as_str);
+            kind.and_then(|kind| KeyType::named(kind).ok())
+        }
+    };
+    Ok(kind.filter(|kind| kind.is_rsa()))
+}
+
+/// Returns everything about a key that is not secret; the public keys of a derived one are those
+/// of the context.
+fn shown(
+    matched: &Matched<'_>,
+    key: &Key,
+    context: &[u8],
+    fresh: Option<&Version>,
+) -> Result<Response, Error> {
     let mut data = Map::new();
     let mut put = |field: &str, value: Value| drop(data.insert(field.into(), value));
-    put("name", json!(name));
+    put("name", json!(matched.captured(NAME.name)));
     put("type", json!(key.kind.name()));
     put("derived", json!(key.derived));
     if key.derived {
@@ -251,6 +333,9 @@ fn shown(name: &str, key: &Key) -> Response {
     if key.convergent {
         // As Vault shows keys whose versions say it.
         put("convergent_encryption_version", json!(-1));
+    }
+    if key.more.key_bytes != 0 {
+        put("key_size", json!(key.more.key_bytes));
     }
     put("exportable", json!(key.exportable));
     put("allow_plaintext_backup", json!(key.allow_plaintext_backup));
@@ -262,13 +347,57 @@ fn shown(name: &str, key: &Key) -> Response {
     put("min_available_version", json!(key.min_available));
     put("min_decryption_version", json!(key.min_decryption));
     put("min_encryption_version", json!(key.min_encryption));
-    put("supports_encryption", json!(true));
-    put("supports_decryption", json!(true));
-    put("supports_derivation", json!(true));
-    put("supports_signing", json!(false));
-    let versions = key
-        .versions()
-        .map(|(number, made)| (number.to_string(), json!(made)));
-    put("keys", Value::Object(versions.collect()));
-    Response::data(data)
+    put("supports_encryption", json!(key.kind.encrypts()));
+    put("supports_decryption", json!(key.kind.encrypts()));
+    put("supports_derivation", json!(key.kind.derives()));
+    put("supports_signing", json!(key.kind.signs()));
+    if let Some(versions) = versions(matched, key, context, fresh)? {
+        put("keys", Value::Object(versions));
+    }
+    Ok(Response::data(data))
+}
+
+/// Returns what is shown of each version: its time, and its public key where it has one. Nothing is
+/// shown of those of `hmac`.
+fn versions(
+    matched: &Matched<'_>,
+    key: &Key,
+    context: &[u8],
+    fresh: Option<&Version>,
+) -> Result<Option<Map<String, Value>>, Error> {
+    let mut shown = Map::new();
+    for (number, made) in key.versions() {
+        let value = match key.kind {
+            KeyType::Hmac => return Ok(None),
+            kind if !kind.signs() => json!(made),
+            kind => {
+                let fresh = fresh.filter(|_| number == key.latest());
+                let public = match fresh {
+                    Some(version) if !key.derived => version.public.clone(),
+                    _ => public(matched, key, number, context)?,
+                };
+                json!({
+                    "name": kind.curve(),
+                    "public_key": public,
+                    "certificate_chain": "",
+                    "creation_time": Timestamp::from_secs(made).rfc3339(),
+                })
+            }
+        };
+        shown.insert(number.to_string(), value);
+    }
+    Ok(Some(shown))
+}
+
+fn public(matched: &Matched<'_>, key: &Key, number: u32, context: &[u8]) -> Result<String, Error> {
+    let name = matched.captured(NAME.name);
+    match (key.derived, context) {
+        // A key that others are derived from signs nothing itself.
+        (true, []) => Ok(String::new()),
+        (true, context) => {
+            let version = key.version(matched.view, name, number)?;
+            version.pair(Some(context))?.public_text()
+        }
+        (false, _) => Ok(key.version(matched.view, name, number)?.public),
+    }
 }

@@ -1,4 +1,4 @@
-//! transit: encrypts and decrypts for its callers, and keeps nothing but the keys.
+//! transit: encrypts, decrypts, signs and hashes for its callers, and keeps nothing but the keys.
 //!
 //! Owns the records `config`, `key/<name>` and `version/<name>/<number>` of its view. The record of
 //! a key has its settings and the times of its versions; the secret bytes of each version have a
@@ -6,7 +6,9 @@
 //!
 //! Invariants
 //! - No plaintext is stored, and no key leaves its records.
-//! - A standby encrypts and decrypts by itself; only what changes a key goes to the active node.
+//! - A standby encrypts, decrypts, signs and verifies by itself; only what changes a key goes to
+//!   the active node.
+//! - Keyed hashes are compared in constant time, and RSA's private operations are blinded.
 //! - Two plaintexts share a nonce under one key only where convergent encryption was asked for, and
 //!   then only when text, context and associated data are the same.
 
@@ -17,9 +19,14 @@ mod ciphertext;
 mod crypt;
 mod engine;
 mod keys;
+mod kind;
+mod pair;
 mod record;
+mod scheme;
+mod sign;
 mod table;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use engine::{KIND, Transit};

@@ -1,11 +1,11 @@
 //! The records of keys.
 
-use super::cipher::KeyType;
+use super::kind::KeyType;
+use super::version::Version;
 use crate::barrier::{Batch, Slot, View};
 use crate::clock::Timestamp;
 use crate::engine::table::Field;
 use crate::engine::{Error, Request};
-use crate::secret::{Secret, SecretBytes, fill_random};
 use serde::{Deserialize, Serialize};
 
 /// The part of a path that names a key.
@@ -13,8 +13,6 @@ pub(super) const NAME: Field = Field::path("name", "Name of the key.");
 
 /// The most versions of a key that are kept: the times of all are in one record.
 pub(super) const VERSIONS_MAX: usize = 4000;
-/// The bytes of the key that a version makes keyed hashes with.
-const HMAC_KEY_BYTES: usize = 32;
 
 /// The settings of a key, and the times of its versions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,18 +36,33 @@ pub(super) struct Key {
     first: u32,
     /// The times, in seconds since 1970, at which the versions from the first one on were made.
     made: Vec<u64>,
+    /// The settings that records of the first form do not have.
+    #[serde(skip)]
+    pub(super) more: More,
+}
+
+/// The settings of a key that came later; further ones need a further form of the record.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct More {
+    /// The length of a key of type `hmac`, in bytes; zero for the other types.
+    pub(super) key_bytes: u32,
+    /// The age at which the newest version is replaced, in seconds; zero for never.
+    pub(super) auto_rotate_s: u64,
+    /// True when its first version was made elsewhere.
+    pub(super) imported: bool,
+    /// True when an imported key may get versions that are made here.
+    pub(super) allow_rotation: bool,
+    /// The time of the last backup, in seconds since 1970, and the newest version then.
+    pub(super) backup: Option<(u64, u32)>,
+    /// The time at which it was restored, and the newest version then.
+    pub(super) restored: Option<(u64, u32)>,
 }
 
 /// The form of a key's record; further ones are added behind.
 #[derive(Serialize, Deserialize)]
 enum StoredKey {
     V1(Key),
-}
-
-/// The secret bytes of a version; further forms are added behind.
-#[derive(Serialize, Deserialize)]
-enum StoredVersion {
-    V1 { key: Vec<u8>, hmac_key: Vec<u8> },
+    V2(Key, More),
 }
 
 impl Key {
@@ -68,6 +81,7 @@ impl Key {
             min_available: 0,
             first: 1,
             made: Vec::new(),
+            more: More::default(),
         }
     }
 
@@ -90,12 +104,15 @@ impl Key {
     /// Decodes a key that was read.
     fn of(slot: &Slot) -> Result<Option<Self>, Error> {
         let stored: Option<StoredKey> = slot.record("key of transit")?;
-        Ok(stored.map(|StoredKey::V1(key)| key))
+        Ok(stored.map(|stored| match stored {
+            StoredKey::V1(key) => key,
+            StoredKey::V2(key, more) => Self { more, ..key },
+        }))
     }
 
     /// Adds its change to a batch.
     pub(super) fn write(&self, slot: &Slot, batch: &mut Batch) -> Result<(), Error> {
-        Ok(batch.replace_record(slot, &StoredKey::V1(self.clone()))?)
+        Ok(batch.replace_record(slot, &StoredKey::V2(self.clone(), self.more.clone()))?)
     }
 
     /// Returns the number of the newest version.
@@ -110,56 +127,38 @@ impl Key {
         numbered.filter(|(number, _)| *number >= self.min_decryption)
     }
 
-    /// Adds a new version to it and to the batch, and returns the secret bytes.
+    /// Adds a version to it and to the batch.
     ///
     /// # Errors
     /// 400 where it has as many as can be.
-    pub(super) fn rotate(
+    pub(super) fn add(
         &mut self,
         view: &View,
         batch: &mut Batch,
         name: &str,
         now: Timestamp,
-    ) -> Result<SecretBytes, Error> {
+        version: &Version,
+    ) -> Result<(), Error> {
         if self.made.len() >= VERSIONS_MAX {
             let many = format!("a key has at most {VERSIONS_MAX} versions: trim it first");
             return Err(Error::invalid(many));
         }
         self.made.push(now.as_secs());
-        let random = |bytes| {
-            let mut bytes = vec![0; bytes];
-            fill_random(&mut bytes);
-            bytes
-        };
-        let version = StoredVersion::V1 {
-            key: random(self.kind.key_bytes()),
-            hmac_key: random(HMAC_KEY_BYTES),
-        };
         let slot = view.read(&version_place(name, self.latest()))?.as_absent();
-        let written = batch.replace_record(&slot, &version);
-        let StoredVersion::V1 { key, hmac_key } = version;
-        drop(Secret::new(hmac_key));
-        let key = Secret::new(key);
-        written?;
-        Ok(key)
+        version.write(&slot, batch)
     }
 
-    /// Returns the secret bytes of a version.
-    pub(super) fn version(
-        &self,
-        view: &View,
-        name: &str,
-        number: u32,
-    ) -> Result<SecretBytes, Error> {
-        let place = version_place(name, number);
-        let stored = view.read(&place)?.record("version of a key of transit")?;
-        let Some(StoredVersion::V1 { key, hmac_key }) = stored else {
-            return Err(Error::internal(format!(
-                "version {number} of a key is missing"
-            )));
-        };
-        drop(Secret::new(hmac_key));
-        Ok(Secret::new(key))
+    /// Returns the secrets of a version.
+    ///
+    /// # Errors
+    /// 400 where there is no such version.
+    pub(super) fn version(&self, view: &View, name: &str, number: u32) -> Result<Version, Error> {
+        if number < self.first || number > self.latest() {
+            return Err(Error::invalid("no such key version"));
+        }
+        let slot = view.read(&version_place(name, number))?;
+        let missing = || Error::internal(format!("version {number} of a key is missing"));
+        Version::of(self.kind, &slot)?.ok_or_else(missing)
     }
 
     /// Drops the versions below `least` from it, and adds their deletion to the batch.
@@ -205,7 +204,12 @@ pub(super) const CONFIG: &str = "config";
 impl MountConfig {
     /// Reads the settings.
     pub(super) fn read(view: &View) -> Result<Self, Error> {
-        let stored: Option<StoredConfig> = view.read(CONFIG)?.record("settings of transit")?;
+        Self::of(&view.read(CONFIG)?)
+    }
+
+    /// Decodes settings that were read.
+    pub(super) fn of(slot: &Slot) -> Result<Self, Error> {
+        let stored: Option<StoredConfig> = slot.record("settings of transit")?;
         Ok(stored.map_or_else(Self::default, |StoredConfig::V1(config)| config))
     }
 }

@@ -1,8 +1,12 @@
 //! The endpoints.
 
 use super::record::NAME;
-use super::{crypt, keys};
-use crate::engine::table::{Endpoint, Field, FieldKind, Matched, Op, Row, Table};
+use super::{crypt, keys, sign};
+use crate::engine::table::{Endpoint, Field, FieldKind, Matched, On, Op, Row, Table};
+use crate::engine::tools::{
+    self, ALGORITHM, BYTES, HASH, HASH_FORMAT, INPUT, RANDOM, RANDOM_FORMAT, SOURCE, URL_ALGORITHM,
+    URL_BYTES,
+};
 use crate::engine::{Error, Outcome};
 
 /// A handler of an operation.
@@ -10,8 +14,8 @@ type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
 
 /// The endpoints of a mount.
 pub(super) static TABLE: Table<Handler> = Table::new(
-    "Encrypts and decrypts for its callers, with keys that they never see.",
-    &[KEYS, CRYPT],
+    "Encrypts, signs and hashes for its callers, with keys that they never see.",
+    &[KEYS, CRYPT, SIGN, TOOLS],
 );
 
 /// The start of the path that encrypts, before the key's name.
@@ -20,9 +24,18 @@ pub(super) const ENCRYPT: &str = "encrypt/";
 const TYPE: Field = Field::new(
     "type",
     FieldKind::Text,
+    "aes128-gcm96, aes256-gcm96, chacha20-poly1305, xchacha20-poly1305, ed25519, ecdsa-p256, \
+     ecdsa-p384, ecdsa-p521, rsa-2048, rsa-3072, rsa-4096 or hmac.",
+)
+.default("aes256-gcm96");
+const CIPHER: Field = Field::new(
+    "type",
+    FieldKind::Text,
     "aes128-gcm96, aes256-gcm96, chacha20-poly1305 or xchacha20-poly1305.",
 )
 .default("aes256-gcm96");
+const PADDING: Field =
+    Field::new("padding_scheme", FieldKind::Text, "Of RSA: oaep.").default("oaep");
 const CONVERGENT: Field = Field::new(
     "convergent_encryption",
     FieldKind::Flag,
@@ -112,10 +125,18 @@ const KEYS: &[Row<Handler>] = &[
                     "True to derive a key for the context of each request.",
                 ),
                 CONVERGENT,
+                Field::new(
+                    "key_size",
+                    FieldKind::Integer,
+                    "Length of a key of type hmac, in bytes: 32 to 512.",
+                )
+                .default("32"),
+                CONTEXT.on(On::READ),
                 EXPORTABLE,
                 BACKUP,
                 AUTO_ROTATE,
             ],
+            prepares: true,
             summary: "Makes a key, shows its settings and versions, or deletes it.",
             about: "A key that exists stays as it is. One is deleted only after \
                     `deletion_allowed` was set.",
@@ -160,6 +181,7 @@ const KEYS: &[Row<Handler>] = &[
         endpoint: Endpoint {
             pattern: "keys/:name/rotate",
             fields: &[NAME],
+            prepares: true,
             summary: "Adds a version to a key, which encrypts from then on.",
             ..Endpoint::USUAL
         },
@@ -214,8 +236,9 @@ const CRYPT: &[Row<Handler>] = &[
                 ASSOCIATED,
                 BATCH,
                 PARTIAL,
-                TYPE,
+                CIPHER,
                 CONVERGENT,
+                PADDING,
             ],
             creates: true,
             summary: "Encrypts a text, or many.",
@@ -228,7 +251,9 @@ const CRYPT: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "decrypt/:name",
-            fields: &[NAME, CIPHERTEXT, CONTEXT, ASSOCIATED, BATCH, PARTIAL],
+            fields: &[
+                NAME, CIPHERTEXT, CONTEXT, ASSOCIATED, BATCH, PARTIAL, PADDING,
+            ],
             summary: "Decrypts a text, or many.",
             ..Endpoint::USUAL
         },
@@ -237,7 +262,15 @@ const CRYPT: &[Row<Handler>] = &[
     Row {
         endpoint: Endpoint {
             pattern: "rewrap/:name",
-            fields: &[NAME, CIPHERTEXT, CONTEXT, KEY_VERSION, ASSOCIATED, BATCH],
+            fields: &[
+                NAME,
+                CIPHERTEXT,
+                CONTEXT,
+                KEY_VERSION,
+                ASSOCIATED,
+                BATCH,
+                PADDING,
+            ],
             summary: "Encrypts what old versions encrypted with the newest, and shows no text.",
             ..Endpoint::USUAL
         },
@@ -256,10 +289,202 @@ const CRYPT: &[Row<Handler>] = &[
                 KEY_VERSION,
                 ASSOCIATED,
                 Field::new("bits", FieldKind::Integer, "128, 256 or 512.").default("256"),
+                PADDING,
             ],
             summary: "Makes a key for use elsewhere, encrypted under this one.",
             ..Endpoint::USUAL
         },
         operations: &[(Op::COMPUTE, crypt::datakey)],
+    },
+];
+
+const TEXT_INPUT: Field = Field::new(
+    "input",
+    FieldKind::Text,
+    "What is signed or hashed, in base64.",
+)
+.secret();
+const HASH_ALGORITHM: Field = Field::new(
+    "hash_algorithm",
+    FieldKind::Text,
+    "sha1, sha2-224, sha2-256, sha2-384, sha2-512, sha3- with the lengths of sha2, or none.",
+)
+.default("sha2-256");
+const OLD_ALGORITHM: Field = Field::new(
+    "algorithm",
+    FieldKind::Text,
+    "As \"hash_algorithm\", which comes first.",
+)
+.default("sha2-256");
+const PREHASHED: Field = Field::new(
+    "prehashed",
+    FieldKind::Flag,
+    "True when the input is a hash. Ed25519 has no such thing, and signs it as it is.",
+);
+const SIGNATURE_ALGORITHM: Field = Field::new(
+    "signature_algorithm",
+    FieldKind::Text,
+    "Of RSA: pss or pkcs1v15.",
+)
+.default("pss");
+const MARSHALING: Field = Field::new(
+    "marshaling_algorithm",
+    FieldKind::Text,
+    "Form of a signature of ECDSA: asn1 or jws.",
+)
+.default("asn1");
+const SALT_LENGTH: Field = Field::new(
+    "salt_length",
+    FieldKind::Text,
+    "Of RSA with pss: auto, hash, or bytes.",
+)
+.default("auto");
+const SIGN_FIELDS: &[Field] = &[
+    NAME,
+    TEXT_INPUT,
+    CONTEXT,
+    HASH_ALGORITHM,
+    OLD_ALGORITHM,
+    URL_ALGORITHM,
+    KEY_VERSION,
+    PREHASHED,
+    SIGNATURE_ALGORITHM,
+    MARSHALING,
+    SALT_LENGTH,
+    BATCH,
+];
+const VERIFY_FIELDS: &[Field] = &[
+    NAME,
+    TEXT_INPUT,
+    Field::new(
+        "signature",
+        FieldKind::Text,
+        "Signature that signing returned.",
+    ),
+    Field::new(
+        "hmac",
+        FieldKind::Text,
+        "Keyed hash, in place of a signature.",
+    ),
+    CONTEXT,
+    HASH_ALGORITHM,
+    OLD_ALGORITHM,
+    URL_ALGORITHM,
+    PREHASHED,
+    SIGNATURE_ALGORITHM,
+    MARSHALING,
+    SALT_LENGTH,
+    BATCH,
+];
+const HMAC_FIELDS: &[Field] = &[
+    NAME,
+    TEXT_INPUT,
+    OLD_ALGORITHM,
+    URL_ALGORITHM,
+    KEY_VERSION,
+    BATCH,
+];
+const SIGNS: Endpoint = Endpoint {
+    fields: SIGN_FIELDS,
+    summary: "Signs an input, or many.",
+    ..Endpoint::USUAL
+};
+const VERIFIES: Endpoint = Endpoint {
+    fields: VERIFY_FIELDS,
+    summary: "Tells whether a signature or a keyed hash is one of an input, or of many.",
+    ..Endpoint::USUAL
+};
+const HMACS: Endpoint = Endpoint {
+    fields: HMAC_FIELDS,
+    summary: "Makes the keyed hash of an input, or of many.",
+    ..Endpoint::USUAL
+};
+
+const SIGN: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "sign/:name",
+            ..SIGNS
+        },
+        operations: &[(Op::COMPUTE, sign::sign)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "sign/:name/:urlalgorithm",
+            ..SIGNS
+        },
+        operations: &[(Op::COMPUTE, sign::sign)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "verify/:name",
+            ..VERIFIES
+        },
+        operations: &[(Op::COMPUTE, sign::verify)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "verify/:name/:urlalgorithm",
+            ..VERIFIES
+        },
+        operations: &[(Op::COMPUTE, sign::verify)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "hmac/:name",
+            ..HMACS
+        },
+        operations: &[(Op::COMPUTE, sign::hmac)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "hmac/:name/:urlalgorithm",
+            ..HMACS
+        },
+        operations: &[(Op::COMPUTE, sign::hmac)],
+    },
+];
+
+const RANDOMS: &[(Op, Handler)] = &[(Op::COMPUTE, tools::random)];
+const HASHES: &[(Op, Handler)] = &[(Op::COMPUTE, tools::hash)];
+
+const TOOLS: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "random",
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "random/:urlbytes",
+            fields: &[BYTES, RANDOM_FORMAT, URL_BYTES],
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "random/:source/:urlbytes",
+            fields: &[BYTES, RANDOM_FORMAT, SOURCE, URL_BYTES],
+            ..RANDOM
+        },
+        operations: RANDOMS,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "hash",
+            ..HASH
+        },
+        operations: HASHES,
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "hash/:urlalgorithm",
+            fields: &[ALGORITHM, HASH_FORMAT, INPUT, URL_ALGORITHM],
+            ..HASH
+        },
+        operations: HASHES,
     },
 ];

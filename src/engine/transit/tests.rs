@@ -1,7 +1,11 @@
 //! Tests: the answers of transit, and published vectors of its ciphers.
 
+mod sign;
+
 use super::Transit;
-use super::cipher::{Cipher, KeyType};
+use super::cipher::Cipher;
+use super::kind::KeyType;
+use super::record::VERSIONS_MAX;
 use crate::engine::kv::harness::Mount;
 use crate::engine::{Engine, ErrorKind, Existing, Operation};
 use crate::secret::Secret;
@@ -466,6 +470,16 @@ fn settings_that_cannot_be_are_refused_by_name() {
             "convergent encryption requires derivation to be enabled",
         ),
         (
+            "keys/n",
+            json!({"type": "rsa-2048", "derived": true}),
+            "key derivation and convergent encryption not supported for keys of type rsa-2048",
+        ),
+        (
+            "keys/n",
+            json!({"type": "hmac", "key_size": 8}),
+            "invalid key_size 8",
+        ),
+        (
             "keys/k/config",
             json!({"min_decryption_version": 5}),
             "cannot set min decryption version of 5, latest key version is 1",
@@ -529,6 +543,28 @@ fn a_data_key_opens_under_the_key_that_wrapped_it() {
     }
     let wrapped = data(&mount, "datakey/wrapped/k", json!({}));
     assert!(wrapped.get("plaintext").is_none());
+}
+
+#[test]
+fn a_key_has_at_most_so_many_versions() {
+    let mount = mount();
+    data(&mount, "keys/k", json!({}));
+    for _ in 1..VERSIONS_MAX {
+        data(&mount, "keys/k/rotate", json!({}));
+    }
+    let refused = refusal(&mount, "keys/k/rotate", json!({}));
+    assert_eq!(
+        refused,
+        format!("a key has at most {VERSIONS_MAX} versions: trim it first")
+    );
+    assert_eq!(
+        mount.read("keys/k", Value::Null)["latest_version"],
+        VERSIONS_MAX
+    );
+    let lowest = json!({"min_decryption_version": 2, "min_encryption_version": 2});
+    data(&mount, "keys/k/config", lowest);
+    data(&mount, "keys/k/trim", json!({"min_available_version": 2}));
+    data(&mount, "keys/k/rotate", json!({}));
 }
 
 #[test]
