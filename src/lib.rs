@@ -9,12 +9,13 @@
 //! | EDGE  | [`http`], [`discovery`], [`hardware`] | hyper, TLS, limits; multicast DNS; status lights |
 //! | CALL  | [`router`], [`sys`] | mount match, authorization gate; the `sys/` API |
 //! | VAULT | [`engine`], [`auth`], [`mount`], [`policy`], [`token`], [`lease`], [`audit`] | what Vault is made of |
-//! | CRYPT | [`barrier`], [`seal`], [`pgp`] | keyring, records, names; shares and providers of the seal key; OpenPGP |
+//! | CRYPT | [`barrier`], [`seal`], [`pgp`], [`age`] | keyring, records, names; shares and providers of the seal key; OpenPGP; age |
 //! | STATE | [`raft`], [`peer`], [`store`], [`outbound`] | the replicated log, the network between members, the store beneath, the client of other servers |
 //! | WORDS | [`path`], [`secret`], [`clock`], [`cidr`], [`hcl`], [`mod@file`], [`block`], [`memory`], [`telemetry`], [`stream`], [`task`] | words that every room uses |
 //!
 //! A write's way through them is told in `ARCHITECTURE.md`.
 
+pub mod age;
 pub mod audit;
 pub mod auth;
 pub mod barrier;

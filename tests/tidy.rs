@@ -26,7 +26,7 @@ const TIERS: &[(&str, &[&str])] = &[
             "engine", "auth", "mount", "policy", "token", "lease", "audit", "identity",
         ],
     ),
-    ("CRYPT", &["barrier", "seal", "pgp"]),
+    ("CRYPT", &["barrier", "seal", "pgp", "age"]),
     ("STATE", &["raft", "peer", "store", "outbound"]),
     (
         "WORDS",
@@ -106,6 +106,7 @@ const EDGES: &[(&str, &str, &str)] = &[
         "the log is a file that others may have made",
     ),
     ("seal", "barrier", "the seal key seals the root key"),
+    ("age", "pgp", "RSA's public half is in one place"),
     ("raft", "peer", "raft speaks to peers"),
     (
         "raft",

@@ -8,6 +8,7 @@
 //! Exit codes: 0, 1 for faults of the command line, 2 for all others (`status`: 2 is sealed, 1 an
 //! error), 127 for an unknown command. It never prints a token that was not asked for.
 
+mod age_recipients;
 mod call;
 mod client;
 mod completion;
@@ -19,6 +20,7 @@ mod failure;
 mod flag;
 mod flags;
 mod help;
+mod made_keys;
 mod output;
 mod pgp_keys;
 mod run;

@@ -29,6 +29,7 @@ mod key;
 mod material;
 mod packet;
 mod recipient;
+mod rsa;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ mod tests;
 pub use armor::KEY_BYTES_MAX;
 pub use encrypt::PLAINTEXT_BYTES_MAX;
 pub use key::{PublicKey, SIGNATURES_MAX};
-pub use recipient::{RSA_BITS_MAX, RSA_BITS_MIN};
+pub use rsa::{RSA_BITS_MAX, RSA_BITS_MIN, RsaNumbers};
 
 /// Reasons to refuse a public key. All but the last are the fault of whoever gave the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

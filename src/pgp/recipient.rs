@@ -4,21 +4,14 @@ use super::PgpError;
 use super::blocks::CipherBlocks;
 use super::material::{EllipticCurve, FINGERPRINT_BYTES, KeyPacket, Material, NATIVE_POINT};
 use super::packet::push_mpi;
+use super::rsa::RsaNumbers;
 use crate::secret::{Secret, SecretBytes, fill_random};
-use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
-use crypto_bigint::{BoxedUint, Odd};
 use ring::agreement::{
     ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral,
 };
 use ring::digest::{self, SHA256, SHA384, SHA512};
 use ring::rand::SystemRandom;
 
-/// The fewest bits of an RSA key.
-pub const RSA_BITS_MIN: usize = 2048;
-/// The most bits of an RSA key.
-pub const RSA_BITS_MAX: usize = 8192;
-/// The longest public exponent, in bytes; that of nearly all keys has three.
-const EXPONENT_BYTES_MAX: usize = 8;
 const PACKET_VERSION: u8 = 3;
 const ALGORITHM_RSA: u8 = 1;
 const ALGORITHM_ECDH: u8 = 18;
@@ -40,10 +33,7 @@ pub(super) struct Recipient {
 
 #[derive(Clone, Debug)]
 enum Numbers {
-    Rsa {
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    },
+    Rsa(RsaNumbers),
     Ecdh {
         curve: EllipticCurve,
         point: Vec<u8>,
@@ -60,23 +50,7 @@ impl Recipient {
                 modulus,
                 exponent,
                 encrypts: true,
-            } => {
-                let bits = modulus.len() * 8;
-                let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
-                if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-                    return Err("its RSA key has fewer than 2048 bits, or more than 8192");
-                }
-                if !is_odd(modulus) || !is_odd(exponent) || exponent == [1] {
-                    return Err("its RSA key is none");
-                }
-                if exponent.len() > EXPONENT_BYTES_MAX {
-                    return Err("the exponent of its RSA key is too long");
-                }
-                Numbers::Rsa {
-                    modulus: modulus.to_vec(),
-                    exponent: exponent.to_vec(),
-                }
-            }
+            } => Numbers::Rsa(RsaNumbers::new(modulus, exponent)?),
             Material::Ecdh {
                 curve,
                 point,
@@ -105,9 +79,9 @@ impl Recipient {
         let mut body = vec![PACKET_VERSION];
         body.extend_from_slice(key_id);
         match &self.numbers {
-            Numbers::Rsa { modulus, exponent } => {
+            Numbers::Rsa(numbers) => {
                 body.push(ALGORITHM_RSA);
-                push_mpi(&mut body, &rsa(modulus, exponent, session)?);
+                push_mpi(&mut body, &rsa(numbers, session)?);
             }
             Numbers::Ecdh {
                 curve,
@@ -142,10 +116,11 @@ impl Recipient {
 }
 
 /// Encrypts by RSA with the padding of PKCS #1, version 1.5.
-fn rsa(modulus: &[u8], exponent: &[u8], session: &SecretBytes) -> Result<Vec<u8>, PgpError> {
+fn rsa(numbers: &RsaNumbers, session: &SecretBytes) -> Result<Vec<u8>, PgpError> {
     let session = session.expose();
-    let padding = modulus.len().checked_sub(session.len() + 3).ok_or(CANNOT)?;
-    let mut padded = Secret::new(vec![0; modulus.len()]);
+    let length = numbers.modulus_bytes();
+    let padding = length.checked_sub(session.len() + 3).ok_or(CANNOT)?;
+    let mut padded = Secret::new(vec![0; length]);
     {
         let (head, tail) = padded.expose_mut().split_at_mut(2 + padding);
         let (mark, random) = head.split_at_mut(2);
@@ -158,13 +133,7 @@ fn rsa(modulus: &[u8], exponent: &[u8], session: &SecretBytes) -> Result<Vec<u8>
         let (_, room) = tail.split_at_mut(1);
         room.copy_from_slice(session);
     }
-    let precision = u32::try_from(modulus.len() * 8).map_err(|_| CANNOT)?;
-    let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, precision).map_err(|_| CANNOT);
-    let modulus: Option<Odd<BoxedUint>> = Odd::new(number(modulus)?).into();
-    let params = BoxedMontyParams::new_vartime(modulus.ok_or(CANNOT)?);
-    let exponent = BoxedUint::from_be_slice_vartime(exponent);
-    let power = BoxedMontyForm::new(number(padded.expose())?, &params).pow(&exponent);
-    Ok(power.retrieve().to_be_bytes().into_vec())
+    numbers.power(&padded).ok_or(CANNOT)
 }
 
 /// A secret that the recipient can agree on, too, by the point.

@@ -1,6 +1,7 @@
 """Sheets of paper: their codes are read by a real decoder (zbar) from the rendered page, their words
-from the text of the document, and both are given to a real node."""
+from the text of the document, and both are given to a real node; and shares that Debian's age opens."""
 
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 
 from suite import COFFER, Node, check
 
-TOOLS = ("pdftoppm", "pdftotext", "zbarimg")
+TOOLS = ("age", "pdftoppm", "pdftotext", "ssh-keygen", "zbarimg")
 KEY = "ab" * 32
 STATIC = f'seal "static" {{\n  current_key_id = "k"\n  current_key = "{KEY}"\n}}'
 
@@ -18,7 +19,7 @@ def run(node, *words, stdin=None, wanted=0):
     done = subprocess.run([COFFER, "operator", *words], input=stdin, env=env, text=True,
                           capture_output=True)
     check(done.returncode == wanted, f"{words}: {done.returncode} {done.stdout} {done.stderr}")
-    return done.stdout
+    return done.stdout or done.stderr
 
 
 def words_of(sheet):
@@ -84,12 +85,97 @@ def recovery_keys(folder):
     node.stop()
 
 
+def age_keys(folder):
+    """A holder of a key of age, of one and of another of SSH, and one of two keys in a file."""
+    node, files = Node(folder).start(""), {}
+    for name in ("own", "more"):
+        files[name] = os.path.join(folder, name)
+        subprocess.run(["age-keygen", "-o", files[name]], check=True, capture_output=True)
+        with open(files[name] + ".pub", "wb") as public:
+            public.write(subprocess.run(["age-keygen", "-y", files[name]], check=True,
+                                        capture_output=True).stdout)
+    for name, kind in (("ed25519", ("ed25519",)), ("rsa", ("rsa", "-b", "3072")),
+                       ("ecdsa", ("ecdsa",)), ("long", ("rsa", "-b", "8192"))):
+        files[name] = os.path.join(folder, name)
+        subprocess.run(["ssh-keygen", "-q", "-t", *kind, "-N", "", "-C", "holder, of a key",
+                        "-f", files[name]], check=True)
+
+    def public(name):
+        with open(files[name] + ".pub") as file:
+            return file.read().strip()
+
+    def opened(file, name):
+        done = subprocess.run(["age", "-d", "-i", files[name]], input=file, text=True,
+                              capture_output=True)
+        return done.stdout if done.returncode == 0 else None
+    with open(os.path.join(folder, "team"), "w") as file:
+        file.write(f"# one holder's\n{public('own')}\n{public('more')}\n")
+    at_ssh = f"@{files['rsa']}.pub"
+    ssh = " ".join(public("ed25519").split()[:2])
+    wanted = f"{public('own')},{ssh},{at_ssh},@{folder}/team"
+    # Each holder that cannot be used is named, and nothing is made.
+    for given, said in (
+            (f"{wanted},{public('own')}", "names 5 holders, and there will be 4 keys"),
+            (at_ssh, "names 1 holders"),
+            (wanted.replace(at_ssh, f"@{files['ecdsa']}.pub"), "line 1: ECDSA keys of SSH are not"),
+            (wanted.replace(at_ssh, f"@{files['ecdsa']}"), "it is a private key"),
+            (wanted.replace(at_ssh, "@/none"), "no such file"),
+            (wanted.replace(at_ssh, public("own")[:-1]), "its checksum does not fit")):
+        refused = run(node, "init", "-n", "4", "-t", "2", f"-age-recipients={given}", wanted=1)
+        check(said in refused, f"{said}: {refused}")
+    refused = run(node, "init", "-n", "4", "-t", "2", f"-age-recipients={wanted}",
+                  "-pgp-keys=none", wanted=1)
+    check("-age-recipients and -pgp-keys do not go together" in refused or "none" in refused,
+          refused)
+    long = wanted.replace(at_ssh, f"@{files['long']}.pub")
+    refused = run(node, "init", "-n", "4", "-t", "2", f"-age-recipients={long}",
+                  f"-sheet={folder}", wanted=1)
+    check("a sheet has room for" in refused, refused)
+    check(not node.must(200, "GET", "sys/init")["initialized"], "nothing is made")
+    made = json.loads(run(node, "init", "-n", "4", "-t", "2", f"-age-recipients={wanted}",
+                          "-format=json"))
+    check(made["unseal_keys_b64"] == made["unseal_keys_hex"] == [], "no key is shown in clear")
+    node.token = made["root_token"]
+    shares = made["unseal_keys_age"]
+    keys = [opened(share, name) for share, name in
+            zip(shares, ("own", "ed25519", "rsa", "more"))]
+    check(all(keys) and len(set(keys)) == 4, "each holder opens a share")
+    check(opened(shares[3], "own") == keys[3], "either key of a file opens")
+    check(opened(shares[0], "more") is None, "no other key opens")
+    run(node, "unseal", "-", stdin=keys[0])
+    run(node, "unseal", keys[2].strip())
+    check(not node.status()["sealed"], "the shares unseal")
+    # New keys, on sheets.
+    begun = ("rekey", "-init", "-n", "2", "-t", "2", "-format=json")
+    refused = run(node, *begun, f"-age-recipients={wanted}", wanted=1)
+    check("-age-recipients goes with the keys" in refused, refused)
+    nonce = json.loads(run(node, *begun))["nonce"]
+    two = f"-age-recipients={public('own')},{at_ssh}"
+    give = ("rekey", f"-nonce={nonce}", f"-sheet={folder}")
+    refused = run(node, *give, f"-age-recipients={public('own')}", "-", stdin=keys[1], wanted=1)
+    check("names 1 holders, and there will be 2 keys" in refused, refused)
+    run(node, *give, two, "-", stdin=keys[1])
+    said = run(node, *give, two, "-", stdin=keys[3])
+    check("AGE ENCRYPTED" not in said, said)
+    codes = [code_of(path) for path in sheets(folder, "unseal", 2, 2)]
+    for code, name in zip(codes, ("own", "rsa")):
+        key = opened(code + "\n", name)
+        check(key and "generation 2" in run(node, "drill", "-", stdin=key), f"{name}: {code}")
+    # Printed, one by one.
+    nonce = json.loads(run(node, *begun))["nonce"]
+    run(node, "rekey", f"-nonce={nonce}", "-", stdin=opened(codes[0] + "\n", "own"))
+    said = run(node, "rekey", f"-nonce={nonce}", two, "-", stdin=opened(codes[1] + "\n", "rsa"))
+    printed = re.findall(r"Key \d: ?\n(-----BEGIN AGE.*?\n-----END[^\n]*\n)", said, re.DOTALL)
+    check([bool(opened(*pair)) for pair in zip(printed, ("own", "rsa"))] == [True, True], said)
+    node.stop()
+
+
 def part(folder):
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
-        print(f"skipped sheets: {', '.join(missing)} not installed (poppler-utils, zbar-tools)")
+        print(f"skipped sheets: {', '.join(missing)} not installed (age, openssh-client, poppler-utils, zbar-tools)")
         return
-    for name, play in (("unseal", unseal_keys), ("recovery", recovery_keys)):
+    for name, play in (("unseal", unseal_keys), ("recovery", recovery_keys), ("age", age_keys)):
         below = os.path.join(folder, name)
         os.mkdir(below)
         play(below)

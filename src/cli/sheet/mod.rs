@@ -11,8 +11,8 @@ mod pdf;
 mod place;
 mod words;
 
-use page::SheetSet;
-pub use page::{ClusterName, SheetKey, SheetKind};
+use page::{BLOCK_LINES_MAX, SheetSet};
+pub use page::{ClusterName, KeyCover, SheetKey, SheetKind};
 pub use words::{WORDS, count as count_words, share_of_words};
 
 use crate::block::Machine;
@@ -57,6 +57,8 @@ pub struct WantedKeys {
     pub threshold: u64,
     /// See [`SheetSet::generation`].
     pub generation: Option<u64>,
+    /// The lines of the longest key, where it is known before: of a file of age.
+    pub lines: usize,
 }
 
 impl Sheets {
@@ -85,6 +87,13 @@ impl Sheets {
         let shares = usize::try_from(set.shares).unwrap_or_default();
         if !(1..=255).contains(&shares) {
             return Err(wrong("there is a sheet for each of 1 to 255 keys".into()));
+        }
+        if wanted.lines > BLOCK_LINES_MAX {
+            return Err(wrong(format!(
+                "an encrypted key has {} lines, and a sheet has room for {BLOCK_LINES_MAX}: \
+                 encrypt it to fewer or shorter keys, or print the keys",
+                wanted.lines
+            )));
         }
         let names: Vec<String> = (1..=shares).map(|number| set.file_name(number)).collect();
         let files = ReservedFiles::make(Path::new(&folder), &names).map_err(wrong)?;

@@ -18,10 +18,12 @@ const CODE_WIDTH: f32 = 176.0;
 /// The quiet margin of a code, in its squares.
 const CODE_MARGIN: f32 = 4.0;
 /// The most squares of a code's side that a camera reads from paper of this size.
-const CODE_SIDE_MAX: i32 = 97;
+const CODE_SIDE_MAX: i32 = 117;
 const COLUMNS: usize = 3;
 /// The most letters of a line of an encrypted key.
 const LINE_LETTERS: usize = 64;
+/// The most lines of an encrypted key, below which there is room for what is to be done with it.
+pub const BLOCK_LINES_MAX: usize = 33;
 /// The most letters of a name.
 const NAME_LETTERS_MAX: usize = 60;
 
@@ -103,20 +105,34 @@ pub enum SheetKey<'a> {
     Plain(&'a str),
     /// A key that is encrypted to its holder's key of OpenPGP, in base64.
     Pgp(&'a str),
+    /// A key in a file of age, in ASCII armor.
+    Age(&'a str),
+}
+
+/// The cover of a key: what its text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCover {
+    /// None: it is the key in base64.
+    Bare,
+    /// A message of OpenPGP, in base64.
+    Pgp,
+    /// A file of age, in ASCII armor.
+    Age,
 }
 
 impl<'a> SheetKey<'a> {
-    /// Returns a key of a server's answer, which is encrypted to a PGP key or is not.
-    pub const fn of(text: &'a str, is_encrypted: bool) -> Self {
-        match is_encrypted {
-            true => Self::Pgp(text),
-            false => Self::Plain(text),
+    /// Returns the key of this text.
+    pub const fn of(text: &'a str, cover: KeyCover) -> Self {
+        match cover {
+            KeyCover::Bare => Self::Plain(text),
+            KeyCover::Pgp => Self::Pgp(text),
+            KeyCover::Age => Self::Age(text),
         }
     }
 
     const fn text(&self) -> &str {
         match self {
-            Self::Plain(text) | Self::Pgp(text) => text,
+            Self::Plain(text) | Self::Pgp(text) | Self::Age(text) => text,
         }
     }
 }
@@ -138,7 +154,7 @@ impl SheetSet {
         let mut y = self.head(&mut page, number, &key);
         y = match key {
             SheetKey::Plain(text) => words(&mut page, text, y),
-            SheetKey::Pgp(text) => block(&mut page, text, y),
+            SheetKey::Pgp(text) | SheetKey::Age(text) => block(&mut page, text, y),
         };
         let below = code(&mut page, key.text(), y);
         let beside = if below < y {
@@ -232,12 +248,18 @@ impl SheetSet {
                 );
                 say(plain, "each are enough), or paste what a camera reads.");
             }
-            SheetKey::Pgp(_) => {
+            SheetKey::Pgp(_) | SheetKey::Age(_) => {
                 say(
                     plain,
                     "It asks for the key. This one is encrypted: open it first.",
                 );
-                say(fixed, "base64 -d key | gpg -d");
+                say(
+                    fixed,
+                    match key {
+                        SheetKey::Age(_) => "age -d -i YOUR-PRIVATE-KEY key",
+                        _ => "base64 -d key | gpg -d",
+                    },
+                );
             }
         }
         say(plain, "");
@@ -276,25 +298,27 @@ fn words(page: &mut Page, text: &str, top: f32) -> f32 {
 
 /// Writes an encrypted key in lines.
 fn block(page: &mut Page, text: &str, top: f32) -> f32 {
-    let letters: Vec<char> = text.chars().collect();
     let mut y = top - 10.0;
-    for line in letters.chunks(LINE_LETTERS) {
-        let line: String = line.iter().collect();
-        page.text((LEFT, y), (Font::Fixed, 9.0), &line);
-        y -= 11.0;
+    for line in text.lines() {
+        let letters: Vec<char> = line.chars().collect();
+        for line in letters.chunks(LINE_LETTERS) {
+            let line: String = line.iter().collect();
+            page.text((LEFT, y), (Font::Fixed, 9.0), &line);
+            y -= 11.0;
+        }
     }
     y
 }
 
 /// Draws a text as a QR code, and returns the place below; `top` for a text that is too long.
 fn code(page: &mut Page, text: &str, top: f32) -> f32 {
-    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Medium) else {
+    let codes = [QrCodeEcc::Medium, QrCodeEcc::Low];
+    let codes = codes.map(|check| QrCode::encode_text(text, check).ok());
+    let mut codes = codes.into_iter().flatten();
+    let Some(code) = codes.find(|code| code.size() <= CODE_SIDE_MAX) else {
         return top;
     };
     let side = code.size();
-    if side > CODE_SIDE_MAX {
-        return top;
-    }
     let square = CODE_WIDTH / (side as f32 + 2.0 * CODE_MARGIN);
     let edge = CODE_MARGIN * square;
     for row in 0..side {
@@ -390,6 +414,28 @@ mod tests {
             let page = shown(&set(SheetKind::Unseal).sheet(1, SheetKey::Pgp(&key)));
             assert!(page.contains("gpg -d") && !page.contains("words"));
             assert_eq!(page.matches(&"QUJD".repeat(16)).count(), length / 64);
+        }
+        let file = format!("-----BEGIN\n{}\nQQ==\n-----END", "QUJD".repeat(16));
+        let page = shown(&set(SheetKind::Unseal).sheet(1, SheetKey::Age(&file)));
+        assert!(page.contains("age -d -i") && !page.contains("words"));
+        for line in file.lines() {
+            assert!(page.contains(&format!("({line}) Tj")), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_longest_encrypted_key_leaves_room_for_what_to_do() {
+        let line = "QUJD".repeat(16);
+        let file = vec![line.as_str(); BLOCK_LINES_MAX].join("\n");
+        for kind in [SheetKind::Unseal, SheetKind::Recovery] {
+            let page = shown(&set(kind).sheet(1, SheetKey::Age(&file)));
+            let places = page.lines().filter_map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                let at = words.iter().position(|word| *word == "Td")?;
+                words.get(at.checked_sub(1)?)?.parse::<f32>().ok()
+            });
+            let lowest = places.fold(f32::MAX, f32::min);
+            assert!((36.0..100.0).contains(&lowest), "{lowest}");
         }
     }
 }

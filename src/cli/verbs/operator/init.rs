@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cli::age_recipients::{AGE_RECIPIENTS, AgeHolders};
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{During, Failure, Outcome};
+use crate::cli::made_keys::{MadeKeys, at_end_of_line};
 use crate::cli::output::Order;
 use crate::cli::pgp_keys::pgp_keys;
 use crate::cli::sheet::{
-    ClusterName, SHEET, SheetKey, SheetKind, Sheets, WantedKeys, WrittenSheets,
+    ClusterName, KeyCover, SHEET, SheetKind, Sheets, WantedKeys, WrittenSheets,
 };
 use crate::cli::verb::{Arity, Flag, FlagKind, SharedFlags, Verb, flag};
 
@@ -26,6 +28,7 @@ pub static INIT: Verb = Verb {
     usage: "",
     arity: Arity::exactly(0),
     flags: &[
+        AGE_RECIPIENTS,
         flag(
             "emergency-pgp-keys",
             FlagKind::Texts,
@@ -96,10 +99,12 @@ pub static INIT: Verb = Verb {
 static ORDER: Order = Order::of(&[
     "unseal_keys_b64",
     "unseal_keys_hex",
+    "unseal_keys_age",
     "unseal_shares",
     "unseal_threshold",
     "recovery_keys_b64",
     "recovery_keys_hex",
+    "recovery_keys_age",
     "recovery_keys_shares",
     "recovery_keys_threshold",
     "emergency_keys_b64",
@@ -129,7 +134,7 @@ impl Numbers {
 
     /// Makes the files of sheets, if any are wanted: what is wrong with them is found before there
     /// are keys.
-    fn sheets(&self, call: &mut Call) -> Result<Option<Sheets>, Failure> {
+    fn sheets(&self, call: &mut Call, lines: usize) -> Result<Option<Sheets>, Failure> {
         let wanted = WantedKeys {
             kind: match self.recovery {
                 true => SheetKind::Recovery,
@@ -138,8 +143,19 @@ impl Numbers {
             shares: u64::try_from(self.shares).unwrap_or_default(),
             threshold: u64::try_from(self.threshold).unwrap_or_default(),
             generation: Some(FIRST_GENERATION),
+            lines,
         };
         Sheets::reserve(call, wanted)
+    }
+
+    /// Returns the holders of the keys, if some are named.
+    fn holders(&self, call: &Call) -> Result<Option<AgeHolders>, Failure> {
+        let name = AGE_RECIPIENTS.name;
+        let holders = AgeHolders::of(&call.flags, name, &PGP_KEYS)?;
+        if let Some(holders) = &holders {
+            holders.check_count(name, u64::try_from(self.shares).unwrap_or_default())?;
+        }
+        Ok(holders)
     }
 
     /// Returns the name of the keys in an answer.
@@ -207,35 +223,45 @@ fn run(call: &mut Call) -> Outcome {
     }
     let numbers = Numbers::of(call);
     let body = numbers.body(call)?;
-    let sheets = numbers.sheets(call)?;
+    let holders = numbers.holders(call)?;
+    let lines = holders.as_ref().map_or(0, AgeHolders::lines);
+    let sheets = numbers.sheets(call, lines)?;
     let reply = call.send(&Ask::put("sys/init", body).unwrapped());
     let answer = reply.and_then(|reply| reply.json());
     let answer = answer.during(|| String::from("Error initializing"))?;
     let keys = answer.get(numbers.keys()).and_then(Value::as_array);
-    let keys: Vec<&str> = keys
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    let is_encrypted = PGP_KEYS
-        .iter()
-        .any(|flag| !call.flags.texts(flag).is_empty());
-    let written = sheets.map(|sheets| {
-        let keys = keys.iter().map(|key| SheetKey::of(key, is_encrypted));
-        sheets.write(ClusterName::of(&answer), &keys.collect::<Vec<_>>())
-    });
+    let keys = keys.into_iter().flatten().filter_map(Value::as_str);
+    let mut flags = PGP_KEYS.iter();
+    let cover = match flags.any(|flag| !call.flags.texts(flag).is_empty()) {
+        true => KeyCover::Pgp,
+        false => KeyCover::Bare,
+    };
+    let keys = MadeKeys::of(keys.collect(), cover, holders.as_ref());
+    let written = sheets.map(|sheets| sheets.write(ClusterName::of(&answer), &keys.on_sheets()));
     let written = written.unwrap_or_default();
-    if call.is_table() {
-        print(call, &answer, &numbers, &keys, &written)?;
-        return written.outcome();
-    }
+    match call.is_table() {
+        true => print(call, &answer, &numbers, &keys, &written)?,
+        false => print_value(call, &answer, &numbers, &keys, &written)?,
+    };
+    keys.outcome()?;
+    written.outcome()
+}
+
+fn print_value(
+    call: &Call,
+    answer: &Value,
+    numbers: &Numbers,
+    keys: &MadeKeys<'_>,
+    written: &WrittenSheets,
+) -> Outcome {
     let made = (numbers.shares, numbers.threshold);
     let (unseal, recovery) = match numbers.recovery {
         true => ((1, 1), made),
         false => (made, (0, 0)),
     };
     let or = |name: &str, default: Value| answer.get(name).cloned().unwrap_or(default);
-    let key = |name: &str| match written.has_all() {
+    let is_age = keys.cover == KeyCover::Age;
+    let key = |name: &str| match written.has_all() || is_age {
         true => json!([]),
         false => or(name, json!([])),
     };
@@ -257,9 +283,15 @@ fn run(call: &mut Call) -> Outcome {
         );
         fields.insert("emergency_keys_hex".into(), or("emergency_keys", json!([])));
     }
+    if let (true, Some(fields)) = (is_age && !written.has_all(), value.as_object_mut()) {
+        let name = match numbers.recovery {
+            true => "recovery_keys_age",
+            false => "unseal_keys_age",
+        };
+        fields.insert(name.into(), keys.texts().into());
+    }
     written.tell(&mut value);
-    call.print_value(&value, &ORDER)?;
-    written.outcome()
+    call.print_value(&value, &ORDER)
 }
 
 fn status(call: &mut Call) -> Outcome {
@@ -281,21 +313,23 @@ fn print(
     call: &Call,
     answer: &Value,
     numbers: &Numbers,
-    keys: &[&str],
+    keys: &MadeKeys<'_>,
     written: &WrittenSheets,
 ) -> Outcome {
     let what = match numbers.recovery {
         true => "Recovery",
         false => "Unseal",
     };
+    let keys = keys.texts();
     if keys.is_empty() {
         return Err(Failure::Answer("keys"));
     }
     for (at, key) in keys.iter().enumerate() {
+        let shown = written.shown(at, key);
         call.out(&format!(
             "{what} Key {}: {}",
             at + 1,
-            written.shown(at, key)
+            at_end_of_line(&shown)
         ));
     }
     let emergency = answer

@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::age_recipients::{AGE_RECIPIENTS, AgeHolders};
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::made_keys::{MadeKeys, at_end_of_line};
 use crate::cli::output::wrap;
-use crate::cli::sheet::{ClusterName, SheetKey, SheetKind, Sheets, WantedKeys, WrittenSheets};
+use crate::cli::sheet::{
+    ClusterName, KeyCover, SHEET, SheetKind, Sheets, WantedKeys, WrittenSheets,
+};
 
 use super::rekey::{ORDER, RekeyTarget, fingerprints, number, print_verification, text};
 
@@ -17,18 +21,66 @@ const NOT_VALID: &str = "Again, these key shares are _not_ valid until verificat
                          the new shares will be discarded and the current shares will remain \
                          valid.";
 
-/// Makes the files of sheets, if any are wanted, before a key is given: the answer to it may have
-/// the new keys. Returns them with the cluster that they are of.
-pub fn sheets(
+/// The ways by which new keys go to their holders.
+#[derive(Default)]
+pub struct Handing {
+    holders: Option<AgeHolders>,
+    sheets: Option<(Sheets, ClusterName)>,
+}
+
+impl Handing {
+    /// Judges the holders and makes the files of sheets, as far as they are wanted, before a key is
+    /// given: the answer to it may have the new keys.
+    ///
+    /// # Errors
+    /// A holder or a file that cannot be used; nothing is left behind.
+    pub fn prepare(call: &mut Call, target: RekeyTarget, status: &Value) -> Result<Self, Failure> {
+        if call.flags.switch("verify") {
+            refuse(call)?;
+        }
+        let name = AGE_RECIPIENTS.name;
+        let holders = AgeHolders::of(&call.flags, name, &[])?;
+        if let Some(holders) = &holders {
+            if !fingerprints(status).is_empty() {
+                return Err(Failure::usage(wrap(TWO_COVERS, 0)));
+            }
+            holders.check_count(name, number(status, "n"))?;
+        }
+        let lines = holders.as_ref().map_or(0, AgeHolders::lines);
+        let sheets = sheets(call, target, status, lines)?;
+        Ok(Self { holders, sheets })
+    }
+}
+
+/// Refuses the flags of [`Handing`] where no keys can come.
+///
+/// # Errors
+/// The message names the flag that was given.
+pub fn refuse(call: &Call) -> Result<(), Failure> {
+    for name in [SHEET.name, AGE_RECIPIENTS.name] {
+        if call.flags.texts(name).iter().any(|text| !text.is_empty()) {
+            let text = format!(
+                "-{name} goes with the keys that are given, the last of which is answered with the \
+                 new ones: not with -init, -verify, -cancel, -status or a backup"
+            );
+            return Err(Failure::usage(wrap(&text, 0)));
+        }
+    }
+    Ok(())
+}
+
+const TWO_COVERS: &str = "-age-recipients does not go with this rekey: it was begun with PGP keys, \
+                          and a key is encrypted to its holder once";
+
+/// Makes the files of sheets, if any are wanted. Returns them with the cluster that they are of.
+fn sheets(
     call: &mut Call,
     target: RekeyTarget,
     status: &Value,
+    lines: usize,
 ) -> Result<Option<(Sheets, ClusterName)>, Failure> {
-    if call.flags.text("sheet").is_none_or(str::is_empty) {
+    if call.flags.text(SHEET.name).is_none_or(str::is_empty) {
         return Ok(None);
-    }
-    if call.flags.switch("verify") {
-        return Err(Failure::usage(wrap(NO_SHEETS, 0)));
     }
     let wanted = WantedKeys {
         kind: match target {
@@ -38,6 +90,7 @@ pub fn sheets(
         shares: number(status, "n"),
         threshold: number(status, "t"),
         generation: next_generation(call),
+        lines,
     };
     let sheets = Sheets::reserve(call, wanted)?;
     let cluster = call.client()?.exchange(&Ask::get("sys/seal-status"));
@@ -53,37 +106,47 @@ fn next_generation(call: &mut Call) -> Option<u64> {
     Some(status.get("generation")?.as_u64()? + 1)
 }
 
-/// The refusal of sheets where no keys can come.
-pub const NO_SHEETS: &str = "-sheet goes with the keys that are given, the last of which is \
-                             answered with the new ones: not with -init, nor with -verify";
-
 /// Prints the keys that were made; `status` is how the rekey stood before the last key.
 pub fn print_keys(
     call: &Call,
     target: RekeyTarget,
     status: &Value,
-    mut answer: Value,
-    sheets: Option<(Sheets, ClusterName)>,
+    answer: Value,
+    handing: Handing,
 ) -> Outcome {
-    let written = sheets.map(|(sheets, cluster)| {
-        let is_encrypted = !fingerprints(&answer).is_empty();
-        let keys = keys(&answer).into_iter().flatten();
-        let keys: Vec<SheetKey> = keys.map(|key| SheetKey::of(key, is_encrypted)).collect();
-        sheets.write(cluster, &keys)
-    });
+    let cover = match fingerprints(&answer).is_empty() {
+        true => KeyCover::Bare,
+        false => KeyCover::Pgp,
+    };
+    let texts: Vec<&str> = keys(&answer).ok_or(Failure::Answer("keys"))?.collect();
+    let keys = MadeKeys::of(texts, cover, handing.holders.as_ref());
+    let sheets = handing.sheets;
+    let written = sheets.map(|(sheets, cluster)| sheets.write(cluster, &keys.on_sheets()));
     let written = written.unwrap_or_default();
     match call.is_table() {
-        true => print_made(call, target, status, &answer, &written)?,
-        false => {
-            if let (Some(fields), true) = (answer.as_object_mut(), written.has_all()) {
-                fields.insert("keys".into(), json!([]));
-                fields.insert("keys_base64".into(), json!([]));
-            }
-            written.tell(&mut answer);
-            call.print_value(&answer, &ORDER)?
-        }
+        true => print_made(call, target, status, &answer, &keys, &written)?,
+        false => print_value(call, answer.clone(), &keys, &written)?,
     };
+    keys.outcome()?;
     written.outcome()
+}
+
+fn print_value(
+    call: &Call,
+    mut answer: Value,
+    keys: &MadeKeys<'_>,
+    written: &WrittenSheets,
+) -> Outcome {
+    let is_age = keys.cover == KeyCover::Age;
+    if let (Some(fields), true) = (answer.as_object_mut(), written.has_all() || is_age) {
+        fields.insert("keys".into(), json!([]));
+        fields.insert("keys_base64".into(), json!([]));
+        if !written.has_all() {
+            fields.insert("keys_age".into(), keys.texts().into());
+        }
+    }
+    written.tell(&mut answer);
+    call.print_value(&answer, &ORDER)
 }
 
 /// Returns the keys of an answer, in base64.
@@ -97,9 +160,10 @@ fn print_made(
     target: RekeyTarget,
     status: &Value,
     answer: &Value,
+    keys: &MadeKeys<'_>,
     written: &WrittenSheets,
 ) -> Outcome {
-    let keys: Vec<&str> = keys(answer).ok_or(Failure::Answer("keys"))?.collect();
+    let keys = keys.texts();
     call.out("");
     if keys.is_empty() {
         call.out("Barrier root key rotated using recovery keys.");
@@ -112,7 +176,7 @@ fn print_made(
             Some(fingerprint) => {
                 format!("Key {} fingerprint: {fingerprint}; value: {key}", at + 1)
             }
-            None => format!("Key {}: {key}", at + 1),
+            None => format!("Key {}: {}", at + 1, at_end_of_line(&key)),
         });
     }
     call.out(&format!("\nOperation nonce: {}\n", text(answer, "nonce")));

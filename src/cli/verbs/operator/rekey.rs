@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::age_recipients::AGE_RECIPIENTS;
 use crate::cli::call::Call;
 use crate::cli::client::{Ask, ClientError, Reply};
 use crate::cli::envelope::Envelope;
@@ -13,7 +14,7 @@ use crate::cli::sheet::SHEET;
 use crate::cli::verb::{Arity, Flag, FlagKind, SharedFlags, Verb, flag};
 use crate::secret::{Secret, SecretString};
 
-use super::new_keys::{NO_SHEETS, print_keys, sheets};
+use super::new_keys::{Handing, print_keys, refuse};
 
 /// `operator rekey`.
 pub static REKEY: Verb = Verb {
@@ -22,6 +23,7 @@ pub static REKEY: Verb = Verb {
     usage: "[KEY | -]",
     arity: Arity::between(0, 1),
     flags: &[
+        AGE_RECIPIENTS,
         flag(
             "backup",
             FlagKind::Switch,
@@ -110,6 +112,7 @@ pub(super) static ORDER: Order = Order::of(&[
     "required",
     "keys",
     "keys_base64",
+    "keys_age",
     "sheets",
     "pgp_fingerprints",
     "backup",
@@ -163,6 +166,16 @@ impl RekeyTarget {
 
 fn run(call: &mut Call) -> Outcome {
     let target = RekeyTarget::of(call)?;
+    let others = [
+        "backup-delete",
+        "backup-retrieve",
+        "cancel",
+        "init",
+        "status",
+    ];
+    if others.iter().any(|name| call.flags.switch(name)) {
+        refuse(call)?;
+    }
     match () {
         () if call.flags.switch("backup-delete") => delete_backup(call, target),
         () if call.flags.switch("backup-retrieve") => show_backup(call, target),
@@ -194,13 +207,6 @@ fn cancel(call: &mut Call, target: RekeyTarget) -> Outcome {
 }
 
 fn start(call: &mut Call, target: RekeyTarget) -> Outcome {
-    if call
-        .flags
-        .text("sheet")
-        .is_some_and(|folder| !folder.is_empty())
-    {
-        return Err(Failure::usage(wrap(NO_SHEETS, 0)));
-    }
     let keys = pgp_keys(&call.flags, "pgp-keys")?;
     let (is_covered, backup) = (!keys.is_empty(), call.flags.switch("backup"));
     let mut body = json!({
@@ -284,7 +290,7 @@ fn give(call: &mut Call, target: RekeyTarget) -> Outcome {
             0,
         )));
     }
-    let sheets = sheets(call, target, &status)?;
+    let handing = Handing::prepare(call, target, &status)?;
     let (key, nonce) = key(call, target, &status)?;
     let what = match call.flags.switch("verify") {
         true => "verify",
@@ -305,7 +311,7 @@ fn give(call: &mut Call, target: RekeyTarget) -> Outcome {
             );
             Ok(0)
         }
-        (Some(Value::Bool(true)), "update") => print_keys(call, target, &status, answer, sheets),
+        (Some(Value::Bool(true)), "update") => print_keys(call, target, &status, answer, handing),
         _ => print_status(call, &answer),
     }
 }
