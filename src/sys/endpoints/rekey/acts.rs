@@ -157,7 +157,7 @@ impl System {
         let wish = wish(way, &seal.record, &matched.fields, now).await?;
         let required = seal.record.ceremony();
         rekeying.begin(way, wish, seal, now)?;
-        tracing::warn!(?way, "a rekey was begun");
+        tracing::warn!(keys = way.keys(), "a rekey was begun");
         Ok(rekeying.status(way, required))
     }
 
@@ -342,7 +342,10 @@ impl System {
         };
         match is_in_force {
             Some(true) => {
-                tracing::warn!(?way, "keys were replaced: their old shares are refused");
+                tracing::warn!(
+                    keys = way.keys(),
+                    "keys were replaced: their old shares are refused"
+                );
                 Ok(None)
             }
             Some(false) => Err(Error::new(ErrorKind::Unavailable, NOT_CHANGED)),

@@ -15,6 +15,14 @@ impl Way {
         matches!(self.door, Door::Open)
     }
 
+    /// Returns the name of the keys, for the log.
+    pub const fn keys(self) -> &'static str {
+        match self.recovery {
+            true => "recovery",
+            false => "unseal",
+        }
+    }
+
     /// Returns the word for open doors or the other.
     const fn say(self, open: &'static str, authenticated: &'static str) -> &'static str {
         match self.door {
