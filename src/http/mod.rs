@@ -44,6 +44,7 @@ mod suites;
 mod target;
 mod tls;
 mod unbroken;
+mod unread;
 mod upload;
 
 pub use body::{BodyError, decode as decode_body};

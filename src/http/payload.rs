@@ -7,6 +7,7 @@ use super::answer::{self, Answer, bad_request, busy};
 use super::budget::{Budget, Charge, Share};
 use super::call::Call;
 use super::options::Listener;
+use super::unread::SocketBody;
 use super::upload;
 use crate::secret::Wiped;
 use crate::stream::Chunks;
@@ -14,7 +15,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::body::Incoming as HyperBody;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 /// A body that is not read yet.
 pub(super) enum Payload {
     /// The body comes from a client's connection.
-    Socket(HyperBody),
+    Socket(SocketBody),
     /// The body comes from another node, in pieces.
     Pieces(Chunks),
     /// The body came from another node, all of it.

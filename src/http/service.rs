@@ -16,6 +16,7 @@ use super::payload::Payload;
 use super::recovery;
 use super::request;
 use super::target::{self, Target};
+use super::unread;
 use super::upload;
 use crate::engine::{Client, Operation};
 use crate::router::Reply;
@@ -43,10 +44,25 @@ pub(super) async fn answer(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let has_body = !hyper::body::Body::is_end_stream(&body);
+    // Such a client sends the body only once it is asked for.
+    let waits = has_body && head.headers.contains_key(header::EXPECT);
     let namespace = request::namespace(&head.headers).map(|(value, _)| value);
+    let (body, rest) = unread::track(body);
     let payload = Payload::Socket(body);
     let mut answer = in_time(shared, peer, head, payload, Some(activity)).await;
     answer::finish(&mut answer, &shared.headers, namespace);
+    if has_body && !answer.headers().contains_key(header::CONNECTION) {
+        let is_read = match waits {
+            true => rest.is_read(),
+            false => {
+                let _gives_way = activity.reads();
+                rest.discard().await
+            }
+        };
+        if !is_read {
+            answer = answer::closing(answer);
+        }
+    }
     if has_body && !answer.status().is_success() {
         // Some of the body may be unread, and the client may still be sending it.
         activity.linger();

@@ -1,9 +1,9 @@
 //! A request's body as a stream, for bodies that do not fit into memory.
 
+use super::unread::SocketBody;
 use crate::stream::Chunks;
 use futures_util::stream;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use std::io;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) fn duration_max(head: &Parts, usual: Duration) -> Duration {
 }
 
 /// Returns the body in pieces; a pause longer than `pause_max` is an error, and ends it.
-pub(super) fn chunks(body: Incoming, pause_max: Duration) -> Chunks {
+pub(super) fn chunks(body: SocketBody, pause_max: Duration) -> Chunks {
     Box::pin(stream::unfold(Some(body), move |body| async move {
         let mut body = body?;
         loop {

@@ -1,8 +1,9 @@
 //! The requests that are answered while no client can be authenticated, and those that are not.
 
-use crate::fake::Edge;
+use crate::fake::{Edge, Reply};
 use coffer::router::Role;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 const KEY: &str = "abababababababababababababababababababababababababababababababababab";
 
@@ -242,5 +243,41 @@ async fn every_answer_carries_the_headers() {
         );
         assert!(reply.header("content-type").is_some(), "{path}");
         assert!(reply.header("date").is_some(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_outlives_an_answer_that_needs_no_body_or_says_that_it_ends() {
+    let edge = Edge::sealed(|_| ()).await;
+    let mut stream = edge.connect().await;
+    for path in ["/nothing", "/v1/sys/health", "/v1/secret/x"] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The body is late, as on a slow link.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        stream.write_all(b"{\"a\":").await.unwrap();
+        let reply = Reply::read(&mut stream).await;
+        assert!(reply.status >= 400, "{reply:?}");
+        assert_eq!(reply.header("connection"), None, "{path}");
+    }
+    stream
+        .write_all(b"GET /v1/sys/seal-status HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    // One that is too long to be read for nothing, one that never comes, one that waits to be
+    // asked for.
+    for rest in [
+        "Content-Length: 300000\r\n\r\n",
+        "Content-Length: 5\r\n\r\n",
+        "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    ] {
+        let mut stream = edge.connect().await;
+        let head = format!("POST /nothing HTTP/1.1\r\nHost: x\r\n{rest}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let reply = Reply::read(&mut stream).await;
+        assert_eq!(reply.status, 404, "{reply:?}");
+        assert_eq!(reply.header("connection"), Some("close"), "{rest:?}");
+        assert!(!reply.head.contains("100"), "{reply:?}");
     }
 }
