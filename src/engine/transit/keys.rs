@@ -351,6 +351,10 @@ fn shown(
     put("supports_decryption", json!(key.kind.encrypts()));
     put("supports_derivation", json!(key.kind.derives()));
     put("supports_signing", json!(key.kind.signs()));
+    if let Some((at, version)) = key.more.restored {
+        let at = Timestamp::from_secs(at).rfc3339();
+        put("restore_info", json!({"time": at, "version": version}));
+    }
     if let Some(versions) = versions(matched, key, context, fresh)? {
         put("keys", Value::Object(versions));
     }

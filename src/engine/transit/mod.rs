@@ -5,7 +5,7 @@
 //! record of their own: a request opens two small records, however often a key was rotated.
 //!
 //! Invariants
-//! - No plaintext is stored, and no key leaves its records.
+//! - No plaintext is stored, and no key leaves its records unless it was made exportable.
 //! - A standby encrypts, decrypts, signs and verifies by itself; only what changes a key goes to
 //!   the active node.
 //! - Keyed hashes are compared in constant time, and RSA's private operations are blinded.
@@ -18,6 +18,7 @@ mod cipher;
 mod ciphertext;
 mod crypt;
 mod engine;
+mod export;
 mod keys;
 mod kind;
 mod pair;

@@ -8,7 +8,7 @@ use crate::secret::{Secret, SecretBytes, fill_random};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
-use p256::pkcs8::{EncodePublicKey, LineEnding};
+use p256::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey};
 use rsa::pkcs1v15::Pkcs1v15Sign;
@@ -19,6 +19,19 @@ use std::convert::Infallible;
 
 /// The bytes of a seed and of a public key of Ed25519.
 pub(super) const ED25519_BYTES: usize = 32;
+
+/// The form of a key that is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyForm {
+    /// The type's own.
+    Usual,
+    /// The bytes, in base64.
+    Raw,
+    /// PKCS #8 or a SubjectPublicKeyInfo, in base64.
+    Der,
+    /// The same as PEM.
+    Pem,
+}
 
 /// A key pair.
 pub(super) enum Pair {
@@ -118,6 +131,9 @@ impl Pair {
             }
             _ => {
                 let key = PrivateKey::from_pkcs1_der(stored).map_err(|_| broken())?;
+                if key.size() * 8 != kind.rsa_bits() {
+                    return Err(broken());
+                }
                 Self::Rsa(Box::new(key))
             }
         })
@@ -148,6 +164,64 @@ impl Pair {
             Self::Rsa(key) => key.to_public_key().to_public_key_pem(LineEnding::LF),
         };
         text.map_err(|_| broken())
+    }
+
+    /// Returns the public key of ECDSA or RSA, exported.
+    pub(super) fn exported_public(&self, form: KeyForm) -> Result<String, Error> {
+        let encoded = match self {
+            Self::Ed25519(_) => return Err(broken()),
+            Self::P256(key) => key.verifying_key().to_public_key_der(),
+            Self::P384(key) => key.verifying_key().to_public_key_der(),
+            Self::P521(key) => key.verifying_key().to_public_key_der(),
+            Self::Rsa(key) => key.to_public_key().to_public_key_der(),
+        };
+        match form {
+            KeyForm::Der => Ok(STANDARD.encode(encoded.map_err(|_| broken())?.as_bytes())),
+            _ => Ok(self.trimmed(self.public_text()?)),
+        }
+    }
+
+    /// Returns the private key of ECDSA or RSA, exported.
+    pub(super) fn exported_private(&self, form: KeyForm) -> Result<String, Error> {
+        if form == KeyForm::Usual {
+            let text = match self {
+                Self::Ed25519(_) => return Err(broken()),
+                Self::P256(key) => p256::SecretKey::from(&**key)
+                    .to_sec1_pem(LineEnding::LF)
+                    .ok(),
+                Self::P384(key) => p384::SecretKey::from(&**key)
+                    .to_sec1_pem(LineEnding::LF)
+                    .ok(),
+                Self::P521(key) => p521::SecretKey::from(&**key)
+                    .to_sec1_pem(LineEnding::LF)
+                    .ok(),
+                Self::Rsa(key) => key.to_pkcs1_pem(LineEnding::LF).ok(),
+            };
+            return Ok(self.trimmed(text.ok_or_else(broken)?.to_string()));
+        }
+        let document = match self {
+            Self::Ed25519(_) => return Err(broken()),
+            Self::P256(key) => key.to_pkcs8_der(),
+            Self::P384(key) => key.to_pkcs8_der(),
+            Self::P521(key) => key.to_pkcs8_der(),
+            Self::Rsa(key) => key.to_pkcs8_der(),
+        };
+        let document = document.map_err(|_| broken())?;
+        match form {
+            KeyForm::Der => Ok(STANDARD.encode(document.as_bytes())),
+            _ => {
+                let text = document.to_pem("PRIVATE KEY", LineEnding::LF);
+                Ok(self.trimmed(text.map_err(|_| broken())?.to_string()))
+            }
+        }
+    }
+
+    /// Cuts the last line's end off, as OpenBao does with all that is not RSA's.
+    fn trimmed(&self, text: String) -> String {
+        match self {
+            Self::Rsa(_) => text,
+            _ => text.trim_end().to_owned(),
+        }
     }
 
     /// Returns the public key of Ed25519.
@@ -260,6 +334,32 @@ impl Pair {
         let failed = |_| Error::invalid("failed to RSA decrypt the ciphertext: decryption error");
         Ok(Secret::new(opened.map_err(failed)?))
     }
+}
+
+/// The bytes before the seed in PKCS #8, and before the public key in its form (RFC 8410).
+const ED25519_PRIVATE: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+const ED25519_PUBLIC: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+/// Exports a part of Ed25519's key, its seed followed by its public key.
+pub(super) fn ed25519_form(
+    key: &SecretBytes,
+    public: bool,
+    form: KeyForm,
+) -> Result<String, Error> {
+    let (seed, own) = key
+        .expose()
+        .split_at_checked(ED25519_BYTES)
+        .ok_or_else(broken)?;
+    let (head, part, what) = match public {
+        true => (ED25519_PUBLIC, own, "PUBLIC KEY"),
+        false => (ED25519_PRIVATE, seed, "PRIVATE KEY"),
+    };
+    // Both forms fit into one line of PEM.
+    let encoded = STANDARD.encode(Secret::new([head, part].concat()).expose());
+    Ok(match form {
+        KeyForm::Pem => format!("-----BEGIN {what}-----\n{encoded}\n-----END {what}-----"),
+        _ => encoded,
+    })
 }
 
 fn unhashed() -> Error {

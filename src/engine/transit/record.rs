@@ -1,6 +1,6 @@
 //! The records of keys.
 
-use super::kind::KeyType;
+use super::kind::{HMAC_BYTES, KeyType};
 use super::version::Version;
 use crate::barrier::{Batch, Slot, View};
 use crate::clock::Timestamp;
@@ -33,7 +33,7 @@ pub(super) struct Key {
     /// The lowest version that is kept; zero where nothing was trimmed.
     pub(super) min_available: u32,
     /// The number of the first version that is kept.
-    first: u32,
+    pub(super) first: u32,
     /// The times, in seconds since 1970, at which the versions from the first one on were made.
     made: Vec<u64>,
     /// The settings that records of the first form do not have.
@@ -46,14 +46,6 @@ pub(super) struct Key {
 pub(super) struct More {
     /// The length of a key of type `hmac`, in bytes; zero for the other types.
     pub(super) key_bytes: u32,
-    /// The age at which the newest version is replaced, in seconds; zero for never.
-    pub(super) auto_rotate_s: u64,
-    /// True when its first version was made elsewhere.
-    pub(super) imported: bool,
-    /// True when an imported key may get versions that are made here.
-    pub(super) allow_rotation: bool,
-    /// The time of the last backup, in seconds since 1970, and the newest version then.
-    pub(super) backup: Option<(u64, u32)>,
     /// The time at which it was restored, and the newest version then.
     pub(super) restored: Option<(u64, u32)>,
 }
@@ -104,10 +96,7 @@ impl Key {
     /// Decodes a key that was read.
     fn of(slot: &Slot) -> Result<Option<Self>, Error> {
         let stored: Option<StoredKey> = slot.record("key of transit")?;
-        Ok(stored.map(|stored| match stored {
-            StoredKey::V1(key) => key,
-            StoredKey::V2(key, more) => Self { more, ..key },
-        }))
+        Ok(stored.map(Self::from_stored))
     }
 
     /// Adds its change to a batch.
@@ -144,7 +133,9 @@ impl Key {
             return Err(Error::invalid(many));
         }
         self.made.push(now.as_secs());
-        let slot = view.read(&version_place(name, self.latest()))?.as_absent();
+        let slot = view
+            .read(&Self::version_place(name, self.latest()))?
+            .as_absent();
         version.write(&slot, batch)
     }
 
@@ -156,15 +147,67 @@ impl Key {
         if number < self.first || number > self.latest() {
             return Err(Error::invalid("no such key version"));
         }
-        let slot = view.read(&version_place(name, number))?;
+        let slot = view.read(&Self::version_place(name, number))?;
         let missing = || Error::internal(format!("version {number} of a key is missing"));
         Version::of(self.kind, &slot)?.ok_or_else(missing)
+    }
+
+    /// Returns the place of a version's record.
+    pub(super) fn version_place(name: &str, number: u32) -> String {
+        format!("version/{name}/{number}")
+    }
+
+    /// Returns the number of versions that are kept.
+    pub(super) const fn versions_kept(&self) -> usize {
+        self.made.len()
+    }
+
+    /// Returns its record, as a backup has it.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let stored = StoredKey::V2(self.clone(), self.more.clone());
+        let packed = postcard::to_allocvec(&stored);
+        packed.map_err(|_| Error::internal("a key of transit cannot be packed"))
+    }
+
+    /// Reads what [`Key::to_bytes`] returned; `None` for anything else, also for a key that cannot
+    /// be.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (stored, rest) = postcard::take_from_bytes(bytes).ok()?;
+        let key = Self::from_stored(stored);
+        (rest.is_empty() && key.is_sound()).then_some(key)
+    }
+
+    fn from_stored(stored: StoredKey) -> Self {
+        match stored {
+            StoredKey::V1(key) => key,
+            StoredKey::V2(key, more) => Self { more, ..key },
+        }
+    }
+
+    /// Returns true when its numbers fit each other.
+    fn is_sound(&self) -> bool {
+        let kept = u32::try_from(self.made.len()).unwrap_or(u32::MAX);
+        let is_counted = self.first > 0
+            && kept > 0
+            && self.made.len() <= VERSIONS_MAX
+            && self.first.checked_add(kept).is_some();
+        let lowest = self.first.max(self.min_available);
+        let bytes = self.more.key_bytes;
+        let is_sized = match self.kind {
+            KeyType::Hmac => HMAC_BYTES.contains(&bytes),
+            _ => bytes == 0,
+        };
+        is_counted
+            && is_sized
+            && (lowest..=self.latest()).contains(&self.min_decryption)
+            && (self.min_encryption == 0 && self.min_available == 0
+                || (self.min_decryption..=self.latest()).contains(&self.min_encryption))
     }
 
     /// Drops the versions below `least` from it, and adds their deletion to the batch.
     pub(super) fn trim(&mut self, view: &View, batch: &mut Batch, name: &str, least: u32) {
         for number in self.first..least.min(self.latest() + 1) {
-            view.delete(batch, &version_place(name, number));
+            view.delete(batch, &Self::version_place(name, number));
         }
         let gone = usize::try_from(least.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.made.drain(..gone.min(self.made.len()));
@@ -175,10 +218,6 @@ impl Key {
 /// Returns the place of a key's record.
 pub(super) fn place(name: &str) -> String {
     format!("key/{name}")
-}
-
-fn version_place(name: &str, number: u32) -> String {
-    format!("version/{name}/{number}")
 }
 
 /// The folder of the keys' records.

@@ -1,7 +1,7 @@
 //! The endpoints.
 
 use super::record::NAME;
-use super::{crypt, keys, sign};
+use super::{crypt, export, keys, sign};
 use crate::engine::table::{Endpoint, Field, FieldKind, Matched, On, Op, Row, Table};
 use crate::engine::tools::{
     self, ALGORITHM, BYTES, HASH, HASH_FORMAT, INPUT, RANDOM, RANDOM_FORMAT, SOURCE, URL_ALGORITHM,
@@ -15,7 +15,7 @@ type Handler = fn(&Matched<'_>) -> Result<Outcome, Error>;
 /// The endpoints of a mount.
 pub(super) static TABLE: Table<Handler> = Table::new(
     "Encrypts, signs and hashes for its callers, with keys that they never see.",
-    &[KEYS, CRYPT, SIGN, TOOLS],
+    &[KEYS, CRYPT, SIGN, LEAVE, TOOLS],
 );
 
 /// The start of the path that encrypts, before the key's name.
@@ -486,5 +486,80 @@ const TOOLS: &[Row<Handler>] = &[
             ..HASH
         },
         operations: HASHES,
+    },
+];
+
+const EXPORT: Endpoint = Endpoint {
+    fields: &[
+        Field::path(
+            "type",
+            "encryption-key, signing-key, hmac-key or public-key.",
+        ),
+        NAME,
+        Field::path("version", "Number of a version, or latest; all without it."),
+        Field::new(
+            "format",
+            FieldKind::Text,
+            "raw (base64), der (base64) or pem; the type's own where none is asked for.",
+        )
+        .on(On::READ),
+    ],
+    summary: "Shows a part of a key that was made exportable, or public keys of any.",
+    ..Endpoint::USUAL
+};
+const RESTORE: Endpoint = Endpoint {
+    fields: &[
+        NAME,
+        Field::new("backup", FieldKind::Text, "Text that the backup answered.")
+            .required()
+            .secret(),
+        Field::new(
+            "force",
+            FieldKind::Flag,
+            "True to replace a key of that name.",
+        ),
+    ],
+    summary: "Makes a key from a backup, under its name or another.",
+    ..Endpoint::USUAL
+};
+
+const LEAVE: &[Row<Handler>] = &[
+    Row {
+        endpoint: Endpoint {
+            pattern: "export/:type/:name",
+            ..EXPORT
+        },
+        operations: &[(Op::READ, export::export)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "export/:type/:name/:version",
+            ..EXPORT
+        },
+        operations: &[(Op::READ, export::export)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "backup/:name",
+            fields: &[NAME],
+            summary: "Shows a key with all its versions, in the clear, for restoring it elsewhere.",
+            about: "The key must be exportable and allow it. The text is this server's own form.",
+            ..Endpoint::USUAL
+        },
+        operations: &[(Op::READ, export::backup)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "restore",
+            ..RESTORE
+        },
+        operations: &[(Op::WRITE, export::restore)],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "restore/:name",
+            ..RESTORE
+        },
+        operations: &[(Op::WRITE, export::restore)],
     },
 ];

@@ -1,5 +1,6 @@
 //! Tests: the answers of transit, and published vectors of its ciphers.
 
+mod export;
 mod sign;
 
 use super::Transit;

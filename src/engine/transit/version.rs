@@ -37,6 +37,11 @@ enum StoredVersion {
     },
 }
 
+fn wipe(stored: StoredVersion) {
+    let (StoredVersion::V1 { key, hmac_key } | StoredVersion::V2 { key, hmac_key, .. }) = stored;
+    drop((Secret::new(key), Secret::new(hmac_key)));
+}
+
 fn random(bytes: usize) -> SecretBytes {
     let mut random = Secret::new(vec![0; bytes]);
     fill_random(random.expose_mut());
@@ -83,37 +88,64 @@ impl Version {
 
     /// Reads a version of a key of this type; `None` where there is none.
     pub(super) fn of(kind: KeyType, slot: &Slot) -> Result<Option<Self>, Error> {
-        let stored = slot.record("version of a key of transit")?;
-        Ok(stored.map(|stored| {
-            let (key, hmac_key, public) = match stored {
-                StoredVersion::V1 { key, hmac_key } => (key, hmac_key, String::new()),
-                StoredVersion::V2 {
-                    key,
-                    hmac_key,
-                    public,
-                } => (key, hmac_key, public),
-            };
-            Self {
-                kind,
-                key: Secret::new(key),
-                hmac_key: Secret::new(hmac_key),
+        let stored: Option<StoredVersion> = slot.record("version of a key of transit")?;
+        Ok(stored.map(|stored| Self::from_stored(kind, stored)))
+    }
+
+    fn from_stored(kind: KeyType, stored: StoredVersion) -> Self {
+        let (key, hmac_key, public) = match stored {
+            StoredVersion::V1 { key, hmac_key } => (key, hmac_key, String::new()),
+            StoredVersion::V2 {
+                key,
+                hmac_key,
                 public,
-            }
-        }))
+            } => (key, hmac_key, public),
+        };
+        Self {
+            kind,
+            key: Secret::new(key),
+            hmac_key: Secret::new(hmac_key),
+            public,
+        }
+    }
+
+    fn stored(&self) -> StoredVersion {
+        StoredVersion::V2 {
+            key: self.key.expose().clone(),
+            hmac_key: self.hmac_key.expose().clone(),
+            public: self.public.clone(),
+        }
     }
 
     /// Adds its record to a batch.
     pub(super) fn write(&self, slot: &Slot, batch: &mut Batch) -> Result<(), Error> {
-        let stored = StoredVersion::V2 {
-            key: self.key.expose().clone(),
-            hmac_key: self.hmac_key.expose().clone(),
-            public: self.public.clone(),
-        };
+        let stored = self.stored();
         let written = batch.replace_record(slot, &stored);
-        if let StoredVersion::V2 { key, hmac_key, .. } = stored {
-            drop((Secret::new(key), Secret::new(hmac_key)));
-        }
+        wipe(stored);
         Ok(written?)
+    }
+
+    /// Returns its record, as a backup has it.
+    pub(super) fn to_bytes(&self) -> Result<SecretBytes, Error> {
+        let stored = self.stored();
+        let packed = postcard::to_allocvec(&stored);
+        wipe(stored);
+        let unpackable = |_| Error::internal("a version of a key cannot be packed");
+        Ok(Secret::new(packed.map_err(unpackable)?))
+    }
+
+    /// Reads what [`Version::to_bytes`] returned; `None` for anything else, also for a key that
+    /// cannot be, or whose public part is another's.
+    pub(super) fn from_bytes(kind: KeyType, bytes: &[u8]) -> Option<Self> {
+        let (stored, rest) = postcard::take_from_bytes(bytes).ok()?;
+        let read = Self::from_stored(kind, stored);
+        let own = Self::new(kind, Secret::new(read.key.expose().clone())).ok()?;
+        let is_hmac = kind == KeyType::Hmac;
+        let is_own = own.public == read.public
+            && own.key.expose() == read.key.expose()
+            && (!is_hmac || own.hmac_key.expose() == read.hmac_key.expose());
+        let has_hmac_key = is_hmac || read.hmac_key.expose().len() == HMAC_KEY_BYTES;
+        (rest.is_empty() && is_own && has_hmac_key).then_some(read)
     }
 
     /// Returns its key pair, or the one that is derived from it for a context.
