@@ -18,6 +18,9 @@
 //! belongs to one proof and opens for no other node, so a node that only pretends to lead learns
 //! nothing and is not believed. A challenge is good for [`CHALLENGE_TTL`], for one name, with the
 //! process that issued it.
+//!
+//! A joiner that is never to be unsealed holds the key of a join token instead. The messages are
+//! the same; all their keys come from that one.
 
 use super::join_key::{JoinKey, PROOF_BYTES};
 use super::record::{self, Parsed, RecordKind};
@@ -138,18 +141,23 @@ impl<'a> Token<'a> {
     }
 }
 
-impl Unsealed {
+/// The active node's side of joining, by the one key that its joiners are to hold.
+pub struct Examiner<'a> {
+    barrier: &'a Unsealed,
+    key: JoinKey,
+    issuer: Issuer,
+}
+
+impl Examiner<'_> {
     /// Makes a challenge for a joiner of this name, good from `now` for [`CHALLENGE_TTL`].
-    pub fn challenge(
-        &self,
-        issuer: Issuer,
-        node_id: &str,
-        now: Timestamp,
-    ) -> Result<Vec<u8>, BarrierError> {
+    ///
+    /// # Errors
+    /// [`BarrierError::Sealed`].
+    pub fn challenge(&self, node_id: &str, now: Timestamp) -> Result<Vec<u8>, BarrierError> {
         let mut nonce = [0; ID_BYTES];
         fill_random(&mut nonce);
         let token = Token {
-            issuer,
+            issuer: self.issuer,
             nonce,
             expires: now.plus(CHALLENGE_TTL),
             node_id,
@@ -157,31 +165,32 @@ impl Unsealed {
         // Not under a key term: a flood must not wear it out.
         let kind = RecordKind::Challenge;
         let inner = record::seal(
-            &self.token_cipher()?,
+            &self.barrier.token_cipher()?,
             0,
             &nonces::single(),
             kind,
             &token.encode(),
         );
-        let outer = self.join_key()?.cipher("join challenge");
+        let outer = self.key.cipher("join challenge");
         Ok(record::seal(&outer, 0, &nonces::single(), kind, &inner))
     }
 
     /// Judges an answer: `challenge` as it was given, the joiner's statement, and its proof.
+    ///
+    /// # Errors
     /// [`BarrierError::WrongJoinKey`], [`BarrierError::ChallengeExpired`] and
     /// [`BarrierError::WrongProof`] are the joiner's fault.
-    pub fn judge_answer(
+    pub fn judge(
         &self,
-        issuer: Issuer,
         node_id: &str,
         challenge: &[u8],
         statement: &[u8],
         proof: &[u8],
         now: Timestamp,
     ) -> Result<AcceptedAnswer, BarrierError> {
-        let opened = self.join_key()?.open(challenge)?;
+        let opened = self.key.duplicate().open(challenge)?;
         let token = Parsed::new(&opened.inner)
-            .and_then(|inner| inner.open(&self.token_cipher()?, RecordKind::Challenge))
+            .and_then(|inner| inner.open(&self.barrier.token_cipher()?, RecordKind::Challenge))
             .map_err(|error| match error {
                 BarrierError::Tampered => BarrierError::WrongJoinKey,
                 other => other,
@@ -191,7 +200,7 @@ impl Unsealed {
         if !bool::from(expected.ct_eq(proof)) || token.node_id != node_id {
             return Err(BarrierError::WrongProof);
         }
-        if now >= token.expires || token.issuer != issuer {
+        if now >= token.expires || token.issuer != self.issuer {
             return Err(BarrierError::ChallengeExpired);
         }
         let (nonce, expires) = (token.nonce, token.expires);
@@ -201,6 +210,25 @@ impl Unsealed {
             nonce,
             expires,
         })
+    }
+}
+
+impl Unsealed {
+    /// Returns the examiner of joiners that are to hold the unseal keys.
+    ///
+    /// # Errors
+    /// [`BarrierError::Sealed`], [`BarrierError::NoJoinKey`].
+    pub fn examiner(&self, issuer: Issuer) -> Result<Examiner<'_>, BarrierError> {
+        Ok(self.examiner_by(issuer, self.join_key()?))
+    }
+
+    /// Returns the examiner of joiners that are to hold `key`, which a join token gives.
+    pub fn examiner_by(&self, issuer: Issuer, key: JoinKey) -> Examiner<'_> {
+        Examiner {
+            barrier: self,
+            key,
+            issuer,
+        }
     }
 
     /// Returns the join key that the store has had since the seal was made, or else the one that

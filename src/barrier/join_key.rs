@@ -7,13 +7,18 @@ use crate::secret::Key256;
 /// The length of a proof, in bytes.
 pub const PROOF_BYTES: usize = 32;
 
-/// The key that all holders of the seal key can derive.
+/// The key that all holders of the seal key, or of one join token, can derive.
 pub struct JoinKey(Key256);
 
 impl JoinKey {
     /// Derives the join key of a store that `seal_key` opens.
     pub fn of_seal_key(seal_key: &Key256) -> Self {
         Self(MacKey::new(seal_key).derive("join"))
+    }
+
+    /// Derives the join key of a joiner that holds a token with this key, and no unseal keys.
+    pub fn of_token(key: &Key256) -> Self {
+        Self(MacKey::new(key).derive("join by token"))
     }
 
     pub(super) fn duplicate(&self) -> Self {

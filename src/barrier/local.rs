@@ -26,6 +26,8 @@ pub enum LocalRecord {
     Cluster,
     /// The settings by which autopilot judges this cluster's members.
     Autopilot,
+    /// The members that are never unsealed, by their numbers in the log.
+    NonSecret,
 }
 
 impl LocalRecord {
@@ -33,6 +35,7 @@ impl LocalRecord {
         match self {
             Self::Cluster => b"\0local/cluster",
             Self::Autopilot => b"\0local/autopilot",
+            Self::NonSecret => b"\0local/non-secret",
         }
     }
 }

@@ -69,7 +69,8 @@ pub use cluster_key::ClusterKey;
 pub use codec::Codec;
 pub use current_seal::CurrentSeal;
 pub use join::{
-    AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Issuer, NODE_ID_BYTES_MAX, OpenedChallenge,
+    AcceptedAnswer, CHALLENGE_BYTES_MAX, CHALLENGE_TTL, Examiner, Issuer, NODE_ID_BYTES_MAX,
+    OpenedChallenge,
 };
 pub use join_key::{JoinKey, PROOF_BYTES};
 pub use keyring::{

@@ -64,6 +64,8 @@ struct Seen {
     joins: bool,
     /// The number of unseal keys given, and of those needed.
     keys: (u8, u8),
+    /// True for a node that is never unsealed.
+    is_non_secret: bool,
     /// True while others wait for this sealed node.
     is_needed: bool,
     /// True while two processes use one member's key.
@@ -137,6 +139,7 @@ impl Follower {
             joins: node.joiner.is_answering()
                 || phase == Phase::Uninitialised && node.joiner.is_looking(),
             keys: (status.progress, status.t),
+            is_non_secret: status.non_secret,
             is_needed: node
                 .leadership
                 .needed()
@@ -174,6 +177,11 @@ fn condition(seen: &Seen) -> Condition {
         Phase::Stopping => Condition::Stopping,
         Phase::Uninitialised | Phase::Sealed if seen.joins => Condition::Joining,
         Phase::Uninitialised => Condition::Uninitialised,
+        // Nobody is to bring it keys: the others wait for a member that has them.
+        Phase::Sealed if seen.is_non_secret => match seen.is_needed {
+            true => Condition::NoQuorum(members()),
+            false => Condition::Standby(members()),
+        },
         Phase::Sealed => {
             let (given, needed) = seen.keys;
             match seen.is_needed {
@@ -250,6 +258,7 @@ mod tests {
             has_room: true,
             joins: false,
             keys: (1, 3),
+            is_non_secret: false,
             is_needed: false,
             is_seen_twice: false,
             is_over_budget: false,

@@ -4,10 +4,12 @@ use super::shared::Shared;
 use crate::raft::{Change, ChangeError, MemberInfo, RaftStorage};
 use crate::store::BoxFuture;
 use crate::sys::{
-    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
-    Membership,
+    Challenge, Cluster, JoinAnswer, JoinRequest, JoinTokenMade, MemberChange, MemberError,
+    MemberStatus, Membership, TOKEN_ID_BYTES,
 };
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// A handle on the cluster that keeps no node alive: the router that holds it belongs to the node.
@@ -39,8 +41,13 @@ impl Cluster for ClusterPort {
             return Membership::default();
         };
         let seen_twice = node.seen_twice.borrow();
+        let non_secret = node.non_secret_members().unwrap_or_else(|error| {
+            tracing::error!(%error, "the record of non-secret members cannot be read");
+            BTreeSet::new()
+        });
         let members = raft.members().into_iter().map(|member| MemberStatus {
             seen_twice: seen_twice.contains(&member.public_key),
+            non_secret: non_secret.contains(&member.raft_id),
             ..status(member)
         });
         Membership {
@@ -75,8 +82,16 @@ impl Cluster for ClusterPort {
         Box::pin(async move { self.node()?.join(request).await })
     }
 
-    fn challenge(&self, node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>> {
-        Box::pin(async move { self.node()?.challenge_joiner(&node_id) })
+    fn make_join_token(&self, ttl: Duration) -> Result<JoinTokenMade, MemberError> {
+        self.node()?.make_join_token(ttl)
+    }
+
+    fn challenge(
+        &self,
+        node_id: String,
+        token: Option<[u8; TOKEN_ID_BYTES]>,
+    ) -> BoxFuture<'_, Result<Challenge, MemberError>> {
+        Box::pin(async move { self.node()?.challenge_joiner(&node_id, token.as_ref()) })
     }
 
     fn answer(&self, answer: JoinAnswer) -> BoxFuture<'_, Result<Vec<u8>, MemberError>> {
@@ -102,6 +117,7 @@ fn status(member: MemberInfo) -> MemberStatus {
         leader: member.leader,
         voter: member.voter,
         non_voter: member.non_voter,
+        non_secret: false,
         unsealed: member.elects,
         last_contact: member.last_contact,
         last_term: member.last_term,

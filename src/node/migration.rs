@@ -113,6 +113,7 @@ impl Shared {
 
     /// Refuses a share that was given without `migrate`, where it would open nothing.
     pub(super) fn check_unsealing(&self) -> Result<(), LifecycleError> {
+        self.check_may_unseal()?;
         let record = self.state().seal.clone();
         let Some(record) = record else { return Ok(()) };
         let route = self.seals.route(&record);
@@ -133,6 +134,7 @@ impl Shared {
     ) -> Result<SealStatus, LifecycleError> {
         self.wait_for_store().await;
         let _one = self.step.lock().await;
+        self.check_may_unseal()?;
         let migration = match self.route() {
             SealRoute::Migrates(migration) => migration,
             SealRoute::Stays => {

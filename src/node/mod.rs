@@ -42,6 +42,7 @@ mod lights;
 mod listeners;
 mod members;
 mod migration;
+mod non_secret;
 mod pages;
 mod peering;
 mod phase;

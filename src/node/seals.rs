@@ -222,6 +222,10 @@ impl Shared {
             state.seal.clone()
         };
         let record = record.or_else(|| self.joiner.seal())?;
+        // An error is told by the step that unseals.
+        if self.is_non_secret().unwrap_or(false) {
+            return None;
+        }
         let waits = record.is_auto() && self.is_my_seal(&record) && !self.joiner.is_answering();
         (waits && !self.leadership.is_removed()).then_some(record)
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 impl Shared {
     pub(super) fn seal_status(&self) -> SealStatus {
+        let non_secret = self.is_non_secret().unwrap_or(false);
         let state = self.state();
         let seal = state.seal.clone().or_else(|| self.joiner.seal());
         let shared = seal.as_ref().map(SealRecord::ceremony);
@@ -36,6 +37,7 @@ impl Shared {
             seal_type,
             initialized: seal.is_some(),
             sealed: session.is_none(),
+            non_secret,
             t,
             n,
             emergency: seal

@@ -188,6 +188,7 @@ impl Shared {
 
     /// Opens the store with the whole key.
     pub(super) async fn unseal_with(self: &Arc<Self>, key: &Key256) -> Result<(), LifecycleError> {
+        self.check_may_unseal()?;
         let barrier = self.sealed.unseal(key).map_err(not_opened)?;
         self.begin_session(&barrier).await.inspect_err(|_| {
             barrier.seal();

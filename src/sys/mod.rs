@@ -24,9 +24,9 @@ pub use endpoints::{
     is_rekey_without_token, is_root_generation, is_seal, metrics, place, uploads,
 };
 pub use ports::{
-    Challenge, Cluster, HaStatus, InitRequest, InitResult, JoinAnswer, JoinRequest, LeaderStatus,
-    Lifecycle, LifecycleError, MemberChange, MemberError, MemberStatus, Membership, Metering,
-    NO_SEAL_MIGRATION, SealBackends, SealStatus, ShareInput,
+    Challenge, Cluster, HaStatus, InitRequest, InitResult, JoinAnswer, JoinRequest, JoinTokenMade,
+    LeaderStatus, Lifecycle, LifecycleError, MemberChange, MemberError, MemberStatus, Membership,
+    Metering, NO_SEAL_MIGRATION, SealBackends, SealStatus, ShareInput, TOKEN_ID_BYTES,
 };
 pub use recovery::{RecoveryCall, RecoveryMode};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts a node of a cluster to be, with `stanza` in its storage stanza.
-fn node(folder: &Path, name: &str, stanza: &str) -> Server {
+pub fn node(folder: &Path, name: &str, stanza: &str) -> Server {
     let home = folder.join(name);
     std::fs::create_dir_all(&home).unwrap();
     let text = format!(
@@ -24,11 +24,11 @@ fn node(folder: &Path, name: &str, stanza: &str) -> Server {
 }
 
 #[track_caller]
-fn eventually(what: &str, holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
     crate::support::wait(PATIENCE, what, holds);
 }
 
-fn api(server: &Server) -> String {
+pub fn api(server: &Server) -> String {
     format!("http://{}", server.address)
 }
 
@@ -38,7 +38,7 @@ fn join(joiner: &Client, leader: &str) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-fn error(answer: &Value) -> &str {
+pub fn error(answer: &Value) -> &str {
     answer["errors"][0].as_str().unwrap()
 }
 
@@ -52,13 +52,13 @@ fn members(client: &Client) -> Vec<(String, String)> {
     servers.iter().map(pair).collect()
 }
 
-fn names(client: &Client) -> Vec<String> {
+pub fn names(client: &Client) -> Vec<String> {
     members(client).into_iter().map(|(name, _)| name).collect()
 }
 
 /// Gives the key until the node is unsealed: the store may arrive a little later.
 #[track_caller]
-fn unseal(server: &Server, key: &str) {
+pub fn unseal(server: &Server, key: &str) {
     let status = server.client().put("sys/unseal", json!({"key": key}));
     status.expect(200);
     eventually("unsealed", || {
@@ -66,7 +66,7 @@ fn unseal(server: &Server, key: &str) {
     });
 }
 
-fn enable_kv(client: &Client) {
+pub fn enable_kv(client: &Client) {
     let enabled = client.put("sys/mounts/kv", json!({"type": "kv"}));
     enabled.expect(204);
 }

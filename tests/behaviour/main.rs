@@ -18,6 +18,7 @@ mod lifecycle;
 mod lights;
 mod memory;
 mod metrics;
+mod non_secret;
 mod pgp_keys;
 mod recovery;
 mod recovery_keys;

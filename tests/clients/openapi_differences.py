@@ -97,11 +97,14 @@ DIFFERENCES = {
     ),
     "joining has a challenge and an answer of its own": rows(
         r"[+] /sys/storage/raft/bootstrap/answer post body (challenge|proof|statement)",
+        r"[+] /sys/storage/raft/bootstrap/(answer|challenge) post body token_id",
         r"- /sys/storage/raft/bootstrap/answer post body (answer|cluster_addr|non_voter)",
     ),
     "ours alone": rows(
         r"[+] /sys/(auth|mounts)/\{path\}/tune post body force_no_cache",
         r"[+] /sys/storage/raft/remove-peer post body force",
+        r"[+] /sys/storage/raft/join-token",
+        r"[+] /sys/storage/raft/join post body join_token",
         r"[+] /sys/seal-backend-status",
         r"[+] /sys/rotate/rewrap",
         r"[+] /sys/drill",

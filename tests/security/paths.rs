@@ -427,6 +427,7 @@ async fn cve_2021_3282_members_are_not_changed_by_just_anyone() {
             "sys/storage/raft/remove-peer/",
             "sys/storage/raft/promote",
             "sys/storage/raft/demote",
+            "sys/storage/raft/join-token",
             "sys/storage/raft/autopilot/configuration",
             "sys/storage/raft/autopilot/state",
         ] {

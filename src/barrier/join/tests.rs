@@ -36,7 +36,11 @@ async fn cluster() -> Cluster {
 
 impl Cluster {
     fn challenge(&self) -> Vec<u8> {
-        self.active.challenge(ISSUER, "pi-2", NOW).unwrap()
+        self.active
+            .examiner(ISSUER)
+            .unwrap()
+            .challenge("pi-2", NOW)
+            .unwrap()
     }
 
     fn join_key(&self) -> JoinKey {
@@ -52,7 +56,8 @@ impl Cluster {
         now: Timestamp,
     ) -> Result<AcceptedAnswer, BarrierError> {
         self.active
-            .judge_answer(ISSUER, name, challenge, statement, proof, now)
+            .examiner(ISSUER)
+            .and_then(|by| by.judge(name, challenge, statement, proof, now))
     }
 }
 
@@ -132,7 +137,9 @@ async fn a_challenge_of_an_earlier_active_node_has_expired() {
     let challenge = cluster.challenge();
     let proof = cluster.join_key().open(&challenge).unwrap().prove(b"says");
     let active = &cluster.active;
-    let judged = active.judge_answer([8; 16], "pi-2", &challenge, b"says", &proof, NOW);
+    let judged = active
+        .examiner([8; 16])
+        .and_then(|by| by.judge("pi-2", &challenge, b"says", &proof, NOW));
     assert!(matches!(judged, Err(BarrierError::ChallengeExpired)));
 }
 
@@ -243,6 +250,9 @@ async fn a_store_from_before_join_keys_uses_the_key_it_was_unsealed_with() {
     let challenge = cluster.challenge();
     assert!(cluster.join_key().open(&challenge).is_ok());
     cluster.active.seal();
-    let after = cluster.active.challenge(ISSUER, "pi-2", NOW);
+    let after = cluster
+        .active
+        .examiner(ISSUER)
+        .and_then(|by| by.challenge("pi-2", NOW));
     assert!(matches!(after, Err(BarrierError::Sealed)));
 }

@@ -5,6 +5,7 @@ use super::joining::FoundCluster;
 use super::place::JoinTarget;
 use super::server::Server;
 use super::survey::Survey;
+use super::token::{JoinToken, TokenId};
 use crate::barrier::{JoinKey, SealRecord};
 use crate::node::shared::Shared;
 use crate::raft::{ClusterPublicKey, RaftStorage};
@@ -13,6 +14,38 @@ use crate::store::BoxFuture;
 use std::sync::Arc;
 
 pub(super) const WRONG_KEYS: &str = "the unseal keys are not those of that cluster";
+
+/// The secret that a joiner answers with.
+pub(super) enum JoinSecret {
+    /// The seal key, which unseals the node as well.
+    SealKey(Key256),
+    /// A token, which unseals nothing.
+    Token(JoinToken),
+}
+
+impl JoinSecret {
+    fn join_key(&self) -> JoinKey {
+        match self {
+            Self::SealKey(key) => JoinKey::of_seal_key(key),
+            Self::Token(token) => token.join_key(),
+        }
+    }
+
+    /// Returns what a challenge tells that the secret does not open.
+    fn is_wrong(&self) -> &'static str {
+        match self {
+            Self::SealKey(_) => WRONG_KEYS,
+            Self::Token(_) => "it is not the node that made the join token, or knows of none",
+        }
+    }
+
+    fn token_id(&self) -> Option<TokenId> {
+        match self {
+            Self::SealKey(_) => None,
+            Self::Token(token) => Some(token.id),
+        }
+    }
+}
 
 /// The reason for which no server took the answer.
 pub(super) enum AnswerError {
@@ -46,14 +79,21 @@ impl Asked<'_> {
 impl Shared {
     /// Asks all places for a challenge, each a moment after the one before; the server that
     /// answered last time is asked first.
-    fn survey<'a>(&'a self, places: &'a [Arc<JoinTarget>]) -> Survey<'a, Asked<'a>> {
+    fn survey<'a>(
+        &'a self,
+        places: &'a [Arc<JoinTarget>],
+        token: Option<TokenId>,
+    ) -> Survey<'a, Asked<'a>> {
         let mut survey = Survey::new();
         let mut turns = 0..;
         let known = self.joiner.answered(places);
         if let Some((known, url)) = &known
             && let Some(place) = places.iter().find(|place| Arc::ptr_eq(place, known))
         {
-            survey.ask(turns.next().unwrap_or(0), self.ask(place, url.clone()));
+            survey.ask(
+                turns.next().unwrap_or(0),
+                self.ask(place, url.clone(), token),
+            );
         }
         for (turn, place) in turns.zip(places) {
             let known = known.as_ref().map(|(_, url)| url.clone());
@@ -61,7 +101,7 @@ impl Shared {
                 match self.urls(place).await {
                     Ok(urls) => {
                         let others = urls.into_iter().filter(|url| Some(url) != known.as_ref());
-                        others.map(|url| self.ask(place, url)).collect()
+                        others.map(|url| self.ask(place, url, token)).collect()
                     }
                     Err(why) => vec![nobody(place, why)],
                 }
@@ -70,7 +110,12 @@ impl Shared {
         survey
     }
 
-    fn ask<'a>(&'a self, place: &'a Arc<JoinTarget>, url: String) -> BoxFuture<'a, Asked<'a>> {
+    fn ask<'a>(
+        &'a self,
+        place: &'a Arc<JoinTarget>,
+        url: String,
+        token: Option<TokenId>,
+    ) -> BoxFuture<'a, Asked<'a>> {
         Box::pin(async move {
             crate::telemetry::info!(
                 leader_addr = url,
@@ -78,7 +123,7 @@ impl Shared {
             );
             let challenged = match Server::new(place, &url) {
                 Ok(server) => {
-                    let challenged = server.challenge(&self.joiner.node_id).await;
+                    let challenged = server.challenge(&self.joiner.node_id, token.as_ref()).await;
                     challenged.map_err(|why| match server.is_reached() {
                         true => AnswerError::Nobody(why),
                         false => AnswerError::Unreachable(why),
@@ -97,7 +142,7 @@ impl Shared {
     /// Returns the seal of the first cluster that answers; the error is the last server's.
     pub(super) async fn find(&self, places: &[Arc<JoinTarget>]) -> Result<SealRecord, String> {
         let mut last = String::from("no address to try");
-        let mut survey = self.survey(places);
+        let mut survey = self.survey(places, None);
         while let Some(asked) = survey.next().await {
             match &asked.challenged {
                 Ok((seal, _)) => {
@@ -136,12 +181,12 @@ impl Shared {
     pub(super) async fn answer(
         &self,
         found: &FoundCluster,
-        key: &Key256,
+        secret: &JoinSecret,
     ) -> Result<(), AnswerError> {
         let mut wrong = Vec::new();
         let mut is_open = false;
         let mut last = String::from("no address to try");
-        let mut survey = self.survey(&found.places);
+        let mut survey = self.survey(&found.places, secret.token_id());
         while let Some(mut asked) = survey.next().await {
             let challenged = std::mem::replace(
                 &mut asked.challenged,
@@ -150,7 +195,7 @@ impl Shared {
             let answered = match challenged {
                 Ok((seal, challenge)) => {
                     let non_voter = found.non_voter;
-                    let answer = self.answer_one(&asked, seal, &challenge, non_voter, key);
+                    let answer = self.answer_one(&asked, seal, &challenge, non_voter, secret);
                     answer.await
                 }
                 Err(error) => Err(error),
@@ -166,7 +211,7 @@ impl Shared {
                 }
                 Err(AnswerError::WrongKeys(seal)) => {
                     wrong.push(seal);
-                    WRONG_KEYS.into()
+                    secret.is_wrong().into()
                 }
                 Err(AnswerError::Unreachable(why)) => why,
                 Err(AnswerError::Nobody(why)) => {
@@ -194,19 +239,21 @@ impl Shared {
         seal: SealRecord,
         challenge: &[u8],
         non_voter: bool,
-        key: &Key256,
+        secret: &JoinSecret,
     ) -> Result<(), AnswerError> {
         let raft = self.leadership.raft();
         let raft = raft.ok_or_else(|| AnswerError::Nobody("this store joins nobody".into()))?;
         let server = Server::new(asked.place, &asked.url).map_err(AnswerError::Nobody)?;
         let name = &self.joiner.node_id;
-        let opened = JoinKey::of_seal_key(key).open(challenge);
+        let opened = secret.join_key().open(challenge);
         let opened = opened.map_err(|_| AnswerError::WrongKeys(seal.clone()))?;
         // The keys say that this is the right cluster.
         self.joiner.reseal(seal);
         let statement = conversation::encode(&self.statement(raft, non_voter));
         let proof = opened.prove(&statement);
-        let reply = server.answer(name, challenge, &statement, &proof).await;
+        let token = secret.token_id();
+        let answering = server.answer(name, challenge, &statement, &proof, token.as_ref());
+        let reply = answering.await;
         let reply = reply.map_err(AnswerError::Nobody)?;
         let reply = opened.open_reply(&proof, &reply).map_err(|_| {
             AnswerError::Nobody("the reply is not of a holder of the unseal keys".into())

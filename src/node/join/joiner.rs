@@ -1,9 +1,10 @@
 //! The joiner's side: looks for a cluster, waits for the unseal keys, answers.
 
-use super::asking::{AnswerError, WRONG_KEYS};
+use super::asking::{AnswerError, JoinSecret, WRONG_KEYS};
 use super::joining::FoundCluster;
 use super::place::JoinTarget;
 use super::server::Server;
+use super::token::JoinToken;
 use crate::barrier::{SealConfig, SealRecord};
 use crate::node::shared::Shared;
 use crate::raft::RaftStorage;
@@ -26,6 +27,8 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 /// The longest that `init` waits for one other node to tell whether it is in a cluster.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
+const NO_JOIN_TOKEN: &str = "'join_token' is not a join token: give the text that operator raft \
+                             join-token printed";
 const WAITING: &str = "waiting for unseal keys to be supplied";
 
 impl Shared {
@@ -44,6 +47,11 @@ impl Shared {
         self: &Arc<Self>,
         request: JoinRequest,
     ) -> Result<bool, MemberError> {
+        if let Some(token) = &request.join_token {
+            let token = JoinToken::parse(token.expose());
+            let token = token.ok_or_else(|| MemberError::Refused(NO_JOIN_TOKEN.into()))?;
+            return self.join_by_token(token, request).await;
+        }
         if self.belongs() {
             return Ok(true);
         }
@@ -62,6 +70,59 @@ impl Shared {
             }
             Err(why) => Err(MemberError::Unavailable(why)),
         }
+    }
+
+    /// Joins a cluster at once with a token in place of unseal keys, never to be unsealed.
+    async fn join_by_token(
+        self: &Arc<Self>,
+        token: JoinToken,
+        request: JoinRequest,
+    ) -> Result<bool, MemberError> {
+        let refuse = |why: &str| Err(MemberError::Refused(why.into()));
+        if request.retry {
+            return refuse("retry is not for a join_token, which is good for minutes");
+        }
+        let _one = self.step.lock().await;
+        if self.belongs() {
+            return match self.is_non_secret() {
+                Ok(true) => Ok(true),
+                Ok(false) => refuse(
+                    "this node is a member that may be unsealed: to make it a non-secret voter, \
+                     remove it, empty its data directory and let it join with the token",
+                ),
+                Err(error) => Err(MemberError::Unavailable(error.to_string())),
+            };
+        }
+        let non_voter = request.non_voter;
+        let place = Arc::new(JoinTarget::of_request(request).map_err(MemberError::Refused)?);
+        let found = FoundCluster {
+            places: vec![place],
+            // A token's joiner asks for none: the cluster's own comes with its store.
+            seal: SealRecord::of_providers(Vec::new()),
+            non_voter,
+            retry: false,
+        };
+        // What looked for a cluster, or waited for unseal keys, makes room.
+        self.joiner.keep_task(None);
+        self.joiner.state().found = None;
+        self.state().progress.reset();
+        // Before the answer: the store may arrive before the reply does.
+        self.joiner.state().by_token = true;
+        let answered = self
+            .answer_patiently(&found, &JoinSecret::Token(token))
+            .await;
+        let joined = answered.map_err(|error| match error {
+            AnswerError::WrongKeys(_) => MemberError::Refused(NO_JOIN_TOKEN.into()),
+            AnswerError::Nobody(why) | AnswerError::Unreachable(why) => {
+                MemberError::Unavailable(why)
+            }
+        });
+        if joined.is_err() && !self.belongs() {
+            self.joiner.state().by_token = false;
+            self.retry_join();
+        }
+        self.settle();
+        joined.map(|()| true)
     }
 
     /// Returns true when this node is in a cluster, or about to found one.
@@ -130,9 +191,10 @@ impl Shared {
     }
 
     async fn join_by(self: &Arc<Self>, key: Key256) -> Result<(), LifecycleError> {
+        let secret = JoinSecret::SealKey(key.duplicate());
         let found = self.joiner.state().found.clone();
         let found = found.ok_or(LifecycleError::NotInitialized)?;
-        match self.answer_patiently(&found, &key).await {
+        match self.answer_patiently(&found, &secret).await {
             Ok(()) => {}
             Err(AnswerError::WrongKeys(_)) => {
                 return Err(LifecycleError::Invalid(format!(
@@ -190,16 +252,16 @@ impl Shared {
     async fn answer_patiently(
         &self,
         found: &FoundCluster,
-        key: &Key256,
+        secret: &JoinSecret,
     ) -> Result<(), AnswerError> {
         let rounds = if found.retry { 1 } else { ROUNDS };
         for _ in 1..rounds {
-            match self.answer(found, key).await {
+            match self.answer(found, secret).await {
                 Err(AnswerError::Nobody(_) | AnswerError::Unreachable(_)) => pause().await,
                 settled => return settled,
             }
         }
-        self.answer(found, key).await
+        self.answer(found, secret).await
     }
 
     /// Returns the address of a cluster that this node is configured, or was told, to join. A
@@ -271,13 +333,14 @@ async fn look_for(
 
 /// Answers with the keys that were given, until a server takes the answer.
 async fn answer_until(shared: Weak<Shared>, found: FoundCluster, key: Key256) {
+    let secret = JoinSecret::SealKey(key.duplicate());
     loop {
         pause().await;
         let Some(node) = shared.upgrade() else { return };
         if node.belongs() {
             break;
         }
-        match node.answer(&found, &key).await {
+        match node.answer(&found, &secret).await {
             Ok(()) => break,
             Err(AnswerError::WrongKeys(_)) => return node.set_answers(false),
             Err(AnswerError::Nobody(_) | AnswerError::Unreachable(_)) => {

@@ -31,6 +31,8 @@ pub(super) struct Progress {
     pub(super) task: Option<AbortHandle>,
     /// True when the keys were given for the cluster that was found.
     pub(super) answers: bool,
+    /// True once the node joined with a token: it is never unsealed.
+    pub(super) by_token: bool,
     /// The server that answered last, by URL, and the place that led to it.
     pub(super) answered: Option<(Arc<JoinTarget>, String)>,
 }
@@ -86,6 +88,11 @@ impl Joiner {
         if let Some(found) = &mut self.state().found {
             found.seal = seal;
         }
+    }
+
+    /// Returns true once this process joined a cluster with a token.
+    pub fn joined_by_token(&self) -> bool {
+        self.state().by_token
     }
 
     /// Returns true while the node looks for a cluster.

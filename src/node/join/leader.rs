@@ -1,30 +1,84 @@
 //! The active node's side: admits joiners.
 
 use super::conversation::{self, Introduced, JoinReply, Statement};
-use crate::barrier::{BarrierError, CHALLENGE_TTL};
+use super::gatekeeper::TOKENS_MAX;
+use super::token::{JoinToken, TokenId};
+use crate::barrier::{BarrierError, CHALLENGE_TTL, Examiner, Unsealed};
+use crate::clock::Timestamp;
 use crate::node::shared::Shared;
 use crate::node::trust;
 use crate::raft::{ChangeError, MemberInfo, NewMember, RaftStorage};
-use crate::sys::{Challenge, JoinAnswer, MemberError};
+use crate::sys::{Challenge, JoinAnswer, JoinTokenMade, MemberError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The time within which a member that was heard of counts as alive, and its name as taken.
 const ALIVE_WITHIN: Duration = Duration::from_secs(3);
+/// The refusal of a token, and of a proof by it.
+const NO_TOKEN: &str = "the join token is not known here: it was used, has expired, or another \
+                        node was active when it was made; make a new one";
 
 impl Shared {
     /// Makes a challenge for a joiner of this name, which costs no memory here.
     pub(in crate::node) fn challenge_joiner(
         &self,
         node_id: &str,
+        token: Option<&TokenId>,
     ) -> Result<Challenge, MemberError> {
         let (barrier, _) = self.unsealed().map_err(|_| sealed())?;
         let seal = self.state().seal.clone();
-        let challenge = barrier.challenge(self.gatekeeper.issuer, node_id, self.clock.now());
+        let now = self.clock.now();
+        let challenge = self.examiner(&barrier, token, now)?.challenge(node_id, now);
         Ok(Challenge {
             seal: seal.ok_or_else(sealed)?,
             challenge: challenge.map_err(refused)?,
         })
+    }
+
+    /// Makes a token with which one node joins that is never to be unsealed.
+    pub(in crate::node) fn make_join_token(
+        &self,
+        ttl: Duration,
+    ) -> Result<JoinTokenMade, MemberError> {
+        self.unsealed().map_err(|_| sealed())?;
+        let raft = self.leadership.raft().ok_or_else(sealed)?;
+        if raft.cluster_key().is_none() {
+            return Err(refuse(
+                "this cluster does not require proof of the keys yet, so a member without them \
+                 could lead: upgrade all members first",
+            ));
+        }
+        let now = self.clock.now();
+        let expires = now.plus(ttl);
+        let token = JoinToken::generate();
+        let text = token.text();
+        match self.gatekeeper.keep(token, expires, now) {
+            true => Ok(JoinTokenMade {
+                token: text,
+                expires,
+            }),
+            false => Err(MemberError::Refused(format!(
+                "{TOKENS_MAX} join tokens are good already, which is the most: wait until one is \
+                 used or expires"
+            ))),
+        }
+    }
+
+    /// Returns the examiner of a joiner that has this token, or else the unseal keys.
+    fn examiner<'a>(
+        &self,
+        barrier: &'a Unsealed,
+        token: Option<&TokenId>,
+        now: Timestamp,
+    ) -> Result<Examiner<'a>, MemberError> {
+        let issuer = self.gatekeeper.issuer;
+        let Some(id) = token else {
+            return barrier.examiner(issuer).map_err(refused);
+        };
+        let key = self.gatekeeper.join_key(id, now);
+        let key = key.ok_or_else(|| refuse(NO_TOKEN))?;
+        Ok(barrier.examiner_by(issuer, key))
     }
 
     /// Judges a joiner's answer, adds it as a member without a vote, and returns a reply that only
@@ -36,9 +90,10 @@ impl Shared {
         let (barrier, cluster_id) = self.unsealed().map_err(|_| sealed())?;
         let raft = self.leadership.raft().ok_or_else(sealed)?;
         let now = self.clock.now();
-        let accepted = barrier
-            .judge_answer(
-                self.gatekeeper.issuer,
+        let token = answer.token.as_ref();
+        let accepted = self
+            .examiner(&barrier, token, now)?
+            .judge(
                 &answer.node_id,
                 &answer.challenge,
                 &answer.statement,
@@ -49,7 +104,12 @@ impl Shared {
             .inspect_err(
                 |why| crate::telemetry::debug!(node = answer.node_id, %why, "refused a joiner"),
             )
-            .map_err(refused)?;
+            .map_err(|error| match (token, error) {
+                (Some(_), BarrierError::WrongJoinKey | BarrierError::WrongProof) => {
+                    refuse(NO_TOKEN)
+                }
+                (_, error) => refused(error),
+            })?;
         let statement: Statement = conversation::decode(&answer.statement)
             .ok_or_else(|| refuse("the joiner's version is not compatible with this one"))?;
         if let Some(problem) = statement.problem() {
@@ -67,7 +127,13 @@ impl Shared {
                  give: upgrade coffer there",
             ));
         }
-        self.admit(raft, &answer.node_id, statement).await?;
+        match token {
+            None => self.admit(raft, &answer.node_id, statement).await?,
+            Some(token) => {
+                let admitting = self.admit_by_token(&barrier, token, &answer.node_id, statement);
+                admitting.await?;
+            }
+        }
         let reply = JoinReply {
             cluster_id,
             members: raft.members().into_iter().map(introduced).collect(),
@@ -75,6 +141,36 @@ impl Shared {
         let key = key.map_or_else(Vec::new, |key| key.0.to_vec());
         let reply = conversation::encode_reply(&reply, understands.then_some(&*key));
         Ok(accepted.reply(&reply))
+    }
+
+    /// Adds a joiner that proved to have this token, which is used then: it is given back where the
+    /// joiner was refused and nothing changed.
+    async fn admit_by_token(
+        &self,
+        barrier: &Unsealed,
+        token: &TokenId,
+        node_id: &str,
+        said: Statement,
+    ) -> Result<(), MemberError> {
+        let _one = self.gatekeeper.admitting.lock().await;
+        let raft = self.leadership.raft().ok_or_else(sealed)?;
+        let now = self.clock.now();
+        let issued = self.gatekeeper.take(token, now);
+        let issued = issued.ok_or_else(|| refuse(NO_TOKEN))?;
+        let non_secret = self.non_secret_members().map_err(refused)?;
+        let taken = place_of_another(&raft.members(), &non_secret, node_id, &said);
+        if let Some(problem) = taken {
+            tracing::warn!(node = node_id, problem, "refused a joiner");
+            self.gatekeeper.put_back(issued, now);
+            return Err(MemberError::Refused(problem));
+        }
+        // Before it is a member, so that no member was ever thought to be another kind.
+        self.put_non_secret(barrier, said.raft_id).await?;
+        let admitted = self.admit(raft, node_id, said).await;
+        if let Err(MemberError::Refused(_)) = &admitted {
+            self.gatekeeper.put_back(issued, now);
+        }
+        admitted
     }
 
     async fn admit(
@@ -105,6 +201,30 @@ impl Shared {
         crate::telemetry::info!(node = node_id, address, raft_id, version, "a node joined");
         Ok(())
     }
+}
+
+/// Returns the reason for which a joiner with a token is refused: it names itself as a member that
+/// has the keys, or may have them. A token is not worth as much as that member's place.
+fn place_of_another(
+    members: &[MemberInfo],
+    non_secret: &BTreeSet<u64>,
+    node_id: &str,
+    said: &Statement,
+) -> Option<String> {
+    let mut with_keys = members
+        .iter()
+        .filter(|member| !non_secret.contains(&member.raft_id));
+    let other = with_keys.find(|member| {
+        member.name == node_id
+            || member.raft_id == said.raft_id
+            || member.public_key.0 == said.public_key
+            || member.cluster_address == said.cluster_address
+    })?;
+    Some(format!(
+        "a join token takes no other member's place, and the joiner's name, key, address or data \
+         directory is that of {:?}: choose others, or remove that node first",
+        other.name
+    ))
 }
 
 /// Returns the reason for which a joiner of this name cannot be let in beside these members.
@@ -203,6 +323,25 @@ mod tests {
             cluster_address: address.into(),
             ..Statement::default()
         }
+    }
+
+    #[test]
+    fn a_token_takes_the_place_of_no_member_with_keys() {
+        let members = [
+            member("me", 1, 1, Some(0)),
+            member("silent", 3, 3, None),
+            member("blind", 4, 4, None),
+        ];
+        let blind = BTreeSet::from([4]);
+        let taken =
+            |name: &str, said: Statement| place_of_another(&members, &blind, name, &said).is_some();
+        assert!(!taken("new", says(9, 9, "new:8201")));
+        assert!(!taken("blind", says(9, 9, "blind:8201")), "its own");
+        assert!(taken("silent", says(9, 9, "new:8201")), "the name");
+        assert!(taken("new", says(3, 9, "new:8201")), "the number");
+        assert!(taken("new", says(9, 3, "new:8201")), "the key");
+        assert!(taken("new", says(9, 9, "silent:8201")), "the address");
+        assert!(taken("blind", says(1, 4, "blind:8201")), "the number");
     }
 
     #[test]

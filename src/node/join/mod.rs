@@ -17,6 +17,8 @@
 //!   believes an answer only when it proves the same, once.
 //! - A live node keeps its name: only one that is not heard of any more is replaced.
 //! - While the operator fetches the keys, nothing runs.
+//! - A join token stands in for the keys for a node that is never to have them: it lets one node
+//!   in, once, and takes no other member's place.
 
 mod asking;
 mod conversation;
@@ -27,6 +29,7 @@ mod leader;
 mod place;
 mod server;
 mod survey;
+mod token;
 
 pub(super) use gatekeeper::Gatekeeper;
 pub(super) use joining::Joiner;

@@ -1,6 +1,7 @@
 //! Another node's API, as a joiner calls it.
 
 use super::place::JoinTarget;
+use super::token::TokenId;
 use crate::barrier::{SealConfig, SealRecord, SealType};
 use crate::outbound::{Address, Client, ExchangeError, Limits, SetupError};
 use base64::Engine as _;
@@ -48,9 +49,14 @@ impl Server {
         self.is_reached.load(Relaxed)
     }
 
-    /// Returns the cluster's seal, and a challenge for a node of this name.
-    pub async fn challenge(&self, node_id: &str) -> Result<(SealRecord, Vec<u8>), String> {
-        let body = json!({ "server_id": node_id });
+    /// Returns the cluster's seal, and a challenge for a node of this name: one that has the token,
+    /// or else the unseal keys.
+    pub async fn challenge(
+        &self,
+        node_id: &str,
+        token: Option<&TokenId>,
+    ) -> Result<(SealRecord, Vec<u8>), String> {
+        let body = with_token(json!({ "server_id": node_id }), token);
         let path = "sys/storage/raft/bootstrap/challenge";
         let answer = self.post(path, &body, ASK_MAX).await?;
         let seal = answer.pointer("/data/seal_config").and_then(seal_record);
@@ -65,6 +71,7 @@ impl Server {
         challenge: &[u8],
         statement: &[u8],
         proof: &[u8],
+        token: Option<&TokenId>,
     ) -> Result<Vec<u8>, String> {
         let body = json!({
             "server_id": node_id,
@@ -72,6 +79,7 @@ impl Server {
             "statement": BASE64.encode(statement),
             "proof": BASE64.encode(proof),
         });
+        let body = with_token(body, token);
         let path = "sys/storage/raft/bootstrap/answer";
         let answer = self.post(path, &body, ANSWER_MAX).await?;
         bytes(&answer, "/data/reply")
@@ -159,6 +167,14 @@ impl Server {
         }
         why
     }
+}
+
+/// Names the token, where there is one. A release before tokens does not know the field.
+fn with_token(mut body: Value, token: Option<&TokenId>) -> Value {
+    if let (Some(id), Value::Object(fields)) = (token, &mut body) {
+        fields.insert("token_id".into(), BASE64.encode(id).into());
+    }
+    body
 }
 
 /// Returns `text` fit for a log and a terminal.
@@ -253,7 +269,7 @@ mod tests {
         });
         let place = place.unwrap();
         let server = Server::new(&place, &url).unwrap();
-        let why = server.challenge("b").await.unwrap_err();
+        let why = server.challenge("b", None).await.unwrap_err();
         stranger.await.unwrap();
         why
     }

@@ -12,7 +12,7 @@ use crate::engine::table::{Answers, Endpoint, Field, FieldKind, Fields, Op, Plac
 use crate::engine::{Error, ErrorKind, Response};
 use crate::router::Phase;
 use crate::secret::Secret;
-use crate::sys::ports::{Cluster, JoinAnswer, JoinRequest, MemberError};
+use crate::sys::ports::{Cluster, JoinAnswer, JoinRequest, MemberError, TOKEN_ID_BYTES};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 const PEM_BYTES_MAX: usize = 64 << 10;
 
 const SERVER_ID: Field = Field::new("server_id", FieldKind::Text, "The joiner's name.").required();
+const TOKEN_ID: Field = text("token_id", "Which join token the joiner has, if any.");
 const fn text(name: &'static str, help: &'static str) -> Field {
     Field::new(name, FieldKind::Text, help)
 }
@@ -39,6 +40,11 @@ pub(super) const ROWS: &[Row<Run>] = &[
                 text("auto_join", "Where to look for members."),
                 Field::new("auto_join_port", FieldKind::Integer, "Their port."),
                 text("auto_join_scheme", "http or https."),
+                text(
+                    "join_token",
+                    "Token to join with at once, never to be unsealed.",
+                )
+                .secret(),
                 text("leader_api_addr", "Address of a member."),
                 text("leader_ca_cert", "Authority of its certificate, in PEM."),
                 text("leader_client_cert", "Certificate to show it, in PEM."),
@@ -60,7 +66,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
             pattern: "storage/raft/bootstrap/challenge",
             place: Place::Active,
             answers: Answers::Envelope,
-            fields: &[SERVER_ID],
+            fields: &[SERVER_ID, TOKEN_ID],
             summary: "Gives a joiner what it has to answer.",
             ..OPEN
         },
@@ -79,6 +85,7 @@ pub(super) const ROWS: &[Row<Run>] = &[
                 text("challenge", "What was given.").required(),
                 text("proof", "Proof of the unseal keys.").required(),
                 text("statement", "What the joiner says of itself.").required(),
+                TOKEN_ID,
             ],
             summary: "Lets a joiner in.",
             ..OPEN
@@ -143,12 +150,15 @@ fn join_request(fields: &Fields<'_>) -> Result<JoinRequest, Error> {
         leader_tls_servername: text("leader_tls_servername", TEXT_BYTES_MAX)?,
         retry: flag("retry"),
         non_voter: flag("non_voter"),
+        join_token: fields.secret("join_token"),
     })
 }
 
 async fn challenge(asked: Asked<'_>) -> Result<Response, Error> {
     let cluster = led(&asked)?;
-    let made = cluster.challenge(node_id(&asked.fields)?).await;
+    let made = cluster
+        .challenge(node_id(&asked.fields)?, token_id(&asked.fields)?)
+        .await;
     let made = made.map_err(refused)?;
     let mut seal = json!({
         "type": made.seal.kind(),
@@ -179,6 +189,7 @@ async fn judge(asked: Asked<'_>) -> Result<Response, Error> {
         challenge: bytes(fields, "challenge", CHALLENGE_BYTES_MAX)?,
         proof: bytes(fields, "proof", PROOF_BYTES)?,
         statement: bytes(fields, "statement", STATEMENT_BYTES_MAX)?,
+        token: token_id(fields)?,
     };
     let reply = cluster.answer(answer).await.map_err(refused)?;
     Ok(enveloped(json!({ "reply": BASE64.encode(reply) })))
@@ -191,6 +202,15 @@ fn node_id(fields: &Fields<'_>) -> Result<String, Error> {
         length if length > NODE_ID_BYTES_MAX => Err(Error::invalid("the server id is too long")),
         _ => Ok(id.to_owned()),
     }
+}
+
+fn token_id(fields: &Fields<'_>) -> Result<Option<[u8; TOKEN_ID_BYTES]>, Error> {
+    if fields.text(TOKEN_ID.name).is_none_or(str::is_empty) {
+        return Ok(None);
+    }
+    let id = bytes(fields, TOKEN_ID.name, TOKEN_ID_BYTES)?.try_into();
+    id.map(Some)
+        .map_err(|_| Error::invalid("invalid answer given"))
 }
 
 fn bytes(fields: &Fields<'_>, name: &str, bytes_max: usize) -> Result<Vec<u8>, Error> {

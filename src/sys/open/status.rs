@@ -104,6 +104,9 @@ pub(super) fn seal_status(status: &SealStatus) -> Response {
     if let (false, Some(fields)) = (status.warnings.is_empty(), body.as_object_mut()) {
         fields.insert("warnings".into(), json!(status.warnings));
     }
+    if let (true, Some(fields)) = (status.non_secret, body.as_object_mut()) {
+        fields.insert("non_secret".into(), true.into());
+    }
     if let (true, Some(fields)) = (status.recovery_seal, body.as_object_mut()) {
         fields.insert("recovery_seal_type".into(), "shamir".into());
     }

@@ -1,6 +1,7 @@
 //! The port to the cluster, which the endpoints under `sys/storage/raft/` need of the node. `node`
 //! implements it.
 
+use crate::clock::Timestamp;
 use crate::secret::SecretString;
 use crate::store::BoxFuture;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct MemberStatus {
     pub voter: bool,
     /// True for a member that was asked to stay without a vote.
     pub non_voter: bool,
+    /// True for a member that joined with a token and is never unsealed.
+    pub non_secret: bool,
     /// True for a member that has its keys; `None` when it was not heard of.
     pub unsealed: Option<bool>,
     /// Time since the leader heard of it last; `None`: never, or not asked of the leader. Zero for
@@ -84,6 +87,18 @@ pub struct Challenge {
     pub challenge: Vec<u8>,
 }
 
+/// A token that was made, with which one node joins that is never to be unsealed.
+#[derive(Debug)]
+pub struct JoinTokenMade {
+    /// The text for the operator.
+    pub token: SecretString,
+    /// The time from which it is good no more.
+    pub expires: Timestamp,
+}
+
+/// The number of bytes of a join token's id.
+pub const TOKEN_ID_BYTES: usize = 16;
+
 /// The proof of a joiner, with its statement about itself.
 #[derive(Clone, Debug, Default)]
 pub struct JoinAnswer {
@@ -95,6 +110,8 @@ pub struct JoinAnswer {
     pub proof: Vec<u8>,
     /// The joiner's statement about itself (opaque to `sys`).
     pub statement: Vec<u8>,
+    /// The id of the join token that the proof is made with; `None` for the unseal keys.
+    pub token: Option<[u8; TOKEN_ID_BYTES]>,
 }
 
 /// The request to `sys/storage/raft/join`, as the client sends it.
@@ -120,6 +137,8 @@ pub struct JoinRequest {
     pub retry: bool,
     /// True to stay without a vote.
     pub non_voter: bool,
+    /// A token to join with at once, in place of unseal keys.
+    pub join_token: Option<SecretString>,
 }
 
 /// The cluster as the endpoints see it. The router has authorized the caller where the path is not
@@ -142,8 +161,16 @@ pub trait Cluster: Send + Sync {
     /// Joins another cluster. Returns true when it is done, or was before.
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<bool, MemberError>>;
 
-    /// Returns a challenge for a joiner of this name, on the active node.
-    fn challenge(&self, node_id: String) -> BoxFuture<'_, Result<Challenge, MemberError>>;
+    /// Makes a token with which one node joins that is never to be unsealed, on the active node.
+    fn make_join_token(&self, ttl: Duration) -> Result<JoinTokenMade, MemberError>;
+
+    /// Returns a challenge for a joiner of this name, on the active node: for one that has the
+    /// token of that id, or else the unseal keys.
+    fn challenge(
+        &self,
+        node_id: String,
+        token: Option<[u8; TOKEN_ID_BYTES]>,
+    ) -> BoxFuture<'_, Result<Challenge, MemberError>>;
 
     /// Checks the answer and adds the joiner, on the active node. Returns what the joiner needs to
     /// know of the cluster, opaque to `sys`.

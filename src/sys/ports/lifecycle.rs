@@ -19,6 +19,8 @@ pub struct SealStatus {
     pub initialized: bool,
     /// True when the keys are not in memory.
     pub sealed: bool,
+    /// True for a member that joined with a token and is never unsealed.
+    pub non_secret: bool,
     /// Shares that open the seal, or that make up the recovery key.
     pub t: u8,
     /// Shares that there are.

@@ -7,8 +7,8 @@ mod cluster;
 mod lifecycle;
 
 pub use cluster::{
-    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
-    Membership,
+    Challenge, Cluster, JoinAnswer, JoinRequest, JoinTokenMade, MemberChange, MemberError,
+    MemberStatus, Membership, TOKEN_ID_BYTES,
 };
 pub use lifecycle::{
     HaStatus, InitRequest, InitResult, LeaderStatus, Lifecycle, LifecycleError, Metering,

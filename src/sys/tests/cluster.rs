@@ -2,8 +2,8 @@
 
 use crate::store::BoxFuture;
 use crate::sys::{
-    Challenge, Cluster, JoinAnswer, JoinRequest, MemberChange, MemberError, MemberStatus,
-    Membership,
+    Challenge, Cluster, JoinAnswer, JoinRequest, JoinTokenMade, MemberChange, MemberError,
+    MemberStatus, Membership,
 };
 use std::sync::Mutex;
 use std::time::Duration;
@@ -117,7 +117,15 @@ impl Cluster for FakeCluster {
         unavailable()
     }
 
-    fn challenge(&self, _: String) -> BoxFuture<'_, Result<Challenge, MemberError>> {
+    fn make_join_token(&self, _: Duration) -> Result<JoinTokenMade, MemberError> {
+        Err(MemberError::Unavailable("not here".into()))
+    }
+
+    fn challenge(
+        &self,
+        _: String,
+        _: Option<[u8; 16]>,
+    ) -> BoxFuture<'_, Result<Challenge, MemberError>> {
         unavailable()
     }
 

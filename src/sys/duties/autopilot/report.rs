@@ -47,7 +47,7 @@ fn server(config: &Config, health: &Health, now: Timestamp) -> Value {
         false => "alive",
     };
     let since = now.minus(health.unchanged_for);
-    json!({
+    let mut server = json!({
         "id": member.node_id,
         "name": member.node_id,
         "address": member.address,
@@ -60,7 +60,11 @@ fn server(config: &Config, health: &Health, now: Timestamp) -> Value {
         "status": status,
         "version": member.version,
         "node_type": if member.non_voter { "non-voter" } else { "voter" },
-    })
+    });
+    if let (true, Value::Object(server)) = (member.non_secret, &mut server) {
+        server.insert("non_secret".into(), true.into());
+    }
+    server
 }
 
 /// Cuts a duration to whole microseconds, for nobody can measure it more finely.

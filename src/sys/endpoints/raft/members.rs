@@ -6,9 +6,14 @@ use crate::sys::endpoints::system::System;
 use crate::sys::ports::{Cluster, MemberChange, MemberStatus, Membership};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The version of the messages in other implementations; clients print it.
 const PROTOCOL_VERSION: &str = "3";
+/// The life of a join token, in seconds, where none is asked for.
+const JOIN_TOKEN_TTL_S: u64 = 600;
+/// The longest life of a join token, in seconds.
+const JOIN_TOKEN_TTL_S_MAX: u64 = 3600;
 
 /// Returns the members as the API answers them.
 pub(super) fn configuration(membership: &Membership) -> Response {
@@ -20,9 +25,14 @@ pub(super) fn configuration(membership: &Membership) -> Response {
             "protocol_version": PROTOCOL_VERSION,
             "voter": member.voter,
         });
-        // Our addition, and only where there is something to say.
-        if let (true, Value::Object(server)) = (member.seen_twice, &mut server) {
-            server.insert("seen_twice".into(), true.into());
+        // Our additions, and only where there is something to say.
+        for (holds, name) in [
+            (member.seen_twice, "seen_twice"),
+            (member.non_secret, "non_secret"),
+        ] {
+            if let (true, Value::Object(server)) = (holds, &mut server) {
+                server.insert(name.into(), true.into());
+            }
         }
         server
     });
@@ -72,6 +82,35 @@ impl System {
         }
         self.change_member(cluster, node_id, MemberChange::Demote)
             .await
+    }
+
+    /// Makes a token with which one node joins that is never to be unsealed. One that has the keys
+    /// joins with them, and needs none.
+    pub(super) async fn make_join_token(&self, matched: Matched<'_>) -> Result<Response, Error> {
+        let cluster = self.cluster()?;
+        let fields = &matched.fields;
+        if fields.flag("non_secret") != Some(true) {
+            return Err(Error::invalid(
+                "non_secret must be true: a node that is to have the keys joins with them, and \
+                 needs no token",
+            ));
+        }
+        let ttl_s = match fields.seconds("ttl") {
+            Some(0) | None => JOIN_TOKEN_TTL_S,
+            Some(ttl_s) => ttl_s,
+        };
+        if ttl_s > JOIN_TOKEN_TTL_S_MAX {
+            return Err(Error::invalid(format!(
+                "'ttl' must be at most {JOIN_TOKEN_TTL_S_MAX} seconds"
+            )));
+        }
+        let made = cluster.make_join_token(Duration::from_secs(ttl_s))?;
+        let mut data = Map::new();
+        data.insert("join_token".into(), made.token.expose().as_str().into());
+        data.insert("expires_at".into(), made.expires.rfc3339().into());
+        data.insert("non_secret".into(), true.into());
+        crate::telemetry::info!(ttl_s, "made a join token for a non-secret voter");
+        Ok(Response::data(data))
     }
 
     async fn change_member(

@@ -8,7 +8,7 @@ mod members;
 
 use super::run::Run;
 use super::system::System;
-use crate::engine::table::{Endpoint, Field, FieldKind, Op, Place, Row};
+use crate::engine::table::{Access, Endpoint, Field, FieldKind, Op, Place, Row};
 use crate::engine::{Error, ErrorKind};
 use crate::sys::ports::{Cluster, MemberError};
 use std::sync::Arc;
@@ -72,6 +72,28 @@ pub(super) const ROWS: &[Row<Run>] = &[
         operations: &[(
             Op::ACT,
             Run::Act(|system, m| Box::pin(system.demote_member(m))),
+        )],
+    },
+    Row {
+        endpoint: Endpoint {
+            pattern: "storage/raft/join-token",
+            access: Access::Sudo,
+            fields: &[
+                Field::new("non_secret", FieldKind::Flag, "Never to be unsealed.").required(),
+                Field::new(
+                    "ttl",
+                    FieldKind::Seconds,
+                    "Its life; ten minutes where not given.",
+                ),
+            ],
+            summary: "Makes a token with which a node joins that is never unsealed.",
+            about: "The token is good once, for at most an hour, while the node that made it is \
+                    active.",
+            ..MEMBERS
+        },
+        operations: &[(
+            Op::ACT,
+            Run::Act(|system, m| Box::pin(system.make_join_token(m))),
         )],
     },
     Row {

@@ -1,6 +1,6 @@
 //! `operator raft join`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::call::Call;
 use crate::cli::client::Ask;
@@ -27,6 +27,12 @@ pub static JOIN: Verb = Verb {
             FlagKind::Text,
             "http or https, for the servers that auto-join finds. The default is what they \
              announce, or https.",
+        ),
+        flag(
+            "join-token",
+            FlagKind::Text,
+            "A token of operator raft join-token, or @ and a file's name: join at once, never to \
+             be unsealed.",
         ),
         flag(
             "leader-ca-cert",
@@ -63,7 +69,8 @@ fn run(call: &mut Call) -> Outcome {
         true => (String::new(), word),
         false => (word, String::new()),
     };
-    let body = json!({
+    let token = pem(call, "join-token")?;
+    let mut body = json!({
         "leader_api_addr": address,
         "auto_join": auto_join,
         "auto_join_scheme": call.flags.text("auto-join-scheme").unwrap_or_default(),
@@ -74,6 +81,10 @@ fn run(call: &mut Call) -> Outcome {
         "retry": call.flags.switch("retry"),
         "non_voter": call.flags.switch("non-voter"),
     });
+    // Servers of a release before join tokens would warn of the field.
+    if let (false, Value::Object(fields)) = (token.is_empty(), &mut body) {
+        fields.insert("join_token".into(), token.into());
+    }
     let ask = Ask::post("sys/storage/raft/join", body).unwrapped();
     let reply = call.send(&ask).and_then(|reply| reply.json());
     let answer = reply.during(|| String::from("Error joining the node to the Raft cluster"))?;

@@ -2,6 +2,7 @@
 
 mod autopilot;
 mod join;
+mod join_token;
 mod peers;
 mod snapshot;
 
@@ -15,6 +16,7 @@ pub static RAFT: Group = Group {
         VerbNode::Group(&autopilot::AUTOPILOT),
         VerbNode::Verb(&peers::DEMOTE),
         VerbNode::Verb(&join::JOIN),
+        VerbNode::Verb(&join_token::JOIN_TOKEN),
         VerbNode::Verb(&peers::LIST_PEERS),
         VerbNode::Verb(&peers::PROMOTE),
         VerbNode::Verb(&peers::REMOVE_PEER),

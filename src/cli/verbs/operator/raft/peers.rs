@@ -76,9 +76,11 @@ fn list(call: &mut Call) -> Outcome {
     let servers = servers.ok_or(Failure::Answer("list of servers"))?;
     let rows = servers.iter().map(|server| {
         let text = |name: &str| server.get(name).map(plain).unwrap_or_default();
-        let state = match server.get("leader") {
-            Some(Value::Bool(true)) => "leader",
-            _ => "follower",
+        let is = |name: &str| server.get(name) == Some(&Value::Bool(true));
+        let state = match (is("leader"), is("non_secret")) {
+            (true, _) => "leader",
+            (false, true) => "non-secret",
+            (false, false) => "follower",
         };
         vec![
             text("node_id"),
