@@ -85,6 +85,36 @@ def recovery_keys(folder):
     node.stop()
 
 
+def emergency_keys(folder):
+    node = Node(folder).start(STATIC)
+    said = run(node, "init", "-recovery-shares=1", "-recovery-threshold=1", "-emergency-shares=2",
+               "-emergency-threshold=2", f"-sheet={folder}")
+    node.token = re.search(r"Initial Root Token: (\S+)", said)[1]
+    node.opens()
+    paths = sheets(folder, "emergency", 2, 2)
+    check(all(f"Emergency Key {at}: on {path}\n" in said for at, path in enumerate(paths, 1)), said)
+    words, text = words_of(paths[0])
+    check("Emergency key 1 of 2" in text and "provider of its seal is gone" in text, text)
+    check("generation 2" in run(node, "drill", "-", stdin=words), "the sheet's generation")
+    recovery = code_of(sheets(folder, "recovery", 1, 1)[0])
+    check("generation 1" in run(node, "drill", recovery), "the other sheet's generation")
+    begun = run(node, "rekey", "-init", "-emergency-shares=3", "-emergency-threshold=2",
+                "-format=json")
+    nonce = json.loads(begun)["nonce"]
+    said = run(node, "rekey", f"-nonce={nonce}", f"-sheet={folder}", "-format=json", recovery)
+    third = json.loads(said)["sheets"][2]
+    check("emergency-key-3-of-3-generation-3" in third and json.loads(said)["keys"] == [], said)
+    run(node, "drill", code_of(third))
+    run(node, "drill", "-", stdin=words, wanted=2)
+    # The provider is gone: the sheets open.
+    node.stop()
+    node.start(STATIC.replace(KEY, "cd" * 32))
+    for path in json.loads(said)["sheets"][:2]:
+        run(node, "unseal", code_of(path))
+    check(not node.status()["sealed"], "the sheets' shares open without the provider")
+    node.stop()
+
+
 def age_keys(folder):
     """A holder of a key of age, of one and of another of SSH, and one of two keys in a file."""
     node, files = Node(folder).start(""), {}
@@ -175,7 +205,8 @@ def part(folder):
     if missing:
         print(f"skipped sheets: {', '.join(missing)} not installed (age, openssh-client, poppler-utils, zbar-tools)")
         return
-    for name, play in (("unseal", unseal_keys), ("recovery", recovery_keys), ("age", age_keys)):
+    for name, play in (("unseal", unseal_keys), ("recovery", recovery_keys), ("age", age_keys),
+                       ("emergency", emergency_keys)):
         below = os.path.join(folder, name)
         os.mkdir(below)
         play(below)

@@ -139,7 +139,12 @@ impl WrittenSheets {
     pub fn tell(&self, output: &mut Value) {
         if let (Some(fields), false) = (output.as_object_mut(), self.paths.is_empty()) {
             let paths: Vec<&str> = self.paths.iter().flatten().map(String::as_str).collect();
-            fields.insert("sheets".into(), paths.into());
+            let told = fields
+                .entry("sheets")
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Some(told) = told.as_array_mut() {
+                told.extend(paths.into_iter().map(Value::from));
+            }
         }
     }
 

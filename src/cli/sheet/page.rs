@@ -59,6 +59,8 @@ pub enum SheetKind {
     Unseal,
     /// Recovery keys.
     Recovery,
+    /// Shares that open where the provider of the seal is gone.
+    Emergency,
 }
 
 impl SheetKind {
@@ -66,6 +68,7 @@ impl SheetKind {
         match self {
             Self::Unseal => "unseal",
             Self::Recovery => "recovery",
+            Self::Emergency => "emergency",
         }
     }
 
@@ -73,6 +76,7 @@ impl SheetKind {
         match self {
             Self::Unseal => "Unseal key",
             Self::Recovery => "Recovery key",
+            Self::Emergency => "Emergency key",
         }
     }
 }
@@ -205,36 +209,38 @@ impl SheetSet {
         number.unwrap_or_default()
     }
 
+    fn purpose(&self) -> Vec<String> {
+        let needed = format!("{} of these {} keys", self.threshold, self.shares);
+        let (first, second) = match self.kind {
+            SheetKind::Unseal => ("open the cluster after a start.", None),
+            SheetKind::Recovery => (
+                "allow a new root token, new recovery",
+                Some("keys and a start in recovery mode. They open nothing."),
+            ),
+            SheetKind::Emergency => (
+                "open the cluster after a start",
+                Some("where the provider of its seal is gone. They allow nothing else."),
+            ),
+        };
+        let first = format!("{needed} {first}");
+        [Some(first), second.map(str::to_owned)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     fn what_to_do(&self, key: &SheetKey<'_>) -> Vec<((Font, f32), String)> {
         let (plain, bold, fixed) = (PLAIN, BOLD, FIXED);
         let mut lines = Vec::new();
         let mut say = |font, text: &str| lines.push((font, text.to_owned()));
-        let (shares, threshold) = (self.shares, self.threshold);
         say(bold, "What it is for");
-        match self.kind {
-            SheetKind::Unseal => {
-                say(
-                    plain,
-                    &format!("{threshold} of these {shares} keys open the cluster after a start."),
-                );
-            }
-            SheetKind::Recovery => {
-                say(
-                    plain,
-                    &format!(
-                        "{threshold} of these {shares} keys allow a new root token, new recovery"
-                    ),
-                );
-                say(
-                    plain,
-                    "keys and a start in recovery mode. They open nothing.",
-                );
-            }
+        for line in self.purpose() {
+            say(plain, &line);
         }
         say(plain, "");
         say(bold, "How to give it");
         match self.kind {
-            SheetKind::Unseal => say(fixed, "coffer operator unseal"),
+            SheetKind::Unseal | SheetKind::Emergency => say(fixed, "coffer operator unseal"),
             SheetKind::Recovery => {
                 say(fixed, "coffer operator generate-root");
                 say(fixed, "coffer operator rekey -target=recovery");
@@ -400,6 +406,8 @@ mod tests {
         }
         let page = shown(&set(SheetKind::Recovery).sheet(2, SheetKey::Plain(&key)));
         assert!(page.contains("Recovery key 2 of 5") && page.contains("They open nothing"));
+        let page = shown(&set(SheetKind::Emergency).sheet(2, SheetKey::Plain(&key)));
+        assert!(page.contains("Emergency key 2 of 5") && page.contains("its seal is gone"));
         let name = set(SheetKind::Recovery).file_name(4);
         assert_eq!(name, "recovery-key-4-of-5-generation-2.pdf");
         let mut other = set(SheetKind::Unseal);
@@ -427,7 +435,7 @@ mod tests {
     fn the_longest_encrypted_key_leaves_room_for_what_to_do() {
         let line = "QUJD".repeat(16);
         let file = vec![line.as_str(); BLOCK_LINES_MAX].join("\n");
-        for kind in [SheetKind::Unseal, SheetKind::Recovery] {
+        for kind in [SheetKind::Unseal, SheetKind::Recovery, SheetKind::Emergency] {
             let page = shown(&set(kind).sheet(1, SheetKey::Age(&file)));
             let places = page.lines().filter_map(|line| {
                 let words: Vec<&str> = line.split(' ').collect();

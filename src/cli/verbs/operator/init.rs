@@ -19,6 +19,7 @@ const NOT_INITIALIZED: u8 = 2;
 
 /// The flags with keys to which shares are encrypted.
 const PGP_KEYS: [&str; 2] = ["pgp-keys", "recovery-pgp-keys"];
+const EMERGENCY_KEYS: &str = "emergency_keys_base64";
 const FIRST_GENERATION: u64 = 1;
 
 /// `operator init`.
@@ -148,6 +149,24 @@ impl Numbers {
         Sheets::reserve(call, wanted)
     }
 
+    /// Makes the files of the emergency shares' sheets, where both are wanted.
+    fn emergency_sheets(call: &mut Call) -> Result<Option<Sheets>, Failure> {
+        let number = |name| call.flags.number(name).unwrap_or_default();
+        let [shares, threshold] = ["emergency-shares", "emergency-threshold"].map(number);
+        if shares == 0 {
+            return Ok(None);
+        }
+        let wanted = WantedKeys {
+            kind: SheetKind::Emergency,
+            shares: u64::try_from(shares).unwrap_or_default(),
+            threshold: u64::try_from(threshold).unwrap_or_default(),
+            // The server counts the recovery keys first.
+            generation: Some(FIRST_GENERATION + 1),
+            lines: 0,
+        };
+        Sheets::reserve(call, wanted)
+    }
+
     /// Returns the holders of the keys, if some are named.
     fn holders(&self, call: &Call) -> Result<Option<AgeHolders>, Failure> {
         let name = AGE_RECIPIENTS.name;
@@ -226,33 +245,51 @@ fn run(call: &mut Call) -> Outcome {
     let holders = numbers.holders(call)?;
     let lines = holders.as_ref().map_or(0, AgeHolders::lines);
     let sheets = numbers.sheets(call, lines)?;
+    let emergency_sheets = Numbers::emergency_sheets(call)?;
     let reply = call.send(&Ask::put("sys/init", body).unwrapped());
     let answer = reply.and_then(|reply| reply.json());
     let answer = answer.during(|| String::from("Error initializing"))?;
-    let keys = answer.get(numbers.keys()).and_then(Value::as_array);
-    let keys = keys.into_iter().flatten().filter_map(Value::as_str);
-    let mut flags = PGP_KEYS.iter();
-    let cover = match flags.any(|flag| !call.flags.texts(flag).is_empty()) {
+    let cover = |flags: &[&str]| match flags.iter().any(|flag| !call.flags.texts(flag).is_empty()) {
         true => KeyCover::Pgp,
         false => KeyCover::Bare,
     };
-    let keys = MadeKeys::of(keys.collect(), cover, holders.as_ref());
-    let written = sheets.map(|sheets| sheets.write(ClusterName::of(&answer), &keys.on_sheets()));
-    let written = written.unwrap_or_default();
+    let keys = texts(&answer, numbers.keys());
+    let keys = MadeKeys::of(keys, cover(&PGP_KEYS), holders.as_ref());
+    let emergency = texts(&answer, EMERGENCY_KEYS);
+    let emergency = MadeKeys::of(emergency, cover(&["emergency-pgp-keys"]), None);
+    let write = |sheets: Option<Sheets>, keys: &MadeKeys<'_>| {
+        let written = sheets.map(|it| it.write(ClusterName::of(&answer), &keys.on_sheets()));
+        written.unwrap_or_default()
+    };
+    let written = write(sheets, &keys);
+    let emergency_written = write(emergency_sheets, &emergency);
+    let made = [(&keys, &written), (&emergency, &emergency_written)];
     match call.is_table() {
-        true => print(call, &answer, &numbers, &keys, &written)?,
-        false => print_value(call, &answer, &numbers, &keys, &written)?,
+        true => print(call, &answer, &numbers, made)?,
+        false => print_value(call, &answer, &numbers, made)?,
     };
     keys.outcome()?;
-    written.outcome()
+    written.outcome()?;
+    emergency_written.outcome()
+}
+
+/// Keys that were made with their sheets: the usual ones, and the emergency shares.
+type MadeAndWritten<'a> = [(&'a MadeKeys<'a>, &'a WrittenSheets); 2];
+
+/// Returns the keys that an answer has under `name`.
+fn texts<'a>(answer: &'a Value, name: &str) -> Vec<&'a str> {
+    let keys = answer.get(name).and_then(Value::as_array);
+    keys.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 fn print_value(
     call: &Call,
     answer: &Value,
     numbers: &Numbers,
-    keys: &MadeKeys<'_>,
-    written: &WrittenSheets,
+    [(keys, written), (_, emergency_written)]: MadeAndWritten<'_>,
 ) -> Outcome {
     let made = (numbers.shares, numbers.threshold);
     let (unseal, recovery) = match numbers.recovery {
@@ -277,11 +314,12 @@ fn print_value(
         "root_token": or("root_token", json!("")),
     });
     if let (Some(_), Some(fields)) = (answer.get("emergency_keys"), value.as_object_mut()) {
-        fields.insert(
-            "emergency_keys_b64".into(),
-            or("emergency_keys_base64", json!([])),
-        );
-        fields.insert("emergency_keys_hex".into(), or("emergency_keys", json!([])));
+        let key = |name: &str| match emergency_written.has_all() {
+            true => json!([]),
+            false => or(name, json!([])),
+        };
+        fields.insert("emergency_keys_b64".into(), key(EMERGENCY_KEYS));
+        fields.insert("emergency_keys_hex".into(), key("emergency_keys"));
     }
     if let (true, Some(fields)) = (is_age && !written.has_all(), value.as_object_mut()) {
         let name = match numbers.recovery {
@@ -291,6 +329,7 @@ fn print_value(
         fields.insert(name.into(), keys.texts().into());
     }
     written.tell(&mut value);
+    emergency_written.tell(&mut value);
     call.print_value(&value, &ORDER)
 }
 
@@ -313,8 +352,7 @@ fn print(
     call: &Call,
     answer: &Value,
     numbers: &Numbers,
-    keys: &MadeKeys<'_>,
-    written: &WrittenSheets,
+    [(keys, written), (emergency, emergency_written)]: MadeAndWritten<'_>,
 ) -> Outcome {
     let what = match numbers.recovery {
         true => "Recovery",
@@ -332,12 +370,9 @@ fn print(
             at_end_of_line(&shown)
         ));
     }
-    let emergency = answer
-        .get("emergency_keys_base64")
-        .and_then(Value::as_array);
-    let emergency = emergency.into_iter().flatten().filter_map(Value::as_str);
-    for (at, key) in emergency.enumerate() {
-        call.out(&format!("Emergency Key {}: {key}", at + 1));
+    for (at, key) in emergency.texts().into_iter().enumerate() {
+        let shown = emergency_written.shown(at, key);
+        call.out(&format!("Emergency Key {}: {shown}", at + 1));
     }
     let token = answer.get("root_token").and_then(Value::as_str);
     let token = token.ok_or(Failure::Answer("root token"))?;

@@ -82,8 +82,12 @@ fn sheets(
     if call.flags.text(SHEET.name).is_none_or(str::is_empty) {
         return Ok(None);
     }
+    let cluster = call.client()?.exchange(&Ask::get("sys/seal-status"));
+    let cluster = cluster.and_then(|reply| reply.json()).unwrap_or_default();
+    let has_provider = cluster.get("recovery_seal") == Some(&Value::Bool(true));
     let wanted = WantedKeys {
         kind: match target {
+            RekeyTarget::Barrier if has_provider => SheetKind::Emergency,
             RekeyTarget::Barrier => SheetKind::Unseal,
             RekeyTarget::Recovery => SheetKind::Recovery,
         },
@@ -93,8 +97,6 @@ fn sheets(
         lines,
     };
     let sheets = Sheets::reserve(call, wanted)?;
-    let cluster = call.client()?.exchange(&Ask::get("sys/seal-status"));
-    let cluster = cluster.and_then(|reply| reply.json()).unwrap_or_default();
     Ok(sheets.map(|sheets| (sheets, ClusterName::of(&cluster))))
 }
 
