@@ -173,7 +173,11 @@ impl Call<'_> {
             Place::Active => None,
             Place::Anywhere => {
                 let wraps = request::wrap_ttl(&self.head.headers).map_err(refusal)?;
-                (reads && wraps.is_none() && !from_active).then_some(Locally::First)
+                match asked.operation {
+                    _ if wraps.is_some() || from_active => None,
+                    Operation::Update => Some(Locally::Computing),
+                    _ => reads.then_some(Locally::First),
+                }
             }
         })
     }

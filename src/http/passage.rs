@@ -30,6 +30,8 @@ const NO_FORWARDING: &str = "x-vault-no-request-forwarding";
 pub(super) enum Locally {
     /// The standby tries; it may turn out that only the active node can answer.
     First,
+    /// As [`Locally::First`], where the endpoint only computes.
+    Computing,
     /// The standby answers alone: the request is about this node.
     Only,
     /// The standby does nothing, and the client must go to the active node itself.
@@ -96,6 +98,12 @@ impl Passage {
                         Some(Locally::First) => {
                             self.locally = None;
                             return Stop::Standby(router);
+                        }
+                        Some(Locally::Computing) => {
+                            self.locally = None;
+                            if router.may_compute(&call.path) {
+                                return Stop::Standby(router);
+                            }
                         }
                         Some(Locally::Redirected) | None => {}
                     }

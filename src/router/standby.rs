@@ -6,7 +6,7 @@ use super::router::Router;
 use super::{Incoming, OnStandby};
 use crate::barrier::{BarrierError, Batch};
 use crate::engine::table::Effect;
-use crate::engine::{Error, ErrorKind, Request, Response};
+use crate::engine::{Error, ErrorKind, Operation, Request, Response};
 use crate::store::ReadError;
 use std::time::Instant;
 
@@ -33,6 +33,20 @@ impl Router {
             Err(Elsewhere::ForActive) => OnStandby::ForActive,
             Err(Elsewhere::Behind) => OnStandby::Behind,
         }
+    }
+
+    /// Returns true when a write of `path` may be one that changes nothing, and that a standby can
+    /// answer as it answers reads.
+    pub fn may_compute(&self, path: &str) -> bool {
+        let Ok(Some((route, rest))) = self.routes.resolve(path) else {
+            return false;
+        };
+        let asked = Operation::Update;
+        let one = route.engine.canonical_path(asked, rest);
+        let table = route.engine.table(&route.context);
+        let found = table.found(one.as_deref().unwrap_or(rest), asked);
+        found
+            .is_some_and(|found| found.effect == Some(Effect::Computes) && !found.endpoint.prepares)
     }
 
     /// Returns the index that this node has applied.

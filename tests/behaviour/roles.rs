@@ -255,3 +255,48 @@ fn a_node_that_was_unsealed_a_moment_ago_takes_over_and_the_old_one_stands_back(
         (active, other) = (other, active);
     }
 }
+
+/// Encrypting is computing: a standby does it itself, and hands on only what changes a key.
+#[test]
+fn a_standby_encrypts_and_signs_itself_and_hands_keys_on() {
+    let cluster = Cluster::of_three();
+    let (active, standby) = (cluster.root(0), cluster.root(1));
+    active
+        .put("sys/mounts/transit", json!({"type": "transit"}))
+        .expect(204);
+    let reached = || standby.get("transit/keys/none").status == 404;
+    cluster.wait("the mount is on the standby", reached);
+    // What changes a key is refused here where it must not be handed on, and else done.
+    for (path, body) in [
+        ("transit/keys/aes", json!({})),
+        ("transit/keys/ed", json!({"type": "ed25519"})),
+        ("transit/encrypt/made", json!({"plaintext": "aGk="})),
+        ("transit/keys/aes/rotate", json!({})),
+    ] {
+        let refused = standby.put_here(path, body.clone());
+        assert_ne!(refused.status, 200, "{path}: {}", refused.body);
+        standby.put(path, body).expect(200);
+    }
+    let seen = active.get("transit/keys/aes").expect(200).json();
+    assert_eq!(seen["data"]["latest_version"], 2);
+    let caught_up = || {
+        let shown = standby.get("transit/keys/aes").json();
+        shown["data"]["latest_version"] == 2
+    };
+    cluster.wait("the standby has the newest version", caught_up);
+    let here = |path: &str, body: Value| {
+        let answer = standby.put_here(path, body).expect(200);
+        answer.json()["data"].clone()
+    };
+    let sealed = here("transit/encrypt/aes", json!({"plaintext": "aGk="}));
+    let ask = json!({"ciphertext": sealed["ciphertext"]});
+    assert_eq!(
+        here("transit/decrypt/aes", ask.clone())["plaintext"],
+        "aGk="
+    );
+    let there = active.put("transit/decrypt/aes", ask).expect(200).json();
+    assert_eq!(there["data"]["plaintext"], "aGk=");
+    let mut signed = here("transit/sign/ed", json!({"input": "aGk="}));
+    signed["input"] = json!("aGk=");
+    assert_eq!(here("transit/verify/ed", signed)["valid"], true);
+}

@@ -72,6 +72,23 @@ impl Client {
 
     /// Sends a request; `path` is without `/v1/`. An error means that there was no answer.
     pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Answer> {
+        self.send_with("", method, path, body)
+    }
+
+    /// Sends a PUT that a standby must not hand on to the active node.
+    pub fn put_here(&self, path: &str, body: Value) -> Answer {
+        let line = "X-Vault-No-Request-Forwarding: true\r\n";
+        let body = body.to_string();
+        self.send_with(line, "PUT", path, Some(&body)).unwrap()
+    }
+
+    fn send_with(
+        &self,
+        lines: &str,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let body = body.unwrap_or_default();
@@ -80,7 +97,7 @@ impl Client {
             token => format!("X-Vault-Token: {token}\r\n"),
         };
         let request = format!(
-            "{method} /v1/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{token}\
+            "{method} /v1/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{token}{lines}\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
