@@ -104,7 +104,6 @@ DIFFERENCES = {
         r"[+] /sys/(auth|mounts)/\{path\}/tune post body force_no_cache",
         r"[+] /sys/storage/raft/remove-peer post body force",
         r"[+] /sys/storage/raft/join-token",
-        r"[+] /sys/storage/raft/join post body join_token",
         r"[+] /sys/seal-backend-status",
         r"[+] /sys/rotate/rewrap",
         r"[+] /sys/drill",
