@@ -16,7 +16,7 @@ use super::payload::Payload;
 use super::recovery;
 use super::request;
 use super::target::{self, Target};
-use super::unread;
+use super::unread::{self, Rest};
 use super::upload;
 use crate::engine::{Client, Operation};
 use crate::router::Reply;
@@ -43,35 +43,38 @@ pub(super) async fn answer(
     request: Request<HyperBody>,
 ) -> Answer {
     let (head, body) = request.into_parts();
-    let has_body = !hyper::body::Body::is_end_stream(&body);
     // Such a client sends the body only once it is asked for.
-    let waits = has_body && head.headers.contains_key(header::EXPECT);
+    let waits = head.headers.contains_key(header::EXPECT);
     let namespace = request::namespace(&head.headers).map(|(value, _)| value);
     let (body, rest) = unread::track(body);
     let payload = Payload::Socket(body);
     let mut answer = in_time(shared, peer, head, payload, Some(activity)).await;
     answer::finish(&mut answer, &shared.headers, namespace);
-    if has_body && !answer.headers().contains_key(header::CONNECTION) {
-        let is_read = match waits {
-            true => rest.is_read(),
-            false => {
-                let _gives_way = activity.reads();
-                rest.discard().await
-            }
-        };
-        if !is_read {
+    if let Some(rest) = rest {
+        if !answer.headers().contains_key(header::CONNECTION)
+            && !is_over(rest, waits, activity).await
+        {
             answer = answer::closing(answer);
         }
-    }
-    if has_body && !answer.status().is_success() {
-        // Some of the body may be unread, and the client may still be sending it.
-        activity.linger();
+        if !answer.status().is_success() {
+            // Some of the body may be unread, and the client may still be sending it.
+            activity.linger();
+        }
     }
     if shared.places.are_waited_for() {
         // Other connections wait for a place, and this one has had its turn.
         answer = answer::closing(answer);
     }
     answer
+}
+
+/// Returns true when nothing of a body is left, after what the answer did not need was read.
+async fn is_over(rest: Rest, waits: bool, activity: &Activity) -> bool {
+    if waits {
+        return rest.is_read();
+    }
+    let _gives_way = activity.reads();
+    rest.discard().await
 }
 
 /// Answers a request that another member forwarded. The answer is made from the client's own head,

@@ -16,16 +16,17 @@ const REST_WITHIN: Duration = Duration::from_secs(1);
 /// A body from a client's connection. Where it is dropped before its end, [`Rest`] has the rest.
 pub(super) struct SocketBody {
     body: Option<Incoming>,
-    rest: Rest,
+    /// `None` for a body without bytes.
+    rest: Option<Rest>,
 }
 
 /// The rest of a body, once its [`SocketBody`] is gone.
 #[derive(Clone, Default)]
 pub(super) struct Rest(Arc<Mutex<Option<Incoming>>>);
 
-/// Returns a body, and its rest.
-pub(super) fn track(body: Incoming) -> (SocketBody, Rest) {
-    let rest = Rest::default();
+/// Returns a body, and its rest; `None` where it has no bytes, as with most reads.
+pub(super) fn track(body: Incoming) -> (SocketBody, Option<Rest>) {
+    let rest = (!body.is_end_stream()).then(Rest::default);
     let body = SocketBody {
         body: Some(body),
         rest: rest.clone(),
@@ -35,8 +36,9 @@ pub(super) fn track(body: Incoming) -> (SocketBody, Rest) {
 
 impl Drop for SocketBody {
     fn drop(&mut self) {
-        let rest = self.body.take().filter(|body| !body.is_end_stream());
-        *self.rest.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
+        let Some(rest) = &self.rest else { return };
+        let unread = self.body.take().filter(|body| !body.is_end_stream());
+        *rest.0.lock().unwrap_or_else(PoisonError::into_inner) = unread;
     }
 }
 
