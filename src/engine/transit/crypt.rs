@@ -4,7 +4,7 @@ use super::base;
 use super::batch::{Failed, Item, Items};
 use super::cipher::Cipher;
 use super::ciphertext;
-use super::keys::fresh;
+use super::keys::grow;
 use super::kind::KeyType;
 use super::record::{Key, MountConfig, NAME};
 use super::version::Version;
@@ -195,14 +195,7 @@ pub(super) fn encrypt(matched: &Matched<'_>) -> Result<Outcome, Error> {
     }
     let mut key = wanted(matched, with_context != 0)?;
     let mut batch = Batch::new();
-    let version = fresh(matched, &key)?;
-    key.add(
-        matched.view,
-        &mut batch,
-        name,
-        matched.request.now,
-        &version,
-    )?;
+    let version = grow(matched, &mut key, &mut batch)?;
     key.write(&slot, &mut batch)?;
     let mut versions = Versions::of(matched, &key);
     versions.read.insert(key.latest(), version);

@@ -58,14 +58,7 @@ pub(super) fn make(matched: &Matched<'_>) -> Result<Outcome, Error> {
     key.exportable = is_on("exportable");
     key.allow_plaintext_backup = is_on("allow_plaintext_backup");
     let mut batch = Batch::new();
-    let version = fresh(matched, &key)?;
-    key.add(
-        matched.view,
-        &mut batch,
-        name,
-        matched.request.now,
-        &version,
-    )?;
+    let version = grow(matched, &mut key, &mut batch)?;
     written(matched, &key, &slot, batch, Some(&version))
 }
 
@@ -152,14 +145,7 @@ pub(super) fn rotate(matched: &Matched<'_>) -> Result<Outcome, Error> {
         return Err(Error::invalid("refusing to use soft-deleted key"));
     }
     let mut batch = Batch::new();
-    let version = fresh(matched, &key)?;
-    key.add(
-        matched.view,
-        &mut batch,
-        name,
-        matched.request.now,
-        &version,
-    )?;
+    let version = grow(matched, &mut key, &mut batch)?;
     written(matched, &key, &slot, batch, Some(&version))
 }
 
@@ -283,14 +269,23 @@ fn key_size(wanted: i64, kind: KeyType) -> Result<u32, Error> {
     }
 }
 
-/// Returns a new version for a key: the one that was prepared, where it is of the key's type.
-pub(super) fn fresh(matched: &Matched<'_>, key: &Key) -> Result<Version, Error> {
-    let prepared = matched.request.prepared.as_ref();
+/// Gives the key that a request names a new version: the one that was prepared, where it is of the
+/// key's type.
+pub(super) fn grow(
+    matched: &Matched<'_>,
+    key: &mut Key,
+    batch: &mut Batch,
+) -> Result<Version, Error> {
+    let (request, view) = (matched.request, matched.view);
+    let prepared = request.prepared.as_ref();
     let prepared = prepared.and_then(|any| any.downcast_ref::<Version>());
-    match prepared.filter(|version| version.kind == key.kind) {
-        Some(version) => Version::new(key.kind, Secret::new(version.key.expose().clone())),
-        None => Version::generate(key.kind, key.more.key_bytes),
-    }
+    let version = match prepared.filter(|version| version.kind == key.kind) {
+        Some(version) => Version::new(key.kind, Secret::new(version.key.expose().clone()))?,
+        None => Version::generate(key.kind, key.more.key_bytes)?,
+    };
+    let name = matched.captured(NAME.name);
+    key.add(view, batch, name, request.now, &version)?;
+    Ok(version)
 }
 
 /// Returns the type of the key pair that a request to make or rotate a key needs and that takes
